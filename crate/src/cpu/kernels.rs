@@ -1,0 +1,186 @@
+//! The kernels, one function for each step of a plan and each WGSL file of the same name. All are written for one reading:
+//! the formula, row by row. Faster ones are compared with these.
+
+use super::Matrix;
+
+/// Columns `start .. start + width` of a row-major array whose rows are `stride` apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns<'a> {
+    /// The whole array.
+    pub data: &'a [f32],
+    /// Floats from one row to the next.
+    pub stride: usize,
+    /// First column.
+    pub start: usize,
+    /// Number of columns.
+    pub width: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// Row `row`, (width).
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        &self.data[row * self.stride + self.start..][..self.width]
+    }
+}
+
+/// The same, for writing.
+#[derive(Debug)]
+pub struct ColumnsMut<'a> {
+    /// The whole array.
+    pub data: &'a mut [f32],
+    /// Floats from one row to the next.
+    pub stride: usize,
+    /// First column.
+    pub start: usize,
+    /// Number of columns.
+    pub width: usize,
+}
+
+impl ColumnsMut<'_> {
+    fn row(&mut self, row: usize) -> &mut [f32] {
+        &mut self.data[row * self.stride + self.start..][..self.width]
+    }
+}
+
+/// `out[t] = table[tokens[t]]`; `out` is (T, columns).
+pub fn embed(tokens: &[u32], table: &Matrix, out: &mut [f32]) {
+    for (&token, out) in tokens.iter().zip(out.chunks_exact_mut(table.columns())) {
+        table.decode_row(token as usize, out);
+    }
+}
+
+/// `out = x / sqrt(mean(x^2) + eps) * weight`, for `rows` rows of `x` from `first_row`.
+pub fn rms_norm(
+    x: Columns<'_>,
+    first_row: usize,
+    rows: usize,
+    weight: Option<&[f32]>,
+    eps: f32,
+    mut out: ColumnsMut<'_>,
+) {
+    for row in 0..rows {
+        let x = x.row(first_row + row);
+        let mean_square = dot(x, x) / x.len() as f32;
+        let scale = 1.0 / (mean_square + eps).sqrt();
+        let out = out.row(row);
+        match weight {
+            Some(weight) => out.iter_mut().zip(x).zip(weight).for_each(|((o, &x), &w)| *o = x * scale * w),
+            None => out.iter_mut().zip(x).for_each(|(o, &x)| *o = x * scale),
+        }
+    }
+}
+
+/// `out = W x`, or `out += W x` where `accumulate`; `x` is (T, columns), `out` (T, rows).
+/// Each weight row is decoded once for all tokens; `scratch` holds it, (columns).
+pub fn matmul(
+    w: &Matrix,
+    x: Columns<'_>,
+    tokens: usize,
+    accumulate: bool,
+    scratch: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    scratch.resize(w.columns(), 0.0);
+    for row in 0..w.rows() {
+        w.decode_row(row, scratch);
+        for t in 0..tokens {
+            let product = dot(scratch, x.row(t));
+            let out = &mut out[t * w.rows() + row];
+            *out = if accumulate { *out + product } else { product };
+        }
+    }
+}
+
+/// `out[t, c] = silu(bias[c] + sum_k weight[c, k] * x[t - (d_conv - 1) + k, c])`, where x before the chunk comes from `state`,
+/// (d_inner, d_conv - 1), oldest first; `state` is left holding the last d_conv - 1 inputs.
+pub fn conv1d_silu(
+    x: Columns<'_>,
+    tokens: usize,
+    weight: &[f32],
+    bias: &[f32],
+    state: &mut [f32],
+    out: &mut [f32],
+) {
+    let d_inner = x.width;
+    let d_conv = weight.len() / d_inner;
+    for t in 0..tokens {
+        let x = x.row(t);
+        let out = &mut out[t * d_inner..][..d_inner];
+        for c in 0..d_inner {
+            let taps = &weight[c * d_conv..][..d_conv];
+            let past = &mut state[c * (d_conv - 1)..][..d_conv - 1];
+            let older: f32 = taps.iter().zip(past.iter()).map(|(w, x)| w * x).sum();
+            out[c] = silu(bias[c] + older + taps[d_conv - 1] * x[c]);
+            // A convolution of one tap has no past.
+            if let Some(newest) = past.len().checked_sub(1) {
+                past.copy_within(1.., 0);
+                past[newest] = x[c];
+            }
+        }
+    }
+}
+
+/// What one layer's selective scan reads beside its input.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanInputs<'a> {
+    /// Time step before bias and softplus: (T, d_inner).
+    pub dt: &'a [f32],
+    /// (d_inner).
+    pub dt_bias: &'a [f32],
+    /// A, negative: (d_inner, d_state).
+    pub a: &'a [f32],
+    /// D: (d_inner).
+    pub d: &'a [f32],
+    /// B: (T, d_state).
+    pub b: Columns<'a>,
+    /// C: (T, d_state).
+    pub c: Columns<'a>,
+    /// The gate: (T, d_inner).
+    pub z: Columns<'a>,
+}
+
+/// `s = exp(D_t A) s + D_t B x`, then `x = (C . s + D x) * silu(z)` in place; `x` is (T, d_inner), `state` (d_inner, d_state).
+pub fn selective_scan(inputs: ScanInputs<'_>, tokens: usize, state: &mut [f32], x: &mut [f32]) {
+    let d_inner = inputs.d.len();
+    let d_state = state.len() / d_inner;
+    for t in 0..tokens {
+        let (b, c, z) = (inputs.b.row(t), inputs.c.row(t), inputs.z.row(t));
+        for channel in 0..d_inner {
+            let x = &mut x[t * d_inner + channel];
+            let dt = softplus(inputs.dt[t * d_inner + channel] + inputs.dt_bias[channel]);
+            let a = &inputs.a[channel * d_state..][..d_state];
+            let s = &mut state[channel * d_state..][..d_state];
+            let mut y = 0.0;
+            for n in 0..d_state {
+                s[n] = (dt * a[n]).exp() * s[n] + dt * b[n] * *x;
+                y += c[n] * s[n];
+            }
+            *x = (y + inputs.d[channel] * *x) * silu(z[channel]);
+        }
+    }
+}
+
+/// `x * sigmoid(x)`.
+pub fn silu(x: f32) -> f32 {
+    x / (1.0 + (-x).exp())
+}
+
+/// `ln(1 + exp(x))`, the identity above 20 as in PyTorch and llama.cpp.
+pub fn softplus(x: f32) -> f32 {
+    if x > 20.0 { x } else { x.exp().ln_1p() }
+}
+
+/// Dot product in eight lanes, so that the order of addition is the same with and without vector instructions.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0.0f32; LANES];
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_lanes.iter().zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}

@@ -1,0 +1,269 @@
+//! The one error type of the crate. Each variant carries the data that a person needs to understand it;
+//! [`Error::code`] is stable for programs and [`Error::remedy`] says what to do next.
+
+use std::fmt;
+
+/// Short for `Result<T, Error>`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where in a GGUF file something was found, by the field's name and its byte offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The field being read: a metadata key, a tensor's name, or a header field.
+    pub field: String,
+    /// Bytes from the start of the file.
+    pub offset: u64,
+}
+
+impl Place {
+    /// Names a field and the byte offset at which it starts.
+    pub fn new(field: impl Into<String>, offset: u64) -> Self {
+        Self { field: field.into(), offset }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.field, self.offset)
+    }
+}
+
+/// Everything that can go wrong on input that a user, a file or a server supplies.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The first four bytes are not `GGUF`.
+    #[error("this is not a GGUF file: it starts with {found:02x?}, not with the letters GGUF")]
+    NotGguf {
+        /// The first bytes of the file, four at most.
+        found: Vec<u8>,
+    },
+    /// A GGUF version other than 2 or 3, or a big-endian file.
+    #[error("GGUF version {version} is not supported, only versions 2 and 3, little-endian")]
+    GgufVersion {
+        /// The version field as read.
+        version: u32,
+    },
+    /// The file ends before a field does.
+    #[error("the file is truncated: {place} needs {needed} bytes and only {available} remain")]
+    Truncated {
+        /// The field that does not fit.
+        place: Place,
+        /// Bytes that it needs.
+        needed: u64,
+        /// Bytes that are left.
+        available: u64,
+    },
+    /// A count or length above what any real model has, or above what the file could hold.
+    #[error("{place} says {count}, more than the limit of {limit}")]
+    TooLarge {
+        /// The field that holds the count.
+        place: Place,
+        /// The count as read.
+        count: u64,
+        /// The largest accepted value.
+        limit: u64,
+    },
+    /// A field whose value breaks the format.
+    #[error("{place} is invalid: {problem}")]
+    Malformed {
+        /// The field.
+        place: Place,
+        /// What is wrong with it, as a clause.
+        problem: String,
+    },
+    /// A metadata key that the model needs is absent.
+    #[error("the model file has no metadata key `{key}`")]
+    MissingKey {
+        /// The key.
+        key: String,
+    },
+    /// A metadata key holds another type, or a value outside its range.
+    #[error("metadata key `{key}` holds {found} where {expected} is needed")]
+    KeyValue {
+        /// The key.
+        key: String,
+        /// What the key must hold.
+        expected: String,
+        /// What it holds.
+        found: String,
+    },
+    /// `general.architecture` is not one that this engine runs.
+    #[error("the model's architecture is `{found}`; this engine runs `mamba` (Mamba and Falcon-Mamba)")]
+    Architecture {
+        /// The architecture named by the file.
+        found: String,
+    },
+    /// A tensor that the architecture needs is absent.
+    #[error("the model file has no tensor `{tensor}`")]
+    MissingTensor {
+        /// The tensor's name.
+        tensor: String,
+    },
+    /// A tensor's shape does not fit the model's configuration.
+    #[error("tensor `{tensor}` has shape {found:?} where {expected:?} is needed")]
+    TensorShape {
+        /// The tensor's name.
+        tensor: String,
+        /// Rows and columns that the configuration asks for.
+        expected: Vec<u64>,
+        /// Rows and columns in the file.
+        found: Vec<u64>,
+    },
+    /// A tensor's type is unknown, or not one that this tensor may have.
+    #[error("tensor `{tensor}` has type {dtype}, which is not supported{}", if *.needs_f32 { " there (F32 is needed)" } else { "" })]
+    TensorType {
+        /// The tensor's name.
+        tensor: String,
+        /// The type's name, or its number where the name is unknown.
+        dtype: String,
+        /// True where the tensor must be F32.
+        needs_f32: bool,
+    },
+    /// The parts of a split model do not belong together.
+    #[error("the split model is incomplete or mixed: {problem}")]
+    Split {
+        /// What does not fit, as a clause.
+        problem: String,
+    },
+    /// The vocabulary cannot be used.
+    #[error("the model's vocabulary cannot be used: {problem}")]
+    Vocabulary {
+        /// What is wrong, as a clause.
+        problem: String,
+    },
+    /// `tokenizer.ggml.pre` names a pre-tokenizer that this engine does not know.
+    #[error("the pre-tokenizer `{name}` is unknown; known are {known}")]
+    PreTokenizer {
+        /// The name in the file.
+        name: String,
+        /// The names that are known, comma-separated.
+        known: String,
+    },
+    /// The chat template does not compile or does not render.
+    #[error("the chat template failed: {problem}")]
+    ChatTemplate {
+        /// The template engine's or the template's own message.
+        problem: String,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token {token} is outside the vocabulary of {vocab_size} tokens")]
+    TokenRange {
+        /// The token id.
+        token: u32,
+        /// Number of tokens in the vocabulary.
+        vocab_size: usize,
+    },
+    /// There is nothing to read: the prompt has no token.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    /// An option outside its range.
+    #[error("the option `{option}` is {found}; it must be {expected}")]
+    InvalidOption {
+        /// The option's name.
+        option: &'static str,
+        /// The value given.
+        found: String,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// A read from the place where the model is kept failed.
+    #[error("reading {length} bytes at byte {offset} of {what} failed: {problem}")]
+    Read {
+        /// The file, URL or store that was read.
+        what: String,
+        /// First byte of the range.
+        offset: u64,
+        /// Length of the range in bytes.
+        length: u64,
+        /// The cause, as the system gave it.
+        problem: String,
+    },
+    /// No usable GPU.
+    #[error("no usable GPU: {problem}")]
+    NoGpu {
+        /// Why, as a clause.
+        problem: String,
+    },
+    /// The GPU refused or lost something while it ran.
+    #[error("the GPU failed: {problem}")]
+    Gpu {
+        /// The driver's or the API's message.
+        problem: String,
+    },
+    /// The model does not fit in memory.
+    #[error("the model needs {needed} bytes of memory and only {available} can be had ({what})")]
+    OutOfMemory {
+        /// Which memory: a device limit, or wasm's address space.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+    },
+    /// A state made for another model.
+    #[error("the state holds {found} numbers where this model needs {expected}")]
+    StateShape {
+        /// Numbers that the model's state has.
+        expected: usize,
+        /// Numbers that were given.
+        found: usize,
+    },
+    /// The model is in use by another call.
+    #[error("the model is busy with another request")]
+    Busy,
+}
+
+impl Error {
+    /// A stable identifier for programs and for the page's table of sentences.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotGguf { .. } => "not-gguf",
+            Self::GgufVersion { .. } => "gguf-version",
+            Self::Truncated { .. } => "truncated",
+            Self::TooLarge { .. } | Self::Malformed { .. } => "malformed-gguf",
+            Self::MissingKey { .. } | Self::KeyValue { .. } => "metadata",
+            Self::Architecture { .. } => "architecture",
+            Self::MissingTensor { .. } | Self::TensorShape { .. } | Self::TensorType { .. } => "tensor",
+            Self::Split { .. } => "split",
+            Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "tokenizer",
+            Self::ChatTemplate { .. } => "chat-template",
+            Self::TokenRange { .. } => "token-range",
+            Self::EmptyPrompt => "empty-prompt",
+            Self::InvalidOption { .. } => "invalid-option",
+            Self::Read { .. } => "read",
+            Self::NoGpu { .. } => "no-gpu",
+            Self::Gpu { .. } => "gpu",
+            Self::OutOfMemory { .. } => "out-of-memory",
+            Self::StateShape { .. } => "state",
+            Self::Busy => "busy",
+        }
+    }
+
+    /// One sentence that says what a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotGguf { .. } => "Choose a file whose name ends in .gguf, or check that the address does not lead to a web page.",
+            Self::GgufVersion { .. } => "Convert the model again with a current llama.cpp converter.",
+            Self::Truncated { .. } => "Download the file again; the copy is incomplete.",
+            Self::TooLarge { .. } | Self::Malformed { .. } => "Download the file again; if it fails the same way, the file itself is broken.",
+            Self::MissingKey { .. } | Self::KeyValue { .. } | Self::MissingTensor { .. } | Self::TensorShape { .. } => {
+                "Use a file made by llama.cpp's converter from a Mamba or Falcon-Mamba model."
+            }
+            Self::TensorType { .. } => "Use a file quantised to one of the types that README.md lists.",
+            Self::Architecture { .. } => "Choose a Mamba or Falcon-Mamba model.",
+            Self::Split { .. } => "Provide every part of the set, all from the same release.",
+            Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp.",
+            Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
+            Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
+            Self::EmptyPrompt => "Write something first.",
+            Self::InvalidOption { .. } => "Correct the option and try again.",
+            Self::Read { .. } => "Check that the file or the network is reachable and try again.",
+            Self::NoGpu { .. } => "Update the browser and the graphics driver, or let the model run on the CPU.",
+            Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",
+            Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
+            Self::StateShape { .. } => "Use a state that was saved with this very model.",
+            Self::Busy => "Wait for the running answer to end, or stop it.",
+        }
+    }
+}

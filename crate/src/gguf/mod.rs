@@ -1,0 +1,112 @@
+//! GGUF files, versions 2 and 3: metadata and tensor index, read by ranges. Files are untrusted input: every count,
+//! length, type and offset is checked before memory is taken for it, and each fault is an error that names its place.
+
+mod metadata;
+mod part;
+mod reader;
+mod split;
+mod tensors;
+mod values;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+pub use metadata::{Array, Metadata, Value};
+pub use tensors::Tensor;
+
+use crate::error::{Error, Result};
+use crate::source::ByteSource;
+use part::Part;
+
+/// A model's metadata and tensor index, and access to the tensors' bytes. No tensor data is held.
+pub struct Gguf {
+    /// The version of the format, 2 or 3.
+    pub version: u32,
+    /// The key-value pairs; of a split set, those of its first part.
+    pub metadata: Metadata,
+    /// In the order of the set.
+    sources: Vec<Rc<dyn ByteSource>>,
+    tensors: Vec<Tensor>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Gguf {
+    /// Reads the headers of a model: one file, or all files of a split set in any order.
+    ///
+    /// # Errors
+    /// [`Error::NotGguf`], [`Error::GgufVersion`], [`Error::Truncated`], [`Error::TooLarge`], [`Error::Malformed`] or
+    /// [`Error::TensorType`] for the first fault of a file; [`Error::Split`], [`Error::MissingKey`] or
+    /// [`Error::KeyValue`] where the files are not one whole set; [`Error::Read`] where a source fails.
+    pub async fn open(sources: Vec<Rc<dyn ByteSource>>) -> Result<Self> {
+        let mut parts = Vec::new();
+        for source in sources {
+            parts.push(Part::read(source).await?);
+        }
+        let mut gguf = Self {
+            version: 0,
+            metadata: Metadata::default(),
+            sources: Vec::new(),
+            tensors: Vec::new(),
+            by_name: HashMap::new(),
+        };
+        for (number, part) in split::assemble(parts)?.into_iter().enumerate() {
+            if number == 0 {
+                gguf.version = part.version;
+                gguf.metadata = part.metadata;
+            }
+            gguf.sources.push(part.source);
+            for tensor in part.tensors {
+                gguf.add_tensor(tensor)?;
+            }
+        }
+        Ok(gguf)
+    }
+
+    fn add_tensor(&mut self, tensor: Tensor) -> Result<()> {
+        // Within a file the reader refuses a second tensor of a name, so one found here is in another part.
+        if self.by_name.insert(tensor.name.clone(), self.tensors.len()).is_some() {
+            return Err(Error::Split { problem: format!("tensor `{}` is in two parts", tensor.name) });
+        }
+        self.tensors.push(tensor);
+        Ok(())
+    }
+
+    /// The tensor of this name.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.by_name.get(name).and_then(|&index| self.tensors.get(index))
+    }
+
+    /// All tensors, in the order of the file or of the set.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// The files, in the order that [`Tensor::part`] counts.
+    pub fn sources(&self) -> &[Rc<dyn ByteSource>] {
+        &self.sources
+    }
+
+    /// Length of all files together, in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.sources.iter().map(|source| source.len()).sum()
+    }
+
+    /// Reads `length` bytes of a tensor from its byte `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where the range is not inside the tensor or the source fails; [`Error::MissingTensor`] where the
+    /// tensor is not of this model.
+    pub async fn read(&self, tensor: &Tensor, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let source = self.sources.get(tensor.part);
+        let source = source.ok_or_else(|| Error::MissingTensor { tensor: tensor.name.clone() })?;
+        let inside = offset.checked_add(length as u64).is_some_and(|end| end <= tensor.bytes);
+        let start = tensor.offset.checked_add(offset).filter(|_| inside);
+        let start = start.ok_or_else(|| Error::Read {
+            what: format!("tensor `{}`", tensor.name),
+            offset,
+            length: length as u64,
+            problem: format!("the tensor has only {} bytes", tensor.bytes),
+        })?;
+        reader::read_exactly(&**source, start, length).await
+    }
+}

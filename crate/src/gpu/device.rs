@@ -1,0 +1,158 @@
+//! The device: its choice, its limits, and what went wrong on it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// How a device is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct GpuOptions {
+    /// Only adapters whose name contains this, ignoring case (native only).
+    pub adapter: Option<String>,
+    /// Treat storage bindings as if they could not be larger than this many bytes: exercises sharding.
+    pub max_binding_bytes: Option<u64>,
+}
+
+/// An open device.
+#[derive(Debug)]
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    /// The largest storage binding, in bytes.
+    pub(super) max_binding_bytes: u64,
+    failure: Failure,
+}
+
+/// The first thing that the device reported on its own, outside the call that caused it.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<String>>>);
+
+impl Failure {
+    fn set(&self, problem: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter that the system prefers for heavy work, with all the limits that it grants.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] where there is none, or where it refuses.
+    pub async fn open(options: &GpuOptions) -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let adapter = choose_adapter(&instance, options.adapter.as_deref()).await?;
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("web-mamba"),
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::NoGpu { problem: format!("{} refused: {error}", info.name) })?;
+        let failure = Failure::default();
+        let (uncaptured, lost) = (failure.clone(), failure.clone());
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.set(error.to_string())));
+        device.set_device_lost_callback(move |reason, message| {
+            // A device that we drop reports this too; nobody is left to read it then.
+            lost.set(format!("the device was lost ({reason:?}): {message}"));
+        });
+        let granted = u64::from(limits.max_storage_buffer_binding_size).min(limits.max_buffer_size);
+        let max_binding_bytes = options.max_binding_bytes.map_or(granted, |bytes| bytes.min(granted));
+        Ok(Self { device, queue, info, max_binding_bytes, failure })
+    }
+
+    /// The adapter's name for people.
+    pub fn adapter_name(&self) -> String {
+        // Browsers fill in what they like: any of these may be empty.
+        [&self.info.name, &self.info.driver_info, &self.info.driver]
+            .into_iter()
+            .find(|s| !s.is_empty())
+            .cloned()
+            .unwrap_or_else(|| "unnamed adapter".into())
+    }
+
+    /// `webgpu` in a browser; natively the API below, such as `vulkan`.
+    pub fn kind(&self) -> &'static str {
+        match self.info.backend {
+            wgpu::Backend::BrowserWebGpu => "webgpu",
+            wgpu::Backend::Vulkan => "vulkan",
+            wgpu::Backend::Metal => "metal",
+            wgpu::Backend::Dx12 => "dx12",
+            wgpu::Backend::Gl => "gl",
+            wgpu::Backend::Noop => "noop",
+        }
+    }
+
+    /// Turns what the device reported since it was opened into an error.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.failure.get() {
+            Some(problem) => Err(Error::Gpu { problem }),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits natively until all submitted work is done; in a browser the event loop does that by itself.
+    pub(super) fn wait(&self) -> Result<()> {
+        match self.device.poll(wgpu::PollType::wait_indefinitely()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Gpu { problem: error.to_string() }),
+        }
+    }
+
+    /// Copies the start of a mappable buffer out: `floats` numbers.
+    pub(super) async fn read_floats(&self, staging: &wgpu::Buffer, floats: usize) -> Result<Vec<f32>> {
+        let bytes = 4 * floats as u64;
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+            // The receiver is gone only where the caller stopped waiting.
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        let mapped = receiver.await;
+        self.check()?;
+        let failed = |problem: String| Error::Gpu { problem };
+        match mapped {
+            Ok(result) => result.map_err(|error| failed(error.to_string()))?,
+            Err(_) => return Err(failed("the device dropped a read".into())),
+        }
+        let view = staging.get_mapped_range(..bytes).map_err(|error| failed(error.to_string()))?;
+        let values = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        staging.unmap();
+        Ok(values)
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+async fn choose_adapter(instance: &wgpu::Instance, _name: Option<&str>) -> Result<wgpu::Adapter> {
+    request_adapter(instance).await
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn choose_adapter(instance: &wgpu::Instance, name: Option<&str>) -> Result<wgpu::Adapter> {
+    let Some(name) = name else { return request_adapter(instance).await };
+    let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    let names: Vec<_> = adapters.iter().map(|a| a.get_info().name).collect();
+    let wanted = name.to_lowercase();
+    let found = adapters.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted));
+    found.ok_or_else(|| Error::NoGpu {
+        problem: format!("no adapter is called `{name}`; there are {}", names.join(", ")),
+    })
+}
+
+async fn request_adapter(instance: &wgpu::Instance) -> Result<wgpu::Adapter> {
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    instance.request_adapter(&options).await.map_err(|error| Error::NoGpu { problem: error.to_string() })
+}

@@ -1,0 +1,241 @@
+//! Runs a plan's steps on a device.
+
+use futures_util::future::LocalBoxFuture;
+
+use super::dispatch::{Dispatch, Storage, prepare};
+use super::weights::{DeviceWeight, upload};
+use super::{Gpu, params};
+use crate::error::Result;
+use crate::executor::{Backend, Executor, Outputs, check_tokens};
+use crate::gguf::Gguf;
+use crate::model::{BufferId, Config, Plan, State, Weights, record};
+
+/// Tokens of one chunk, which is one submission: small enough for a slow device's watchdog.
+const MAX_TOKENS: usize = 32;
+
+/// A model on a GPU.
+pub struct GpuExecutor {
+    gpu: Gpu,
+    config: Config,
+    vocab_size: usize,
+    plan: Plan,
+    weights: Vec<DeviceWeight>,
+    storage: Storage,
+    /// Receives the logits, (MAX_TOKENS, vocab_size), for the host to read.
+    staging: wgpu::Buffer,
+    /// Dispatches of `plan.layers` then of `plan.head`, step by step.
+    dispatches: Vec<Vec<Dispatch>>,
+    position: u64,
+}
+
+impl GpuExecutor {
+    /// Uploads every weight and makes every pipeline. `progress` is called with each number of bytes read.
+    ///
+    /// # Errors
+    /// What reading gives; [`crate::Error::OutOfMemory`] where a row exceeds a binding; [`crate::Error::Gpu`] where the
+    /// device refuses or has no memory left.
+    pub async fn load(
+        gpu: Gpu,
+        gguf: &Gguf,
+        config: &Config,
+        weights: &Weights,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let plan = record(config, weights);
+        let mut uploaded = Vec::with_capacity(weights.all().len());
+        for weight in weights.all() {
+            uploaded.push(upload(&gpu, gguf, weight, progress).await?);
+            gpu.check()?;
+        }
+        let storage = make_storage(&gpu, config, &plan);
+        let steps: Vec<_> = plan.layers.iter().chain(&plan.head).cloned().collect();
+        let dispatches = prepare(&gpu, config, &plan, &uploaded, &storage, &steps);
+        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("staging"),
+            size: storage.buffers[plan.logits.0].size(),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut executor = Self {
+            gpu,
+            config: config.clone(),
+            vocab_size: weights.vocab_size,
+            plan,
+            weights: uploaded,
+            storage,
+            staging,
+            dispatches,
+            position: 0,
+        };
+        executor.write_state(&State::new(config))?;
+        executor.finish().await?;
+        Ok(executor)
+    }
+
+    /// The plan that it runs.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where the logits' steps begin among all steps.
+    fn head(&self) -> usize {
+        self.plan.layers.len()
+    }
+
+    /// Tells the device the tokens of the next submission.
+    pub fn write_batch(&self, tokens: &[u32], outputs: usize) {
+        let batch = params::Batch { tokens: tokens.len() as u32, outputs: outputs as u32 };
+        self.gpu.queue.write_buffer(&self.storage.tokens, 0, bytemuck::cast_slice(tokens));
+        self.gpu.queue.write_buffer(&self.storage.batch, 0, bytemuck::bytes_of(&batch));
+    }
+
+    /// Runs one step, numbered through layers and head, for the batch written last; for comparing executors.
+    pub fn run_step(&self, step: usize, tokens: usize, outputs: usize) {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        self.encode(&mut encoder, step..step + 1, tokens, outputs);
+        self.gpu.queue.submit([encoder.finish()]);
+    }
+
+    fn encode(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: std::ops::Range<usize>,
+        tokens: usize,
+        outputs: usize,
+    ) {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for dispatch in self.dispatches[steps].iter().flatten() {
+            dispatch.encode(&mut pass, tokens as u32, outputs as u32);
+        }
+    }
+
+    /// What a buffer holds now: its first `rows` rows, for comparing executors.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device fails.
+    pub async fn buffer(&self, id: BufferId, rows: usize) -> Result<Vec<f32>> {
+        self.read(&[&self.storage.buffers[id.0]], rows * self.plan.buffer(id).width).await
+    }
+
+    /// Reads `floats` numbers from the start of each buffer, one after the other.
+    async fn read(&self, buffers: &[&wgpu::Buffer], floats: usize) -> Result<Vec<f32>> {
+        let bytes = 4 * floats as u64;
+        let staging = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: bytes * buffers.len() as u64,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        for (buffer, i) in buffers.iter().zip(0..) {
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, i * bytes, bytes);
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.read_floats(&staging, floats * buffers.len()).await
+    }
+
+    /// Waits until everything submitted has run.
+    async fn finish(&self) -> Result<()> {
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        self.gpu.queue.on_submitted_work_done(move || {
+            // The receiver is gone only where the caller stopped waiting.
+            let _ = sender.send(());
+        });
+        self.gpu.wait()?;
+        // A dropped sender is a lost device, which the check reports.
+        let _ = receiver.await;
+        self.gpu.check()
+    }
+
+    async fn run(&mut self, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        check_tokens(tokens, MAX_TOKENS, self.vocab_size)?;
+        self.gpu.check()?;
+        let count = outputs.count(tokens.len());
+        self.write_batch(tokens, count);
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let steps = if count == 0 { self.head() } else { self.dispatches.len() };
+        self.encode(&mut encoder, 0..steps, tokens.len(), count);
+        self.position += tokens.len() as u64;
+        if count == 0 {
+            self.gpu.queue.submit([encoder.finish()]);
+            self.finish().await?;
+            return Ok(Vec::new());
+        }
+        let floats = count * self.vocab_size;
+        let logits = &self.storage.buffers[self.plan.logits.0];
+        encoder.copy_buffer_to_buffer(logits, 0, &self.staging, 0, 4 * floats as u64);
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.read_floats(&self.staging, floats).await
+    }
+}
+
+fn make_storage(gpu: &Gpu, config: &Config, plan: &Plan) -> Storage {
+    let make = |label: &str, words: usize, usage| {
+        gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: 4 * words as u64,
+            usage: usage | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    };
+    let (storage, copied) = (wgpu::BufferUsages::STORAGE, wgpu::BufferUsages::COPY_SRC);
+    let states = |label, floats| (0..config.n_layers).map(|_| make(label, floats, storage | copied)).collect();
+    let buffers = plan.buffers.iter().map(|b| make(b.name, MAX_TOKENS * b.width, storage | copied));
+    Storage {
+        buffers: buffers.collect(),
+        tokens: make("tokens", MAX_TOKENS, storage),
+        batch: make("batch", size_of::<params::Batch>() / 4, wgpu::BufferUsages::UNIFORM),
+        conv: states("conv state", config.conv_state_len()),
+        ssm: states("ssm state", config.ssm_state_len()),
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    fn max_tokens(&self) -> usize {
+        MAX_TOKENS
+    }
+
+    fn backend(&self) -> Backend {
+        let weights: u64 = self.weights.iter().map(DeviceWeight::bytes).sum();
+        let buffers: u64 = self.storage.buffers.iter().map(wgpu::Buffer::size).sum();
+        let memory_bytes = weights + buffers + self.staging.size() + self.config.state_bytes() as u64;
+        Backend { kind: self.gpu.kind(), adapter: self.gpu.adapter_name(), memory_bytes }
+    }
+
+    fn forward<'a>(&'a mut self, tokens: &'a [u32], outputs: Outputs) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(self.run(tokens, outputs))
+    }
+
+    fn read_state(&self) -> LocalBoxFuture<'_, Result<State>> {
+        Box::pin(async move {
+            let conv: Vec<_> = self.storage.conv.iter().collect();
+            let ssm: Vec<_> = self.storage.ssm.iter().collect();
+            Ok(State {
+                position: self.position,
+                conv: self.read(&conv, self.config.conv_state_len()).await?,
+                ssm: self.read(&ssm, self.config.ssm_state_len()).await?,
+            })
+        })
+    }
+
+    fn write_state(&mut self, state: &State) -> Result<()> {
+        state.check(&self.config)?;
+        let write = |buffers: &[wgpu::Buffer], floats: &[f32], len: usize| {
+            for (buffer, layer) in buffers.iter().zip(floats.chunks_exact(len)) {
+                self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(layer));
+            }
+        };
+        write(&self.storage.conv, &state.conv, self.config.conv_state_len());
+        write(&self.storage.ssm, &state.ssm, self.config.ssm_state_len());
+        self.position = state.position;
+        self.gpu.check()
+    }
+}

@@ -1,0 +1,90 @@
+//! The kernel table, and how a kernel's WGSL is put together.
+
+use crate::quant::DType;
+
+/// One kernel: `shaders/NAME.wgsl`, and its twin in `cpu::kernels`.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Its name.
+    pub name: &'static str,
+    source: &'static str,
+    /// Read-only storage buffers, from binding 2 on.
+    pub inputs: u32,
+    /// Writable storage buffers, after the inputs.
+    pub outputs: u32,
+    /// True where its first input holds quantised weights, so that a type's `decode4` is composed in.
+    pub decodes: bool,
+}
+
+macro_rules! kernel {
+    ($name:literal, inputs $inputs:literal, outputs $outputs:literal, decodes $decodes:literal) => {
+        Kernel {
+            name: $name,
+            source: include_str!(concat!("shaders/", $name, ".wgsl")),
+            inputs: $inputs,
+            outputs: $outputs,
+            decodes: $decodes,
+        }
+    };
+}
+
+/// Every kernel.
+pub static KERNELS: [Kernel; 6] =
+    [EMBED, RMS_NORM, MATVEC, MATMUL, CONV1D_SILU, SELECTIVE_SCAN];
+
+pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, decodes true);
+pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, decodes false);
+pub(super) const MATVEC: Kernel = kernel!("matvec", inputs 2, outputs 1, decodes true);
+pub(super) const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, decodes true);
+pub(super) const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 2, decodes false);
+pub(super) const SELECTIVE_SCAN: Kernel = kernel!("selective_scan", inputs 6, outputs 2, decodes false);
+
+/// Rows and tokens of one workgroup of `matmul.wgsl` (its `TILE`).
+pub(super) const MATMUL_TILE: usize = 32;
+/// Rows of one workgroup of `matvec.wgsl` (its `ROWS`).
+pub(super) const MATVEC_ROWS: usize = 4;
+/// Invocations of one workgroup of the kernels that give an invocation a channel, or four columns.
+pub(super) const WORKGROUP: usize = 64;
+
+const HALF: &str = include_str!("shaders/decode/half.wgsl");
+
+fn decode_source(dtype: DType) -> &'static str {
+    macro_rules! source {
+        ($name:literal) => {
+            include_str!(concat!("shaders/decode/", $name, ".wgsl"))
+        };
+    }
+    match dtype {
+        DType::F32 => source!("f32"),
+        DType::F16 => source!("f16"),
+        DType::BF16 => source!("bf16"),
+        DType::Q4_0 => source!("q4_0"),
+        DType::Q4_1 => source!("q4_1"),
+        DType::Q5_0 => source!("q5_0"),
+        DType::Q5_1 => source!("q5_1"),
+        DType::Q8_0 => source!("q8_0"),
+        DType::Q2_K => source!("q2_k"),
+        DType::Q3_K => source!("q3_k"),
+        DType::Q4_K => source!("q4_k"),
+        DType::Q5_K => source!("q5_k"),
+        DType::Q6_K => source!("q6_k"),
+        DType::IQ4_NL => source!("iq4_nl"),
+        DType::IQ4_XS => source!("iq4_xs"),
+    }
+}
+
+/// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), the decoder of `dtype` where the
+/// kernel reads quantised weights, then its file.
+pub fn compose(kernel: &Kernel, dtype: DType, d_state: usize, d_conv: usize) -> String {
+    let mut wgsl = String::new();
+    match kernel.name {
+        "conv1d_silu" => wgsl += &format!("const D_CONV: u32 = {d_conv}u;\n"),
+        "selective_scan" => wgsl += &format!("const D_STATE: u32 = {d_state}u;\n"),
+        _ => {}
+    }
+    if kernel.decodes {
+        wgsl += HALF;
+        wgsl += decode_source(dtype);
+    }
+    wgsl + kernel.source
+}

@@ -1,0 +1,14 @@
+//! Mamba and Falcon-Mamba language models from GGUF files, on WebGPU or on the CPU.
+
+pub mod cpu;
+pub mod error;
+pub mod executor;
+pub mod gguf;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+pub mod model;
+pub mod quant;
+pub mod sampler;
+pub mod source;
+
+pub use error::{Error, Result};

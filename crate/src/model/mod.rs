@@ -1,0 +1,14 @@
+//! The model: what a GGUF file says of it, its weights' names, its state, and the plan of its forward pass.
+//! Nothing here reads bytes or knows a device.
+
+mod config;
+mod forward;
+mod plan;
+mod state;
+mod weights;
+
+pub use config::Config;
+pub use forward::record;
+pub use plan::{Buffer, BufferId, Plan, Rows, Step, View, WeightId};
+pub use state::State;
+pub use weights::{LayerWeights, Weight, Weights};

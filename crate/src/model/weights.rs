@@ -1,0 +1,166 @@
+//! Names and shapes of a Mamba model's tensors: the only place that knows them.
+
+use super::{Config, WeightId};
+use crate::error::{Error, Result};
+use crate::gguf::{Gguf, Tensor};
+
+/// One tensor that the plan uses, as a (rows, columns) matrix; vectors have one row.
+#[derive(Debug, Clone)]
+pub struct Weight {
+    /// Where its bytes are, and their type.
+    pub tensor: Tensor,
+    /// Rows: outputs of a matrix product.
+    pub rows: usize,
+    /// Columns: inputs of a matrix product.
+    pub columns: usize,
+    /// True where kernels index it as plain f32 (norm weights, biases, conv taps, A and D): an executor decodes it at load.
+    pub elementwise: bool,
+}
+
+/// Weights of one layer.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // each is the tensor `blk.N.NAME`
+pub struct LayerWeights {
+    pub attn_norm: WeightId,
+    pub ssm_in: WeightId,
+    pub conv1d_weight: WeightId,
+    pub conv1d_bias: WeightId,
+    pub ssm_x: WeightId,
+    pub ssm_dt: WeightId,
+    pub ssm_dt_bias: WeightId,
+    pub ssm_a: WeightId,
+    pub ssm_d: WeightId,
+    pub ssm_out: WeightId,
+}
+
+/// Every weight of a model, found and checked.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    list: Vec<Weight>,
+    /// Token embedding, (vocab_size, d_model).
+    pub token_embd: WeightId,
+    /// Final norm, (d_model).
+    pub output_norm: WeightId,
+    /// Head, (vocab_size, d_model); the embedding itself where the file has no head of its own.
+    pub output: WeightId,
+    /// One entry a layer.
+    pub layers: Vec<LayerWeights>,
+    /// Rows of the embedding.
+    pub vocab_size: usize,
+}
+
+/// The largest vocabulary accepted; Falcon-Mamba has 65,024 tokens, the largest published ones about 262,144.
+const MAX_VOCABULARY: u64 = 1 << 20;
+
+impl Weights {
+    /// Finds every tensor of the architecture and checks its shape.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] or [`Error::TensorShape`]; [`Error::Vocabulary`] where the token list and the embedding
+    /// disagree.
+    pub fn find(gguf: &Gguf, config: &Config) -> Result<Self> {
+        let vocab_size = vocab_size(gguf, config)?;
+        let mut finder = Finder { gguf, list: Vec::new() };
+        let token_embd = finder.matrix("token_embd.weight", vocab_size, config.d_model)?;
+        let output_norm = finder.vector("output_norm.weight", config.d_model)?;
+        let output = match gguf.tensor("output.weight") {
+            Some(_) => finder.matrix("output.weight", vocab_size, config.d_model)?,
+            None => token_embd,
+        };
+        let layers = (0..config.n_layers).map(|n| finder.layer(n, config)).collect::<Result<_>>()?;
+        Ok(Self { list: finder.list, token_embd, output_norm, output, layers, vocab_size })
+    }
+
+    /// The weight with this id.
+    pub fn get(&self, id: WeightId) -> &Weight {
+        &self.list[id.0]
+    }
+
+    /// All weights, by id.
+    pub fn all(&self) -> &[Weight] {
+        &self.list
+    }
+
+    /// True where the head is the embedding.
+    pub fn tied_head(&self) -> bool {
+        self.output == self.token_embd
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> u64 {
+        self.list.iter().map(|w| (w.rows * w.columns) as u64).sum()
+    }
+
+    /// Bytes of weights that decoding one token reads: every tensor once, but of an embedding that is not the head one row.
+    pub fn bytes_per_token(&self) -> u64 {
+        let whole: u64 = self.list.iter().map(|w| w.tensor.bytes).sum();
+        if self.tied_head() {
+            return whole;
+        }
+        let table = &self.get(self.token_embd).tensor;
+        whole - table.bytes + table.bytes / self.vocab_size as u64
+    }
+}
+
+fn vocab_size(gguf: &Gguf, config: &Config) -> Result<usize> {
+    let name = "token_embd.weight";
+    let table = gguf.tensor(name).ok_or_else(|| Error::MissingTensor { tensor: name.into() })?;
+    let rows = table.rows();
+    if rows > MAX_VOCABULARY {
+        let expected = vec![config.d_model as u64, MAX_VOCABULARY];
+        return Err(Error::TensorShape { tensor: name.into(), expected, found: table.dims.clone() });
+    }
+    if gguf.metadata.get("tokenizer.ggml.tokens").is_some() {
+        let tokens = gguf.metadata.strings("tokenizer.ggml.tokens")?.len() as u64;
+        if tokens != rows {
+            let problem = format!("the token list has {tokens} entries and the embedding {rows} rows");
+            return Err(Error::Vocabulary { problem });
+        }
+    }
+    Ok(rows as usize)
+}
+
+struct Finder<'a> {
+    gguf: &'a Gguf,
+    list: Vec<Weight>,
+}
+
+impl Finder<'_> {
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<WeightId> {
+        self.find(name, rows, columns, false)
+    }
+
+    fn vector(&mut self, name: &str, length: usize) -> Result<WeightId> {
+        self.find(name, 1, length, true)
+    }
+
+    fn layer(&mut self, n: usize, c: &Config) -> Result<LayerWeights> {
+        let name = |suffix: &str| format!("blk.{n}.{suffix}");
+        Ok(LayerWeights {
+            attn_norm: self.vector(&name("attn_norm.weight"), c.d_model)?,
+            ssm_in: self.matrix(&name("ssm_in.weight"), 2 * c.d_inner, c.d_model)?,
+            conv1d_weight: self.find(&name("ssm_conv1d.weight"), c.d_inner, c.d_conv, true)?,
+            conv1d_bias: self.vector(&name("ssm_conv1d.bias"), c.d_inner)?,
+            ssm_x: self.matrix(&name("ssm_x.weight"), c.dbc_width(), c.d_inner)?,
+            ssm_dt: self.matrix(&name("ssm_dt.weight"), c.d_inner, c.dt_rank)?,
+            ssm_dt_bias: self.vector(&name("ssm_dt.bias"), c.d_inner)?,
+            ssm_a: self.find(&name("ssm_a"), c.d_inner, c.d_state, true)?,
+            ssm_d: self.vector(&name("ssm_d"), c.d_inner)?,
+            ssm_out: self.matrix(&name("ssm_out.weight"), c.d_model, c.d_inner)?,
+        })
+    }
+
+    fn find(&mut self, name: &str, rows: usize, columns: usize, elementwise: bool) -> Result<WeightId> {
+        let tensor = self.gguf.tensor(name).ok_or_else(|| Error::MissingTensor { tensor: name.into() })?;
+        // ggml's order: columns first. Trailing dimensions of 1 say nothing.
+        let expected = [columns as u64, rows as u64];
+        let fits = (0..tensor.dims.len().max(2))
+            .all(|i| tensor.dims.get(i).copied().unwrap_or(1) == expected.get(i).copied().unwrap_or(1));
+        if !fits {
+            let (expected, found) = (expected.to_vec(), tensor.dims.clone());
+            return Err(Error::TensorShape { tensor: name.into(), expected, found });
+        }
+        self.list.push(Weight { tensor: tensor.clone(), rows, columns, elementwise });
+        Ok(WeightId(self.list.len() - 1))
+    }
+}

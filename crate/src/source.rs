@@ -1,0 +1,130 @@
+//! Where a model's bytes come from: anything that answers ranges. A file of 4 GB is never held in memory.
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::error::{Error, Result};
+
+/// Random access to the bytes of one file. Reading is asynchronous because a browser's stores are.
+pub trait ByteSource {
+    /// What is read, for error messages: a path or a URL.
+    fn name(&self) -> &str;
+
+    /// Length of the file in bytes.
+    fn len(&self) -> u64;
+
+    /// True for a file of no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads exactly `length` bytes from byte `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where the range is not inside the file or the read fails.
+    fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>>;
+}
+
+fn out_of_range(name: &str, len: u64, offset: u64, length: usize) -> Option<Error> {
+    let inside = offset.checked_add(length as u64).is_some_and(|end| end <= len);
+    (!inside).then(|| Error::Read {
+        what: name.into(),
+        offset,
+        length: length as u64,
+        problem: format!("the file has only {len} bytes"),
+    })
+}
+
+/// A file held in memory, for tests and for small models.
+pub struct MemorySource {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl MemorySource {
+    /// Wraps bytes; `name` appears in error messages.
+    pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), bytes }
+    }
+}
+
+impl ByteSource for MemorySource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
+        let result = match out_of_range(&self.name, self.len(), offset, length) {
+            Some(error) => Err(error),
+            None => Ok(self.bytes[offset as usize..offset as usize + length].to_vec()),
+        };
+        Box::pin(std::future::ready(result))
+    }
+}
+
+/// A file on disk (native only).
+#[cfg(not(target_arch = "wasm32"))]
+pub struct FileSource {
+    name: String,
+    file: std::sync::Mutex<std::fs::File>,
+    len: u64,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl FileSource {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where it cannot be opened.
+    pub fn open(path: &std::path::Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let failed = |problem: std::io::Error| Error::Read {
+            what: name.clone(),
+            offset: 0,
+            length: 0,
+            problem: problem.to_string(),
+        };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(std::io::Error::other("it is not a regular file")));
+        }
+        Ok(Self { len: metadata.len(), file: std::sync::Mutex::new(file), name })
+    }
+
+    fn read_now(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl ByteSource for FileSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
+        let result = match out_of_range(&self.name, self.len, offset, length) {
+            Some(error) => Err(error),
+            None => self.read_now(offset, length).map_err(|problem| Error::Read {
+                what: self.name.clone(),
+                offset,
+                length: length as u64,
+                problem: problem.to_string(),
+            }),
+        };
+        Box::pin(std::future::ready(result))
+    }
+}

@@ -1,0 +1,35 @@
+/** Times one answer as its reader sees it: from the question to the first word, and the pace after that. */
+
+export interface AnswerStats {
+  tokens: number;
+  /** Seconds from the question to the first token. */
+  firstToken: number;
+  /** Tokens per second after the first; 0 for answers of one token. */
+  rate: number;
+}
+
+export class AnswerClock {
+  #tokens = 0;
+  #first = 0;
+  #last = 0;
+  readonly #start: number;
+
+  constructor(private readonly now = () => performance.now()) {
+    this.#start = now();
+  }
+
+  token(): void {
+    this.#last = this.now();
+    if (this.#tokens === 0) this.#first = this.#last;
+    this.#tokens += 1;
+  }
+
+  stats(): AnswerStats {
+    const pace = (this.#tokens - 1) / ((this.#last - this.#first) / 1000);
+    return {
+      tokens: this.#tokens,
+      firstToken: this.#tokens > 0 ? (this.#first - this.#start) / 1000 : 0,
+      rate: this.#tokens > 1 && Number.isFinite(pace) ? pace : 0,
+    };
+  }
+}

@@ -1,0 +1,189 @@
+/** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
+import type { EngineWorker, GenerateEvent, GenerateOptions, StopReason, StoredModel } from '../engine/protocol';
+import { askToPersist } from '../weights/room';
+import { AnswerClock } from './answer-clock';
+import { catalogue } from './catalogue';
+import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from './choice';
+import { Conversation, type AssistantMessage } from './conversation';
+import { toFailure, type Failure } from './failure';
+import type { ModelStatus, PageAddress, PageView } from './page-data';
+
+const SAMPLING: GenerateOptions = { maxTokens: 1024, temperature: 0.7, topK: 40, topP: 0.95 };
+
+export class Controller {
+  #choice: Choice | undefined;
+  #url = '';
+  #status: ModelStatus = { kind: 'failed' };
+  #stored: StoredModel[] = [];
+  #failure: Failure | undefined;
+  #conversation = new Conversation();
+  #answering: AssistantMessage | undefined;
+  /** Settles when the model last asked for is open, or false when it could not be opened. */
+  #opening: Promise<boolean> = Promise.resolve(false);
+  /** The engine's last answer, which has to end before the next may begin. */
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly page: PageView,
+    private readonly engine: EngineWorker,
+    private readonly address: PageAddress,
+  ) {
+    const { base } = address;
+    page.on('ask', (text) => void this.#ask(text));
+    page.on('stop', () => this.#stop());
+    page.on('newChat', () => this.#newChat());
+    page.on('openEntry', (entry) => this.#open(() => chooseEntry(entry, base)));
+    page.on('openAddress', (typed) => this.#open(() => chooseAddress(typed, base)));
+    page.on('openFiles', (files) => this.#open(() => chooseFiles(files)));
+    page.on('openStored', ({ url, name }) => this.#open(() => chooseStored(url, name)));
+    page.on('remove', ({ url }) => void this.#remove(url));
+    page.on('retry', () => this.#open(() => this.#choice ?? chooseParam(address.model, base)));
+    page.on('dismiss', () => this.#update(() => (this.#failure = undefined)));
+  }
+
+  start(): void {
+    this.#open(() => chooseParam(this.address.model, this.address.base));
+  }
+
+  /** An address that is none changes nothing but the message; the model that is open stays. */
+  #open(choose: () => Choice): void {
+    let choice: Choice;
+    try {
+      choice = choose();
+    } catch (thrown) {
+      this.#update(() => (this.#failure = toFailure(thrown)));
+      return;
+    }
+    this.#newChat();
+    this.#opening = this.#openChoice(choice);
+  }
+
+  async #openChoice(choice: Choice): Promise<boolean> {
+    const { source, param } = choice;
+    this.#update(() => {
+      this.#choice = choice;
+      this.#url = '';
+      this.#status = { kind: 'opening', origin: source.kind };
+    });
+    if (source.kind !== 'files') this.address.model = param;
+    void askToPersist();
+    try {
+      const model = await this.engine.open(source, this.address.backend, (progress) => {
+        if (this.#choice === choice) this.#update(() => (this.#status = { kind: 'opening', origin: source.kind, progress }));
+      });
+      // A newer choice has taken over: its own outcome is the one to show.
+      if (this.#choice !== choice) return false;
+      if (source.kind === 'files') this.address.model = model.url;
+      this.#url = model.url;
+      this.#status = { kind: 'ready', info: model.info };
+      return true;
+    } catch (thrown) {
+      if (this.#choice !== choice) return false;
+      this.#failure = toFailure(thrown);
+      this.#status = { kind: 'failed' };
+      return false;
+    } finally {
+      await this.#listStored();
+    }
+  }
+
+  async #ask(text: string): Promise<void> {
+    if (this.#answering || text.trim() === '') return;
+    const conversation = this.#conversation;
+    const answer = conversation.ask(text.trim());
+    this.#update(() => {
+      this.#answering = answer;
+      this.#failure = undefined;
+    });
+    try {
+      const opened = await this.#opening;
+      await this.#running;
+      if (opened && this.#answering === answer) {
+        this.#running = this.#generate(conversation, answer);
+        await this.#running;
+      }
+    } catch (thrown) {
+      if (conversation === this.#conversation) this.#failure = toFailure(thrown);
+    }
+    // Nothing came: the model could not be opened, or failed, or was stopped before. The question goes back to its writer.
+    const draft = answer.state.kind === 'waiting' && conversation === this.#conversation ? conversation.takeBack(answer) : '';
+    this.#update(() => {
+      if (this.#answering === answer) this.#answering = undefined;
+    });
+    this.page.restoreDraft(draft);
+  }
+
+  async #generate(conversation: Conversation, answer: AssistantMessage): Promise<void> {
+    const clock = new AnswerClock();
+    let stop: StopReason = 'cancelled';
+    const onEvent = (event: GenerateEvent) => {
+      if (event.type === 'prefill') {
+        if (answer.text === '') answer.state = { kind: 'waiting', prefill: event };
+      } else if (event.type === 'token') {
+        clock.token();
+        answer.text += event.text;
+        answer.state = { kind: 'streaming' };
+      } else {
+        stop = event.stop;
+      }
+      this.#update();
+    };
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    try {
+      await this.engine.generate(conversation.promptFor(answer), { ...SAMPLING, ...this.#choice?.entry?.sampling, seed }, onEvent);
+    } catch (thrown) {
+      if (answer.text !== '') answer.state = { kind: 'done', stop: 'cancelled', stats: clock.stats() };
+      throw thrown;
+    }
+    // Stopped before the first word: it stays waiting, and the question is taken back.
+    if (answer.text !== '' || stop !== 'cancelled') answer.state = { kind: 'done', stop, stats: clock.stats() };
+  }
+
+  /** Stops the answer; one that still waits for its model is given up at once. */
+  #stop(): void {
+    if (!this.#answering) return;
+    if (this.#status.kind === 'ready') {
+      void this.engine.stop();
+    } else {
+      const answer = this.#answering;
+      const draft = this.#conversation.takeBack(answer);
+      this.#update(() => (this.#answering = undefined));
+      this.page.restoreDraft(draft);
+    }
+  }
+
+  #newChat(): void {
+    this.#stop();
+    this.#update(() => {
+      this.#answering = undefined;
+      this.#conversation = new Conversation();
+      this.#failure = undefined;
+    });
+  }
+
+  async #remove(url: string): Promise<void> {
+    await this.engine.remove(url).catch((thrown: unknown) => (this.#failure = toFailure(thrown)));
+    await this.#listStored();
+  }
+
+  async #listStored(): Promise<void> {
+    this.#stored = await this.engine.stored().catch(() => []);
+    this.#update();
+  }
+
+  #update(change?: () => void): void {
+    change?.();
+    this.page.update({
+      url: this.#url,
+      name: this.#choice?.name ?? '',
+      entry: this.#choice?.entry,
+      status: this.#status,
+      messages: this.#conversation.messages,
+      answering: this.#answering !== undefined,
+      failure: this.#failure,
+      catalogue,
+      stored: this.#stored,
+      base: this.address.base,
+    });
+  }
+}

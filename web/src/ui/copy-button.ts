@@ -1,0 +1,22 @@
+/** Copies a text and says so for a moment. */
+import { html, type TemplateResult } from 'lit-html';
+import { checkIcon, copyIcon } from './icons';
+import { strings } from './strings';
+
+const SAID_MILLISECONDS = 1600;
+
+export function copyButton(text: string): TemplateResult {
+  const onClick = async (event: Event) => {
+    const button = event.currentTarget as HTMLButtonElement;
+    await navigator.clipboard.writeText(text);
+    button.classList.add('copied');
+    button.ariaLabel = strings.copied;
+    setTimeout(() => {
+      button.classList.remove('copied');
+      button.ariaLabel = strings.copy;
+    }, SAID_MILLISECONDS);
+  };
+  return html`<button class="copy" type="button" data-testid="copy" aria-label=${strings.copy} title=${strings.copy} @click=${onClick}>
+    ${copyIcon}${checkIcon}
+  </button>`;
+}

@@ -1,0 +1,30 @@
+/** Name of the page, the model in use, and the way to a new chat. */
+import { html, render } from 'lit-html';
+import type { PageData } from '../app/page-data';
+import { Emitter } from './emitter';
+import { fill } from './format';
+import { brandIcon, chevronIcon, newChatIcon } from './icons';
+import { strings } from './strings';
+
+export class Header extends Emitter<{ chooseModel: undefined; newChat: undefined }> {
+  constructor(private readonly container: HTMLElement) {
+    super();
+  }
+
+  update({ name, messages }: PageData): void {
+    const label = name === '' ? strings.chooseModel : fill(strings.currentModel, { name });
+    render(
+      html`
+        <span class="brand">${brandIcon}<span class="brand-name">${strings.product}</span></span>
+        <button class="picker" type="button" data-testid="model-picker" aria-haspopup="dialog" aria-label=${label}
+          @click=${() => this.emit('chooseModel')}>
+          <span class="picker-name">${name === '' ? strings.chooseModel : name}</span>${chevronIcon}
+        </button>
+        <button class="quiet new-chat" type="button" data-testid="new-chat" ?disabled=${messages.length === 0}
+          aria-label=${strings.newChat} @click=${() => this.emit('newChat')}>
+          ${newChatIcon}<span class="new-chat-label">${strings.newChat}</span>
+        </button>`,
+      this.container,
+    );
+  }
+}

@@ -1,0 +1,18 @@
+/** Icons, drawn on a 24 x 24 grid in the colour of the text around them. */
+import { html, svg, type SVGTemplateResult, type TemplateResult } from 'lit-html';
+
+function icon(shape: SVGTemplateResult, className = 'icon'): TemplateResult {
+  return html`<svg class=${className} viewBox="0 0 24 24" aria-hidden="true" focusable="false">${shape}</svg>`;
+}
+
+/** A snake in one stroke, which is also a state carried along a line. */
+export const brandIcon = icon(svg`<path d="M4 17.5c0 2 1.6 3 3.6 3 5.4 0 2.8-9.6 8.2-9.6 2.300 0 4.200 1.300 4.200 3.600 0 2-1.500 3.200-3.200 3.200M4 6.500c2.600-3 6.800-3.200 8.900-.700"/><circle class="eye" cx="15.400" cy="6.800" r="1.300"/>`, 'icon brand-icon');
+export const chevronIcon = icon(svg`<path d="m7 10 5 5 5-5"/>`);
+export const newChatIcon = icon(svg`<path d="M12 5v14M5 12h14"/>`);
+export const sendIcon = icon(svg`<path d="M12 19V5M6 11l6-6 6 6"/>`);
+export const stopIcon = icon(svg`<rect class="filled" x="7" y="7" width="10" height="10" rx="2"/>`);
+export const copyIcon = icon(svg`<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M15 9V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h3"/>`, 'icon copy-icon');
+export const checkIcon = icon(svg`<path d="m5 12.500 4.500 4.500L19 7.500"/>`, 'icon check-icon');
+export const closeIcon = icon(svg`<path d="M6 6l12 12M18 6 6 18"/>`);
+export const removeIcon = icon(svg`<path d="M5 7h14M10 7V5h4v2M7 7l1 12h8l1-12M10.500 11v5M13.500 11v5"/>`);
+export const downIcon = icon(svg`<path d="M12 5v14M6 13l6 6 6-6"/>`);

@@ -1,0 +1,36 @@
+/** Below the message box: how far the model has come, then where it runs and why. Its height never changes. */
+import { html, nothing, render, type TemplateResult } from 'lit-html';
+import type { ModelStatus, PageData } from '../app/page-data';
+import type { EngineInfo } from '../engine/protocol';
+import { fill, formatBytes } from './format';
+import { strings } from './strings';
+
+export class StatusLine {
+  constructor(private readonly container: HTMLElement) {}
+
+  update({ status, name }: PageData): void {
+    render(status.kind === 'opening' ? progress(status, name) : status.kind === 'ready' ? backend(status.info) : nothing, this.container);
+  }
+}
+
+function progress({ origin, progress }: Extract<ModelStatus, { kind: 'opening' }>, name: string): TemplateResult {
+  const { step, done = 0, total = 0 } = progress ?? {};
+  const what = step === undefined ? strings.opening : step === 'load' ? strings.preparing : origin === 'files' ? strings.importing : strings.downloading;
+  const text = fill(what, { name });
+  const amount = step === 'receive' ? (total > 0 ? fill(strings.amount, { done: formatBytes(done), total: formatBytes(total) }) : formatBytes(done)) : '';
+  return html`
+    <div class="progress" data-testid="progress">
+      <div class="progress-text"><span>${text}</span><span class="amount">${amount}</span></div>
+      ${total > 0
+        ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>`
+        : html`<progress aria-label=${text}></progress>`}
+    </div>`;
+}
+
+function backend({ backend, adapter, reason }: EngineInfo): TemplateResult {
+  const name = backend === 'webgpu' ? [strings.webgpu, adapter].filter(Boolean).join(' · ') : strings.cpu;
+  return html`
+    <p class="backend" data-testid="backend" data-backend=${backend} title=${reason}>
+      <span class="light" aria-hidden="true"></span><strong>${name}</strong>${reason ? html`<span class="reason">${reason}</span>` : nothing}
+    </p>`;
+}

@@ -1,0 +1,34 @@
+/** What stands where a chat begins: what this is, what the model can do, and first prompts. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import type { PageData } from '../app/page-data';
+import { strings } from './strings';
+
+interface Actions {
+  ask(text: string): void;
+  showCard(card: string): void;
+}
+
+export function welcome({ entry }: PageData, { ask, showCard }: Actions): TemplateResult {
+  const card = entry?.card;
+  const onCard = (event: MouseEvent) => {
+    // With a key held, the link opens in its own tab as links do.
+    if (event.ctrlKey || event.metaKey || event.shiftKey || !card) return;
+    event.preventDefault();
+    showCard(card);
+  };
+  return html`
+    <section class="welcome">
+      <h1>${strings.welcomeTitle}</h1>
+      <p>${strings.welcomeText}</p>
+      ${entry?.limits
+        ? html`<p class="limits" data-testid="limits">
+            ${entry.limits} ${card ? html`<a href=${card} @click=${onCard}>${strings.limitsLink}</a>` : nothing}
+          </p>`
+        : nothing}
+      <ul class="suggestions" aria-label=${strings.suggestions}>
+        ${(entry?.prompts ?? strings.prompts).map(
+          (prompt) => html`<li><button type="button" data-testid="suggestion" @click=${() => ask(prompt)}>${prompt}</button></li>`,
+        )}
+      </ul>
+    </section>`;
+}

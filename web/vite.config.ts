@@ -1,0 +1,14 @@
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  // Relative addresses, so that the built page runs from any sub-path.
+  base: './',
+  worker: { format: 'es' },
+  build: {
+    target: 'es2022',
+    // The content security policy allows no `data:` scripts or fonts, and a wasm file should stream.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: { include: ['test/**/*.test.ts'], environment: 'node', testTimeout: 10_000 },
+});
