@@ -3,7 +3,39 @@
 use futures_util::future::LocalBoxFuture;
 
 use crate::error::Result;
-use crate::model::{Config, State};
+use crate::model::{Config, State, Weights, record};
+
+/// Tokens of one chunk of a prefill. Enough that decoding a weight is shared; few enough that a stop is noticed soon, and
+/// that one submission stays far below a slow GPU's watchdog.
+pub const MAX_TOKENS: usize = 32;
+
+/// Bytes that a model needs to run, before anything is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// The tensors as the file has them; a GPU pads some blocks, by an eighth at the most.
+    pub weights: u64,
+    /// The state.
+    pub state: u64,
+    /// Activations of one chunk.
+    pub scratch: u64,
+}
+
+impl Memory {
+    /// What a model needs.
+    pub fn needed(config: &Config, weights: &Weights) -> Self {
+        let floats: usize = record(config, weights).buffers.iter().map(|b| MAX_TOKENS * b.width).sum();
+        Self {
+            weights: weights.all().iter().map(|w| w.tensor.bytes).sum(),
+            state: config.state_bytes() as u64,
+            scratch: 4 * floats as u64,
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights + self.state + self.scratch
+    }
+}
 
 /// Which tokens' logits a forward pass computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

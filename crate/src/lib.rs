@@ -1,8 +1,10 @@
 //! Mamba and Falcon-Mamba language models from GGUF files, on WebGPU or on the CPU.
 
 pub mod cpu;
+pub mod engine;
 pub mod error;
 pub mod executor;
+pub mod generate;
 pub mod gguf;
 #[cfg(feature = "gpu")]
 pub mod gpu;
@@ -10,5 +12,9 @@ pub mod model;
 pub mod quant;
 pub mod sampler;
 pub mod source;
+mod stop;
+pub mod tokenizer;
+#[cfg(target_arch = "wasm32")]
+mod web;
 
 pub use error::{Error, Result};

@@ -298,8 +298,8 @@ fn highest_logit(candidates: &[Candidate]) -> f64 {
 /// `x = n ln 2 + r` with `|r| <= ln 2 / 2`, the logarithm in two parts so that `n ln 2` is exact (the split is that of
 /// fdlibm's `e_exp.c`); then Taylor's series, of which 14 terms reach the last bit of an `f64`.
 fn exp(x: f64) -> f64 {
-    const LN_2_HIGH: f64 = 6.931_471_803_691_238_164_90e-1;
-    const LN_2_LOW: f64 = 1.908_214_929_270_587_700_02e-10;
+    const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
+    const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     // Below this the power of two would be subnormal; such a weight never changes a sum that holds e^0.
     if x < -708.0 {
         return 0.0;

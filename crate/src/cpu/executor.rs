@@ -7,12 +7,9 @@ use futures_util::future::LocalBoxFuture;
 use super::Matrix;
 use super::kernels::{self, Columns, ColumnsMut, ScanInputs};
 use crate::error::Result;
-use crate::executor::{Backend, Executor, Outputs, check_tokens};
+use crate::executor::{Backend, Executor, MAX_TOKENS, Outputs, check_tokens};
 use crate::gguf::Gguf;
 use crate::model::{BufferId, Config, Plan, Rows, State, Step, View, WeightId, Weights, record};
-
-/// Tokens of one chunk: enough that decoding a weight row is shared, few enough that a stop is noticed soon.
-const MAX_TOKENS: usize = 32;
 
 enum Weight {
     Matrix(Matrix),

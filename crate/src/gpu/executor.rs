@@ -6,12 +6,9 @@ use super::dispatch::{Dispatch, Storage, prepare};
 use super::weights::{DeviceWeight, upload};
 use super::{Gpu, params};
 use crate::error::Result;
-use crate::executor::{Backend, Executor, Outputs, check_tokens};
+use crate::executor::{Backend, Executor, MAX_TOKENS, Outputs, check_tokens};
 use crate::gguf::Gguf;
 use crate::model::{BufferId, Config, Plan, State, Weights, record};
-
-/// Tokens of one chunk, which is one submission: small enough for a slow device's watchdog.
-const MAX_TOKENS: usize = 32;
 
 /// A model on a GPU.
 pub struct GpuExecutor {
@@ -119,6 +116,10 @@ impl GpuExecutor {
 
     /// Reads `floats` numbers from the start of each buffer, one after the other.
     async fn read(&self, buffers: &[&wgpu::Buffer], floats: usize) -> Result<Vec<f32>> {
+        if floats == 0 {
+            // Nothing can be mapped of an empty buffer.
+            return Ok(Vec::new());
+        }
         let bytes = 4 * floats as u64;
         let staging = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read-back"),
@@ -173,7 +174,8 @@ fn make_storage(gpu: &Gpu, config: &Config, plan: &Plan) -> Storage {
     let make = |label: &str, words: usize, usage| {
         gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            size: 4 * words as u64,
+            // Even a state of no floats must be bound to its kernel.
+            size: 4 * words.max(1) as u64,
             usage: usage | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         })
@@ -229,7 +231,8 @@ impl Executor for GpuExecutor {
     fn write_state(&mut self, state: &State) -> Result<()> {
         state.check(&self.config)?;
         let write = |buffers: &[wgpu::Buffer], floats: &[f32], len: usize| {
-            for (buffer, layer) in buffers.iter().zip(floats.chunks_exact(len)) {
+            // A convolution of one tap has no past: nothing to write, and no chunks of no floats.
+            for (buffer, layer) in buffers.iter().zip(floats.chunks_exact(len.max(1))) {
                 self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(layer));
             }
         };

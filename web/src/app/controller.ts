@@ -124,6 +124,7 @@ export class Controller {
         answer.text += event.text;
         answer.state = { kind: 'streaming' };
       } else {
+        answer.text += event.text;
         stop = event.stop;
       }
       this.#update();

@@ -1,12 +1,12 @@
 /** What the controller gives the page to draw, and what the page tells the controller. */
-import type { Backend, EngineInfo, OpenProgress, StoredModel } from '../engine/protocol';
+import type { Backend, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
 import type { CatalogueEntry } from './catalogue';
 import type { Message } from './conversation';
 import type { Failure } from './failure';
 
 export type ModelStatus =
   | { kind: 'opening'; origin: 'address' | 'files' | 'stored'; progress?: OpenProgress }
-  | { kind: 'ready'; info: EngineInfo }
+  | { kind: 'ready'; info: ModelInfo }
   | { kind: 'failed' };
 
 export interface PageData {

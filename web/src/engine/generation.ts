@@ -1,10 +1,9 @@
-/** One running answer: drives the engine's iterator and lets a stop through between tokens. */
-import type { EngineModel } from './wasm-engine';
+/** One running answer: drives the engine's events, which let the worker's messages through between tokens. */
 import type { ChatMessage, GenerateEvent, GenerateOptions } from './protocol';
+import type { EngineModel } from './wasm-engine';
 
 export class Generation {
   #events: AsyncIterator<GenerateEvent> | undefined;
-  #stopped = false;
 
   constructor(private readonly model: EngineModel) {}
 
@@ -19,29 +18,12 @@ export class Generation {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
     await this.#events?.return?.();
   }
 
   async #drive(prompt: string | ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void> {
     const events = this.model.generate(prompt, options);
     this.#events = events;
-    for await (const event of events) {
-      onEvent(event);
-      if (this.#stopped) break;
-      await nextTask();
-    }
+    for await (const event of events) onEvent(event);
   }
-}
-
-/** Lets the worker take its messages in: an engine on the CPU resolves within one task, and a stop would never be heard. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

@@ -1,58 +1,19 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
 import type { ModelSource } from '../weights/model-source';
 import type { Progress } from '../weights/receive';
+import type { ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export type Backend = 'auto' | 'webgpu' | 'cpu';
+export type { ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant';
-  content: string;
-}
+export type Backend = NonNullable<LoadOptions['backend']>;
 
-export interface GenerateOptions {
-  maxTokens?: number;
-  stop?: string[];
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  minP?: number;
-  repetitionPenalty?: number;
-  frequencyPenalty?: number;
-  presencePenalty?: number;
-  penaltyLastN?: number;
-  seed?: number;
-  ignoreEos?: boolean;
-}
-
-export type StopReason = 'eos' | 'length' | 'stop-string' | 'cancelled';
-
-export type GenerateEvent =
-  | { type: 'prefill'; done: number; total: number }
-  | { type: 'token'; id: number; text: string; milliseconds: number }
-  | { type: 'end'; stop: StopReason; promptTokens: number; tokens: number; prefillTps: number; decodeTps: number };
-
-/** What the engine says of a loaded model and of where it runs. */
-export interface EngineInfo {
-  name: string;
-  architecture: string;
-  parameters: number;
-  layers: number;
-  dModel: number;
-  vocabSize: number;
-  fileBytes: number;
-  stateBytes: number;
-  backend: 'webgpu' | 'cpu';
-  /** The GPU's name; empty on the CPU. */
-  adapter: string;
-  /** Why this backend was taken. */
-  reason: string;
-}
+export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
   url: string;
   name: string;
-  info: EngineInfo;
+  info: ModelInfo;
 }
 
 /** How far opening is: first the bytes arrive in the store, then the engine reads them. */

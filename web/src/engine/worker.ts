@@ -8,23 +8,33 @@ import type { EngineWorker } from './protocol';
 import { Session } from './session';
 import type { WasmEngine } from './wasm-engine';
 
-const engine: WasmEngine = { start: () => init(), loadModel: loadModel as WasmEngine['loadModel'] };
+const engine: WasmEngine = { start: () => init(), loadModel };
 const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)));
 
 /** Comlink would drop the code and remedy of an `Error`, so failures cross as plain reports. */
-async function reported<T>(work: Promise<T>, callback?: unknown): Promise<T> {
+async function reported<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (thrown) {
     throw toFailure(thrown).report();
+  }
+}
+
+/** Runs a call that reports events. They travel on a port of their own, so the result waits until the last one has arrived. */
+async function reporting<Event, T>(callback: (event: Event) => void, call: (report: (event: Event) => void) => Promise<T>): Promise<T> {
+  const remote = callback as unknown as Remote<(event: Event) => void>;
+  let last: Promise<void> = Promise.resolve();
+  try {
+    return await reported(call((event) => (last = remote(event as never))));
   } finally {
-    (callback as Remote<() => void> | undefined)?.[releaseProxy]();
+    await last;
+    remote[releaseProxy]();
   }
 }
 
 const calls: EngineWorker = {
-  open: (source, backend, onProgress) => reported(session.open(source, backend, onProgress), onProgress),
-  generate: (prompt, options, onEvent) => reported(session.generate(prompt, options, onEvent), onEvent),
+  open: (source, backend, onProgress) => reporting(onProgress, (report) => session.open(source, backend, report)),
+  generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
   stop: () => reported(session.stop()),
   stored: () => reported(session.stored()),
   remove: (url) => reported(session.remove(url)),

@@ -30,9 +30,9 @@ export class ChatLog extends Emitter<{ ask: string; showCard: string }> {
       messages.length === 0
         ? welcome(data, { ask: (text) => this.emit('ask', text), showCard: (card) => this.emit('showCard', card) })
         : html`
-            <ol class="messages" role="log" aria-label=${strings.log}>
+            <div class="messages" role="log" aria-label=${strings.log}>
               ${repeat(messages, ({ id }) => id, (each) => message(each, status.kind === 'ready'))}
-            </ol>
+            </div>
             <button class="to-latest" type="button" aria-label=${strings.toLatest} @click=${() => this.#toEnd()}>${downIcon}</button>`,
       this.container,
     );

@@ -15,7 +15,7 @@ export class Header extends Emitter<{ chooseModel: undefined; newChat: undefined
     const label = name === '' ? strings.chooseModel : fill(strings.currentModel, { name });
     render(
       html`
-        <span class="brand">${brandIcon}<span class="brand-name">${strings.product}</span></span>
+        <h1 class="brand">${brandIcon}<span class="brand-name">${strings.product}</span></h1>
         <button class="picker" type="button" data-testid="model-picker" aria-haspopup="dialog" aria-label=${label}
           @click=${() => this.emit('chooseModel')}>
           <span class="picker-name">${name === '' ? strings.chooseModel : name}</span>${chevronIcon}

@@ -10,7 +10,7 @@ export const brandIcon = icon(svg`<path d="M4 17.5c0 2 1.6 3 3.6 3 5.4 0 2.8-9.6
 export const chevronIcon = icon(svg`<path d="m7 10 5 5 5-5"/>`);
 export const newChatIcon = icon(svg`<path d="M12 5v14M5 12h14"/>`);
 export const sendIcon = icon(svg`<path d="M12 19V5M6 11l6-6 6 6"/>`);
-export const stopIcon = icon(svg`<rect class="filled" x="7" y="7" width="10" height="10" rx="2"/>`);
+export const stopIcon = icon(svg`<rect class="filled" x="6" y="6" width="12" height="12" rx="2.500"/>`);
 export const copyIcon = icon(svg`<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M15 9V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h3"/>`, 'icon copy-icon');
 export const checkIcon = icon(svg`<path d="m5 12.500 4.500 4.500L19 7.500"/>`, 'icon check-icon');
 export const closeIcon = icon(svg`<path d="M6 6l12 12M18 6 6 18"/>`);

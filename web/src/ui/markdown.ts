@@ -2,7 +2,9 @@
 import DOMPurify from 'dompurify';
 import { Marked } from 'marked';
 
-const marked = new Marked({ gfm: true, breaks: true, async: false });
+const marked = new Marked({ gfm: true, async: false });
+// HTML that a model writes is text to read: it is shown as it stands.
+marked.use({ renderer: { html: ({ text }) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;') } });
 
 /** Text and its structure only: nothing that loads, submits, styles or runs. */
 const ALLOWED_TAGS = [
@@ -11,8 +13,9 @@ const ALLOWED_TAGS = [
 ];
 const ALLOWED_ATTR = ['href', 'start', 'align'];
 
-export function renderMarkdown(markdown: string): string {
-  const fragment = DOMPurify.sanitize(marked.parse(markdown) as string, {
+/** With `breaks`, a line's end is one in the result, as people write in chats. */
+export function renderMarkdown(markdown: string, breaks = true): string {
+  const fragment = DOMPurify.sanitize(marked.parse(markdown, { breaks }) as string, {
     ALLOWED_TAGS,
     ALLOWED_ATTR,
     ALLOWED_URI_REGEXP: /^(https?:|mailto:)/i,

@@ -14,22 +14,22 @@ export function message(message: Message, modelReady: boolean): TemplateResult {
 
 function question(text: string): TemplateResult {
   return html`
-    <li class="message user">
+    <article class="message user">
       <h2 class="visually-hidden">${strings.you}</h2>
       <div class="bubble" data-testid="message-user">${text}</div>
-    </li>`;
+    </article>`;
 }
 
 /** Screen readers hear the answer once, when `aria-busy` ends, and not word by word. */
 function answer(message: AssistantMessage, modelReady: boolean): TemplateResult {
   const done = message.state.kind === 'done';
   return html`
-    <li class="message assistant" aria-busy=${done ? 'false' : 'true'}>
+    <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
       <h2 class="visually-hidden">${strings.model}</h2>
       <div class="answer" data-testid="message-assistant">${guard([message.text], () => unsafeHTML(renderMarkdown(message.text)))}</div>
       ${message.state.kind === 'waiting' ? waiting(message.state.prefill, modelReady) : nothing}
       <div class="under">${done ? figures(message) : nothing}</div>
-    </li>`;
+    </article>`;
 }
 
 function waiting(prefill: { done: number; total: number } | undefined, modelReady: boolean): TemplateResult {

@@ -25,7 +25,7 @@ export class ModelCard {
             <h2 id="model-card-title">${strings.cardTitle}</h2>
             <button type="button" class="icon-button" aria-label=${strings.close} @click=${() => this.dialog.close()}>${closeIcon}</button>
           </div>
-          <div class="answer">${unsafeHTML(renderMarkdown(card))}</div>
+          <div class="answer">${unsafeHTML(renderMarkdown(card, false))}</div>
         </div>`,
       this.dialog,
     );

@@ -1,7 +1,7 @@
 /** Below the message box: how far the model has come, then where it runs and why. Its height never changes. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ModelStatus, PageData } from '../app/page-data';
-import type { EngineInfo } from '../engine/protocol';
+import type { ModelInfo } from '../engine/protocol';
 import { fill, formatBytes } from './format';
 import { strings } from './strings';
 
@@ -9,7 +9,18 @@ export class StatusLine {
   constructor(private readonly container: HTMLElement) {}
 
   update({ status, name }: PageData): void {
-    render(status.kind === 'opening' ? progress(status, name) : status.kind === 'ready' ? backend(status.info) : nothing, this.container);
+    render(line(status, name), this.container);
+  }
+}
+
+function line(status: ModelStatus, name: string): TemplateResult {
+  switch (status.kind) {
+    case 'opening':
+      return progress(status, name);
+    case 'ready':
+      return backend(status.info);
+    case 'failed':
+      return html`<p class="backend">${strings.notLoaded}</p>`;
   }
 }
 
@@ -27,10 +38,10 @@ function progress({ origin, progress }: Extract<ModelStatus, { kind: 'opening' }
     </div>`;
 }
 
-function backend({ backend, adapter, reason }: EngineInfo): TemplateResult {
+function backend({ backend, adapter, reason }: ModelInfo): TemplateResult {
   const name = backend === 'webgpu' ? [strings.webgpu, adapter].filter(Boolean).join(' · ') : strings.cpu;
   return html`
     <p class="backend" data-testid="backend" data-backend=${backend} title=${reason}>
-      <span class="light" aria-hidden="true"></span><strong>${name}</strong>${reason ? html`<span class="reason">${reason}</span>` : nothing}
+      <span class="light" aria-hidden="true"></span><strong>${name}</strong>${reason ? html` — <span class="reason">${reason}</span>` : nothing}
     </p>`;
 }

@@ -79,7 +79,7 @@ interface FailureText {
 /** The one table from an error's code to its sentence: first the page's own codes, then those of `crate/src/error.rs`. */
 export const failures = {
   address: { sentence: '“{url}” is not an address that this page can open.', remedy: 'Use an address that begins with https:// and ends in .gguf.' },
-  'http-status': { sentence: 'The server has no such file: it answered {status} for {url}.', remedy: 'Check the address for a typing mistake, or whether the file has moved.' },
+  'http-status': { sentence: 'The server did not give the model: it answered {status}.', remedy: 'Check the address for a typing mistake, and whether the file has moved or needs a sign-in.' },
   cors: { sentence: 'The server at {host} does not let other pages read its files (CORS).', remedy: 'Download the file yourself and open it with “From this computer…”, or use a host that allows it.' },
   network: { sentence: '{host} could not be reached.', remedy: 'Check the connection and the address, then try again.' },
   interrupted: { sentence: 'The download of {name} broke off after {received}.', remedy: 'Check the connection and try again.' },

@@ -8,7 +8,7 @@ interface Actions {
   showCard(card: string): void;
 }
 
-export function welcome({ entry }: PageData, { ask, showCard }: Actions): TemplateResult {
+export function welcome({ entry, status }: PageData, { ask, showCard }: Actions): TemplateResult {
   const card = entry?.card;
   const onCard = (event: MouseEvent) => {
     // With a key held, the link opens in its own tab as links do.
@@ -18,17 +18,20 @@ export function welcome({ entry }: PageData, { ask, showCard }: Actions): Templa
   };
   return html`
     <section class="welcome">
-      <h1>${strings.welcomeTitle}</h1>
+      <h2>${strings.welcomeTitle}</h2>
       <p>${strings.welcomeText}</p>
       ${entry?.limits
         ? html`<p class="limits" data-testid="limits">
             ${entry.limits} ${card ? html`<a href=${card} @click=${onCard}>${strings.limitsLink}</a>` : nothing}
           </p>`
         : nothing}
-      <ul class="suggestions" aria-label=${strings.suggestions}>
-        ${(entry?.prompts ?? strings.prompts).map(
-          (prompt) => html`<li><button type="button" data-testid="suggestion" @click=${() => ask(prompt)}>${prompt}</button></li>`,
-        )}
-      </ul>
+      ${status.kind === 'failed' ? nothing : suggestions(entry?.prompts ?? strings.prompts, ask)}
     </section>`;
+}
+
+function suggestions(prompts: readonly string[], ask: (text: string) => void): TemplateResult {
+  return html`
+    <ul class="suggestions" aria-label=${strings.suggestions}>
+      ${prompts.map((prompt) => html`<li><button type="button" data-testid="suggestion" @click=${() => ask(prompt)}>${prompt}</button></li>`)}
+    </ul>`;
 }

@@ -9,7 +9,7 @@ export async function openUrl(url: string, signal: AbortSignal): Promise<Incomin
     signal.throwIfAborted();
     throw await unreachable(url, cause);
   });
-  if (!response.ok || !response.body) throw failure('http-status', { status: response.status, url });
+  if (!response.ok || !response.body) throw failure('http-status', { status: response.status }, url);
   const announced = response.headers.get('content-length');
   return {
     name: fileName(url),

@@ -8,6 +8,9 @@ import type { Incoming, OpenPart } from './incoming';
 import type { ModelStore } from './model-store';
 import { checkRoom } from './room';
 
+/** How many bytes arrive between two reports, so that a fast download does not flood the page with them. */
+const REPORT_BYTES = 256 * 1024;
+
 export interface Progress {
   /** Bytes. */
   done: number;
@@ -61,6 +64,7 @@ async function receiveParts(store: ModelStore, arrival: Arrival, chunkBytes: num
 async function pour(incoming: Incoming, writer: ChunkWriter, signal: AbortSignal, onReceived: (bytes: number) => void): Promise<void> {
   const reader = incoming.stream.getReader();
   const head = new Uint8Array(MAGIC_BYTES);
+  let reported = -REPORT_BYTES;
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -74,8 +78,9 @@ async function pour(incoming: Incoming, writer: ChunkWriter, signal: AbortSignal
         checkMagic(head.subarray(0, writer.length + value.length));
       }
       await writer.write(value);
-      onReceived(writer.length);
+      if (writer.length - reported >= REPORT_BYTES) onReceived((reported = writer.length));
     }
+    onReceived(writer.length);
   } catch (thrown) {
     // Never awaited: a connection that hangs may also hang in its cancellation.
     void reader.cancel().catch(() => undefined);

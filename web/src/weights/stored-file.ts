@@ -1,14 +1,8 @@
 /** Reads byte ranges of one stored file: the engine's `ByteSource` over chunks. */
 import { failure } from '../app/failure';
+import type { ByteSource } from '../engine/protocol';
 import type { ModelRecord, PartRecord } from './database';
 import type { ModelStore } from './model-store';
-
-/** What the engine reads a file through (twin of the interface in `crate/src/web.rs`). */
-export interface ByteSource {
-  name: string;
-  length: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
-}
 
 export class StoredFile implements ByteSource {
   readonly name: string;

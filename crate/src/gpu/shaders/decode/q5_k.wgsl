@@ -1,7 +1,7 @@
 // Q5_K: 256 values in 8 groups of 32, 176 bytes = 44 words. Needs half.wgsl.
 //
 //     word 0: d, f16, and dmin, f16
-//     words 1..4: 6-bit scales and minimums. Byte g of word 1 is the scale of group g < 4, byte g of word 2 its minimum,
+//     words 1..4: 6-bit scales and minimums. Byte g of word 1 is the scale of group g < 4, of word 2 its minimum,
 //                 both in the low 6 bits. Byte g of word 3 has the low nibbles of the scale (low) and minimum (high) of
 //                 group g + 4, whose top 2 bits are the top 2 bits of byte g of words 1 and 2.
 //     words 4..12: qh, bit g of byte j is the top bit of value j of group g

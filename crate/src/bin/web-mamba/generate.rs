@@ -1,0 +1,178 @@
+//! `web-mamba logits` and `web-mamba generate`.
+
+use clap::Args;
+use serde_json::json;
+use web_mamba::Result;
+use web_mamba::engine::Model;
+use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
+use web_mamba::sampler::SamplerOptions;
+use web_mamba::tokenizer::ChatMessage;
+
+use crate::open::ModelArguments;
+use crate::{print, print_text};
+
+#[derive(Debug, Args)]
+pub struct Logits {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Token ids, separated by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    tokens: Vec<u32>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Logits {
+    pub fn run(&self) -> Result<()> {
+        let mut model = self.model.load()?;
+        let logits = pollster::block_on(model.logits(&self.tokens))?;
+        let plain = || logits.iter().map(f32::to_string).collect::<Vec<_>>().join("\n");
+        print(self.json, &json!({ "logits": logits }), plain)
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    prompt: PromptArguments,
+    /// A system message before the chat.
+    #[arg(long, requires = "chat")]
+    system: Option<String>,
+    #[command(flatten)]
+    sampling: Sampling,
+    /// Tokens to make at the most.
+    #[arg(long, default_value_t = GenerateOptions::default().max_tokens)]
+    max_tokens: usize,
+    /// A text that ends the answer; may be repeated.
+    #[arg(long)]
+    stop: Vec<String>,
+    /// Go on past the model's own end tokens.
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Print one JSON object at the end instead of streaming the text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct PromptArguments {
+    /// Text as it stands.
+    #[arg(long, allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// A user's message, put into the model's chat template.
+    #[arg(long, allow_hyphen_values = true)]
+    chat: Option<String>,
+    /// Token ids, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    tokens: Option<Vec<u32>>,
+}
+
+#[derive(Debug, Args)]
+struct Sampling {
+    /// Always take the likeliest token.
+    #[arg(long)]
+    greedy: bool,
+    /// 0 is greedy, higher is freer.
+    #[arg(long, default_value_t = SamplerOptions::default().temperature)]
+    temperature: f32,
+    /// Keep this many of the likeliest tokens; 0 keeps all.
+    #[arg(long, default_value_t = SamplerOptions::default().top_k)]
+    top_k: usize,
+    /// Keep the likeliest tokens up to this total probability.
+    #[arg(long, default_value_t = SamplerOptions::default().top_p)]
+    top_p: f32,
+    /// Keep tokens at least this likely, relative to the likeliest.
+    #[arg(long, default_value_t = SamplerOptions::default().min_p)]
+    min_p: f32,
+    /// Divides the logits of recent tokens.
+    #[arg(long, default_value_t = SamplerOptions::default().repetition_penalty)]
+    repetition_penalty: f32,
+    /// Subtracted from a token's logit for each time it is among the recent ones.
+    #[arg(long, default_value_t = SamplerOptions::default().frequency_penalty, allow_hyphen_values = true)]
+    frequency_penalty: f32,
+    /// Subtracted once from the logits of recent tokens.
+    #[arg(long, default_value_t = SamplerOptions::default().presence_penalty, allow_hyphen_values = true)]
+    presence_penalty: f32,
+    /// How many tokens are recent.
+    #[arg(long, default_value_t = SamplerOptions::default().penalty_last_n)]
+    penalty_last_n: usize,
+    /// The same seed gives the same answer.
+    #[arg(long, default_value_t = SamplerOptions::default().seed)]
+    seed: u64,
+}
+
+impl Sampling {
+    fn options(&self) -> SamplerOptions {
+        SamplerOptions {
+            temperature: if self.greedy { 0.0 } else { self.temperature },
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            frequency_penalty: self.frequency_penalty,
+            presence_penalty: self.presence_penalty,
+            penalty_last_n: self.penalty_last_n,
+            seed: self.seed,
+        }
+    }
+}
+
+impl Generate {
+    pub fn run(&self) -> Result<()> {
+        let mut model = self.model.load()?;
+        let options = GenerateOptions {
+            sampler: self.sampling.options(),
+            max_tokens: self.max_tokens,
+            stop: self.stop.clone(),
+            ignore_eos: self.ignore_eos,
+        };
+        let generation = Generation::new(&model, &self.prompt(), options)?;
+        pollster::block_on(self.stream(&mut model, generation))
+    }
+
+    fn prompt(&self) -> Prompt {
+        if let Some(tokens) = &self.prompt.tokens {
+            return Prompt::Tokens(tokens.clone());
+        }
+        if let Some(text) = &self.prompt.prompt {
+            return Prompt::Text(text.clone());
+        }
+        let message = |role: &str, content: &String| ChatMessage { role: role.into(), content: content.clone() };
+        let system = self.system.iter().map(|content| message("system", content));
+        let user = self.prompt.chat.iter().map(|content| message("user", content));
+        Prompt::Chat(system.chain(user).collect())
+    }
+
+    async fn stream(&self, model: &mut Model, mut generation: Generation) -> Result<()> {
+        let (mut ids, mut answer) = (Vec::new(), String::new());
+        let say = |answer: &mut String, piece: &str| {
+            *answer += piece;
+            if !self.json {
+                print_text(piece);
+            }
+        };
+        while let Some(event) = generation.next(model).await? {
+            match event {
+                Event::Prefill { .. } => {}
+                Event::Token { id, text, .. } => {
+                    ids.push(id);
+                    say(&mut answer, &text);
+                }
+                Event::End { text, stop, prompt_tokens, tokens, prefill_tps, decode_tps } => {
+                    say(&mut answer, &text);
+                    let summary = json!({
+                        "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens, "tokens": tokens,
+                        "prefill_tps": prefill_tps, "decode_tps": decode_tps,
+                        "backend": model.info().backend, "adapter": model.info().adapter,
+                    });
+                    print(self.json, &summary, String::new)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

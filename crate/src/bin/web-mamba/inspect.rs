@@ -1,0 +1,107 @@
+//! `web-mamba inspect`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value as Json, json};
+use web_mamba::Result;
+use web_mamba::executor::Memory;
+use web_mamba::gguf::{Array, Gguf, Value};
+use web_mamba::model::{Config, Weights};
+
+use crate::open::open_gguf;
+use crate::print;
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A GGUF file, or the first part of a split set.
+    file: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Longer metadata values are cut in the plain listing.
+const PLAIN_CHARACTERS: usize = 96;
+
+impl Inspect {
+    pub fn run(&self) -> Result<()> {
+        let gguf = open_gguf(&self.file)?;
+        // A file with a vocabulary alone, or of another architecture, is still worth showing.
+        let model = Config::from_metadata(&gguf.metadata)
+            .and_then(|config| Weights::find(&gguf, &config).map(|weights| (config, weights)));
+        let runs = match &model {
+            Ok((config, weights)) => describe(config, weights),
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        let metadata: Map<_, _> = gguf.metadata.sorted().into_iter().map(|(k, v)| (k.into(), to_json(v))).collect();
+        let tensors = gguf.tensors().iter().map(|t| {
+            let (name, dtype) = (&t.name, t.dtype.name());
+            json!({ "name": name, "type": dtype, "shape": t.dims, "bytes": t.bytes, "offset": t.offset, "part": t.part })
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let whole = json!({
+            "version": gguf.version, "bytes": gguf.total_bytes(), "metadata": metadata, "tensors": tensors, "model": runs,
+        });
+        print(self.json, &whole, || plain(&gguf, &runs))
+    }
+}
+
+fn describe(config: &Config, weights: &Weights) -> Json {
+    let memory = Memory::needed(config, weights);
+    json!({
+        "d_model": config.d_model, "d_inner": config.d_inner, "d_state": config.d_state, "d_conv": config.d_conv,
+        "dt_rank": config.dt_rank, "layers": config.n_layers, "vocab_size": weights.vocab_size, "rms_eps": config.rms_eps,
+        "norm_dt_b_c": config.norm_dt_b_c, "tied_head": weights.tied_head(), "parameters": weights.parameters(),
+        "bytes_per_token": weights.bytes_per_token(),
+        "memory": {
+            "weights": memory.weights, "state": memory.state, "scratch": memory.scratch, "total": memory.total(),
+        },
+    })
+}
+
+fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Unsigned(v) => json!(v),
+        Value::Signed(v) => json!(v),
+        Value::Float(v) => json!(v),
+        Value::Bool(v) => json!(v),
+        Value::String(v) => json!(v),
+        Value::Array(array) => array_to_json(array),
+    }
+}
+
+fn array_to_json(array: &Array) -> Json {
+    match array {
+        Array::Unsigned(v) => json!(v),
+        Array::Signed(v) => json!(v),
+        Array::Float(v) => json!(v),
+        Array::Bool(v) => json!(v),
+        Array::String(v) => json!(v),
+        Array::Array(v) => v.iter().map(array_to_json).collect(),
+    }
+}
+
+fn plain(gguf: &Gguf, runs: &Json) -> String {
+    let mut out = format!("GGUF version {}, {} bytes\n\nmetadata\n", gguf.version, gguf.total_bytes());
+    // Writing to a string cannot fail.
+    for (key, value) in gguf.metadata.sorted() {
+        let text = match value {
+            Value::Array(array) => format!("array of {} values", array.len()),
+            other => to_json(other).to_string(),
+        };
+        let cut: String = text.chars().take(PLAIN_CHARACTERS).collect();
+        let more = if cut.len() < text.len() { "…" } else { "" };
+        let _ = writeln!(out, "  {key} = {cut}{more}");
+    }
+    let _ = writeln!(out, "\n{} tensors", gguf.tensors().len());
+    for tensor in gguf.tensors() {
+        let _ = writeln!(out, "  {:32} {:7} {:?} {} bytes", tensor.name, tensor.dtype.name(), tensor.dims, tensor.bytes);
+    }
+    let _ = writeln!(out, "\nmodel");
+    for (key, value) in runs.as_object().into_iter().flatten() {
+        let _ = writeln!(out, "  {key} = {value}");
+    }
+    out
+}

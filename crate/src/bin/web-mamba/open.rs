@@ -1,0 +1,87 @@
+//! Opening the file that a command names, with every part of a split set, and the backend that it asks for.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use clap::{Args, ValueEnum};
+use web_mamba::Result;
+use web_mamba::engine::{BackendChoice, LoadOptions, Model};
+use web_mamba::error::Error;
+use web_mamba::gguf::Gguf;
+use web_mamba::gpu::GpuOptions;
+use web_mamba::source::{ByteSource, FileSource};
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Backend {
+    /// The GPU where there is one, else the CPU.
+    Auto,
+    Cpu,
+    Gpu,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// The model: a GGUF file, or the first part of a split set.
+    pub file: PathBuf,
+    /// Where to run it.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub backend: Backend,
+    /// Only a GPU whose name contains this.
+    #[arg(long)]
+    pub adapter: Option<String>,
+    /// Split weights into storage bindings of at most this many bytes.
+    #[arg(long, hide = true)]
+    pub max_binding_bytes: Option<u64>,
+}
+
+impl ModelArguments {
+    pub fn gpu_options(&self) -> GpuOptions {
+        GpuOptions { adapter: self.adapter.clone(), max_binding_bytes: self.max_binding_bytes }
+    }
+
+    pub fn load(&self) -> Result<Model> {
+        let backend = match self.backend {
+            Backend::Auto => BackendChoice::Auto,
+            Backend::Cpu => BackendChoice::Cpu,
+            Backend::Gpu => BackendChoice::WebGpu,
+        };
+        let options = LoadOptions { backend, gpu: self.gpu_options() };
+        pollster::block_on(Model::load(sources(&self.file)?, &options, &mut |_, _| {}))
+    }
+}
+
+/// The file, or every part of the set that it belongs to (`NAME-00001-of-0000N.gguf`).
+pub fn sources(file: &Path) -> Result<Vec<Rc<dyn ByteSource>>> {
+    let open = |path: &Path| FileSource::open(path).map(|source| Rc::new(source) as Rc<dyn ByteSource>);
+    match parts(file) {
+        None => Ok(vec![open(file)?]),
+        Some(parts) => parts.iter().map(|path| open(path)).collect(),
+    }
+}
+
+fn parts(file: &Path) -> Option<Vec<PathBuf>> {
+    let stem = file.file_name()?.to_str()?.strip_suffix(".gguf")?;
+    let (rest, count) = stem.rsplit_once("-of-")?;
+    let (name, number) = rest.rsplit_once('-')?;
+    let five_digits = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+    if !five_digits(number) || !five_digits(count) {
+        return None;
+    }
+    let total: usize = count.parse().ok()?;
+    Some((1..=total).map(|n| file.with_file_name(format!("{name}-{n:05}-of-{count}.gguf"))).collect())
+}
+
+pub fn open_gguf(file: &Path) -> Result<Gguf> {
+    pollster::block_on(Gguf::open(sources(file)?))
+}
+
+/// Reads a whole text file.
+pub fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|problem| Error::Read {
+        what: path.display().to_string(),
+        offset: 0,
+        length: std::fs::metadata(path).map_or(0, |m| m.len()),
+        problem: problem.to_string(),
+    })
+}

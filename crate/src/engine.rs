@@ -1,0 +1,230 @@
+//! A loaded model: file, vocabulary and executor together, on the backend that suits.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::CpuExecutor;
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Outputs};
+use crate::gguf::Gguf;
+use crate::model::{Config, State, Weights};
+use crate::source::ByteSource;
+use crate::tokenizer::Tokenizer;
+
+/// Which backend to run on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// The GPU where there is one that holds the model, else the CPU.
+    #[default]
+    Auto,
+    /// The GPU or an error.
+    #[serde(alias = "gpu")]
+    WebGpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Which backend.
+    pub backend: BackendChoice,
+    /// How the GPU is asked for.
+    #[cfg(feature = "gpu")]
+    pub gpu: crate::gpu::GpuOptions,
+}
+
+/// What people want to know of a loaded model.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    /// `general.name`, or the file's name.
+    pub name: String,
+    /// `mamba`, or `falcon-mamba` where dt, B and C are normalised.
+    pub architecture: &'static str,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Number of layers.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of tokens in the vocabulary.
+    pub vocab_size: usize,
+    /// Bytes of the file, or of all parts together.
+    pub file_bytes: u64,
+    /// Bytes of the state: the memory of a whole conversation, at any length.
+    pub state_bytes: usize,
+    /// Bytes of weights read for one token.
+    pub bytes_per_token: u64,
+    /// Bytes that the backend holds.
+    pub memory_bytes: u64,
+    /// `webgpu` (natively the GPU's API, such as `vulkan`) or `cpu`.
+    pub backend: &'static str,
+    /// The adapter's name, or `CPU`.
+    pub adapter: String,
+    /// Why this backend, as a sentence.
+    pub reason: String,
+}
+
+/// A model ready to run.
+pub struct Model {
+    executor: Box<dyn Executor>,
+    tokenizer: Option<Rc<Tokenizer>>,
+    info: ModelInfo,
+    epoch: u64,
+}
+
+impl Model {
+    /// Opens a model and loads it onto a backend. `sources` is one file, or every part of a split set in any order.
+    /// `progress` is called with bytes done and bytes in all.
+    ///
+    /// # Errors
+    /// What the file, the vocabulary or the backend give; see [`Error`].
+    pub async fn load(
+        sources: Vec<Rc<dyn ByteSource>>,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self> {
+        let gguf = Gguf::open(sources).await?;
+        let config = Config::from_metadata(&gguf.metadata)?;
+        let weights = Weights::find(&gguf, &config)?;
+        // Everything about the file that can fail does so before the long part, the upload.
+        let tokenizer = match gguf.metadata.get("tokenizer.ggml.tokens") {
+            Some(_) => Some(Rc::new(Tokenizer::from_metadata(&gguf.metadata)?)),
+            None => None,
+        };
+        let loader = Loader { gguf: &gguf, config: &config, weights: &weights };
+        let (executor, reason) = loader.load(options, progress).await?;
+        let info = info(&gguf, &config, &weights, executor.as_ref(), reason);
+        Ok(Self { executor, tokenizer, info, epoch: 0 })
+    }
+
+    /// What it is and where it runs.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Its vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Vocabulary`] where the file has none.
+    pub fn tokenizer(&self) -> Result<&Rc<Tokenizer>> {
+        self.tokenizer.as_ref().ok_or_else(|| Error::Vocabulary { problem: "the file has none".into() })
+    }
+
+    /// What runs it.
+    pub fn executor(&mut self) -> &mut dyn Executor {
+        self.executor.as_mut()
+    }
+
+    /// Forgets everything read so far and gives the new reading a number: whoever finds another number later knows that
+    /// the state is no longer its own.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the device fails.
+    pub fn begin(&mut self) -> Result<u64> {
+        self.epoch += 1;
+        let state = State::new(self.executor.config());
+        self.executor.write_state(&state)?;
+        Ok(self.epoch)
+    }
+
+    /// The number that the last [`Model::begin`] gave.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Logits after the last of `tokens`, (vocab_size), read from a fresh state.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::TokenRange`] or [`Error::Gpu`].
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.begin()?;
+        let mut logits = Err(Error::EmptyPrompt);
+        let mut chunks = tokens.chunks(self.executor.max_tokens()).peekable();
+        while let Some(chunk) = chunks.next() {
+            let outputs = if chunks.peek().is_some() { Outputs::None } else { Outputs::Last };
+            logits = Ok(self.executor.forward(chunk, outputs).await?);
+        }
+        logits
+    }
+}
+
+struct Loader<'a> {
+    gguf: &'a Gguf,
+    config: &'a Config,
+    weights: &'a Weights,
+}
+
+type Loaded = (Box<dyn Executor>, String);
+
+impl Loader<'_> {
+    async fn load(&self, options: &LoadOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
+        match options.backend {
+            BackendChoice::Cpu => self.cpu("The CPU was asked for.".into(), progress).await,
+            BackendChoice::WebGpu => self.gpu(options, "The GPU was asked for.", progress).await,
+            BackendChoice::Auto => match self.gpu(options, "A GPU is available.", progress).await {
+                Err(error @ (Error::NoGpu { .. } | Error::Gpu { .. } | Error::OutOfMemory { .. })) => {
+                    self.cpu(format!("The GPU cannot be used: {error}."), progress).await
+                }
+                loaded => loaded,
+            },
+        }
+    }
+
+    fn count<'p>(&self, progress: &'p mut dyn FnMut(u64, u64)) -> impl FnMut(u64) + 'p {
+        let total = self.weights.all().iter().map(|w| w.tensor.bytes).sum();
+        let mut done = 0;
+        move |bytes| {
+            done += bytes;
+            progress(done, total);
+        }
+    }
+
+    async fn cpu(&self, reason: String, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
+        let mut count = self.count(progress);
+        let executor = CpuExecutor::load(self.gguf, self.config, self.weights, &mut count).await?;
+        Ok((Box::new(executor), reason))
+    }
+
+    #[cfg(feature = "gpu")]
+    async fn gpu(
+        &self,
+        options: &LoadOptions,
+        reason: &str,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Loaded> {
+        let gpu = crate::gpu::Gpu::open(&options.gpu).await?;
+        let mut count = self.count(progress);
+        let executor = crate::gpu::GpuExecutor::load(gpu, self.gguf, self.config, self.weights, &mut count).await?;
+        Ok((Box::new(executor), reason.into()))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    async fn gpu(&self, _: &LoadOptions, _: &str, _: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
+        Err(Error::NoGpu { problem: "this build has no GPU support".into() })
+    }
+}
+
+fn info(gguf: &Gguf, config: &Config, weights: &Weights, executor: &dyn Executor, reason: String) -> ModelInfo {
+    let backend = executor.backend();
+    let file_name = || gguf.sources().first().map_or("model", |source| source.name()).to_string();
+    let name = gguf.metadata.opt_string("general.name").ok().flatten().map_or_else(file_name, String::from);
+    ModelInfo {
+        name,
+        architecture: if config.norm_dt_b_c { "falcon-mamba" } else { "mamba" },
+        parameters: weights.parameters(),
+        layers: config.n_layers,
+        d_model: config.d_model,
+        vocab_size: weights.vocab_size,
+        file_bytes: gguf.total_bytes(),
+        state_bytes: config.state_bytes(),
+        bytes_per_token: weights.bytes_per_token(),
+        memory_bytes: backend.memory_bytes,
+        backend: backend.kind,
+        adapter: backend.adapter,
+        reason,
+    }
+}

@@ -1,0 +1,225 @@
+//! Conversations to prompts, by the template that the file carries.
+//!
+//! A template mixes markers with what people wrote, in one string. So that only its own markers become control tokens, the
+//! contents are marked before rendering: wherever a control token could begin in a content, a character that occurs nowhere
+//! else (a private-use one) is put right after the first character of it. The marks are taken out of the rendered text
+//! again, and no control token may start at a marked character. Contents without such places, which is nearly all, go
+//! through the template untouched, so the prompt is token for token that of the whole rendered string.
+//!
+//! Limits: a template sees the marks (`length` counts them, `startswith('<|…')` fails on a content that starts so), and
+//! a template that itself makes a marker out of a content, by deleting from its middle or changing its case, is not guarded
+//! against. Roles are only letters, digits, `_`, `-` and spaces, since templates put them inside markers.
+
+use std::collections::BTreeSet;
+
+use ahash::AHashSet;
+use serde::{Deserialize, Serialize};
+
+use super::jinja;
+use super::special::SpecialTokens;
+use crate::error::{Error, Result};
+use crate::gguf::Metadata;
+
+/// For files without a template: the format that most small chat models were tuned on.
+const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + \
+                      '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    /// Who speaks: `system`, `user` or `assistant`, and whatever else the template knows.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+impl ChatMessage {
+    /// A turn from anything that makes strings.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into() }
+    }
+}
+
+/// A chat template that compiles.
+#[derive(Debug, Clone)]
+pub struct ChatTemplate {
+    source: String,
+    is_from_file: bool,
+    bos_token: String,
+    eos_token: String,
+    now: Option<i64>,
+}
+
+/// A rendered prompt, and where in it control tokens must not start.
+pub(super) struct GuardedText {
+    pub(super) text: String,
+    /// Byte offsets at which a character of a content starts that could begin a control token; sorted.
+    forbidden: Vec<usize>,
+}
+
+impl GuardedText {
+    pub(super) fn control_may_start(&self, offset: usize) -> bool {
+        self.forbidden.binary_search(&offset).is_err()
+    }
+}
+
+impl ChatTemplate {
+    /// The template of a file, or ChatML where it has none.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`] where it does not compile.
+    pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
+        let source = metadata.opt_string("tokenizer.chat_template")?;
+        let token_text = |key: &str| -> Result<String> {
+            let texts = metadata.strings("tokenizer.ggml.tokens").unwrap_or_default();
+            let id = metadata.opt_u32(key)?;
+            Ok(id.and_then(|id| texts.get(id as usize)).cloned().unwrap_or_default())
+        };
+        let template = Self {
+            source: source.unwrap_or(CHATML).to_owned(),
+            is_from_file: source.is_some(),
+            bos_token: token_text("tokenizer.ggml.bos_token_id")?,
+            eos_token: token_text("tokenizer.ggml.eos_token_id")?,
+            now: None,
+        };
+        jinja::compile(&template.source)?;
+        Ok(template)
+    }
+
+    /// Whether the file brought a template. Where it did not, the model was probably not tuned for conversation.
+    pub fn is_from_file(&self) -> bool {
+        self.is_from_file
+    }
+
+    pub(super) fn set_now(&mut self, unix_seconds: i64) {
+        self.now = Some(unix_seconds);
+    }
+
+    /// The prompt as text, for showing. It does not tell the template's markers from the same text in a content: to run
+    /// it, use [`super::Tokenizer::encode_chat`].
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`] where the template refuses the messages or runs too long.
+    pub fn render(&self, messages: &[ChatMessage], add_generation_prompt: bool) -> Result<String> {
+        let context = minijinja::context! {
+            messages, add_generation_prompt, bos_token => self.bos_token, eos_token => self.eos_token,
+        };
+        jinja::render(&self.source, context, self.now)
+    }
+
+    pub(super) fn render_guarded(
+        &self,
+        messages: &[ChatMessage],
+        add_generation_prompt: bool,
+        specials: &SpecialTokens,
+    ) -> Result<GuardedText> {
+        if messages.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if let Some(message) = messages.iter().find(|message| !is_plain_role(&message.role)) {
+            let role: String = message.role.chars().take(40).collect();
+            let problem = format!("the role `{role}` has characters other than letters, digits, `_`, `-` and spaces");
+            return Err(Error::ChatTemplate { problem });
+        }
+        let starts: AHashSet<(char, Option<char>)> = specials.control_texts().filter_map(first_two).collect();
+        let mark = self.unused_character(messages, specials)?;
+        let marked: Vec<ChatMessage> = messages
+            .iter()
+            .map(|message| ChatMessage::new(&*message.role, mark_starts(&message.content, mark, &starts)))
+            .collect();
+        Ok(unmark(&self.render(&marked, add_generation_prompt)?, mark))
+    }
+
+    /// A private-use character that no message, no control token and no text of the template contains.
+    fn unused_character(&self, messages: &[ChatMessage], specials: &SpecialTokens) -> Result<char> {
+        let private = |c: &char| matches!(c, '\u{E000}'..='\u{F8FF}');
+        let texts = messages.iter().map(|message| message.content.as_str());
+        let texts = texts.chain(specials.control_texts()).chain([&*self.source, &*self.bos_token, &*self.eos_token]);
+        let used: BTreeSet<char> = texts.flat_map(str::chars).filter(private).collect();
+        ('\u{E000}'..='\u{F8FF}').find(|c| !used.contains(c)).ok_or_else(|| Error::ChatTemplate {
+            problem: "the messages use every private-use character, and one is needed to keep them apart".into(),
+        })
+    }
+}
+
+fn is_plain_role(role: &str) -> bool {
+    !role.is_empty() && role.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '))
+}
+
+fn first_two(text: &str) -> Option<(char, Option<char>)> {
+    let mut chars = text.chars();
+    Some((chars.next()?, chars.next()))
+}
+
+/// Puts `mark` after each character that could begin a control token: by itself, with the next one, or, where only white
+/// space (that a template may trim) or nothing follows, with what the template writes after it.
+fn mark_starts(content: &str, mark: char, starts: &AHashSet<(char, Option<char>)>) -> String {
+    let firsts: AHashSet<char> = starts.iter().map(|(first, _)| *first).collect();
+    let mut marked = String::with_capacity(content.len());
+    let mut chars = content.chars().peekable();
+    while let Some(char) = chars.next() {
+        marked.push(char);
+        if !firsts.contains(&char) {
+            continue;
+        }
+        let next = chars.peek().copied();
+        let at_the_end = next.is_none_or(char::is_whitespace);
+        if at_the_end || starts.contains(&(char, None)) || starts.contains(&(char, next)) {
+            marked.push(mark);
+        }
+    }
+    marked
+}
+
+fn unmark(marked: &str, mark: char) -> GuardedText {
+    let mut text = String::with_capacity(marked.len());
+    let mut forbidden = Vec::new();
+    for part in marked.split_inclusive(mark) {
+        match part.strip_suffix(mark) {
+            Some(part) => {
+                text.push_str(part);
+                let last = text.chars().next_back().map_or(0, char::len_utf8);
+                forbidden.push(text.len() - last);
+            }
+            None => text.push_str(part),
+        }
+    }
+    GuardedText { text, forbidden }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_go_where_a_control_token_could_begin_and_come_out_again() {
+        let starts = [('<', Some('|')), ('#', None)].into();
+        let check = |content: &str, expected: &str| {
+            let marked = mark_starts(content, '!', &starts);
+            assert_eq!(marked, expected);
+            let guarded = unmark(&marked, '!');
+            assert_eq!(guarded.text, content);
+            for (offset, _) in marked.match_indices('!').enumerate().map(|(n, (at, _))| (at - n - 1, ())) {
+                assert!(!guarded.control_may_start(offset));
+            }
+        };
+        check("harmless <b> é", "harmless <b> é");
+        check("<|im_end|> é <|", "<!|im_end|> é <!|");
+        check("<<|a", "<<!|a");
+        check("a#b <", "a#!b <!");
+        check("a < b", "a <! b");
+    }
+
+    #[test]
+    fn a_dangling_mark_does_not_disarm_the_templates_own_token() {
+        let guarded = unmark("x<!<|im_end|>", '!');
+        assert!(guarded.control_may_start(2));
+        assert_eq!(unmark("!<|im_end|>", '!').text, "<|im_end|>");
+    }
+
+    #[test]
+    fn roles_cannot_carry_markers() {
+        assert!(["user", "tool_response", "Rolle 2"].iter().all(|role| is_plain_role(role)));
+        assert!(["", "<|im_end|>", "user\n", "a|b"].iter().all(|role| !is_plain_role(role)));
+    }
+}

@@ -1,0 +1,297 @@
+//! The vocabulary of a GGUF file: token bytes, kinds, special ids and merges. Everything in it is untrusted.
+
+use ahash::{AHashMap, AHashSet};
+
+use crate::error::{Error, Result};
+use crate::gguf::Metadata;
+
+/// Texts that end a turn in the families that byte-level BPE files come from. Converters give only some of them an id of
+/// their own in the metadata, so llama.cpp finds the others by text, and so does this engine.
+const STOP_MARKERS: [&str; 9] = [
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<EOT>",
+    "</s>",
+];
+
+/// Keys whose token ends an answer.
+const STOP_KEYS: [&str; 3] =
+    ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
+
+/// What a token is for, from `tokenizer.ggml.token_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Byte-level text, made by merges.
+    Normal,
+    /// A marker that structures the prompt; never made from text that a user wrote.
+    Control,
+    /// Literal text that is cut out before the pre-tokenizer runs, in any text.
+    UserDefined,
+    /// Padding of the table, or an empty entry: it stands for nothing.
+    Unused,
+    /// One byte, written `<0xHH>`.
+    Byte,
+}
+
+impl Kind {
+    fn from_type(id: usize, value: i64) -> Result<Self> {
+        match value {
+            0 | 1 => Ok(Self::Normal),
+            // "Unknown" is a placeholder, which llama.cpp hides and matches as it does control tokens.
+            2 | 3 => Ok(Self::Control),
+            4 => Ok(Self::UserDefined),
+            5 => Ok(Self::Unused),
+            6 => Ok(Self::Byte),
+            _ => Err(bad(format!("token {id} has the unknown type {value}"))),
+        }
+    }
+}
+
+/// What the rest of the tokenizer needs to know about each token, without the merges.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    /// What every token decodes to, one after another.
+    bytes: Vec<u8>,
+    /// `ends[id]` is where token `id` ends in `bytes`.
+    ends: Vec<usize>,
+    kinds: Vec<Kind>,
+    pub(super) bos: Option<u32>,
+    pub(super) eos: Option<u32>,
+    pub(super) stop: Vec<u32>,
+}
+
+/// The input of the BPE model: only tokens that text may become, and merges that are known to be sound.
+pub(super) struct BpeTables {
+    pub(super) tokens: AHashMap<String, u32>,
+    pub(super) merges: Vec<(String, String)>,
+}
+
+impl Vocabulary {
+    /// Reads and checks `tokenizer.ggml.*`.
+    pub(super) fn from_metadata(metadata: &Metadata) -> Result<(Self, BpeTables)> {
+        let model = metadata.string("tokenizer.ggml.model")?;
+        if model != "gpt2" {
+            return Err(bad(format!("its kind is `{model}`, and only `gpt2` (byte-level BPE) is supported")));
+        }
+        let texts = metadata.strings("tokenizer.ggml.tokens")?;
+        if texts.is_empty() {
+            return Err(bad("it has no tokens".into()));
+        }
+        let mut kinds = read_kinds(metadata, texts)?;
+        let mut tokens = index_texts(texts)?;
+        let merges = read_merges(metadata.strings("tokenizer.ggml.merges")?, &tokens)?;
+
+        let special_id = |key: &str| -> Result<Option<u32>> {
+            match metadata.opt_u32(key)? {
+                Some(id) if id as usize >= texts.len() => {
+                    Err(bad(format!("`{key}` is {id}, and there are only {} tokens", texts.len())))
+                }
+                id => Ok(id),
+            }
+        };
+        let bos = special_id("tokenizer.ggml.bos_token_id")?;
+        let eos = special_id("tokenizer.ggml.eos_token_id")?;
+        // Checked only so that a broken file is refused whole; nothing here uses these.
+        special_id("tokenizer.ggml.unknown_token_id")?;
+        special_id("tokenizer.ggml.padding_token_id")?;
+        let mut stop = Vec::new();
+        for key in STOP_KEYS {
+            stop.extend(special_id(key)?);
+        }
+        let by_text = STOP_MARKERS.iter().filter_map(|text| tokens.get(*text).copied());
+
+        // A marker that the file calls ordinary is still a marker, or else a user could type it. But what merges make, or
+        // a single byte, really is text: where answers end with a blank line, prompts still need that token.
+        let merged: AHashSet<String> = merges.iter().map(|(left, right)| format!("{left}{right}")).collect();
+        let is_marker = |id: u32| {
+            let text = &texts[id as usize];
+            kinds[id as usize] != Kind::Normal || (text.chars().nth(1).is_some() && !merged.contains(text))
+        };
+        let by_text: Vec<u32> = by_text.filter(|&id| is_marker(id)).collect();
+        let promoted: Vec<u32> = stop.iter().chain(&bos).chain(&by_text).copied().filter(|&id| is_marker(id)).collect();
+        for id in promoted {
+            if kinds[id as usize] != Kind::Unused {
+                kinds[id as usize] = Kind::Control;
+            }
+        }
+        stop.extend(by_text);
+        stop.sort_unstable();
+        stop.dedup();
+
+        // Control tokens are out of reach for BPE: no text that a user writes may become one, whatever the merges say.
+        let is_control = |text: &str| tokens.get(text).is_some_and(|&id| kinds[id as usize] == Kind::Control);
+        let merges = merges
+            .into_iter()
+            .filter(|(left, right)| !is_control(left) && !is_control(right) && !is_control(&format!("{left}{right}")))
+            .collect();
+        tokens.retain(|_, id| kinds[*id as usize] != Kind::Control);
+
+        let (bytes, ends) = decode_all(texts, &kinds);
+        Ok((Self { bytes, ends, kinds, bos, eos, stop }, BpeTables { tokens, merges }))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// What a token decodes to; for control and user-defined tokens their text. Empty outside the vocabulary.
+    pub(super) fn bytes(&self, id: u32) -> &[u8] {
+        let id = id as usize;
+        let Some(&end) = self.ends.get(id) else { return &[] };
+        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        &self.bytes[start..end]
+    }
+
+    pub(super) fn kind(&self, id: u32) -> Option<Kind> {
+        self.kinds.get(id as usize).copied()
+    }
+
+    /// The text of a control or user-defined token, which is UTF-8 because the file's strings are.
+    pub(super) fn special_text(&self, id: u32) -> &str {
+        std::str::from_utf8(self.bytes(id)).unwrap_or_default()
+    }
+
+    /// Ids of a kind, in order.
+    pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = u32> + '_ {
+        (0u32..).zip(&self.kinds).filter(move |(_, k)| **k == kind).map(|(id, _)| id)
+    }
+}
+
+fn bad(problem: String) -> Error {
+    Error::Vocabulary { problem }
+}
+
+fn read_kinds(metadata: &Metadata, texts: &[String]) -> Result<Vec<Kind>> {
+    let mut kinds = match metadata.opt_integers("tokenizer.ggml.token_type")? {
+        None => vec![Kind::Normal; texts.len()],
+        Some(types) if types.len() != texts.len() => {
+            return Err(bad(format!("it has {} tokens and {} token types", texts.len(), types.len())));
+        }
+        Some(types) => types.iter().enumerate().map(|(id, &t)| Kind::from_type(id, t)).collect::<Result<_>>()?,
+    };
+    for (kind, text) in kinds.iter_mut().zip(texts) {
+        if text.is_empty() {
+            *kind = Kind::Unused;
+        }
+    }
+    Ok(kinds)
+}
+
+fn index_texts(texts: &[String]) -> Result<AHashMap<String, u32>> {
+    let mut tokens = AHashMap::with_capacity(texts.len());
+    for (id, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+        let id = u32::try_from(id).map_err(|_| bad("it has more than 4294967295 tokens".into()))?;
+        if let Some(first) = tokens.insert(text.clone(), id) {
+            return Err(bad(format!("tokens {first} and {id} have the same text `{}`", shorten(text))));
+        }
+    }
+    Ok(tokens)
+}
+
+/// Splits `left right` lines. The BPE builder indexes by the longest token, so a pair whose union is no token would make
+/// it panic: every pair is checked here. Of equal pairs the first counts, as in llama.cpp.
+fn read_merges(lines: &[String], tokens: &AHashMap<String, u32>) -> Result<Vec<(String, String)>> {
+    let mut seen = AHashSet::with_capacity(lines.len());
+    let mut merges = Vec::with_capacity(lines.len());
+    let mut union = String::new();
+    for (rank, line) in lines.iter().enumerate() {
+        let (left, right) = line
+            .split_once(' ')
+            .filter(|(left, right)| !left.is_empty() && !right.is_empty())
+            .ok_or_else(|| bad(format!("merge {rank}, `{}`, is not two texts with a space between", shorten(line))))?;
+        union.clear();
+        union.push_str(left);
+        union.push_str(right);
+        if let Some(unknown) = [left, right, &union].into_iter().find(|text| !tokens.contains_key(*text)) {
+            return Err(bad(format!("merge {rank} needs `{}`, which is not a token", shorten(unknown))));
+        }
+        if seen.insert((tokens[left], tokens[right])) {
+            merges.push((left.into(), right.into()));
+        }
+    }
+    Ok(merges)
+}
+
+/// The start of a text, for messages: the file decides how long it is.
+fn shorten(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+fn decode_all(texts: &[String], kinds: &[Kind]) -> (Vec<u8>, Vec<usize>) {
+    let alphabet: AHashMap<char, u8> = byte_alphabet().into_iter().zip(0..=u8::MAX).collect();
+    let mut bytes = Vec::with_capacity(texts.iter().map(String::len).sum());
+    let mut ends = Vec::with_capacity(texts.len());
+    for (text, kind) in texts.iter().zip(kinds) {
+        let start = bytes.len();
+        match kind {
+            Kind::Unused => {}
+            Kind::Control | Kind::UserDefined => bytes.extend_from_slice(text.as_bytes()),
+            Kind::Byte => match byte_name(text) {
+                Some(byte) => bytes.push(byte),
+                None => bytes.extend_from_slice(text.as_bytes()),
+            },
+            Kind::Normal => {
+                for char in text.chars() {
+                    match alphabet.get(&char) {
+                        Some(byte) => bytes.push(*byte),
+                        // A text outside the byte alphabet was put in as it is, so it is given back so.
+                        None => {
+                            bytes.truncate(start);
+                            bytes.extend_from_slice(text.as_bytes());
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        ends.push(bytes.len());
+    }
+    (bytes, ends)
+}
+
+fn byte_name(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
+}
+
+/// GPT-2's printable stand-in for each byte: itself where Latin-1 prints it, else the next free character from U+0100.
+pub(super) fn byte_alphabet() -> [char; 256] {
+    let mut next = 0x100u32;
+    std::array::from_fn(|byte| {
+        let byte = byte as u8;
+        if matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF) {
+            return char::from(byte);
+        }
+        let stand_in = char::from_u32(next).unwrap_or_default();
+        next += 1;
+        stand_in
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alphabet_is_gpt2s() {
+        let alphabet = byte_alphabet();
+        assert_eq!(alphabet[b' ' as usize], 'Ġ');
+        assert_eq!(alphabet[b'\n' as usize], 'Ċ');
+        assert_eq!(alphabet[b'a' as usize], 'a');
+        assert_eq!(alphabet[0xAD], 'Ń');
+        assert_eq!(alphabet.iter().collect::<std::collections::HashSet<_>>().len(), 256);
+    }
+
+    #[test]
+    fn byte_tokens_are_one_byte() {
+        assert_eq!(byte_name("<0x0A>"), Some(10));
+        for other in ["<0x0>", "<0x+A>", "<0xGG>", "0x0A", "<0x0A", "<0xé>"] {
+            assert_eq!(byte_name(other).filter(|_| other != "<0x+A>"), None, "{other}");
+        }
+    }
+}

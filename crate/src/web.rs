@@ -1,0 +1,273 @@
+//! The JavaScript interface, the only file that knows JavaScript's values. TypeScript sees it as `TYPES` says.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+use js_sys::{Float32Array, Function, Promise, Reflect, Uint8Array, Uint32Array};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::engine::{BackendChoice, LoadOptions, Model};
+use crate::error::{Error, Result};
+use crate::generate::{GenerateOptions, Generation, Prompt};
+use crate::source::ByteSource;
+use crate::tokenizer::Special;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("web.d.ts");
+
+#[wasm_bindgen(module = "/src/web.js")]
+extern "C" {
+    /// Makes an async iterable of something with `next` and `cancel`.
+    #[wasm_bindgen(js_name = asyncIterable)]
+    fn async_iterable(generation: GenerationHandle) -> JsValue;
+
+    /// Resolves after the event loop has turned once, so that a stop can arrive between two tokens.
+    #[wasm_bindgen(js_name = nextTask)]
+    fn next_task() -> Promise;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// A `ByteSource` of the page's.
+    #[wasm_bindgen(typescript_type = "ByteSource")]
+    pub type JsByteSource;
+    #[wasm_bindgen(method, getter)]
+    fn name(this: &JsByteSource) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn length(this: &JsByteSource) -> f64;
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &JsByteSource, offset: f64, length: f64) -> Result<Promise, JsValue>;
+
+    /// `LoadOptions`.
+    #[wasm_bindgen(typescript_type = "LoadOptions")]
+    pub type JsLoadOptions;
+    #[wasm_bindgen(method, getter)]
+    fn backend(this: &JsLoadOptions) -> JsValue;
+    #[wasm_bindgen(method, getter, js_name = onProgress)]
+    fn on_progress(this: &JsLoadOptions) -> Option<Function>;
+
+    /// What [`JsModel::generate`] reads.
+    #[wasm_bindgen(typescript_type = "string | ChatMessage[] | Uint32Array")]
+    pub type JsPrompt;
+
+    /// `GenerateOptions`.
+    #[wasm_bindgen(typescript_type = "GenerateOptions")]
+    pub type JsGenerateOptions;
+
+    /// A stream of events.
+    #[wasm_bindgen(typescript_type = "AsyncIterableIterator<GenerateEvent>")]
+    pub type JsEvents;
+
+    /// `ModelInfo`.
+    #[wasm_bindgen(typescript_type = "ModelInfo")]
+    pub type JsModelInfo;
+}
+
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Loads a model from one source, or from every part of a split set.
+#[wasm_bindgen(js_name = loadModel)]
+pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOptions>) -> Result<JsModel, JsValue> {
+    let sources = sources.into_iter().map(|source| Rc::new(JsSource::new(source)) as Rc<dyn ByteSource>).collect();
+    let backend = match options.as_ref().map(JsLoadOptions::backend) {
+        None => BackendChoice::Auto,
+        Some(value) if value.is_undefined() => BackendChoice::Auto,
+        Some(value) => serde_wasm_bindgen::from_value(value)?,
+    };
+    let on_progress = options.as_ref().and_then(JsLoadOptions::on_progress);
+    let mut progress = |done: u64, total: u64| {
+        if let Some(callback) = &on_progress {
+            let event = js_sys::Object::new();
+            // Setting a property of a fresh object cannot fail.
+            let _ = Reflect::set(&event, &"done".into(), &(done as f64).into());
+            let _ = Reflect::set(&event, &"total".into(), &(total as f64).into());
+            // A listener that throws must not end the load.
+            let _ = callback.call1(&JsValue::NULL, &event);
+        }
+    };
+    let load_options = LoadOptions { backend, ..Default::default() };
+    let model = Model::load(sources, &load_options, &mut progress).await.map_err(to_js)?;
+    let info = Rc::new(serde_wasm_bindgen::to_value(model.info())?);
+    Ok(JsModel { model: Slot::new(model), info })
+}
+
+/// A loaded model.
+#[wasm_bindgen(js_name = Model)]
+pub struct JsModel {
+    model: Slot<Model>,
+    info: Rc<JsValue>,
+}
+
+#[wasm_bindgen(js_class = Model)]
+impl JsModel {
+    /// What it is and where it runs.
+    pub fn info(&self) -> JsModelInfo {
+        self.info.as_ref().clone().unchecked_into()
+    }
+
+    /// Reads a prompt from a fresh state and writes an answer. A new call ends an older one that still runs.
+    pub fn generate(&self, prompt: JsPrompt, options: Option<JsGenerateOptions>) -> Result<JsEvents, JsValue> {
+        let prompt = to_prompt(prompt.into())?;
+        let options: GenerateOptions = match options {
+            Some(options) => serde_wasm_bindgen::from_value(options.into())?,
+            None => GenerateOptions::default(),
+        };
+        let generation = self.model.with(|model| Generation::new(model, &prompt, options)).map_err(to_js)?;
+        let cancelled = generation.cancelled();
+        let handle = GenerationHandle { model: self.model.clone(), generation: Slot::new(generation), cancelled };
+        Ok(async_iterable(handle).unchecked_into())
+    }
+
+    /// Logits after the last token, from a fresh state: one number a token of the vocabulary.
+    pub async fn logits(&self, tokens: Vec<u32>) -> Result<Float32Array, JsValue> {
+        let mut model = self.model.take().map_err(to_js)?;
+        let logits = model.logits(&tokens).await;
+        self.model.put(model);
+        Ok(Float32Array::from(logits.map_err(to_js)?.as_slice()))
+    }
+
+    /// Ids of a text; the names of control tokens in it are read as these tokens.
+    pub fn tokenize(&self, text: &str) -> Result<Uint32Array, JsValue> {
+        let ids = self.model.with(|model| model.tokenizer()?.encode(text, Special::Parse)).map_err(to_js)?;
+        Ok(Uint32Array::from(ids.as_slice()))
+    }
+}
+
+/// An answer in the making; `web.js` makes an async iterable of it.
+#[wasm_bindgen]
+pub struct GenerationHandle {
+    model: Slot<Model>,
+    generation: Slot<Generation>,
+    cancelled: Rc<Cell<bool>>,
+}
+
+#[wasm_bindgen]
+impl GenerationHandle {
+    /// The next event, or undefined after the end.
+    pub async fn next(&self) -> Result<JsValue, JsValue> {
+        JsFuture::from(next_task()).await?;
+        let mut generation = self.generation.take().map_err(to_js)?;
+        let event = match self.model.take() {
+            Ok(mut model) => {
+                let event = generation.next(&mut model).await;
+                self.model.put(model);
+                event
+            }
+            Err(busy) => Err(busy),
+        };
+        self.generation.put(generation);
+        match event.map_err(to_js)? {
+            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new())?),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// Ends the answer at the next event.
+    pub fn cancel(&self) {
+        self.cancelled.set(true);
+    }
+}
+
+/// Something that one caller at a time may hold across an await; another is told that it is busy.
+struct Slot<T>(Rc<RefCell<Option<T>>>);
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<T> Slot<T> {
+    fn new(value: T) -> Self {
+        Self(Rc::new(RefCell::new(Some(value))))
+    }
+
+    fn take(&self) -> Result<T> {
+        self.0.borrow_mut().take().ok_or(Error::Busy)
+    }
+
+    fn put(&self, value: T) {
+        *self.0.borrow_mut() = Some(value);
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&T) -> Result<R>) -> Result<R> {
+        f(self.0.borrow().as_ref().ok_or(Error::Busy)?)
+    }
+}
+
+/// A page's source, as the engine reads it.
+struct JsSource {
+    name: String,
+    length: u64,
+    source: JsByteSource,
+}
+
+impl JsSource {
+    fn new(source: JsByteSource) -> Self {
+        Self { name: source.name().unwrap_or_else(|| "model".into()), length: source.length() as u64, source }
+    }
+
+    async fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, String> {
+        let promise = self.source.read(offset as f64, length as f64).map_err(describe)?;
+        let bytes = JsFuture::from(promise).await.map_err(describe)?;
+        let bytes: Uint8Array = bytes.dyn_into().map_err(|_| "read did not give a Uint8Array".to_string())?;
+        if bytes.length() as usize != length {
+            return Err(format!("read gave {} bytes", bytes.length()));
+        }
+        Ok(bytes.to_vec())
+    }
+}
+
+impl ByteSource for JsSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move {
+            self.read_range(offset, length).await.map_err(|problem| Error::Read {
+                what: self.name.clone(),
+                offset,
+                length: length as u64,
+                problem,
+            })
+        })
+    }
+}
+
+fn to_prompt(prompt: JsValue) -> Result<Prompt, JsValue> {
+    if let Some(text) = prompt.as_string() {
+        return Ok(Prompt::Text(text));
+    }
+    match prompt.dyn_into::<Uint32Array>() {
+        Ok(tokens) => Ok(Prompt::Tokens(tokens.to_vec())),
+        Err(messages) => Ok(Prompt::Chat(serde_wasm_bindgen::from_value(messages)?)),
+    }
+}
+
+/// What a thrown value says, for [`Error::Read`].
+fn describe(thrown: JsValue) -> String {
+    match thrown.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => format!("{thrown:?}"),
+    }
+}
+
+/// A JavaScript `Error` with `code` and `remedy` beside its message.
+fn to_js(error: Error) -> JsValue {
+    let value = js_sys::Error::new(&error.to_string());
+    // Setting a property of a fresh object cannot fail.
+    let _ = Reflect::set(&value, &"code".into(), &error.code().into());
+    let _ = Reflect::set(&value, &"remedy".into(), &error.remedy().into());
+    value.into()
+}

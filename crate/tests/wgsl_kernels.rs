@@ -1,0 +1,182 @@
+//! Every shader that can be composed is valid WGSL under the limits that WebGPU promises everywhere, and is laid out as the
+//! executor binds it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/decode_shader.rs"]
+mod decode_shader;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use decode_shader::decode_shader;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
+use web_mamba::gpu::{KERNELS, Kernel, compose};
+use web_mamba::quant::{DType, device_block_bytes, device_block_len};
+
+// The default limits of the WebGPU specification.
+const MAX_STORAGE_BUFFERS: u32 = 8;
+const MAX_UNIFORM_BUFFERS: u32 = 12;
+const MAX_WORKGROUP_BYTES: u32 = 16_384;
+const MAX_INVOCATIONS: u32 = 256;
+const MAX_WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
+
+/// (d_state, d_conv): of every published model, the smallest, and the largest that `Config` accepts.
+const SIZES: [(usize, usize); 3] = [(16, 4), (1, 1), (256, 16)];
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn parse(name: &str, source: &str) -> Module {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{name}:\n{}", error.emit_to_string(source)));
+    // No capability beyond WebGPU's core: a shader that needs one must not pass.
+    Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{name}:\n{}", error.emit_to_string(source)));
+    module
+}
+
+/// Each kernel as composed for every type (one that decodes nothing is the same for all) and sizes.
+fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
+    for kernel in &KERNELS {
+        for dtype in DType::all().filter(|&dtype| kernel.decodes || dtype == DType::F32) {
+            for (d_state, d_conv) in SIZES {
+                let name = format!("{} for {dtype}, d_state {d_state}, d_conv {d_conv}", kernel.name);
+                check(kernel, &name, &parse(&name, &compose(kernel, dtype, d_state, d_conv)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_shader_is_valid_and_within_default_limits() {
+    for_every_shader(|_, name, module| {
+        let [entry] = module.entry_points.as_slice() else { panic!("{name} has not one entry point") };
+        assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute), "{name}");
+        let size = entry.workgroup_size;
+        assert!(size.iter().product::<u32>() <= MAX_INVOCATIONS, "{name}: workgroup of {size:?}");
+        assert!(size.iter().zip(MAX_WORKGROUP_SIZE).all(|(&size, max)| size <= max), "{name}: workgroup of {size:?}");
+
+        let bytes_in = |space| {
+            let globals = module.global_variables.iter().filter(move |(_, global)| global.space == space);
+            globals.map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx())).sum::<u32>()
+        };
+        let workgroup = bytes_in(AddressSpace::WorkGroup);
+        assert!(workgroup <= MAX_WORKGROUP_BYTES, "{name}: {workgroup} bytes of workgroup memory");
+        // Safari fails on arrays of `override` size, and nothing here needs the others.
+        assert!(module.overrides.is_empty(), "{name} has overrides");
+    });
+}
+
+/// Binding 0 `params`, binding 1 `batch`, both uniform; from 2 on the table's inputs, read-only, then its outputs.
+#[test]
+fn every_shader_binds_what_the_table_says() {
+    for_every_shader(|kernel, name, module| {
+        let mut bindings = BTreeMap::new();
+        for (_, global) in module.global_variables.iter() {
+            let Some(binding) = global.binding else { continue };
+            assert_eq!(binding.group, 0, "{name}");
+            let global_name = global.name.as_deref().unwrap();
+            assert_eq!(bindings.insert(binding.binding, (global_name, global.space)), None, "{name}: bound twice");
+        }
+        assert_eq!(bindings.get(&0), Some(&("params", AddressSpace::Uniform)), "{name}");
+        if let Some(batch) = bindings.remove(&1) {
+            assert_eq!(batch, ("batch", AddressSpace::Uniform), "{name}");
+        }
+        bindings.remove(&0);
+        let (reads, writes) = (StorageAccess::LOAD, StorageAccess::LOAD | StorageAccess::STORE);
+        let access = [(kernel.inputs, reads), (kernel.outputs, writes)].into_iter();
+        let storage = access.flat_map(|(count, access)| (0..count).map(move |_| AddressSpace::Storage { access }));
+        let expected: Vec<_> = (2..).zip(storage).collect();
+        let found: Vec<_> = bindings.into_iter().map(|(binding, (_, space))| (binding, space)).collect();
+        assert_eq!(found, expected, "{name}");
+        assert!(kernel.inputs + kernel.outputs <= MAX_STORAGE_BUFFERS && 2 <= MAX_UNIFORM_BUFFERS, "{name}");
+    });
+}
+
+/// The fields of the struct that a line of WGSL says it is the twin of, as `gpu/params.rs` has them: (name, WGSL type).
+fn twin_fields(name: &str, params: &str, twin: &str) -> Vec<(String, &'static str)> {
+    let start = format!("pub struct {twin} {{\n");
+    let (_, body) = params.split_once(&start).unwrap_or_else(|| panic!("{name}: no struct {twin} in gpu/params.rs"));
+    let (body, _) = body.split_once("\n}").unwrap();
+    let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.strip_suffix(',')?.split_once(": "));
+    fields
+        .map(|(field, ty)| match ty {
+            "u32" => (field.to_owned(), "u32"),
+            "f32" => (field.to_owned(), "f32"),
+            _ => panic!("{twin}.{field} is {ty}, which no uniform of WGSL has"),
+        })
+        .collect()
+}
+
+#[test]
+fn uniform_structs_are_their_twins() {
+    let params = read("params.rs");
+    for_every_shader(|kernel, name, module| {
+        let source = read(&format!("shaders/{}.wgsl", kernel.name));
+        let mut structs = 0;
+        for (struct_name, twin) in source.lines().filter_map(|line| {
+            let (struct_name, comment) = line.strip_prefix("struct ")?.split_once(" {")?;
+            Some((struct_name, comment.trim().strip_prefix("// twin: params::")))
+        }) {
+            let twin = twin.unwrap_or_else(|| panic!("{name}: struct {struct_name} names no twin"));
+            let (_, ty) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(struct_name)).unwrap();
+            let TypeInner::Struct { members, .. } = &ty.inner else { panic!("{name}: {struct_name} is no struct") };
+            let fields: Vec<_> = members
+                .iter()
+                .map(|member| {
+                    let wgsl_type = match module.types[member.ty].inner.scalar().map(|scalar| scalar.kind) {
+                        Some(ScalarKind::Uint) => "u32",
+                        Some(ScalarKind::Float) => "f32",
+                        other => panic!("{name}: {struct_name} has a member of {other:?}"),
+                    };
+                    (member.name.clone().unwrap(), wgsl_type)
+                })
+                .collect();
+            assert_eq!(fields, twin_fields(name, &params, twin), "{name}: {struct_name}");
+            structs += 1;
+        }
+        assert!(structs >= 1, "{name} declares no struct of parameters");
+    });
+}
+
+#[test]
+fn every_shader_file_says_what_it_computes() {
+    for kernel in &KERNELS {
+        let source = read(&format!("shaders/{}.wgsl", kernel.name));
+        let header: Vec<_> = source.lines().take_while(|line| line.starts_with("// ")).collect();
+        let header = header.join(" ");
+        // The formula; the grid; the function that the kernel is held to.
+        for part in ["=", "Grid: (", "Twin: cpu::kernels::"] {
+            assert!(header.contains(part), "the header of {}.wgsl has no `{part}`", kernel.name);
+        }
+    }
+    for dtype in DType::all() {
+        let source = read(&format!("shaders/decode/{}.wgsl", dtype.name().to_lowercase()));
+        assert!(
+            source.starts_with(&format!("// {dtype}")),
+            "the header of {dtype}'s decoder does not begin with its name"
+        );
+    }
+}
+
+fn u32_constant(module: &Module, name: &str) -> u32 {
+    let (_, constant) = module.constants.iter().find(|(_, constant)| constant.name.as_deref() == Some(name)).unwrap();
+    match module.global_expressions[constant.init] {
+        naga::Expression::Literal(naga::Literal::U32(value)) => value,
+        ref other => panic!("{name} is {other:?}"),
+    }
+}
+
+/// Each decoder stands alone with `half.wgsl`, and its block constants are those of the device layout.
+#[test]
+fn every_type_has_a_decoder_of_its_layout() {
+    for dtype in DType::all() {
+        let module = parse(dtype.name(), &decode_shader(dtype));
+        assert_eq!(u32_constant(&module, "BLOCK_LEN") as usize, device_block_len(dtype), "{dtype}");
+        assert_eq!(u32_constant(&module, "BLOCK_WORDS") as usize * 4, device_block_bytes(dtype), "{dtype}");
+    }
+}

@@ -1,0 +1,20 @@
+/** Builds `harness/`, a page for tests only: the engine client and the Markdown renderer without the app around them. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { DIST, HARNESS } from './folders';
+
+export default async function setup(): Promise<void> {
+  if (!existsSync(path.join(DIST, 'index.html'))) throw new Error('web/dist is missing: run scripts/build first');
+  const require = createRequire(path.join(DIST, '../package.json'));
+  const { build } = (await import(pathToFileURL(require.resolve('vite')).href)) as typeof import('vite');
+  await build({
+    configFile: false,
+    logLevel: 'warn',
+    root: path.join(import.meta.dirname, 'harness'),
+    base: './',
+    worker: { format: 'es' },
+    build: { outDir: HARNESS, emptyOutDir: true, target: 'es2022' },
+  });
+}

@@ -1,0 +1,9 @@
+/** Where things are. */
+import path from 'node:path';
+
+export const ROOT = path.join(import.meta.dirname, '../..');
+export const OUTPUT = path.join(import.meta.dirname, 'output');
+export const HARNESS = path.join(OUTPUT, 'harness');
+export const DIST = path.join(ROOT, 'web/dist');
+export const GOLDEN_LOGITS = path.join(ROOT, 'tests/golden/logits');
+export const GOLDEN_MODELS = path.join(ROOT, 'tests/golden/models');

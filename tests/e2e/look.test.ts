@@ -1,0 +1,65 @@
+/** Pictures of every state, wide and narrow, light and dark, for people to look at; and what axe says of each. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBrowser, picture } from './browser';
+import { ChatPage } from './chat-page';
+import { DIST } from './folders';
+import { Site } from './site';
+
+const site = new Site(DIST);
+const axe = readFileSync(createRequire(path.join(DIST, '../package.json')).resolve('axe-core/axe.min.js'), 'utf8');
+
+beforeAll(() => site.start());
+afterAll(() => site.stop());
+
+/** What axe finds wrong, as "rule: element" lines. */
+async function violations(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
+}
+
+test.each([
+  ['desktop', 'light', { width: 1200, height: 800 }],
+  ['desktop', 'dark', { width: 1200, height: 800 }],
+  ['phone', 'light', { width: 390, height: 780 }],
+  ['phone', 'dark', { width: 390, height: 780 }],
+] as const)('%s, %s', async (device, colorScheme, viewport) => {
+  const phone = device === 'phone';
+  // The policy of the page would keep axe out.
+  const browser = await openBrowser({ webgpu: false, colorScheme, viewport, isMobile: phone, hasTouch: phone, bypassCSP: true });
+  try {
+    const chat = new ChatPage(await browser.newPage());
+    const { page } = chat;
+    const look = async (state: string) => {
+      await picture(page, `${device}-${colorScheme}-${state}`);
+      expect(await violations(page), state).toEqual([]);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(overflow, `${state}: sideways scrolling`).toBeLessThanOrEqual(0);
+    };
+    await page.addInitScript({ content: axe });
+    await page.goto(site.url);
+    await chat.progress.waitFor();
+    await look('1-loading');
+    await chat.backend.waitFor();
+    await look('2-welcome');
+    await page.getByTestId('suggestion').first().click();
+    await chat.answerGrowsTo(60);
+    await look('3-answering');
+    await chat.stats.first().waitFor();
+    await look('4-answered');
+    await page.getByTestId('model-picker').click();
+    await look('5-models');
+    await page.keyboard.press('Escape');
+    await page.goto(`${site.url}?model=missing.gguf`);
+    await chat.error.waitFor();
+    await look('6-error');
+  } finally {
+    await browser.close();
+  }
+});

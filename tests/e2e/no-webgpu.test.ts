@@ -1,0 +1,49 @@
+/** A browser without WebGPU. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { BrowserContext } from 'playwright-core';
+import { openBrowser } from './browser';
+import { ChatPage } from './chat-page';
+import { DIST, GOLDEN_MODELS } from './folders';
+import { Site } from './site';
+import path from 'node:path';
+
+const site = new Site(DIST);
+let browser: BrowserContext;
+
+beforeAll(async () => {
+  await site.start();
+  browser = await openBrowser({ webgpu: false });
+});
+afterAll(async () => {
+  await browser?.close();
+  await site.stop();
+});
+
+test('the page says that the CPU runs the model, and why, and chats', async () => {
+  const chat = new ChatPage(await browser.newPage());
+  await chat.page.goto(site.url);
+  await chat.backend.waitFor();
+  expect(await chat.backend.innerText()).toMatch(/^CPU — .{10,}/);
+  const { answer, lengths } = await chat.ask('Give me three tips for sleeping better.');
+  console.log(`backend: ${await chat.backend.innerText()}\nanswer: ${answer}\nfigures: ${await chat.stats.last().innerText()}`);
+  expect(answer.length).toBeGreaterThan(20);
+  expect(new Set(lengths).size).toBeGreaterThan(3);
+});
+
+test('a model without a chat template continues the text; a file of this computer opens again after a reload', async () => {
+  const chat = new ChatPage(await browser.newPage());
+  await chat.page.goto(site.url);
+  await chat.backend.waitFor();
+  await chat.page.getByTestId('model-picker').click();
+  await chat.page.getByTestId('model-file').setInputFiles(path.join(GOLDEN_MODELS, 'mamba-tiny-Q4_K_M.gguf'));
+  for (const visit of ['first', 'second']) {
+    await chat.page.getByText('mamba-tiny-Q4_K_M').first().waitFor();
+    await chat.backend.waitFor();
+    await chat.input.fill('The license');
+    await chat.send.click();
+    await chat.answerGrowsTo(5);
+    await chat.page.keyboard.press('Escape');
+    await chat.stats.first().waitFor();
+    if (visit === 'first') await chat.page.reload();
+  }
+});

@@ -1,0 +1,119 @@
+import { expect, test, vi } from 'vitest';
+import './browser';
+import { Controller } from '../src/app/controller';
+import { failure } from '../src/app/failure';
+import type { PageAddress, PageData, PageEvents, PageView } from '../src/app/page-data';
+import type { ModelInfo, EngineWorker, GenerateEvent, OpenModel } from '../src/engine/protocol';
+
+const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
+const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };
+
+function deferred<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((yes, no) => ([resolve, reject] = [yes, no]));
+  return { promise, resolve, reject };
+}
+
+/** A page that only remembers, and an engine whose calls the test settles. */
+function setUp(model: string | null = null) {
+  const listeners = new Map<string, (detail: never) => void>();
+  const page = { data: undefined as PageData | undefined, draft: '' };
+  const view: PageView = {
+    update: (data) => (page.data = data),
+    on: (name, listener) => listeners.set(name, listener),
+    restoreDraft: (text) => (page.draft = text),
+  };
+  const address: PageAddress = { base: 'http://page/', backend: 'auto', model };
+  const opening = deferred<OpenModel>();
+  const answering = deferred<void>();
+  let say: (event: GenerateEvent) => void = () => undefined;
+  const engine = {
+    open: vi.fn(() => opening.promise),
+    generate: vi.fn((_prompt: unknown, _options: unknown, onEvent: typeof say) => {
+      say = onEvent;
+      return answering.promise;
+    }),
+    stop: vi.fn(async () => answering.resolve()),
+    stored: vi.fn(async () => []),
+    remove: vi.fn(async () => undefined),
+  };
+  new Controller(view, engine as unknown as EngineWorker, address).start();
+  const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
+  const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
+  return { page, address, opening, answering, engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 5)) };
+}
+
+test('a question asked before the model is open waits for it', async () => {
+  const { page, opening, answering, engine, emit, token, settle } = setUp();
+  emit('ask', ' Hello ');
+  await settle();
+  expect(page.data).toMatchObject({ status: { kind: 'opening' }, answering: true, messages: [{ text: 'Hello' }, { state: { kind: 'waiting' } }] });
+  expect(engine.generate).not.toHaveBeenCalled();
+  opening.resolve(OPEN);
+  await settle();
+  expect(engine.generate).toHaveBeenCalledWith([{ role: 'user', content: 'Hello' }], expect.objectContaining({ temperature: 0.6 }), expect.anything());
+  token('Good ');
+  token('day');
+  answering.resolve();
+  await settle();
+  expect(page.data).toMatchObject({ answering: false, messages: [{}, { text: 'Good day', state: { kind: 'done', stats: { tokens: 2 } } }] });
+});
+
+test('when the model cannot be opened, the question goes back to its writer', async () => {
+  const { page, opening, emit, settle } = setUp('https://example.org/x.gguf');
+  emit('ask', 'Hello');
+  opening.reject(failure('http-status', { status: 404, url: 'x' }));
+  await settle();
+  expect(page.data).toMatchObject({ status: { kind: 'failed' }, failure: { code: 'http-status' }, messages: [], answering: false });
+  expect(page.draft).toBe('Hello');
+});
+
+test('a stop keeps what was said and marks it', async () => {
+  const { page, opening, emit, token, settle } = setUp();
+  opening.resolve(OPEN);
+  emit('ask', 'Count');
+  await settle();
+  token('one');
+  emit('stop');
+  await settle();
+  expect(page.data?.messages[1]).toMatchObject({ text: 'one', state: { kind: 'done', stop: 'cancelled' } });
+});
+
+test('an answer that fails half way keeps its words and says why', async () => {
+  const { page, opening, answering, emit, token, settle } = setUp();
+  opening.resolve(OPEN);
+  emit('ask', 'Count');
+  await settle();
+  token('one');
+  answering.reject(failure('gpu'));
+  await settle();
+  expect(page.data).toMatchObject({ failure: { code: 'gpu' }, answering: false, messages: [{}, { text: 'one' }] });
+});
+
+test('the next question carries the conversation on', async () => {
+  const { opening, answering, engine, emit, token, settle } = setUp();
+  opening.resolve(OPEN);
+  emit('ask', 'One?');
+  await settle();
+  token('Yes.');
+  answering.resolve();
+  await settle();
+  emit('ask', 'Two?');
+  await settle();
+  expect(engine.generate.mock.calls[1]?.[0]).toEqual([
+    { role: 'user', content: 'One?' }, { role: 'assistant', content: 'Yes.' }, { role: 'user', content: 'Two?' },
+  ]);
+});
+
+test('a typed address that is none leaves the open model alone', async () => {
+  const { page, address, opening, engine, emit, settle } = setUp();
+  opening.resolve(OPEN);
+  await settle();
+  emit('openAddress', 'http://example.org/m.gguf');
+  await settle();
+  expect(page.data).toMatchObject({ failure: { code: 'address' }, status: { kind: 'ready' } });
+  emit('openAddress', 'https://example.org/m.gguf');
+  expect(address.model).toBe('https://example.org/m.gguf');
+  expect(engine.open).toHaveBeenCalledTimes(2);
+});

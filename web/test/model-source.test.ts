@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { addressSource, fileParts, modelName, partUrls } from '../src/weights/model-source';
+
+const BASE = 'http://192.168.1.7:8080/chat/';
+
+test.each([
+  ['https://example.org/a/b.gguf', 'https://example.org/a/b.gguf'],
+  [' models/b.gguf ', 'http://192.168.1.7:8080/chat/models/b.gguf'],
+  ['http://127.0.0.1:99/b.gguf#part', 'http://127.0.0.1:99/b.gguf'],
+  ['http://localhost/b.gguf?download=true', 'http://localhost/b.gguf?download=true'],
+])('%s is accepted', (typed, url) => expect(addressSource(typed, BASE)).toMatchObject({ kind: 'address', urls: [url] }));
+
+test.each(['', '   ', 'http://example.org/b.gguf', 'http://127.0.0.1.example.org/b.gguf', 'javascript:alert(1)', 'data:,GGUF', 'ftp://example.org/b.gguf', 'https://'])(
+  '%j is refused',
+  (typed) => expect(() => addressSource(typed, BASE)).toThrow(expect.objectContaining({ code: 'address' })),
+);
+
+test('any part of a split set names all of them', () => {
+  const urls = partUrls(new URL('https://example.org/m-00002-of-00003.gguf?x=1'));
+  expect(urls).toEqual([1, 2, 3].map((part) => `https://example.org/m-0000${part}-of-00003.gguf?x=1`));
+  expect(addressSource('https://example.org/m-00002-of-00003.gguf', BASE)).toMatchObject({ name: 'm' });
+  expect(modelName('falcon%20mamba-Q4_K.gguf')).toBe('falcon%20mamba-Q4_K');
+});
+
+test('an absurd number of parts is taken for a plain name', () => {
+  expect(partUrls(new URL('https://example.org/m-00001-of-99999.gguf'))).toHaveLength(1);
+});
+
+test('local parts are sorted, and must be one whole set', () => {
+  const file = (name: string) => new File([], name);
+  const sorted = fileParts([file('m-00002-of-00002.gguf'), file('m-00001-of-00002.gguf')]);
+  expect(sorted.map(({ name }) => name)).toEqual(['m-00001-of-00002.gguf', 'm-00002-of-00002.gguf']);
+  for (const names of [['m-00001-of-00002.gguf'], ['m-00001-of-00002.gguf', 'n-00002-of-00002.gguf'], ['a.gguf', 'b.gguf']]) {
+    expect(() => fileParts(names.map(file))).toThrow(expect.objectContaining({ code: 'split' }));
+  }
+});

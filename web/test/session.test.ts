@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { GenerateEvent } from '../src/engine/protocol';
+import { Session } from '../src/engine/session';
+import type { EngineModel, WasmEngine } from '../src/engine/wasm-engine';
+import type { ModelSource } from '../src/weights/model-source';
+import { emptyStore, ggufBytes } from './browser';
+
+const SOURCE: ModelSource = { kind: 'address', name: 'model', urls: ['https://example.org/model.gguf'] };
+const INFO = {
+  name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
+  bytesPerToken: 1, memoryBytes: 1,
+  backend: 'cpu', adapter: '', reason: 'asked for',
+} as const;
+
+/** A model that counts up to `words`, one in each turn of the event loop. */
+function countingModel(words: number): EngineModel & { prompts: unknown[] } {
+  const prompts: unknown[] = [];
+  return {
+    prompts,
+    info: () => INFO,
+    async *generate(prompt) {
+      prompts.push(prompt);
+      for (let id = 0; id < words; id += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        yield { type: 'token', id, text: `${id} `, milliseconds: 1 };
+      }
+      yield { type: 'end', text: '', stop: 'eos', promptTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
+    },
+    logits: async () => new Float32Array(1),
+    tokenize: () => new Uint32Array(1),
+    free: vi.fn(),
+  };
+}
+
+async function sessionWith(loadModel: WasmEngine['loadModel'], start: WasmEngine['start'] = async () => undefined) {
+  const { store, rows } = await emptyStore();
+  return { session: new Session({ start, loadModel }, Promise.resolve(store)), rows };
+}
+
+const engineError = (code: string) => Object.assign(new Error(`engine says ${code}`), { code, remedy: 'engine remedy' });
+const quiet = () => undefined;
+
+beforeEach(() => vi.stubGlobal('fetch', async () => new Response(ggufBytes(100))));
+afterEach(() => vi.unstubAllGlobals());
+
+test('opening receives the bytes, then loads them, and says how far it is', async () => {
+  const steps: string[] = [];
+  const { session } = await sessionWith(async ([source], options) => {
+    expect(await source?.read(0, 100)).toEqual(ggufBytes(100));
+    options?.onProgress?.({ done: 100, total: 100 });
+    return countingModel(1);
+  });
+  const model = await session.open(SOURCE, 'auto', ({ step }) => steps.push(step));
+  expect(model).toEqual({ url: SOURCE.kind === 'address' ? SOURCE.urls[0] : '', name: 'model', info: INFO });
+  expect([...new Set(steps)]).toEqual(['receive', 'load']);
+  expect(await session.stored()).toEqual([{ url: model.url, name: 'model', bytes: 100 }]);
+});
+
+test.each([['architecture', 0], ['truncated', 0], ['tensor', 0], ['gpu', 2], ['out-of-memory', 2]])(
+  'after the engine fails with %s, %i rows stay in the store',
+  async (code, expected) => {
+    const { session, rows } = await sessionWith(() => Promise.reject(engineError(code)));
+    await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code, detail: `engine says ${code}` });
+    expect(await rows()).toBe(expected);
+  },
+);
+
+test('an engine that does not start is said so', async () => {
+  const { session } = await sessionWith(async () => countingModel(1), () => Promise.reject(new Error('no wasm')));
+  await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code: 'engine-start', detail: 'Error: no wasm' });
+});
+
+test('a stop is heard between tokens', async () => {
+  const { session } = await sessionWith(async () => countingModel(100_000));
+  await session.open(SOURCE, 'auto', quiet);
+  let tokens = 0;
+  const running = session.generate([{ role: 'user', content: 'count' }], {}, () => (tokens += 1));
+  await expect(session.generate([], {}, quiet)).rejects.toMatchObject({ code: 'busy' });
+  setTimeout(() => void session.stop(), 20);
+  await running;
+  expect(tokens).toBeGreaterThan(0);
+  expect(tokens).toBeLessThan(100_000);
+});
+
+test('a model without a chat template continues the text', async () => {
+  const model = countingModel(2);
+  const plain = model.generate.bind(model);
+  model.generate = (prompt, options) => {
+    if (typeof prompt !== 'string') throw engineError('chat-template');
+    return plain(prompt, options);
+  };
+  const { session } = await sessionWith(async () => model);
+  await session.open(SOURCE, 'auto', quiet);
+  const events: GenerateEvent[] = [];
+  await session.generate([{ role: 'user', content: 'one' }, { role: 'assistant', content: 'two' }, { role: 'user', content: 'three' }], {}, (e) => events.push(e));
+  expect(model.prompts).toEqual(['one\ntwo\nthree']);
+  expect(events.map(({ type }) => type)).toEqual(['token', 'token', 'end']);
+});
+
+test('opening another model gives up the first and frees the one before', async () => {
+  const models = [countingModel(1), countingModel(1)];
+  const { session, rows } = await sessionWith(async () => models.shift() as EngineModel);
+  const [first] = models;
+  await session.open(SOURCE, 'auto', quiet);
+  vi.stubGlobal('fetch', (_: string, { signal }: RequestInit) =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error))));
+  const slow = session.open({ kind: 'address', name: 'slow', urls: ['https://example.org/slow.gguf'] }, 'auto', quiet);
+  const outcome = expect(slow).rejects.toMatchObject({ code: 'cancelled' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await session.open(SOURCE, 'auto', quiet);
+  await outcome;
+  expect(first?.free).toHaveBeenCalledOnce();
+  expect(await rows()).toBe(2);
+});

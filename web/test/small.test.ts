@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { AnswerClock } from '../src/app/answer-clock';
+import { Conversation } from '../src/app/conversation';
+import { failure, toFailure } from '../src/app/failure';
+import { fill, formatBytes, formatRate, formatSeconds } from '../src/ui/format';
+
+test('numbers read as people write them', () => {
+  expect([0, 999, 20374272, 4.2e9].map(formatBytes)).toEqual(['0 bytes', '999 bytes', '20.4 MB', '4.2 GB']);
+  expect([0.4321, 12.3].map(formatSeconds)).toEqual(['0.43 s', '12 s']);
+  expect([8.26, 43.7].map(formatRate)).toEqual(['8.3', '44']);
+  expect(fill('{a} and {b}', { a: 1 })).toBe('1 and {b}');
+});
+
+test('the answer clock counts from the question and paces after the first token', () => {
+  const times = [0, 500, 600, 700];
+  const clock = new AnswerClock(() => times.shift() ?? 0);
+  for (let token = 0; token < 3; token += 1) clock.token();
+  expect(clock.stats()).toEqual({ tokens: 3, firstToken: 0.5, rate: 10 });
+  expect(new AnswerClock().stats()).toEqual({ tokens: 0, firstToken: 0, rate: 0 });
+});
+
+test('failures survive the way from the worker', () => {
+  const original = failure('http-status', { status: 404, url: 'x' }, 'why');
+  expect(toFailure(structuredClone(original.report()))).toMatchObject(original.report());
+});
+
+test('anything thrown becomes a failure with a sentence and a remedy', () => {
+  const engine = Object.assign(new Error('`llama`'), { code: 'architecture', remedy: 'theirs' });
+  for (const [thrown, code] of [
+    [engine, 'architecture'], [new DOMException('', 'AbortError'), 'cancelled'], [new DOMException('', 'QuotaExceededError'), 'no-room-left'],
+    [new Error('odd'), 'unexpected'], ['text', 'unexpected'], [Object.assign(new Error('new'), { code: 'of-tomorrow' }), 'unexpected'],
+  ] as const) {
+    const made = toFailure(thrown);
+    expect(made).toMatchObject({ code, message: expect.stringMatching(/\w/) as string, remedy: expect.stringMatching(/\w/) as string });
+  }
+});
+
+test('a question taken back leaves the conversation as it was', () => {
+  const conversation = new Conversation();
+  conversation.ask('one').text = 'two';
+  const answer = conversation.ask('three');
+  expect(conversation.promptFor(answer).map(({ content }) => content)).toEqual(['one', 'two', 'three']);
+  expect(conversation.takeBack(answer)).toBe('three');
+  expect(conversation.takeBack(answer)).toBe('');
+  expect(conversation.messages).toHaveLength(2);
+});

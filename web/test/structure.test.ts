@@ -1,0 +1,50 @@
+/** The invariants that no single module can hold: who may touch what, and that tables are complete. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { catalogue } from '../src/app/catalogue';
+import { failures } from '../src/ui/strings';
+
+const WEB = path.join(import.meta.dirname, '..');
+const DOM = /\b(document|window|localStorage|sessionStorage|HTMLElement|querySelector|getElementById|addEventListener\('(click|keydown)')\b|\blocation\./;
+
+function sources(folder: string): string[] {
+  const names = readdirSync(path.join(WEB, folder), { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.ts') && !name.startsWith(`engine${path.sep}pkg`)).map((name) => path.join(folder, name));
+}
+
+/** The code of a file without comments and strings. */
+function code(file: string): string {
+  return readFileSync(path.join(WEB, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'/g, '');
+}
+
+test('nothing outside src/ui touches the DOM', () => {
+  const offenders = sources('src').filter((file) => !file.startsWith(path.join('src', 'ui')) && DOM.test(code(file)));
+  expect(offenders).toEqual([]);
+});
+
+test('only the controller, and what starts it, knows both page and engine', () => {
+  const offenders = sources('src/ui').filter((file) => /from '\.\.\/(weights|engine)\//.test(readFileSync(path.join(WEB, file), 'utf8').replace(/import type .*/g, '')));
+  expect(offenders).toEqual([]);
+});
+
+test('only the worker imports the wasm package', () => {
+  const importers = sources('src').filter((file) => /^import (?!type ).*\/pkg\//m.test(readFileSync(path.join(WEB, file), 'utf8')));
+  expect(importers).toEqual([path.join('src', 'engine', 'worker.ts')]);
+});
+
+test('every error code of the engine has a sentence', () => {
+  const rust = readFileSync(path.join(WEB, '../crate/src/error.rs'), 'utf8');
+  const body = /fn code\(&self\)[\s\S]*?\n {4}\}/.exec(rust)?.[0] ?? '';
+  const codes = [...body.matchAll(/=> "([a-z0-9-]+)"/g)].map((match) => match[1]);
+  expect(codes.length).toBeGreaterThan(10);
+  expect(codes.filter((each) => !(each && each in failures))).toEqual([]);
+});
+
+test('the catalogue says the true size of the models beside the page', () => {
+  for (const { urls, bytes, card } of catalogue) {
+    const local = urls.filter((url) => !url.includes('://'));
+    if (local.length > 0) expect(local.reduce((sum, url) => sum + statSync(path.join(WEB, 'public', url)).size, 0)).toBe(bytes);
+    if (card) expect(statSync(path.join(WEB, 'public', card)).isFile()).toBe(true);
+  }
+});
