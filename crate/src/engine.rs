@@ -31,6 +31,8 @@ pub enum BackendChoice {
 pub struct LoadOptions {
     /// Which backend.
     pub backend: BackendChoice,
+    /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
+    pub unix_seconds: Option<i64>,
     /// How the GPU is asked for.
     #[cfg(feature = "gpu")]
     pub gpu: crate::gpu::GpuOptions,
@@ -92,7 +94,7 @@ impl Model {
         let weights = Weights::find(&gguf, &config)?;
         // Everything about the file that can fail does so before the long part, the upload.
         let tokenizer = match gguf.metadata.get("tokenizer.ggml.tokens") {
-            Some(_) => Some(Rc::new(Tokenizer::from_metadata(&gguf.metadata)?)),
+            Some(_) => Some(Rc::new(tokenizer(&gguf, options)?)),
             None => None,
         };
         let loader = Loader { gguf: &gguf, config: &config, weights: &weights };
@@ -150,6 +152,14 @@ impl Model {
         }
         logits
     }
+}
+
+fn tokenizer(gguf: &Gguf, options: &LoadOptions) -> Result<Tokenizer> {
+    let mut tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
+    if let Some(now) = options.unix_seconds {
+        tokenizer.set_now(now);
+    }
+    Ok(tokenizer)
 }
 
 struct Loader<'a> {

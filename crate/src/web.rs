@@ -91,7 +91,8 @@ pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOption
             let _ = callback.call1(&JsValue::NULL, &event);
         }
     };
-    let load_options = LoadOptions { backend, ..Default::default() };
+    let unix_seconds = Some((js_sys::Date::now() / 1e3) as i64);
+    let load_options = LoadOptions { backend, unix_seconds, ..Default::default() };
     let model = Model::load(sources, &load_options, &mut progress).await.map_err(to_js)?;
     let info = Rc::new(serde_wasm_bindgen::to_value(model.info())?);
     Ok(JsModel { model: Slot::new(model), info })

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// and under a second.
 const FUEL: u64 = 2_000_000;
 
+/// Macros inside macros and the like. Templates need a handful; wasm has a stack of one megabyte.
+const DEPTH: usize = 100;
+
 /// Checks that a template compiles.
 pub(super) fn compile(source: &str) -> Result<()> {
     environment(None).template_from_str(source).map(|_| ()).map_err(failed)
@@ -28,6 +31,7 @@ fn environment(now: Option<i64>) -> Environment<'static> {
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(DEPTH);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("tojson", tojson);
     environment.add_function("raise_exception", |message: String| -> std::result::Result<String, minijinja::Error> {

@@ -256,7 +256,9 @@ fn decode_all(texts: &[String], kinds: &[Kind]) -> (Vec<u8>, Vec<usize>) {
 
 fn byte_name(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
-    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
+    // `from_str_radix` would take a sign too.
+    let is_name = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_name.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 /// GPT-2's printable stand-in for each byte: itself where Latin-1 prints it, else the next free character from U+0100.
@@ -291,7 +293,7 @@ mod tests {
     fn byte_tokens_are_one_byte() {
         assert_eq!(byte_name("<0x0A>"), Some(10));
         for other in ["<0x0>", "<0x+A>", "<0xGG>", "0x0A", "<0x0A", "<0xé>"] {
-            assert_eq!(byte_name(other).filter(|_| other != "<0x+A>"), None, "{other}");
+            assert_eq!(byte_name(other), None, "{other}");
         }
     }
 }

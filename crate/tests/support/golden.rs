@@ -1,4 +1,5 @@
 //! Golden values made by transformers and llama.cpp (see tests/golden/README.md), and how an executor is held to them.
+#![allow(dead_code)] // each test file uses a part of it
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use web_mamba::Result;
@@ -46,7 +47,9 @@ impl ModelArguments {
             Backend::Cpu => BackendChoice::Cpu,
             Backend::Gpu => BackendChoice::WebGpu,
         };
-        let options = LoadOptions { backend, gpu: self.gpu_options() };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
+        let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
+        let options = LoadOptions { backend, unix_seconds, gpu: self.gpu_options() };
         pollster::block_on(Model::load(sources(&self.file)?, &options, &mut |_, _| {}))
     }
 }

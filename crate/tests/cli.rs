@@ -1,0 +1,164 @@
+//! The native tool, run as a user runs it.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/golden.rs"]
+mod golden;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use golden::{argmax, max_difference};
+use serde_json::Value;
+
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
+
+fn tool(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_web-mamba")).args(arguments).output().unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = tool(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "one JSON object: {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn model(name: &str) -> String {
+    golden::folder().join("models").join(name).display().to_string()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+#[test]
+fn logits_are_the_golden_ones_on_both_backends() {
+    let golden = golden::all().into_iter().find(|g| g.file == "falcon-tiny-Q6_K.gguf").unwrap();
+    let case = &golden.cases[1];
+    let tokens = case.ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let (_, expected) = case.hf.logits().into_iter().find(|(position, _)| *position == case.ids.len() - 1).unwrap();
+    for backend in ["cpu", "gpu"] {
+        let value = json(&["logits", &model(&golden.file), "--tokens", &tokens, "--backend", backend, "--json"]);
+        let logits: Vec<f32> =
+            value["logits"].as_array().unwrap().iter().map(|l| l.as_f64().unwrap() as f32).collect();
+        assert!(max_difference(&logits, &expected) <= golden::TOLERANCE, "{backend}");
+        assert_eq!(argmax(&logits), case.hf.greedy64[0]);
+    }
+}
+
+#[test]
+fn generate_gives_ids_text_stop_and_speed() {
+    let golden = golden::all().into_iter().find(|g| g.file == "mamba-tiny-Q8_0.gguf").unwrap();
+    let case = &golden.cases[0];
+    let file = model(&golden.file);
+    let by_text =
+        json(&["generate", &file, "--prompt", &case.prompt, "--greedy", "--max-tokens", "64", "--backend", "cpu", "--json"]);
+    assert_eq!(ids(&by_text), case.hf.greedy64);
+    assert_eq!(by_text["stop"], "length");
+    assert!(by_text["prefill_tps"].as_f64().unwrap() > 0.0 && by_text["decode_tps"].as_f64().unwrap() > 0.0);
+    let tokens = case.ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let by_ids =
+        json(&["generate", &file, "--tokens", &tokens, "--greedy", "--max-tokens", "64", "--backend", "gpu", "--json"]);
+    assert_eq!(by_ids["ids"], by_text["ids"]);
+    assert_eq!(by_ids["text"], by_text["text"]);
+}
+
+#[test]
+fn chat_streams_plain_text() {
+    let output = tool(&["generate", DEMO, "--chat", "How do I make a cup of tea?", "--greedy", "--backend", "cpu"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("water") && text.ends_with('\n'), "{text}");
+}
+
+#[test]
+fn tokenize_needs_no_tensors() {
+    let vocabulary = golden::folder().join("vocab/ggml-vocab-falcon.gguf").display().to_string();
+    let value = json(&["tokenize", &vocabulary, "--text", "Hello world", "--json"]);
+    assert_eq!(ids(&value), [9856, 1079]);
+    let file = std::env::temp_dir().join(format!("web-mamba-cli-{}.txt", std::process::id()));
+    std::fs::write(&file, "Hello world").unwrap();
+    let from_file = json(&["tokenize", &vocabulary, "--text-file", file.to_str().unwrap(), "--json"]);
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(from_file, value);
+}
+
+#[test]
+fn inspect_shows_metadata_tensors_and_memory() {
+    let value = json(&["inspect", &model("falcon-tiny-Q4_K_M.gguf"), "--json"]);
+    assert_eq!(value["metadata"]["general.architecture"], "mamba");
+    assert_eq!(value["model"]["layers"], 2);
+    assert_eq!(value["tensors"].as_array().unwrap().len(), 3 + 2 * 10);
+    let memory = &value["model"]["memory"];
+    let sum: u64 = ["weights", "state", "scratch"].iter().map(|part| memory[part].as_u64().unwrap()).sum();
+    assert_eq!(memory["total"].as_u64().unwrap(), sum);
+    assert_eq!(memory["state"].as_u64().unwrap(), 2 * 512 * (16 + 3) * 4);
+    let plain = tool(&["inspect", &model("falcon-tiny-Q4_K_M.gguf")]);
+    assert!(String::from_utf8(plain.stdout).unwrap().contains("blk.0.ssm_in.weight"));
+}
+
+#[test]
+fn perplexity_is_near_what_uniform_guessing_is_not() {
+    let file = std::env::temp_dir().join(format!("web-mamba-perplexity-{}.txt", std::process::id()));
+    std::fs::write(&file, "Once upon a time there was a brave mouse. The mouse lived in a forest far away.").unwrap();
+    let path = file.to_str().unwrap();
+    let value = json(&["perplexity", DEMO, "--text-file", path, "--backend", "cpu", "--json"]);
+    std::fs::remove_file(&file).unwrap();
+    let perplexity = value["perplexity"].as_f64().unwrap();
+    assert!((1.0..200.0).contains(&perplexity), "{perplexity} of 8192 tokens");
+}
+
+#[test]
+fn bench_reports_speed_bytes_and_memory() {
+    let file = model("mamba-tiny-Q4_0.gguf");
+    let value = json(&[
+        "bench", &file, "--prompt-tokens", "40", "--gen-tokens", "5", "--position", "70", "--backend", "cpu", "--json",
+    ]);
+    for key in ["prefill_tps", "decode_tps", "bytes_per_token", "peak_memory_bytes"] {
+        assert!(value[key].as_f64().unwrap() > 0.0, "{key} in {value}");
+    }
+    assert_eq!((value["backend"].as_str(), value["position"].as_u64()), (Some("cpu"), Some(70)));
+}
+
+#[test]
+fn compare_finds_no_difference() {
+    let value = json(&["compare", &model("falcon-tiny-Q4_0.gguf"), "--json"]);
+    assert_eq!(value["difference"], Value::Null);
+}
+
+#[test]
+fn errors_are_one_sentence_and_exit_code_2() {
+    let not_gguf = golden::folder().join("README.md").display().to_string();
+    let tiny = model("mamba-tiny-F32.gguf");
+    let cases: [(&[&str], &str); 6] = [
+        (&["inspect", "/no/such/file.gguf"], "/no/such/file.gguf"),
+        (&["inspect", &not_gguf], "not a GGUF file"),
+        (&["logits", &tiny, "--tokens", "9999", "--backend", "cpu"], "outside the vocabulary"),
+        (&["generate", &tiny, "--prompt", "", "--backend", "cpu"], "empty"),
+        (&["generate", &tiny, "--prompt", "a", "--temperature", "NaN", "--backend", "cpu"], "temperature"),
+        (&["generate", &tiny, "--prompt", "a", "--backend", "gpu", "--adapter", "no such"], "no adapter"),
+    ];
+    for (arguments, expected) in cases {
+        let output = tool(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty());
+        let line = stderr.lines().last().unwrap();
+        assert!(line.starts_with("web-mamba: ") && line.contains(expected), "{line}");
+    }
+}
+
+#[test]
+fn a_split_set_is_opened_from_any_part_name() {
+    // A set with a part missing says which file it could not open.
+    let folder = std::env::temp_dir().join(format!("web-mamba-split-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let first = folder.join("tiny-00001-of-00002.gguf");
+    std::fs::copy(Path::new(&model("mamba-tiny-F32.gguf")), &first).unwrap();
+    let output = tool(&["inspect", first.to_str().unwrap()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("tiny-00002-of-00002.gguf"));
+}
