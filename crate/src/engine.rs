@@ -200,12 +200,7 @@ impl Loader<'_> {
     }
 
     #[cfg(feature = "gpu")]
-    async fn gpu(
-        &self,
-        options: &LoadOptions,
-        reason: &str,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Loaded> {
+    async fn gpu(&self, options: &LoadOptions, reason: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         let gpu = crate::gpu::Gpu::open(&options.gpu).await?;
         let mut count = self.count(progress);
         let executor = crate::gpu::GpuExecutor::load(gpu, self.gguf, self.config, self.weights, &mut count).await?;

@@ -243,17 +243,23 @@ impl Error {
     /// One sentence that says what a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::NotGguf { .. } => "Choose a file whose name ends in .gguf, or check that the address does not lead to a web page.",
+            Self::NotGguf { .. } => {
+                "Choose a file whose name ends in .gguf, or check that the address does not lead to a web page."
+            }
             Self::GgufVersion { .. } => "Convert the model again with a current llama.cpp converter.",
             Self::Truncated { .. } => "Download the file again; the copy is incomplete.",
-            Self::TooLarge { .. } | Self::Malformed { .. } => "Download the file again; if it fails the same way, the file itself is broken.",
+            Self::TooLarge { .. } | Self::Malformed { .. } => {
+                "Download the file again; if it fails the same way, the file itself is broken."
+            }
             Self::MissingKey { .. } | Self::KeyValue { .. } | Self::MissingTensor { .. } | Self::TensorShape { .. } => {
                 "Use a file made by llama.cpp's converter from a Mamba or Falcon-Mamba model."
             }
             Self::TensorType { .. } => "Use a file quantised to one of the types that README.md lists.",
             Self::Architecture { .. } => "Choose a Mamba or Falcon-Mamba model.",
             Self::Split { .. } => "Provide every part of the set, all from the same release.",
-            Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp.",
+            Self::Vocabulary { .. } | Self::PreTokenizer { .. } => {
+                "Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp."
+            }
             Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
             Self::EmptyPrompt => "Write something first.",

@@ -41,8 +41,7 @@ fn logits_are_the_golden_ones_on_both_backends() {
     let (_, expected) = case.hf.logits().into_iter().find(|(position, _)| *position == case.ids.len() - 1).unwrap();
     for backend in ["cpu", "gpu"] {
         let value = json(&["logits", &model(&golden.file), "--tokens", &tokens, "--backend", backend, "--json"]);
-        let logits: Vec<f32> =
-            value["logits"].as_array().unwrap().iter().map(|l| l.as_f64().unwrap() as f32).collect();
+        let logits: Vec<f32> = value["logits"].as_array().unwrap().iter().map(|l| l.as_f64().unwrap() as f32).collect();
         assert!(max_difference(&logits, &expected) <= golden::TOLERANCE, "{backend}");
         assert_eq!(argmax(&logits), case.hf.greedy64[0]);
     }
@@ -53,8 +52,18 @@ fn generate_gives_ids_text_stop_and_speed() {
     let golden = golden::all().into_iter().find(|g| g.file == "mamba-tiny-Q8_0.gguf").unwrap();
     let case = &golden.cases[0];
     let file = model(&golden.file);
-    let by_text =
-        json(&["generate", &file, "--prompt", &case.prompt, "--greedy", "--max-tokens", "64", "--backend", "cpu", "--json"]);
+    let by_text = json(&[
+        "generate",
+        &file,
+        "--prompt",
+        &case.prompt,
+        "--greedy",
+        "--max-tokens",
+        "64",
+        "--backend",
+        "cpu",
+        "--json",
+    ]);
     assert_eq!(ids(&by_text), case.hf.greedy64);
     assert_eq!(by_text["stop"], "length");
     assert!(by_text["prefill_tps"].as_f64().unwrap() > 0.0 && by_text["decode_tps"].as_f64().unwrap() > 0.0);
@@ -114,7 +123,17 @@ fn perplexity_is_near_what_uniform_guessing_is_not() {
 fn bench_reports_speed_bytes_and_memory() {
     let file = model("mamba-tiny-Q4_0.gguf");
     let value = json(&[
-        "bench", &file, "--prompt-tokens", "40", "--gen-tokens", "5", "--position", "70", "--backend", "cpu", "--json",
+        "bench",
+        &file,
+        "--prompt-tokens",
+        "40",
+        "--gen-tokens",
+        "5",
+        "--position",
+        "70",
+        "--backend",
+        "cpu",
+        "--json",
     ]);
     for key in ["prefill_tps", "decode_tps", "bytes_per_token", "peak_memory_bytes"] {
         assert!(value[key].as_f64().unwrap() > 0.0, "{key} in {value}");

@@ -101,7 +101,9 @@ fn prefill_equals_decode_on_the_gpu() {
 /// A state taken out and put back continues as if nothing had happened.
 #[test]
 fn a_state_continues_where_it_was_taken() {
-    for executor in [&mut cpu("mamba-tiny-F32.gguf") as &mut dyn Executor, &mut gpu("mamba-tiny-F32.gguf", &GpuOptions::default())] {
+    for executor in
+        [&mut cpu("mamba-tiny-F32.gguf") as &mut dyn Executor, &mut gpu("mamba-tiny-F32.gguf", &GpuOptions::default())]
+    {
         prefill(executor, &IDS[..20]);
         let state = pollster::block_on(executor.read_state()).unwrap();
         let first = pollster::block_on(executor.forward(&IDS[20..40], Outputs::Last)).unwrap();

@@ -25,7 +25,8 @@ export async function openBrowser({ webgpu = true, profile, ...options }: Browse
     args: [...QUIET, ...(webgpu ? SOFTWARE_GPU : NO_GPU)],
     ...options,
   });
-  context.setDefaultTimeout(60_000);
+  // A software GPU that shares its processor gives one token a second.
+  context.setDefaultTimeout(150_000);
   return context;
 }
 

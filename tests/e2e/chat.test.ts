@@ -32,12 +32,12 @@ afterAll(async () => {
 });
 
 test('a first visit shows the download, says where the model runs, and chats while words appear', async () => {
-  await visit();
+  await visit('?backend=webgpu');
   await chat.progress.waitFor();
   await picture(chat.page, 'first-visit');
   await chat.backend.waitFor();
   expect(await chat.progress.count()).toBe(0);
-  expect(await chat.backend.innerText()).toMatch(/WebGPU|CPU/);
+  expect(await chat.backend.innerText()).toMatch(/^WebGPU · .+ — .{5,}/);
   const { answer, lengths } = await chat.ask('How do I make a cup of tea?');
   console.log(`backend: ${await chat.backend.innerText()}\nanswer: ${answer}\nfigures: ${await chat.stats.last().innerText()}`);
   expect(answer.length).toBeGreaterThan(20);
@@ -82,6 +82,7 @@ test('the keyboard alone is enough: Shift+Enter breaks a line, Enter sends, Esca
 });
 
 test('a reload needs no download', async () => {
+  await chat.page.goto(site.url);
   await chat.page.reload();
   await chat.backend.waitFor();
   expect((await chat.ask('How do I make a cup of tea?')).answer).not.toBe('');

@@ -12,7 +12,7 @@ export default {
     include: ['*.test.ts'],
     globalSetup: ['./build-harness.ts'],
     // A real browser on a software GPU: generous, but never without an end.
-    testTimeout: 180_000,
+    testTimeout: 300_000,
     hookTimeout: 120_000,
     // One browser at a time: they share the processor with the model that they run.
     fileParallelism: false,

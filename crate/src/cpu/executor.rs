@@ -33,12 +33,7 @@ impl CpuExecutor {
     ///
     /// # Errors
     /// What reading gives; [`crate::Error::OutOfMemory`] where a tensor finds no room.
-    pub async fn load(
-        gguf: &Gguf,
-        config: &Config,
-        weights: &Weights,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<Self> {
+    pub async fn load(gguf: &Gguf, config: &Config, weights: &Weights, progress: &mut dyn FnMut(u64)) -> Result<Self> {
         let plan = record(config, weights);
         let mut loaded = Vec::with_capacity(weights.all().len());
         for weight in weights.all() {

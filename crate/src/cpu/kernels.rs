@@ -72,14 +72,7 @@ pub fn rms_norm(
 
 /// `out = W x`, or `out += W x` where `accumulate`; `x` is (T, columns), `out` (T, rows).
 /// Each weight row is decoded once for all tokens; `scratch` holds it, (columns).
-pub fn matmul(
-    w: &Matrix,
-    x: Columns<'_>,
-    tokens: usize,
-    accumulate: bool,
-    scratch: &mut Vec<f32>,
-    out: &mut [f32],
-) {
+pub fn matmul(w: &Matrix, x: Columns<'_>, tokens: usize, accumulate: bool, scratch: &mut Vec<f32>, out: &mut [f32]) {
     scratch.resize(w.columns(), 0.0);
     for row in 0..w.rows() {
         w.decode_row(row, scratch);
@@ -93,14 +86,7 @@ pub fn matmul(
 
 /// `out[t, c] = silu(bias[c] + sum_k weight[c, k] * x[t - (d_conv - 1) + k, c])`, where x before the chunk comes from `state`,
 /// (d_inner, d_conv - 1), oldest first; `state` is left holding the last d_conv - 1 inputs.
-pub fn conv1d_silu(
-    x: Columns<'_>,
-    tokens: usize,
-    weight: &[f32],
-    bias: &[f32],
-    state: &mut [f32],
-    out: &mut [f32],
-) {
+pub fn conv1d_silu(x: Columns<'_>, tokens: usize, weight: &[f32], bias: &[f32], state: &mut [f32], out: &mut [f32]) {
     let d_inner = x.width;
     let d_conv = weight.len() / d_inner;
     for t in 0..tokens {

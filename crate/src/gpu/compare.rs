@@ -43,7 +43,14 @@ pub async fn first_difference(
         let buffer = plan.buffer(written);
         let values = gpu.buffer(written, tokens.len()).await?;
         if let Some((index, cpu, gpu)) = worst(cpu.buffer(written), &values, view_of(step, buffer.width), tolerance) {
-            return Ok(Some(Difference { step: number, what: format!("{step:?}"), buffer: buffer.name, index, cpu, gpu }));
+            return Ok(Some(Difference {
+                step: number,
+                what: format!("{step:?}"),
+                buffer: buffer.name,
+                index,
+                cpu,
+                gpu,
+            }));
         }
     }
     let (a, b) = (cpu.read_state().await?, gpu.read_state().await?);

@@ -150,9 +150,7 @@ async fn choose_adapter(instance: &wgpu::Instance, name: Option<&str>) -> Result
 }
 
 async fn request_adapter(instance: &wgpu::Instance) -> Result<wgpu::Adapter> {
-    let options = wgpu::RequestAdapterOptions {
-        power_preference: wgpu::PowerPreference::HighPerformance,
-        ..Default::default()
-    };
+    let options =
+        wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
     instance.request_adapter(&options).await.map_err(|error| Error::NoGpu { problem: error.to_string() })
 }

@@ -287,7 +287,11 @@ impl Builder<'_> {
     fn dispatch(&mut self, draft: Draft, params: &wgpu::Buffer, at: u64, batch: &wgpu::Buffer) -> Dispatch {
         let layout = self.layout(draft.kernel);
         let uniform = |buffer, offset, size: usize| {
-            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size as u64) })
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset,
+                size: wgpu::BufferSize::new(size as u64),
+            })
         };
         let uniforms = [uniform(params, at, draft.params.len()), uniform(batch, 0, size_of::<params::Batch>())];
         let resources = uniforms.into_iter().chain(draft.buffers.iter().map(wgpu::Buffer::as_entire_binding));

@@ -93,13 +93,7 @@ impl GpuExecutor {
         self.gpu.queue.submit([encoder.finish()]);
     }
 
-    fn encode(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        steps: std::ops::Range<usize>,
-        tokens: usize,
-        outputs: usize,
-    ) {
+    fn encode(&self, encoder: &mut wgpu::CommandEncoder, steps: std::ops::Range<usize>, tokens: usize, outputs: usize) {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for dispatch in self.dispatches[steps].iter().flatten() {
             dispatch.encode(&mut pass, tokens as u32, outputs as u32);

@@ -29,8 +29,7 @@ macro_rules! kernel {
 }
 
 /// Every kernel.
-pub static KERNELS: [Kernel; 6] =
-    [EMBED, RMS_NORM, MATVEC, MATMUL, CONV1D_SILU, SELECTIVE_SCAN];
+pub static KERNELS: [Kernel; 6] = [EMBED, RMS_NORM, MATVEC, MATMUL, CONV1D_SILU, SELECTIVE_SCAN];
 
 pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, decodes true);
 pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, decodes false);

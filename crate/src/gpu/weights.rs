@@ -42,12 +42,7 @@ fn shard_rows(rows: usize, row_bytes: usize, max_binding_bytes: u64) -> impl Ite
 }
 
 /// Reads a weight and writes it to the device. `progress` is called with each number of file bytes read.
-pub async fn upload(
-    gpu: &Gpu,
-    gguf: &Gguf,
-    weight: &Weight,
-    progress: &mut dyn FnMut(u64),
-) -> Result<DeviceWeight> {
+pub async fn upload(gpu: &Gpu, gguf: &Gguf, weight: &Weight, progress: &mut dyn FnMut(u64)) -> Result<DeviceWeight> {
     let name = &weight.tensor.name;
     let source = weight.tensor.dtype;
     let file_row_bytes = (weight.tensor.bytes / weight.rows as u64) as usize;
@@ -99,7 +94,8 @@ mod tests {
 
     #[test]
     fn shards_cover_every_row_once_and_fit() {
-        for (rows, row_bytes, limit) in [(10, 64, 1000), (1, 4, 4), (7, 100, 250), (65024, 3360, 128 << 20), (3, 8, 9)] {
+        for (rows, row_bytes, limit) in [(10, 64, 1000), (1, 4, 4), (7, 100, 250), (65024, 3360, 128 << 20), (3, 8, 9)]
+        {
             let mut next = 0;
             for (first, count) in shard_rows(rows, row_bytes, limit) {
                 assert_eq!(first, next);

@@ -74,13 +74,7 @@ impl Recorder {
         let z = View { buffer: s.xz, start: d_inner, width: d_inner };
 
         // xi = silu(conv1d(xi) + b_conv)
-        self.steps.push(Step::Conv1dSilu {
-            x: xi,
-            weight: w.conv1d_weight,
-            bias: w.conv1d_bias,
-            layer,
-            out: s.xi,
-        });
+        self.steps.push(Step::Conv1dSilu { x: xi, weight: w.conv1d_weight, bias: w.conv1d_bias, layer, out: s.xi });
 
         // dt, B, C = split(W_x xi), each RMS-normalised where the model says so
         self.steps.push(Step::MatMul { weight: w.ssm_x, x: xi_all, out: s.dbc, accumulate: false });

@@ -97,7 +97,8 @@ fn plain(gguf: &Gguf, runs: &Json) -> String {
     }
     let _ = writeln!(out, "\n{} tensors", gguf.tensors().len());
     for tensor in gguf.tensors() {
-        let _ = writeln!(out, "  {:32} {:7} {:?} {} bytes", tensor.name, tensor.dtype.name(), tensor.dims, tensor.bytes);
+        let _ =
+            writeln!(out, "  {:32} {:7} {:?} {} bytes", tensor.name, tensor.dtype.name(), tensor.dims, tensor.bytes);
     }
     let _ = writeln!(out, "\nmodel");
     for (key, value) in runs.as_object().into_iter().flatten() {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use web_mamba::Result;
 use web_mamba::error::Error;
 use web_mamba::executor::Outputs;
 use web_mamba::tokenizer::Special;
-use web_mamba::Result;
 
 use crate::open::{ModelArguments, read_text};
 use crate::print;
