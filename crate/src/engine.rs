@@ -168,6 +168,16 @@ struct Loader<'a> {
     weights: &'a Weights,
 }
 
+/// Natively a software adapter is only a slower CPU. A browser shows one only where it was told to, so there it is taken.
+fn any_hardware(options: &LoadOptions) -> LoadOptions {
+    let mut options = options.clone();
+    #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+    {
+        options.gpu.hardware_only = options.gpu.adapter.is_none();
+    }
+    options
+}
+
 type Loaded = (Box<dyn Executor>, String);
 
 impl Loader<'_> {
@@ -175,7 +185,7 @@ impl Loader<'_> {
         match options.backend {
             BackendChoice::Cpu => self.cpu("The CPU was asked for.".into(), progress).await,
             BackendChoice::WebGpu => self.gpu(options, "The GPU was asked for.", progress).await,
-            BackendChoice::Auto => match self.gpu(options, "A GPU is available.", progress).await {
+            BackendChoice::Auto => match self.gpu(&any_hardware(options), "A GPU is available.", progress).await {
                 Err(error @ (Error::NoGpu { .. } | Error::Gpu { .. } | Error::OutOfMemory { .. })) => {
                     self.cpu(format!("The GPU cannot be used: {error}."), progress).await
                 }

@@ -192,14 +192,14 @@ pub enum Error {
         problem: String,
     },
     /// The model does not fit in memory.
-    #[error("the model needs {needed} bytes of memory and only {available} can be had ({what})")]
+    #[error("{what} needs {needed} bytes of memory{}", available.map_or_else(String::new, |n| format!(" and only {n} can be had")))]
     OutOfMemory {
-        /// Which memory: a device limit, or wasm's address space.
+        /// What asks for it, as the subject of a sentence.
         what: String,
         /// Bytes needed.
         needed: u64,
-        /// Bytes available.
-        available: u64,
+        /// Bytes available, where that is known.
+        available: Option<u64>,
     },
     /// A state made for another model.
     #[error("the state holds {found} numbers where this model needs {expected}")]

@@ -46,7 +46,12 @@ fn cpu_meets_every_golden() {
 
 #[test]
 fn gpu_meets_every_golden() {
-    check_all(|file| Box::new(gpu(file, &GpuOptions::default())));
+    check_all(|file| Box::new(gpu(file, &GpuOptions { software: Some(false), ..Default::default() })));
+}
+
+#[test]
+fn the_kernels_for_software_adapters_meet_every_golden() {
+    check_all(|file| Box::new(gpu(file, &GpuOptions { software: Some(true), ..Default::default() })));
 }
 
 /// Bindings so small that every matrix is split into row shards.

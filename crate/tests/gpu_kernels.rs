@@ -34,10 +34,11 @@ fn executors(model: &RandomModel, options: &GpuOptions) -> (CpuExecutor, GpuExec
 
 /// The kernel that a step runs over so many rows. A kernel that no step reaches here fails the test below: name its step
 /// when you add it.
-fn kernel_of(step: &Step, rows: usize) -> &'static str {
+fn kernel_of(step: &Step, rows: usize, software: bool) -> &'static str {
     match step {
         Step::Embed { .. } => "embed",
         Step::RmsNorm { .. } => "rms_norm",
+        Step::MatMul { .. } if rows == 1 && software => "matvec_row",
         Step::MatMul { .. } if rows == 1 => "matvec",
         Step::MatMul { .. } => "matmul",
         Step::Conv1dSilu { .. } => "conv1d_silu",
@@ -58,9 +59,15 @@ fn difference(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tokens: &[u32]) -> O
     block_on(first_difference(cpu, gpu, tokens, TOLERANCE)).unwrap()
 }
 
-/// Both executors must agree on every buffer of every step over all chunks. Gives the kernels that ran.
+/// Both executors must agree on every buffer of every step over all chunks, with the kernels for hardware and with those
+/// for software adapters. Gives the kernels that ran.
 fn check(name: &str, model: &RandomModel, options: &GpuOptions) -> Reached {
-    let (mut cpu, mut gpu) = executors(model, options);
+    let kinds = [false, true].map(|software| check_kind(name, model, options, software));
+    kinds.into_iter().flatten().collect()
+}
+
+fn check_kind(name: &str, model: &RandomModel, options: &GpuOptions, software: bool) -> Reached {
+    let (mut cpu, mut gpu) = executors(model, &GpuOptions { software: Some(software), ..options.clone() });
     let mut random = Random(CHUNKS.len() as u64);
     let mut reached = Reached::new();
     for count in CHUNKS {
@@ -73,7 +80,7 @@ fn check(name: &str, model: &RandomModel, options: &GpuOptions) -> Reached {
                 Step::Embed { table: weight, .. } | Step::MatMul { weight, .. } => Some(*weight),
                 _ => None,
             };
-            (kernel_of(step, count), matrix.map(|id| model.weights.get(id).tensor.dtype.name()))
+            (kernel_of(step, count, software), matrix.map(|id| model.weights.get(id).tensor.dtype.name()))
         }));
         // Agreeing on next to nothing would be no agreement.
         let logits = &cpu.buffer(plan.logits)[..count * model.weights.vocab_size];

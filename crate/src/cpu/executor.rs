@@ -6,8 +6,8 @@ use futures_util::future::LocalBoxFuture;
 
 use super::Matrix;
 use super::kernels::{self, Columns, ColumnsMut, ScanInputs};
-use crate::error::Result;
-use crate::executor::{Backend, Executor, MAX_TOKENS, Outputs, check_tokens};
+use crate::error::{Error, Result};
+use crate::executor::{Backend, Executor, MAX_TOKENS, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
 use crate::model::{BufferId, Config, Plan, Rows, State, Step, View, WeightId, Weights, record};
 
@@ -32,8 +32,14 @@ impl CpuExecutor {
     /// Reads every weight. `progress` is called with each number of bytes read.
     ///
     /// # Errors
-    /// What reading gives; [`crate::Error::OutOfMemory`] where a tensor finds no room.
+    /// What reading gives; [`Error::OutOfMemory`] where the model exceeds the address space, before anything is read, or
+    /// where a tensor finds no room.
     pub async fn load(gguf: &Gguf, config: &Config, weights: &Weights, progress: &mut dyn FnMut(u64)) -> Result<Self> {
+        let needed = Memory::needed(config, weights).total();
+        // 4 GiB in wasm; no model exceeds it natively.
+        if needed > usize::MAX as u64 {
+            return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(usize::MAX as u64) });
+        }
         let plan = record(config, weights);
         let mut loaded = Vec::with_capacity(weights.all().len());
         for weight in weights.all() {

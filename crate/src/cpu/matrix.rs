@@ -36,7 +36,7 @@ impl Matrix {
         // Not even an address for it on wasm32, or no memory: say so instead of aborting.
         if length.is_none_or(|n| bytes.try_reserve_exact(n).is_err()) {
             let what = format!("tensor {}", weight.tensor.name);
-            return Err(Error::OutOfMemory { what, needed: total, available: bytes.capacity() as u64 });
+            return Err(Error::OutOfMemory { what, needed: total, available: None });
         }
         let mut offset = 0;
         while offset < total {

@@ -11,6 +11,10 @@ pub struct GpuOptions {
     pub adapter: Option<String>,
     /// Treat storage bindings as if they could not be larger than this many bytes: exercises sharding.
     pub max_binding_bytes: Option<u64>,
+    /// Choose kernels as if the adapter were software, or were not, whatever it says.
+    pub software: Option<bool>,
+    /// Refuse an adapter that is software: the CPU executor is faster.
+    pub hardware_only: bool,
 }
 
 /// An open device.
@@ -21,6 +25,8 @@ pub struct Gpu {
     info: wgpu::AdapterInfo,
     /// The largest storage binding, in bytes.
     pub(super) max_binding_bytes: u64,
+    /// True where the processor plays the GPU: barriers cost more than they gain.
+    pub(super) software: bool,
     failure: Failure,
 }
 
@@ -47,6 +53,10 @@ impl Gpu {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = choose_adapter(&instance, options.adapter.as_deref()).await?;
         let info = adapter.get_info();
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        if software && options.hardware_only {
+            return Err(Error::NoGpu { problem: format!("the only adapter is software ({})", info.name) });
+        }
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("web-mamba"),
@@ -65,19 +75,31 @@ impl Gpu {
             // A device that we drop reports this too; nobody is left to read it then.
             lost.set(format!("the device was lost ({reason:?}): {message}"));
         });
-        let granted = u64::from(limits.max_storage_buffer_binding_size).min(limits.max_buffer_size);
+        let granted = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let max_binding_bytes = options.max_binding_bytes.map_or(granted, |bytes| bytes.min(granted));
-        Ok(Self { device, queue, info, max_binding_bytes, failure })
+        let software = options.software.unwrap_or(software);
+        Ok(Self { device, queue, info, max_binding_bytes, software, failure })
     }
 
     /// The adapter's name for people.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn adapter_name(&self) -> String {
-        // Browsers fill in what they like: any of these may be empty.
-        [&self.info.name, &self.info.driver_info, &self.info.driver]
-            .into_iter()
-            .find(|s| !s.is_empty())
-            .cloned()
-            .unwrap_or_else(|| "unnamed adapter".into())
+        self.info.name.clone()
+    }
+
+    /// The adapter's name for people: its description where the browser tells it, else vendor and architecture.
+    #[cfg(target_arch = "wasm32")]
+    pub fn adapter_name(&self) -> String {
+        let info = self.device.as_webgpu().map(|device| device.adapter_info());
+        let Some(info) = info else { return self.info.name.clone() };
+        // Browsers keep back what could identify a person: any of these may be empty.
+        let description = info.description();
+        let known = [info.vendor(), info.architecture()].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>();
+        match (description.is_empty(), known.is_empty()) {
+            (false, _) => description,
+            (true, false) => known.join(" "),
+            (true, true) => "unnamed adapter".into(),
+        }
     }
 
     /// `webgpu` in a browser; natively the API below, such as `vulkan`.
@@ -152,5 +174,12 @@ async fn choose_adapter(instance: &wgpu::Instance, name: Option<&str>) -> Result
 async fn request_adapter(instance: &wgpu::Instance) -> Result<wgpu::Adapter> {
     let options =
         wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
-    instance.request_adapter(&options).await.map_err(|error| Error::NoGpu { problem: error.to_string() })
+    instance.request_adapter(&options).await.map_err(|error| Error::NoGpu {
+        // In a browser wgpu only lists the backends that it was not built with.
+        problem: if cfg!(target_arch = "wasm32") {
+            "this browser offers no WebGPU adapter".into()
+        } else {
+            error.to_string()
+        },
+    })
 }

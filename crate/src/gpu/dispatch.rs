@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::kernels::{
-    CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_TILE, MATVEC, MATVEC_ROWS, RMS_NORM, SELECTIVE_SCAN, WORKGROUP, compose,
+    CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_TILE, MATVEC, MATVEC_ROW, MATVEC_ROWS, RMS_NORM, SELECTIVE_SCAN,
+    WORKGROUP, compose,
 };
 use super::weights::{DeviceWeight, Shard};
 use super::{Gpu, params};
@@ -25,8 +26,15 @@ enum Grid {
     PerRow { pipeline: wgpu::ComputePipeline, x: u32, rows: Rows },
     /// `(x, 1, 1)`, walking through time inside.
     PerChannel { pipeline: wgpu::ComputePipeline, x: u32 },
-    /// A matrix product: one row of x is a matrix-vector product, more are tiles.
-    Product { matvec: wgpu::ComputePipeline, matmul: wgpu::ComputePipeline, out_rows: usize, rows: Rows },
+    /// A matrix product: one row of x is a matrix-vector product, of which a workgroup makes `rows_per_group` rows; more are
+    /// tiles.
+    Product {
+        matvec: wgpu::ComputePipeline,
+        rows_per_group: usize,
+        matmul: wgpu::ComputePipeline,
+        out_rows: usize,
+        rows: Rows,
+    },
 }
 
 impl Dispatch {
@@ -39,9 +47,9 @@ impl Dispatch {
         let (pipeline, [x, y, z]) = match &self.grid {
             Grid::PerRow { pipeline, x, rows } => (pipeline, [*x, count(*rows), 1]),
             Grid::PerChannel { pipeline, x } => (pipeline, [*x, 1, 1]),
-            Grid::Product { matvec, matmul, out_rows, rows } => match count(*rows) {
+            Grid::Product { matvec, rows_per_group, matmul, out_rows, rows } => match count(*rows) {
                 1 => {
-                    let groups = out_rows.div_ceil(MATVEC_ROWS);
+                    let groups = out_rows.div_ceil(*rows_per_group);
                     (matvec, [groups.min(MAX_GROUPS) as u32, 1, groups.div_ceil(MAX_GROUPS) as u32])
                 }
                 rows => (matmul, [out_rows.div_ceil(MATMUL_TILE) as u32, rows.div_ceil(MATMUL_TILE as u32), 1]),
@@ -310,12 +318,17 @@ impl Builder<'_> {
                 pipeline: self.pipeline(draft.kernel, draft.dtype),
                 x: channels.div_ceil(WORKGROUP) as u32,
             },
-            Shape::Product { out_rows, rows } => Grid::Product {
-                matvec: self.pipeline(&MATVEC, draft.dtype),
-                matmul: self.pipeline(&MATMUL, draft.dtype),
-                out_rows,
-                rows,
-            },
+            Shape::Product { out_rows, rows } => {
+                let (matvec, rows_per_group) =
+                    if self.gpu.software { (&MATVEC_ROW, WORKGROUP) } else { (&MATVEC, MATVEC_ROWS) };
+                Grid::Product {
+                    matvec: self.pipeline(matvec, draft.dtype),
+                    rows_per_group,
+                    matmul: self.pipeline(&MATMUL, draft.dtype),
+                    out_rows,
+                    rows,
+                }
+            }
         };
         Dispatch { bind_group, grid }
     }

@@ -29,11 +29,12 @@ macro_rules! kernel {
 }
 
 /// Every kernel.
-pub static KERNELS: [Kernel; 6] = [EMBED, RMS_NORM, MATVEC, MATMUL, CONV1D_SILU, SELECTIVE_SCAN];
+pub static KERNELS: [Kernel; 7] = [EMBED, RMS_NORM, MATVEC, MATVEC_ROW, MATMUL, CONV1D_SILU, SELECTIVE_SCAN];
 
 pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, decodes true);
 pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, decodes false);
 pub(super) const MATVEC: Kernel = kernel!("matvec", inputs 2, outputs 1, decodes true);
+pub(super) const MATVEC_ROW: Kernel = kernel!("matvec_row", inputs 2, outputs 1, decodes true);
 pub(super) const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, decodes true);
 pub(super) const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 2, decodes false);
 pub(super) const SELECTIVE_SCAN: Kernel = kernel!("selective_scan", inputs 6, outputs 2, decodes false);

@@ -53,7 +53,7 @@ pub async fn upload(gpu: &Gpu, gguf: &Gguf, weight: &Weight, progress: &mut dyn 
     };
     if row_bytes as u64 > gpu.max_binding_bytes {
         let what = format!("one row of {name} in one storage binding");
-        return Err(Error::OutOfMemory { what, needed: row_bytes as u64, available: gpu.max_binding_bytes });
+        return Err(Error::OutOfMemory { what, needed: row_bytes as u64, available: Some(gpu.max_binding_bytes) });
     }
     let rows_at_once = (PIECE_BYTES / file_row_bytes).max(1);
     let mut shards = Vec::new();
@@ -61,7 +61,7 @@ pub async fn upload(gpu: &Gpu, gguf: &Gguf, weight: &Weight, progress: &mut dyn 
         if weight.elementwise && rows < weight.rows {
             let what = format!("{name} in one storage binding");
             let needed = (row_bytes * weight.rows) as u64;
-            return Err(Error::OutOfMemory { what, needed, available: gpu.max_binding_bytes });
+            return Err(Error::OutOfMemory { what, needed, available: Some(gpu.max_binding_bytes) });
         }
         let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(name),

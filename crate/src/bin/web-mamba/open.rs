@@ -38,7 +38,7 @@ pub struct ModelArguments {
 
 impl ModelArguments {
     pub fn gpu_options(&self) -> GpuOptions {
-        GpuOptions { adapter: self.adapter.clone(), max_binding_bytes: self.max_binding_bytes }
+        GpuOptions { adapter: self.adapter.clone(), max_binding_bytes: self.max_binding_bytes, ..GpuOptions::default() }
     }
 
     pub fn load(&self) -> Result<Model> {
