@@ -169,13 +169,15 @@ struct Loader<'a> {
 }
 
 /// Natively a software adapter is only a slower CPU. A browser shows one only where it was told to, so there it is taken.
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 fn any_hardware(options: &LoadOptions) -> LoadOptions {
-    let mut options = options.clone();
-    #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
-    {
-        options.gpu.hardware_only = options.gpu.adapter.is_none();
-    }
-    options
+    let hardware_only = options.gpu.adapter.is_none();
+    LoadOptions { gpu: crate::gpu::GpuOptions { hardware_only, ..options.gpu.clone() }, ..options.clone() }
+}
+
+#[cfg(not(all(feature = "gpu", not(target_arch = "wasm32"))))]
+fn any_hardware(options: &LoadOptions) -> LoadOptions {
+    options.clone()
 }
 
 type Loaded = (Box<dyn Executor>, String);
