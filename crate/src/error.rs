@@ -167,6 +167,12 @@ pub enum Error {
         /// What is accepted.
         expected: &'static str,
     },
+    /// A call whose arguments are not of the documented form.
+    #[error("the request is not understood: {problem}")]
+    Request {
+        /// What does not fit, as the decoder gave it.
+        problem: String,
+    },
     /// A read from the place where the model is kept failed.
     #[error("reading {length} bytes at byte {offset} of {what} failed: {problem}")]
     Read {
@@ -231,6 +237,7 @@ impl Error {
             Self::TokenRange { .. } => "token-range",
             Self::EmptyPrompt => "empty-prompt",
             Self::InvalidOption { .. } => "invalid-option",
+            Self::Request { .. } => "invalid-request",
             Self::Read { .. } => "read",
             Self::NoGpu { .. } => "no-gpu",
             Self::Gpu { .. } => "gpu",
@@ -264,6 +271,7 @@ impl Error {
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
             Self::EmptyPrompt => "Write something first.",
             Self::InvalidOption { .. } => "Correct the option and try again.",
+            Self::Request { .. } => "Compare the call with the types that the package declares.",
             Self::Read { .. } => "Check that the file or the network is reachable and try again.",
             Self::NoGpu { .. } => "Update the browser and the graphics driver, or let the model run on the CPU.",
             Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",

@@ -36,13 +36,21 @@ pub struct GenerateOptions {
     pub max_tokens: usize,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// Tokens that end the answer beside the model's own end tokens; they are not part of it.
+    pub stop_tokens: Vec<u32>,
     /// Go on past the model's own end tokens.
     pub ignore_eos: bool,
 }
 
 impl Default for GenerateOptions {
     fn default() -> Self {
-        Self { sampler: SamplerOptions::default(), max_tokens: 512, stop: Vec::new(), ignore_eos: false }
+        Self {
+            sampler: SamplerOptions::default(),
+            max_tokens: 512,
+            stop: Vec::new(),
+            stop_tokens: Vec::new(),
+            ignore_eos: false,
+        }
     }
 }
 
@@ -56,6 +64,8 @@ pub enum StopReason {
     Length,
     /// One of the `stop` texts was written.
     StopString,
+    /// One of the `stop_tokens` was written.
+    StopToken,
     /// The switch of [`Generation::cancelled`] was set.
     Cancelled,
 }
@@ -215,6 +225,9 @@ impl Generation {
         let tokenizer = model.tokenizer().ok();
         if !self.options.ignore_eos && tokenizer.is_some_and(|t| t.stop_tokens().contains(&id)) {
             return self.end(StopReason::Eos);
+        }
+        if self.options.stop_tokens.contains(&id) {
+            return self.end(StopReason::StopToken);
         }
         self.tokens += 1;
         let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();

@@ -44,7 +44,11 @@ export interface ChatMessage {
 /** All have defaults; temperature 0 is greedy. The same seed gives the same answer. */
 export interface GenerateOptions {
   maxTokens?: number;
+  /** Texts that end the answer; they are not part of it. */
   stop?: string[];
+  /** Tokens that end the answer beside the model's own end tokens. */
+  stopTokens?: number[];
+  /** Go on past the model's own end tokens. */
   ignoreEos?: boolean;
   temperature?: number;
   topK?: number;
@@ -64,7 +68,7 @@ export type GenerateEvent =
   | {
       type: 'end';
       text: string;
-      stop: 'eos' | 'length' | 'stop-string' | 'cancelled';
+      stop: 'eos' | 'length' | 'stop-string' | 'stop-token' | 'cancelled';
       promptTokens: number;
       tokens: number;
       prefillTps: number;

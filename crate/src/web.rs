@@ -78,7 +78,7 @@ pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOption
     let backend = match options.as_ref().map(JsLoadOptions::backend) {
         None => BackendChoice::Auto,
         Some(value) if value.is_undefined() => BackendChoice::Auto,
-        Some(value) => serde_wasm_bindgen::from_value(value)?,
+        Some(value) => from_js(value)?,
     };
     let on_progress = options.as_ref().and_then(JsLoadOptions::on_progress);
     let mut progress = |done: u64, total: u64| {
@@ -116,7 +116,7 @@ impl JsModel {
     pub fn generate(&self, prompt: JsPrompt, options: Option<JsGenerateOptions>) -> Result<JsEvents, JsValue> {
         let prompt = to_prompt(prompt.into())?;
         let options: GenerateOptions = match options {
-            Some(options) => serde_wasm_bindgen::from_value(options.into())?,
+            Some(options) => from_js(options.into())?,
             None => GenerateOptions::default(),
         };
         let generation = self.model.with(|model| Generation::new(model, &prompt, options)).map_err(to_js)?;
@@ -252,8 +252,13 @@ fn to_prompt(prompt: JsValue) -> Result<Prompt, JsValue> {
     }
     match prompt.dyn_into::<Uint32Array>() {
         Ok(tokens) => Ok(Prompt::Tokens(tokens.to_vec())),
-        Err(messages) => Ok(Prompt::Chat(serde_wasm_bindgen::from_value(messages)?)),
+        Err(messages) => Ok(Prompt::Chat(from_js(messages)?)),
     }
+}
+
+/// A JavaScript value in the form that the engine takes.
+fn from_js<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| to_js(Error::Request { problem: error.to_string() }))
 }
 
 /// What a thrown value says, for [`Error::Read`].

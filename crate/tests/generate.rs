@@ -117,6 +117,18 @@ fn a_stop_text_ends_the_answer_before_itself() {
 }
 
 #[test]
+fn a_stop_token_ends_the_answer_before_itself() {
+    let mut model = tiny();
+    let prompt = Prompt::Tokens(vec![5, 6]);
+    let whole = run(&mut model, &prompt, GenerateOptions { max_tokens: 20, ignore_eos: true, ..greedy() }).ids;
+    let stop = whole[7];
+    let first = whole.iter().position(|&id| id == stop).unwrap();
+    let options = GenerateOptions { max_tokens: 20, ignore_eos: true, stop_tokens: vec![stop], ..greedy() };
+    let answer = run(&mut model, &prompt, options);
+    assert_eq!((answer.ids.as_slice(), answer.stop), (&whole[..first], StopReason::StopToken));
+}
+
+#[test]
 fn a_seed_decides_the_answer() {
     let mut model = load(DEMO);
     let mut sample = |seed| {

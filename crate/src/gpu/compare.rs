@@ -24,7 +24,8 @@ pub struct Difference {
 }
 
 /// Runs `tokens` on both from the states that they have, and gives the first buffer with a value that differs by more than
-/// `tolerance * max(1, |value|)`. Logits of every token are compared.
+/// `tolerance * max(1, |value|)`. Logits of every token are compared. Each step of the GPU is given what the CPU computed
+/// before it, so that a wrong kernel stands out from rounding that a deep model only amplifies.
 ///
 /// # Errors
 /// [`crate::Error::Gpu`] where the device fails.
@@ -52,6 +53,7 @@ pub async fn first_difference(
                 gpu,
             }));
         }
+        gpu.write_buffer(written, &cpu.buffer(written)[..values.len()]);
     }
     let (a, b) = (cpu.read_state().await?, gpu.read_state().await?);
     for (buffer, a, b) in [("conv state", &a.conv, &b.conv), ("ssm state", &a.ssm, &b.ssm)] {
@@ -60,6 +62,7 @@ pub async fn first_difference(
             return Ok(Some(Difference { step, what: "the state left behind".into(), buffer, index, cpu, gpu }));
         }
     }
+    gpu.write_state(&a)?;
     Ok(None)
 }
 

@@ -108,6 +108,11 @@ impl GpuExecutor {
         self.read(&[&self.storage.buffers[id.0]], rows * self.plan.buffer(id).width).await
     }
 
+    /// Puts values into a buffer, from its start, for comparing executors.
+    pub fn write_buffer(&self, id: BufferId, values: &[f32]) {
+        self.gpu.queue.write_buffer(&self.storage.buffers[id.0], 0, bytemuck::cast_slice(values));
+    }
+
     /// Reads `floats` numbers from the start of each buffer, one after the other.
     async fn read(&self, buffers: &[&wgpu::Buffer], floats: usize) -> Result<Vec<f32>> {
         if floats == 0 {

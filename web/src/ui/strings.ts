@@ -105,6 +105,7 @@ export const failures = {
   'token-range': { sentence: 'A token is outside the model’s vocabulary.', remedy: 'Start a new chat and try again.' },
   'empty-prompt': { sentence: 'There is nothing to answer.', remedy: 'Write something first.' },
   'invalid-option': { sentence: 'An option has a value that is not allowed.', remedy: 'Correct the option and try again.' },
+  'invalid-request': { sentence: 'The engine did not understand the request.', remedy: 'Reload the page to bring all its parts to the same version.' },
   read: { sentence: 'The stored model could not be read.', remedy: 'Reload the page; if it happens again, remove the model and download it again.' },
   'no-gpu': { sentence: 'There is no GPU that this page can use.', remedy: 'Update the browser and the graphics driver, or open the page with ?backend=cpu.' },
   gpu: { sentence: 'The GPU failed.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },

@@ -49,6 +49,9 @@ pub struct Generate {
     /// A text that ends the answer; may be repeated.
     #[arg(long)]
     stop: Vec<String>,
+    /// Token ids that end the answer, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    stop_tokens: Vec<u32>,
     /// Go on past the model's own end tokens.
     #[arg(long)]
     ignore_eos: bool,
@@ -128,6 +131,7 @@ impl Generate {
             sampler: self.sampling.options(),
             max_tokens: self.max_tokens,
             stop: self.stop.clone(),
+            stop_tokens: self.stop_tokens.clone(),
             ignore_eos: self.ignore_eos,
         };
         let generation = Generation::new(&model, &self.prompt(), options)?;
