@@ -11,7 +11,7 @@ use std::path::Path;
 use decode_shader::decode_shader;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
-use web_mamba::gpu::{KERNELS, Kernel, compose};
+use web_mamba::gpu::{Dot, KERNELS, Kernel, Variant, compose};
 use web_mamba::quant::{DType, device_block_bytes, device_block_len};
 
 // The default limits of the WebGPU specification.
@@ -22,6 +22,9 @@ const MAX_WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
 
 /// (d_state, d_conv): of every published model, the smallest, and the largest that `Config` accepts.
 const SIZES: [(usize, usize); 3] = [(16, 4), (1, 1), (256, 16)];
+
+/// The ways to take a row apart: a type's own or the general one, over the fewest and the most lanes.
+const DOTS: [Dot; 3] = [Dot { own: true, lanes: 4 }, Dot { own: true, lanes: 64 }, Dot { own: false, lanes: 32 }];
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu").join(path);
@@ -43,8 +46,11 @@ fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
     for kernel in &KERNELS {
         for dtype in DType::all().filter(|&dtype| kernel.decodes || dtype == DType::F32) {
             for (d_state, d_conv) in SIZES {
-                let name = format!("{} for {dtype}, d_state {d_state}, d_conv {d_conv}", kernel.name);
-                check(kernel, &name, &parse(&name, &compose(kernel, dtype, d_state, d_conv)));
+                for dot in DOTS {
+                    let variant = Variant { dtype, d_state, d_conv, dot };
+                    let name = format!("{} for {variant:?}", kernel.name);
+                    check(kernel, &name, &parse(&name, &compose(kernel, variant)));
+                }
             }
         }
     }

@@ -1,11 +1,9 @@
 //! Turns a plan's steps into dispatches: pipelines, bind groups and parameters, all made once at load.
 
-use std::collections::HashMap;
-
 use super::kernels::{
-    CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_TILE, MATVEC, MATVEC_ROW, MATVEC_ROWS, RMS_NORM, SELECTIVE_SCAN,
-    WORKGROUP, compose,
+    CONV1D_SILU, Dot, EMBED, Kernel, MATMUL, MATMUL_TILE, MATVEC, MATVEC_ROW, RMS_NORM, SELECTIVE_SCAN, WORKGROUP,
 };
+use super::pipelines::Pipelines;
 use super::weights::{DeviceWeight, Shard};
 use super::{Gpu, params};
 use crate::model::{BufferId, Config, Plan, Rows, Step, View, WeightId};
@@ -107,14 +105,14 @@ pub fn prepare(
     });
     gpu.queue.write_buffer(&params, 0, &bytes);
 
-    let mut builder = Builder { gpu, config, layouts: HashMap::new(), pipelines: HashMap::new() };
+    let mut pipelines = Pipelines::new(gpu, config);
     let mut offset = 0;
-    let mut build = |draft: Draft| {
+    let mut dispatch = |draft: Draft| {
         let at = offset;
         offset += (draft.params.len().next_multiple_of(alignment)) as u64;
-        builder.dispatch(draft, &params, at, &storage.batch)
+        build(&mut pipelines, draft, &params, at, &storage.batch)
     };
-    drafts.into_iter().map(|step| step.into_iter().map(&mut build).collect()).collect()
+    drafts.into_iter().map(|step| step.into_iter().map(&mut dispatch).collect()).collect()
 }
 
 /// A dispatch before its parameters have an address.
@@ -129,7 +127,7 @@ struct Draft {
 enum Shape {
     PerRow { x: usize, rows: Rows },
     PerChannel { channels: usize },
-    Product { out_rows: usize, rows: Rows },
+    Product { out_rows: usize, rows: Rows, dot: Dot },
 }
 
 struct Drafter<'a> {
@@ -226,12 +224,14 @@ impl Drafter<'_> {
             accumulate: accumulate.into(),
             to_outputs: (rows == Rows::Outputs).into(),
         };
+        let aligned = params.x_stride.is_multiple_of(4) && params.x_start.is_multiple_of(4);
+        let dot = Dot::of(weight.dtype, weight.columns, aligned);
         Draft {
             kernel: &MATVEC,
             dtype: weight.dtype,
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.buffer.clone(), self.buffer(x.buffer), self.buffer(out)],
-            shape: Shape::Product { out_rows: shard.rows, rows },
+            shape: Shape::Product { out_rows: shard.rows, rows, dot },
         }
     }
 
@@ -283,102 +283,38 @@ impl Drafter<'_> {
     }
 }
 
-struct Builder<'a> {
-    gpu: &'a Gpu,
-    config: &'a Config,
-    /// By numbers of inputs and outputs.
-    layouts: HashMap<(u32, u32), wgpu::BindGroupLayout>,
-    pipelines: HashMap<(&'static str, DType), wgpu::ComputePipeline>,
-}
-
-impl Builder<'_> {
-    fn dispatch(&mut self, draft: Draft, params: &wgpu::Buffer, at: u64, batch: &wgpu::Buffer) -> Dispatch {
-        let layout = self.layout(draft.kernel);
-        let uniform = |buffer, offset, size: usize| {
-            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer,
-                offset,
-                size: wgpu::BufferSize::new(size as u64),
-            })
-        };
-        let uniforms = [uniform(params, at, draft.params.len()), uniform(batch, 0, size_of::<params::Batch>())];
-        let resources = uniforms.into_iter().chain(draft.buffers.iter().map(wgpu::Buffer::as_entire_binding));
-        let entries: Vec<_> =
-            resources.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
-        let bind_group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(draft.kernel.name),
-            layout: &layout,
-            entries: &entries,
-        });
-        let grid = match draft.shape {
-            Shape::PerRow { x, rows } => {
-                Grid::PerRow { pipeline: self.pipeline(draft.kernel, draft.dtype), x: x as u32, rows }
-            }
-            Shape::PerChannel { channels } => Grid::PerChannel {
-                pipeline: self.pipeline(draft.kernel, draft.dtype),
-                x: channels.div_ceil(WORKGROUP) as u32,
-            },
-            Shape::Product { out_rows, rows } => {
-                let (matvec, rows_per_group) =
-                    if self.gpu.software { (&MATVEC_ROW, WORKGROUP) } else { (&MATVEC, MATVEC_ROWS) };
-                Grid::Product {
-                    matvec: self.pipeline(matvec, draft.dtype),
-                    rows_per_group,
-                    matmul: self.pipeline(&MATMUL, draft.dtype),
-                    out_rows,
-                    rows,
-                }
-            }
-        };
-        Dispatch { bind_group, grid }
-    }
-
-    /// Binding 0 the step's parameters, 1 the batch, then inputs, then outputs.
-    fn layout(&mut self, kernel: &Kernel) -> wgpu::BindGroupLayout {
-        let device = &self.gpu.device;
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        };
-        let make = || {
-            let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-            let first_output = 2 + kernel.inputs;
-            let entries: Vec<_> = (0..2)
-                .map(|binding| entry(binding, wgpu::BufferBindingType::Uniform))
-                .chain((2..first_output + kernel.outputs).map(|b| entry(b, storage(b < first_output))))
-                .collect();
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
-        };
-        self.layouts.entry((kernel.inputs, kernel.outputs)).or_insert_with(make).clone()
-    }
-
-    fn pipeline(&mut self, kernel: &'static Kernel, dtype: DType) -> wgpu::ComputePipeline {
-        if let Some(pipeline) = self.pipelines.get(&(kernel.name, dtype)) {
-            return pipeline.clone();
+/// Gives a draft its bind group and its pipelines.
+fn build(
+    pipelines: &mut Pipelines<'_>,
+    draft: Draft,
+    params: &wgpu::Buffer,
+    at: u64,
+    batch: &wgpu::Buffer,
+) -> Dispatch {
+    let uniform = |buffer, offset, size: usize| {
+        let size = wgpu::BufferSize::new(size as u64);
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+    };
+    let uniforms = [uniform(params, at, draft.params.len()), uniform(batch, 0, size_of::<params::Batch>())];
+    let storage = draft.buffers.iter().map(wgpu::Buffer::as_entire_binding);
+    let bind_group = pipelines.bind_group(draft.kernel, uniforms.into_iter().chain(storage));
+    let (kernel, dtype) = (draft.kernel, draft.dtype);
+    let grid = match draft.shape {
+        Shape::PerRow { x, rows } => {
+            Grid::PerRow { pipeline: pipelines.get(kernel, dtype, Dot::default()), x: x as u32, rows }
         }
-        let bind_group_layout = self.layout(kernel);
-        let device = &self.gpu.device;
-        let source = compose(kernel, dtype, self.config.d_state, self.config.d_conv);
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(kernel.name),
-            bind_group_layouts: &[Some(&bind_group_layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(kernel.name),
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: Default::default(),
-            cache: None,
-        });
-        self.pipelines.insert((kernel.name, dtype), pipeline.clone());
-        pipeline
-    }
+        Shape::PerChannel { channels } => Grid::PerChannel {
+            pipeline: pipelines.get(kernel, dtype, Dot::default()),
+            x: channels.div_ceil(WORKGROUP) as u32,
+        },
+        Shape::Product { out_rows, rows, dot } => {
+            let (matvec, rows_per_group) = match pipelines.software() {
+                true => (pipelines.get(&MATVEC_ROW, dtype, Dot::default()), WORKGROUP),
+                false => (pipelines.get(&MATVEC, dtype, dot), dot.rows()),
+            };
+            let matmul = pipelines.get(&MATMUL, dtype, Dot::default());
+            Grid::Product { matvec, rows_per_group, matmul, out_rows, rows }
+        }
+    };
+    Dispatch { bind_group, grid }
 }

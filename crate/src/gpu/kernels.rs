@@ -41,8 +41,8 @@ pub(super) const SELECTIVE_SCAN: Kernel = kernel!("selective_scan", inputs 6, ou
 
 /// Rows and tokens of one workgroup of `matmul.wgsl` (its `TILE`).
 pub(super) const MATMUL_TILE: usize = 32;
-/// Rows of one workgroup of `matvec.wgsl` (its `ROWS`).
-pub(super) const MATVEC_ROWS: usize = 4;
+/// Invocations of one workgroup of `matvec.wgsl` (its `LANES * ROWS`), as many as WebGPU promises.
+const MATVEC_WORKGROUP: usize = 256;
 /// Invocations of one workgroup of the kernels that give an invocation a channel, or four columns.
 pub(super) const WORKGROUP: usize = 64;
 
@@ -73,18 +73,82 @@ fn decode_source(dtype: DType) -> &'static str {
     }
 }
 
+/// What a kernel is composed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// Type of the weights that it reads.
+    pub dtype: DType,
+    /// States per channel.
+    pub d_state: usize,
+    /// Taps of the convolution.
+    pub d_conv: usize,
+    /// How `matvec` takes a row apart.
+    pub dot: Dot,
+}
+
+/// How `matvec` takes a row apart: into which units, and over how many invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Dot {
+    /// The type's own file of `shaders/dot`, which reads x in vectors of four; else four values at a time, from anywhere.
+    pub own: bool,
+    /// Invocations that share a row, a power of two.
+    pub lanes: usize,
+}
+
+impl Default for Dot {
+    fn default() -> Self {
+        Self { own: false, lanes: 64 }
+    }
+}
+
+impl Dot {
+    /// The way for rows of `columns` values; `aligned` where every row of x starts at a multiple of four floats.
+    pub fn of(dtype: DType, columns: usize, aligned: bool) -> Self {
+        let unit = dot_source(dtype).filter(|_| aligned);
+        let units = columns.div_ceil(unit.map_or(4, |(_, len)| len));
+        // Enough lanes to read long rows in few rounds; not so many that a short row leaves them idle.
+        Self { own: unit.is_some(), lanes: units.next_power_of_two().clamp(4, 64) }
+    }
+
+    /// Rows of one workgroup.
+    pub(super) fn rows(self) -> usize {
+        MATVEC_WORKGROUP / self.lanes
+    }
+}
+
+/// A type's own dot products, what they import before the file itself, and the values of one unit.
+fn dot_source(dtype: DType) -> Option<(&'static [&'static str], usize)> {
+    macro_rules! sources {
+        ($($name:literal),+) => { &[$(include_str!(concat!("shaders/dot/", $name, ".wgsl"))),+] };
+    }
+    match dtype {
+        DType::Q4_0 => Some((sources!("bytes", "q4_0"), 32)),
+        DType::Q8_0 => Some((sources!("bytes", "q8_0"), 32)),
+        DType::Q4_K => Some((sources!("bytes", "k_scales", "q4_k"), 32)),
+        DType::Q5_K => Some((sources!("bytes", "k_scales", "q5_k"), 32)),
+        DType::Q6_K => Some((sources!("bytes", "q6_k"), 16)),
+        _ => None,
+    }
+}
+
 /// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), the decoder of `dtype` where the
 /// kernel reads quantised weights, then its file.
-pub fn compose(kernel: &Kernel, dtype: DType, d_state: usize, d_conv: usize) -> String {
+pub fn compose(kernel: &Kernel, variant: Variant) -> String {
+    let Variant { dtype, d_state, d_conv, dot } = variant;
     let mut wgsl = String::new();
     match kernel.name {
         "conv1d_silu" => wgsl += &format!("const D_CONV: u32 = {d_conv}u;\n"),
         "selective_scan" => wgsl += &format!("const D_STATE: u32 = {d_state}u;\n"),
+        "matvec" => {
+            wgsl += &format!("const LANES: u32 = {}u;\nconst ROWS: u32 = {}u;\n", dot.lanes, dot.rows());
+            wgsl += HALF;
+            match dot_source(dtype).filter(|_| dot.own) {
+                Some((sources, _)) => sources.iter().for_each(|source| wgsl += source),
+                None => wgsl = wgsl + decode_source(dtype) + include_str!("shaders/dot/quads.wgsl"),
+            }
+        }
+        _ if kernel.decodes => wgsl = wgsl + HALF + decode_source(dtype),
         _ => {}
-    }
-    if kernel.decodes {
-        wgsl += HALF;
-        wgsl += decode_source(dtype);
     }
     wgsl + kernel.source
 }

@@ -6,9 +6,10 @@ mod dispatch;
 mod executor;
 mod kernels;
 mod params;
+mod pipelines;
 mod weights;
 
 pub use compare::{Difference, first_difference};
 pub use device::{Gpu, GpuOptions};
 pub use executor::GpuExecutor;
-pub use kernels::{KERNELS, Kernel, compose};
+pub use kernels::{Dot, KERNELS, Kernel, Variant, compose};

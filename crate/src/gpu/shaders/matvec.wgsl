@@ -1,7 +1,8 @@
 // Matrix-vector product of one shard: out[first_row + r] = W[r] . x, or += where accumulating. Serves decode.
 // W: (rows, columns) blocks; x: a view of (T, x_stride); out: (T, out_stride).
 // Grid: (groups, T, overflow of groups above the limit of one dimension); a workgroup owns ROWS rows, LANES invocations
-// sum one row. Twin: cpu::kernels::matmul.
+// sum one row. A file of dot/ binds `weights` and `x` and says what a unit of a row is: neighbouring lanes take neighbouring
+// units, so that they read neighbouring words. Twin: cpu::kernels::matmul.
 
 struct Params { // twin: params::MatMul
     rows: u32,
@@ -15,12 +16,7 @@ struct Params { // twin: params::MatMul
     to_outputs: u32, // not read here: the grid says how many rows x has
 }
 
-const LANES: u32 = 16u;
-const ROWS: u32 = 4u;
-
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(2) var<storage, read> weights: array<u32>;
-@group(0) @binding(3) var<storage, read> x: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 var<workgroup> partial: array<f32, LANES * ROWS>;
@@ -37,18 +33,9 @@ fn main(
 
     var sum = 0.0;
     if row < params.rows {
-        for (var column = 4u * lane; column < params.columns; column += 4u * LANES) {
-            let block = row * params.row_words + column / BLOCK_LEN * BLOCK_WORDS;
-            let w = decode4(block, column % BLOCK_LEN);
-            let at = x_row + column;
-            if column + 4u <= params.columns {
-                sum += dot(w, vec4(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));
-            } else {
-                // The weights past the last column are zero, but x there is not ours and may not be finite.
-                for (var i = 0u; column + i < params.columns; i++) {
-                    sum += w[i] * x[at + i];
-                }
-            }
+        let units = (params.columns + UNIT_LEN - 1u) / UNIT_LEN;
+        for (var unit = lane; unit < units; unit += LANES) {
+            sum += unit_dot(row * params.row_words, unit, x_row);
         }
     }
     partial[local] = sum;
