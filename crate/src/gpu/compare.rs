@@ -24,7 +24,7 @@ pub struct Difference {
 }
 
 /// Runs `tokens` on both from the states that they have, and gives the first buffer with a value that differs by more than
-/// `tolerance * max(1, |value|)`. Logits of every token are compared. Each step of the GPU is given what the CPU computed
+/// `tolerance * max(1, |value|, root mean square of what was written)`. Logits of every token are compared. Each step of the GPU is given what the CPU computed
 /// before it, so that a wrong kernel stands out from rounding that a deep model only amplifies.
 ///
 /// # Errors
@@ -81,14 +81,15 @@ fn worst(
     (start, width, stride): (usize, usize, usize),
     tolerance: f32,
 ) -> Option<(usize, f32, f32)> {
+    let written = cpu.iter().zip(gpu).enumerate().filter(|(i, _)| (start..start + width).contains(&(i % stride)));
+    let (count, squares) = written.clone().fold((0, 0.0), |(n, sum), (_, (a, _))| (n + 1, sum + f64::from(a * a)));
+    // A small value that large terms cancelled to carries their rounding.
+    let scale = ((squares / f64::from(count.max(1))).sqrt() as f32).max(1.0);
     let excess = |&(_, a, b): &(usize, f32, f32)| {
-        let error = (a - b).abs() / a.abs().max(1.0);
+        let error = (a - b).abs() / a.abs().max(scale);
         if error.is_nan() { f32::INFINITY } else { error }
     };
-    cpu.iter()
-        .zip(gpu)
-        .enumerate()
-        .filter(|(i, _)| (start..start + width).contains(&(i % stride)))
+    written
         .map(|(i, (&a, &b))| (i, a, b))
         .max_by(|a, b| excess(a).total_cmp(&excess(b)))
         .filter(|worst| excess(worst) > tolerance)
