@@ -7,12 +7,16 @@ mod reader;
 mod split;
 mod tensors;
 mod values;
+#[cfg(not(target_arch = "wasm32"))]
+mod writer;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 pub use metadata::{Array, Metadata, Value};
 pub use tensors::Tensor;
+#[cfg(not(target_arch = "wasm32"))]
+pub use writer::HeaderWriter;
 
 use crate::error::{Error, Result};
 use crate::source::ByteSource;

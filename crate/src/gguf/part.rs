@@ -9,7 +9,7 @@ use super::values;
 use crate::error::{Error, Result};
 use crate::source::ByteSource;
 
-const MAGIC: &[u8; 4] = b"GGUF";
+pub(super) const MAGIC: &[u8; 4] = b"GGUF";
 
 /// A whole model, or one part of a split set.
 pub(super) struct Part {

@@ -31,14 +31,14 @@ const ELEMENTS_AT_ONCE: u64 = 8192;
 const ALIGNMENT_KEY: &str = "general.alignment";
 
 /// The format's default for `general.alignment`.
-const DEFAULT_ALIGNMENT: u64 = 32;
+pub(super) const DEFAULT_ALIGNMENT: u64 = 32;
 
 /// No writer is known to go above 4096; the bound keeps the padding of a header small.
 const MAX_ALIGNMENT: u64 = 1 << 16;
 
 /// A value's type, with the format's numbering (`enum gguf_type` in `gguf.h` of llama.cpp).
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     U8 = 0,
     I8 = 1,
     U16 = 2,

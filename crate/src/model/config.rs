@@ -1,7 +1,7 @@
 //! Sizes of a Mamba model, read from GGUF metadata and checked.
 
 use crate::error::{Error, Result};
-use crate::gguf::Metadata;
+use crate::gguf::{Metadata, Value};
 
 /// Sizes and switches of one model. Names follow the Mamba paper and llama.cpp's keys.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,22 @@ impl Config {
             rms_eps,
             norm_dt_b_c: metadata.opt_bool("mamba.ssm.dt_b_c_rms")?.unwrap_or(false),
         })
+    }
+
+    /// The keys and values that [`Config::from_metadata`] reads these sizes from.
+    pub fn to_pairs(&self) -> Vec<(&'static str, Value)> {
+        let size = |value: usize| Value::Unsigned(value as u64);
+        vec![
+            ("general.architecture", Value::String(ARCHITECTURE.into())),
+            ("mamba.embedding_length", size(self.d_model)),
+            ("mamba.block_count", size(self.n_layers)),
+            ("mamba.ssm.conv_kernel", size(self.d_conv)),
+            ("mamba.ssm.inner_size", size(self.d_inner)),
+            ("mamba.ssm.state_size", size(self.d_state)),
+            ("mamba.ssm.time_step_rank", size(self.dt_rank)),
+            ("mamba.ssm.dt_b_c_rms", Value::Bool(self.norm_dt_b_c)),
+            ("mamba.attention.layer_norm_rms_epsilon", Value::Float(self.rms_eps.into())),
+        ]
     }
 
     /// Width of W_x's output: dt, B and C side by side.

@@ -5,10 +5,12 @@ mod config;
 mod forward;
 mod plan;
 mod state;
+mod tensors;
 mod weights;
 
 pub use config::Config;
 pub use forward::record;
 pub use plan::{Buffer, BufferId, Plan, Rows, Step, View, WeightId};
 pub use state::State;
+pub use tensors::{TensorKind, TensorSpec, tensors};
 pub use weights::{LayerWeights, Weight, Weights};

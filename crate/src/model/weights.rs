@@ -1,6 +1,6 @@
-//! Names and shapes of a Mamba model's tensors: the only place that knows them.
+//! Finds a model's tensors in a file and checks their shapes.
 
-use super::{Config, WeightId};
+use super::{Config, TensorKind, WeightId};
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, Tensor};
 
@@ -60,14 +60,15 @@ impl Weights {
     /// disagree.
     pub fn find(gguf: &Gguf, config: &Config) -> Result<Self> {
         let vocab_size = vocab_size(gguf, config)?;
-        let mut finder = Finder { gguf, list: Vec::new() };
-        let token_embd = finder.matrix("token_embd.weight", vocab_size, config.d_model)?;
-        let output_norm = finder.vector("output_norm.weight", config.d_model)?;
-        let output = match gguf.tensor("output.weight") {
-            Some(_) => finder.matrix("output.weight", vocab_size, config.d_model)?,
+        let mut finder = Finder { gguf, config, vocab_size, list: Vec::new() };
+        let token_embd = finder.find(TensorKind::TokenEmbd, 0)?;
+        let output_norm = finder.find(TensorKind::OutputNorm, 0)?;
+        let head = TensorKind::Output.spec(0, config, vocab_size).name;
+        let output = match gguf.tensor(&head) {
+            Some(_) => finder.find(TensorKind::Output, 0)?,
             None => token_embd,
         };
-        let layers = (0..config.n_layers).map(|n| finder.layer(n, config)).collect::<Result<_>>()?;
+        let layers = (0..config.n_layers).map(|n| finder.layer(n)).collect::<Result<_>>()?;
         Ok(Self { list: finder.list, token_embd, output_norm, output, layers, vocab_size })
     }
 
@@ -103,12 +104,13 @@ impl Weights {
 }
 
 fn vocab_size(gguf: &Gguf, config: &Config) -> Result<usize> {
-    let name = "token_embd.weight";
-    let table = gguf.tensor(name).ok_or_else(|| Error::MissingTensor { tensor: name.into() })?;
+    // The name alone is wanted: how many rows the table has is what is asked here.
+    let name = TensorKind::TokenEmbd.spec(0, config, 0).name;
+    let Some(table) = gguf.tensor(&name) else { return Err(Error::MissingTensor { tensor: name }) };
     let rows = table.rows();
     if rows > MAX_VOCABULARY {
         let expected = vec![config.d_model as u64, MAX_VOCABULARY];
-        return Err(Error::TensorShape { tensor: name.into(), expected, found: table.dims.clone() });
+        return Err(Error::TensorShape { tensor: name, expected, found: table.dims.clone() });
     }
     if gguf.metadata.get("tokenizer.ggml.tokens").is_some() {
         let tokens = gguf.metadata.strings("tokenizer.ggml.tokens")?.len() as u64;
@@ -122,44 +124,41 @@ fn vocab_size(gguf: &Gguf, config: &Config) -> Result<usize> {
 
 struct Finder<'a> {
     gguf: &'a Gguf,
+    config: &'a Config,
+    vocab_size: usize,
     list: Vec<Weight>,
 }
 
 impl Finder<'_> {
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<WeightId> {
-        self.find(name, rows, columns, false)
-    }
-
-    fn vector(&mut self, name: &str, length: usize) -> Result<WeightId> {
-        self.find(name, 1, length, true)
-    }
-
-    fn layer(&mut self, n: usize, c: &Config) -> Result<LayerWeights> {
-        let name = |suffix: &str| format!("blk.{n}.{suffix}");
+    fn layer(&mut self, n: usize) -> Result<LayerWeights> {
         Ok(LayerWeights {
-            attn_norm: self.vector(&name("attn_norm.weight"), c.d_model)?,
-            ssm_in: self.matrix(&name("ssm_in.weight"), 2 * c.d_inner, c.d_model)?,
-            conv1d_weight: self.find(&name("ssm_conv1d.weight"), c.d_inner, c.d_conv, true)?,
-            conv1d_bias: self.vector(&name("ssm_conv1d.bias"), c.d_inner)?,
-            ssm_x: self.matrix(&name("ssm_x.weight"), c.dbc_width(), c.d_inner)?,
-            ssm_dt: self.matrix(&name("ssm_dt.weight"), c.d_inner, c.dt_rank)?,
-            ssm_dt_bias: self.vector(&name("ssm_dt.bias"), c.d_inner)?,
-            ssm_a: self.find(&name("ssm_a"), c.d_inner, c.d_state, true)?,
-            ssm_d: self.vector(&name("ssm_d"), c.d_inner)?,
-            ssm_out: self.matrix(&name("ssm_out.weight"), c.d_model, c.d_inner)?,
+            attn_norm: self.find(TensorKind::AttnNorm, n)?,
+            ssm_in: self.find(TensorKind::SsmIn, n)?,
+            conv1d_weight: self.find(TensorKind::Conv1dWeight, n)?,
+            conv1d_bias: self.find(TensorKind::Conv1dBias, n)?,
+            ssm_x: self.find(TensorKind::SsmX, n)?,
+            ssm_dt: self.find(TensorKind::SsmDt, n)?,
+            ssm_dt_bias: self.find(TensorKind::SsmDtBias, n)?,
+            ssm_a: self.find(TensorKind::SsmA, n)?,
+            ssm_d: self.find(TensorKind::SsmD, n)?,
+            ssm_out: self.find(TensorKind::SsmOut, n)?,
         })
     }
 
-    fn find(&mut self, name: &str, rows: usize, columns: usize, elementwise: bool) -> Result<WeightId> {
-        let tensor = self.gguf.tensor(name).ok_or_else(|| Error::MissingTensor { tensor: name.into() })?;
-        // ggml's order: columns first. Trailing dimensions of 1 say nothing.
-        let expected = [columns as u64, rows as u64];
+    fn find(&mut self, kind: TensorKind, layer: usize) -> Result<WeightId> {
+        let spec = kind.spec(layer, self.config, self.vocab_size);
+        let Some(tensor) = self.gguf.tensor(&spec.name) else {
+            return Err(Error::MissingTensor { tensor: spec.name });
+        };
+        let expected = [spec.columns as u64, spec.rows as u64];
+        // Trailing dimensions of 1 say nothing.
         let fits = (0..tensor.dims.len().max(2))
             .all(|i| tensor.dims.get(i).copied().unwrap_or(1) == expected.get(i).copied().unwrap_or(1));
         if !fits {
             let (expected, found) = (expected.to_vec(), tensor.dims.clone());
-            return Err(Error::TensorShape { tensor: name.into(), expected, found });
+            return Err(Error::TensorShape { tensor: spec.name, expected, found });
         }
+        let (rows, columns, elementwise) = (spec.rows, spec.columns, kind.is_elementwise());
         self.list.push(Weight { tensor: tensor.clone(), rows, columns, elementwise });
         Ok(WeightId(self.list.len() - 1))
     }

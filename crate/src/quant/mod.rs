@@ -3,9 +3,13 @@
 mod blocks;
 mod decode;
 mod device;
+#[cfg(not(target_arch = "wasm32"))]
+mod random;
 
 pub use decode::decode_row;
 pub use device::{device_block_bytes, device_block_len, device_row_bytes, to_device_rows};
+#[cfg(not(target_arch = "wasm32"))]
+pub use random::{RandomRows, SplitMix64};
 
 /// A tensor's element type, with ggml's numbering, names and block layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +61,11 @@ impl DType {
     /// The type with this number in a GGUF file.
     pub fn from_ggml(number: u32) -> Option<Self> {
         TABLE.iter().find(|row| row.1 == number).map(|row| row.0)
+    }
+
+    /// The type's number in a GGUF file.
+    pub fn ggml(self) -> u32 {
+        self.row().1
     }
 
     fn row(self) -> &'static (DType, u32, &'static str, usize, usize) {

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::gguf::Metadata;
 
 /// For files without a template: the format that most small chat models were tuned on.
-const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + \
+pub const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + \
                       '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 /// One turn of a conversation.

@@ -17,14 +17,15 @@ use std::rc::Rc;
 use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 
-pub use chat::{ChatMessage, ChatTemplate};
+pub use chat::{CHATML, ChatMessage, ChatTemplate};
 pub use stream::{DecodeStream, Utf8Stream};
+pub use vocab::byte_alphabet;
 
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
 use pre_tokenizer::PreTokenizer;
 use special::{Fragment, SpecialTokens};
-use vocab::{Kind, Vocabulary, byte_alphabet};
+use vocab::{Kind, Vocabulary};
 
 /// What the text of a control token (`<|im_end|>`) in a prompt means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -262,7 +262,7 @@ fn byte_name(text: &str) -> Option<u8> {
 }
 
 /// GPT-2's printable stand-in for each byte: itself where Latin-1 prints it, else the next free character from U+0100.
-pub(super) fn byte_alphabet() -> [char; 256] {
+pub fn byte_alphabet() -> [char; 256] {
     let mut next = 0x100u32;
     std::array::from_fn(|byte| {
         let byte = byte as u8;

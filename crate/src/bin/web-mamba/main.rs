@@ -1,10 +1,13 @@
 //! The native tool: the same library as in the page, for developers, tests and benchmarks.
 
 mod bench;
+mod failure;
 mod generate;
 mod inspect;
+mod make_random;
 mod open;
 mod perplexity;
+mod profile;
 mod tokenize;
 
 use std::io::Write as _;
@@ -12,7 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use web_mamba::Result;
+
+use crate::failure::Failure;
 
 /// Runs Mamba and Falcon-Mamba language models from GGUF files, on a GPU or on the CPU.
 #[derive(Parser)]
@@ -36,19 +40,25 @@ enum Command {
     Perplexity(perplexity::Perplexity),
     /// Time prefill and decode.
     Bench(bench::Bench),
+    /// Show where a token's time goes on a GPU.
+    Profile(profile::Profile),
     /// Run CPU and GPU step by step and name the first buffer that differs.
     Compare(bench::Compare),
+    /// Write a model with random weights, of real sizes and types, to measure without real ones.
+    MakeRandom(make_random::MakeRandom),
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Inspect(command) => command.run(),
-        Command::Tokenize(command) => command.run(),
-        Command::Logits(command) => command.run(),
-        Command::Generate(command) => command.run(),
-        Command::Perplexity(command) => command.run(),
-        Command::Bench(command) => command.run(),
-        Command::Compare(command) => command.run(),
+    let result: Result<(), Failure> = match Arguments::parse().command {
+        Command::Inspect(command) => command.run().map_err(Failure::from),
+        Command::Tokenize(command) => command.run().map_err(Failure::from),
+        Command::Logits(command) => command.run().map_err(Failure::from),
+        Command::Generate(command) => command.run().map_err(Failure::from),
+        Command::Perplexity(command) => command.run().map_err(Failure::from),
+        Command::Bench(command) => command.run().map_err(Failure::from),
+        Command::Profile(command) => command.run().map_err(Failure::from),
+        Command::Compare(command) => command.run().map_err(Failure::from),
+        Command::MakeRandom(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,7 +70,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints one JSON object, or what `plain` writes.
-fn print(json: bool, value: &impl Serialize, plain: impl FnOnce() -> String) -> Result<()> {
+fn print(json: bool, value: &impl Serialize, plain: impl FnOnce() -> String) -> web_mamba::Result<()> {
     let text = match json {
         true => serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")),
         false => plain(),

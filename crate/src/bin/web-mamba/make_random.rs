@@ -1,0 +1,123 @@
+//! `web-mamba make-random`: a model of real shape and types with random weights, to measure real sizes without real weights.
+
+mod mixture;
+mod new_file;
+mod shapes;
+mod values;
+mod vocabulary;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+use web_mamba::gguf::{HeaderWriter, Value};
+use web_mamba::model::{Config, TensorSpec, tensors};
+use web_mamba::quant::{DType, SplitMix64};
+
+use crate::failure::Failure;
+use crate::print;
+use mixture::FileType;
+use new_file::NewFile;
+use shapes::Shape;
+
+#[derive(Debug, Args)]
+pub struct MakeRandom {
+    /// The file to write.
+    out: PathBuf,
+    /// Whose sizes the model has.
+    #[arg(long, value_enum)]
+    shape: Shape,
+    /// Type of the matrices; llama.cpp's rules mix others in, as in real files.
+    #[arg(long = "type", value_enum)]
+    file_type: FileType,
+    /// Number of layers, if not the shape's own.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    layers: Option<u16>,
+    /// The same seed gives the same file.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Write over a file of this name.
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl MakeRandom {
+    pub fn run(&self) -> Result<(), Failure> {
+        let start = Instant::now();
+        let mut config = self.shape.config();
+        config.n_layers = self.layers.map_or(config.n_layers, usize::from);
+        let tied_head = !self.shape.is_falcon();
+        let tensors: Vec<(TensorSpec, DType)> = tensors(&config, self.shape.vocab_size(), tied_head)
+            .into_iter()
+            .map(|tensor| (self.file_type.dtype_of(&tensor, tied_head), tensor))
+            .map(|(dtype, tensor)| (tensor, dtype))
+            .collect();
+        let bytes = self.write(&config, &tensors)?;
+
+        let parameters: usize = tensors.iter().map(|(tensor, _)| tensor.rows * tensor.columns).sum();
+        let mut types = BTreeMap::new();
+        for (_, dtype) in &tensors {
+            *types.entry(dtype.name()).or_insert(0) += 1;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let value = json!({
+            "file": self.out, "bytes": bytes, "shape": self.shape.name(), "type": self.file_type.name(),
+            "layers": config.n_layers, "seed": self.seed, "parameters": parameters, "tensors": types, "seconds": seconds,
+        });
+        print(self.json, &value, || {
+            let types: Vec<String> = types.iter().map(|(name, count)| format!("{count} {name}")).collect();
+            format!(
+                "wrote {}: {bytes} bytes, {:.1} million random parameters, {} layers, tensors: {}; {seconds:.1} s",
+                self.out.display(),
+                parameters as f64 / 1e6,
+                config.n_layers,
+                types.join(", "),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Bytes written.
+    fn write(&self, config: &Config, tensors: &[(TensorSpec, DType)]) -> Result<u64, Failure> {
+        let mut header = HeaderWriter::new();
+        for (key, value) in self.pairs(config) {
+            header.pair(key, &value);
+        }
+        let mut data_bytes = Vec::with_capacity(tensors.len());
+        for (tensor, dtype) in tensors {
+            data_bytes.push(header.tensor(&tensor.name, *dtype, &tensor.dims()));
+        }
+        let mut file = NewFile::create(&self.out, self.force)?;
+        let start = header.to_bytes();
+        file.write(&start)?;
+        let mut random = SplitMix64::new(self.seed);
+        for ((tensor, dtype), bytes) in tensors.iter().zip(data_bytes) {
+            values::stream(tensor, *dtype, config, &mut random, |chunk| file.write(chunk))?;
+            file.write(&vec![0; HeaderWriter::padding(bytes)])?;
+        }
+        file.finish()?;
+        Ok(start.len() as u64 + header.data_bytes())
+    }
+
+    /// The metadata: what this engine reads, and what llama.cpp asks for besides.
+    fn pairs(&self, config: &Config) -> Vec<(&'static str, Value)> {
+        let name = format!("random {} {}", self.shape.name(), self.file_type.name());
+        let mut pairs = config.to_pairs();
+        pairs.extend([
+            ("general.name", Value::String(name)),
+            ("general.file_type", Value::Unsigned(self.file_type.number())),
+            ("general.quantization_version", Value::Unsigned(2)),
+            ("mamba.context_length", Value::Unsigned(1 << 20)),
+            ("mamba.feed_forward_length", Value::Unsigned(0)),
+            ("mamba.attention.head_count", Value::Unsigned(0)),
+            ("mamba.vocab_size", Value::Unsigned(self.shape.vocab_size() as u64)),
+        ]);
+        pairs.extend(vocabulary::pairs(self.shape.vocab_size(), self.shape.is_falcon()));
+        pairs
+    }
+}
