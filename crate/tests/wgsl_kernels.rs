@@ -23,8 +23,12 @@ const MAX_WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
 /// (d_state, d_conv): of every published model, the smallest, and the largest that `Config` accepts.
 const SIZES: [(usize, usize); 3] = [(16, 4), (1, 1), (256, 16)];
 
-/// The ways to take a row apart: a type's own or the general one, over the fewest and the most lanes.
-const DOTS: [Dot; 3] = [Dot { own: true, lanes: 4 }, Dot { own: true, lanes: 64 }, Dot { own: false, lanes: 32 }];
+/// The ways to take rows apart: a type's own or the general one, over the fewest and the most lanes and rows.
+const DOTS: [Dot; 3] = [
+    Dot { own: true, lanes: 4, rows: 4 },
+    Dot { own: true, lanes: 64, rows: 1 },
+    Dot { own: false, lanes: 64, rows: 4 },
+];
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu").join(path);

@@ -225,7 +225,7 @@ impl Drafter<'_> {
             to_outputs: (rows == Rows::Outputs).into(),
         };
         let aligned = params.x_stride.is_multiple_of(4) && params.x_start.is_multiple_of(4);
-        let dot = Dot::of(weight.dtype, weight.columns, aligned);
+        let dot = Dot::of(weight.dtype, shard.rows, weight.columns, aligned);
         Draft {
             kernel: &MATVEC,
             dtype: weight.dtype,
@@ -310,7 +310,7 @@ fn build(
         Shape::Product { out_rows, rows, dot } => {
             let (matvec, rows_per_group) = match pipelines.software() {
                 true => (pipelines.get(&MATVEC_ROW, dtype, Dot::default()), WORKGROUP),
-                false => (pipelines.get(&MATVEC, dtype, dot), dot.rows()),
+                false => (pipelines.get(&MATVEC, dtype, dot), dot.group_rows()),
             };
             let matmul = pipelines.get(&MATMUL, dtype, Dot::default());
             Grid::Product { matvec, rows_per_group, matmul, out_rows, rows }

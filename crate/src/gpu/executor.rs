@@ -1,6 +1,9 @@
 //! Runs a plan's steps on a device.
 
+use std::time::Duration;
+
 use futures_util::future::LocalBoxFuture;
+use web_time::Instant;
 
 use super::dispatch::{Dispatch, Storage, prepare};
 use super::weights::{DeviceWeight, upload};
@@ -91,6 +94,25 @@ impl GpuExecutor {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         self.encode(&mut encoder, step..step + 1, tokens, outputs);
         self.gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// Time that some steps take together over a chunk of the first tokens of the vocabulary, submission and waiting
+    /// included. Which steps ran before does not matter to their cost.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device fails.
+    pub async fn time_steps(&self, steps: &[usize], tokens: usize) -> Result<Duration> {
+        let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).map(|id| id % self.vocab_size as u32).collect();
+        self.write_batch(&ids, ids.len());
+        self.finish().await?;
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        for &step in steps {
+            self.encode(&mut encoder, step..step + 1, ids.len(), ids.len());
+        }
+        let start = Instant::now();
+        self.gpu.queue.submit([encoder.finish()]);
+        self.finish().await?;
+        Ok(start.elapsed())
     }
 
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, steps: std::ops::Range<usize>, tokens: usize, outputs: usize) {

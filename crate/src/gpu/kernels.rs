@@ -41,8 +41,10 @@ pub(super) const SELECTIVE_SCAN: Kernel = kernel!("selective_scan", inputs 6, ou
 
 /// Rows and tokens of one workgroup of `matmul.wgsl` (its `TILE`).
 pub(super) const MATMUL_TILE: usize = 32;
-/// Invocations of one workgroup of `matvec.wgsl` (its `LANES * ROWS`), as many as WebGPU promises.
+/// Invocations of one workgroup of `matvec.wgsl` (its `TEAMS * LANES`), as many as WebGPU promises.
 const MATVEC_WORKGROUP: usize = 256;
+/// From so many rows on a team takes several of them.
+const MANY_ROWS: usize = 2048;
 /// Invocations of one workgroup of the kernels that give an invocation a channel, or four columns.
 pub(super) const WORKGROUP: usize = 64;
 
@@ -91,28 +93,37 @@ pub struct Variant {
 pub struct Dot {
     /// The type's own file of `shaders/dot`, which reads x in vectors of four; else four values at a time, from anywhere.
     pub own: bool,
-    /// Invocations that share a row, a power of two.
+    /// Invocations that share rows, a power of two.
     pub lanes: usize,
+    /// Rows that they share.
+    pub rows: usize,
 }
 
 impl Default for Dot {
     fn default() -> Self {
-        Self { own: false, lanes: 64 }
+        Self { own: false, lanes: 64, rows: 1 }
     }
 }
 
 impl Dot {
-    /// The way for rows of `columns` values; `aligned` where every row of x starts at a multiple of four floats.
-    pub fn of(dtype: DType, columns: usize, aligned: bool) -> Self {
+    /// The way for a (rows, columns) matrix; `aligned` where every row of x starts at a multiple of four floats.
+    pub fn of(dtype: DType, rows: usize, columns: usize, aligned: bool) -> Self {
         let unit = dot_source(dtype).filter(|_| aligned);
         let units = columns.div_ceil(unit.map_or(4, |(_, len)| len));
         // Enough lanes to read long rows in few rounds; not so many that a short row leaves them idle.
-        Self { own: unit.is_some(), lanes: units.next_power_of_two().clamp(4, 64) }
+        let lanes = units.next_power_of_two().clamp(4, 64);
+        // Several rows share one reading of x where there are rows enough to fill a large GPU all the same.
+        let rows = if rows >= MANY_ROWS { 4 } else { 1 };
+        Self { own: unit.is_some(), lanes, rows }
+    }
+
+    fn teams(self) -> usize {
+        MATVEC_WORKGROUP / self.lanes
     }
 
     /// Rows of one workgroup.
-    pub(super) fn rows(self) -> usize {
-        MATVEC_WORKGROUP / self.lanes
+    pub(super) fn group_rows(self) -> usize {
+        self.teams() * self.rows
     }
 }
 
@@ -122,10 +133,10 @@ fn dot_source(dtype: DType) -> Option<(&'static [&'static str], usize)> {
         ($($name:literal),+) => { &[$(include_str!(concat!("shaders/dot/", $name, ".wgsl"))),+] };
     }
     match dtype {
-        DType::Q4_0 => Some((sources!("bytes", "q4_0"), 32)),
-        DType::Q8_0 => Some((sources!("bytes", "q8_0"), 32)),
-        DType::Q4_K => Some((sources!("bytes", "k_scales", "q4_k"), 32)),
-        DType::Q5_K => Some((sources!("bytes", "k_scales", "q5_k"), 32)),
+        DType::Q4_0 => Some((sources!("bytes", "x32", "q4_0"), 32)),
+        DType::Q8_0 => Some((sources!("bytes", "x32", "q8_0"), 32)),
+        DType::Q4_K => Some((sources!("bytes", "k_pairs", "q4_k"), 32)),
+        DType::Q5_K => Some((sources!("bytes", "k_pairs", "q5_k"), 32)),
         DType::Q6_K => Some((sources!("bytes", "q6_k"), 16)),
         _ => None,
     }
@@ -140,7 +151,8 @@ pub fn compose(kernel: &Kernel, variant: Variant) -> String {
         "conv1d_silu" => wgsl += &format!("const D_CONV: u32 = {d_conv}u;\n"),
         "selective_scan" => wgsl += &format!("const D_STATE: u32 = {d_state}u;\n"),
         "matvec" => {
-            wgsl += &format!("const LANES: u32 = {}u;\nconst ROWS: u32 = {}u;\n", dot.lanes, dot.rows());
+            wgsl += &format!("const LANES: u32 = {}u;\nconst TEAMS: u32 = {}u;\n", dot.lanes, dot.teams());
+            wgsl += &format!("const ROWS: u32 = {}u;\n", dot.rows);
             wgsl += HALF;
             match dot_source(dtype).filter(|_| dot.own) {
                 Some((sources, _)) => sources.iter().for_each(|source| wgsl += source),

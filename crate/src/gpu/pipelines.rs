@@ -70,7 +70,12 @@ impl<'a> Pipelines<'a> {
         let device = &self.gpu.device;
         let label = Some(kernel.name);
         let source = wgpu::ShaderSource::Wgsl(compose(kernel, variant).into());
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+        let descriptor = wgpu::ShaderModuleDescriptor { label, source };
+        // Natively wgpu would count the turns of every loop, lest one never end, and drivers cannot unroll such loops.
+        let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+        // SAFETY: every loop of our own shaders ends: its bound is a constant, or a size that is fixed before it starts, and
+        // its counter only moves towards it. Bounds checks stay on.
+        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&bind_group_layout)],

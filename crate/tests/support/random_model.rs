@@ -33,7 +33,8 @@ impl Shape {
             _ => (256, 512, 256),
         };
         let (norm_dt_b_c, tied_head) = (true, false);
-        Self { d_model, d_inner, d_state: 16, d_conv: 4, dt_rank, vocab_size: 131, norm_dt_b_c, tied_head }
+        // Enough rows that a matrix-vector product takes several at once, in the head.
+        Self { d_model, d_inner, d_state: 16, d_conv: 4, dt_rank, vocab_size: 2051, norm_dt_b_c, tied_head }
     }
 }
 

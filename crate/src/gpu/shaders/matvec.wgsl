@@ -1,8 +1,9 @@
 // Matrix-vector product of one shard: out[first_row + r] = W[r] . x, or += where accumulating. Serves decode.
 // W: (rows, columns) blocks; x: a view of (T, x_stride); out: (T, out_stride).
-// Grid: (groups, T, overflow of groups above the limit of one dimension); a workgroup owns ROWS rows, LANES invocations
-// sum one row. A file of dot/ binds `weights` and `x` and says what a unit of a row is: neighbouring lanes take neighbouring
-// units, so that they read neighbouring words. Twin: cpu::kernels::matmul.
+// Grid: (groups, T, overflow of groups above the limit of one dimension). A workgroup owns TEAMS * ROWS rows: LANES
+// invocations are a team and sum ROWS rows, so that each reads its part of x once for all of them. A file of dot/ binds
+// `weights` and `x` and says what a unit of a row is: neighbouring lanes take neighbouring units, so that they read
+// neighbouring words. Twin: cpu::kernels::matmul.
 
 struct Params { // twin: params::MatMul
     rows: u32,
@@ -19,34 +20,46 @@ struct Params { // twin: params::MatMul
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-var<workgroup> partial: array<f32, LANES * ROWS>;
+// (ROWS, TEAMS * LANES)
+var<workgroup> partial: array<f32, ROWS * TEAMS * LANES>;
 
-@compute @workgroup_size(LANES * ROWS)
+@compute @workgroup_size(TEAMS * LANES)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
     let lane = local % LANES;
-    let row = (group.z * groups.x + group.x) * ROWS + local / LANES;
+    let first = ((group.z * groups.x + group.x) * TEAMS + local / LANES) * ROWS;
     let x_row = group.y * params.x_stride + params.x_start;
 
-    var sum = 0.0;
-    if row < params.rows {
-        let units = (params.columns + UNIT_LEN - 1u) / UNIT_LEN;
-        for (var unit = lane; unit < units; unit += LANES) {
-            sum += unit_dot(row * params.row_words, unit, x_row);
+    var sums: array<f32, ROWS>;
+    let units = (params.columns + UNIT_LEN - 1u) / UNIT_LEN;
+    for (var unit = lane; unit < units; unit += LANES) {
+        let v = unit_x(unit, x_row);
+        for (var r = 0u; r < ROWS; r++) {
+            // Past the last row the last one is read again: cheaper than a branch, and its sum is not written.
+            sums[r] += unit_dot(min(first + r, params.rows - 1u) * params.row_words, unit, v);
         }
     }
-    partial[local] = sum;
+    for (var r = 0u; r < ROWS; r++) {
+        partial[r * TEAMS * LANES + local] = sums[r];
+    }
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if lane < half {
-            partial[local] += partial[local + half];
+            for (var r = 0u; r < ROWS; r++) {
+                let at = r * TEAMS * LANES + local;
+                partial[at] += partial[at + half];
+            }
         }
     }
-    if lane == 0u && row < params.rows {
-        let at = group.y * params.out_stride + params.first_row + row;
-        out[at] = select(0.0, out[at], params.accumulate == 1u) + partial[local];
+    if lane == 0u {
+        for (var r = 0u; r < ROWS; r++) {
+            if first + r < params.rows {
+                let at = group.y * params.out_stride + params.first_row + first + r;
+                out[at] = select(0.0, out[at], params.accumulate == 1u) + partial[r * TEAMS * LANES + local];
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ struct Batch { // twin: params::Batch
     outputs: u32,
 }
 
-const WORKGROUP: u32 = 64u;
+const WORKGROUP: u32 = 256u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> batch: Batch;
