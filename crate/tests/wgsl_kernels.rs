@@ -51,9 +51,11 @@ fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
         for dtype in DType::all().filter(|&dtype| kernel.decodes || dtype == DType::F32) {
             for (d_state, d_conv) in SIZES {
                 for dot in DOTS {
-                    let variant = Variant { dtype, d_state, d_conv, dot };
-                    let name = format!("{} for {variant:?}", kernel.name);
-                    check(kernel, &name, &parse(&name, &compose(kernel, variant)));
+                    for software in [false, true] {
+                        let variant = Variant { dtype, d_state, d_conv, dot, software };
+                        let name = format!("{} for {variant:?}", kernel.name);
+                        check(kernel, &name, &parse(&name, &compose(kernel, variant)));
+                    }
                 }
             }
         }

@@ -86,6 +86,8 @@ pub struct Variant {
     pub d_conv: usize,
     /// How `matvec` takes a row apart.
     pub dot: Dot,
+    /// True for an adapter that is software, where each invocation costs a switch of threads at every barrier.
+    pub software: bool,
 }
 
 /// How `matvec` takes a row apart: into which units, and over how many invocations.
@@ -145,11 +147,12 @@ fn dot_source(dtype: DType) -> Option<(&'static [&'static str], usize)> {
 /// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), the decoder of `dtype` where the
 /// kernel reads quantised weights, then its file.
 pub fn compose(kernel: &Kernel, variant: Variant) -> String {
-    let Variant { dtype, d_state, d_conv, dot } = variant;
+    let Variant { dtype, d_state, d_conv, dot, software } = variant;
     let mut wgsl = String::new();
     match kernel.name {
         "conv1d_silu" => wgsl += &format!("const D_CONV: u32 = {d_conv}u;\n"),
         "selective_scan" => wgsl += &format!("const D_STATE: u32 = {d_state}u;\n"),
+        "rms_norm" => wgsl += &format!("const WORKGROUP: u32 = {}u;\n", if software { 8 } else { 256 }),
         "matvec" => {
             wgsl += &format!("const LANES: u32 = {}u;\nconst TEAMS: u32 = {}u;\n", dot.lanes, dot.teams());
             wgsl += &format!("const ROWS: u32 = {}u;\n", dot.rows);

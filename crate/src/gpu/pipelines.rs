@@ -62,7 +62,8 @@ impl<'a> Pipelines<'a> {
 
     /// The pipeline of a kernel for a type; `dot` matters to `matvec` alone.
     pub fn get(&mut self, kernel: &'static Kernel, dtype: DType, dot: Dot) -> wgpu::ComputePipeline {
-        let variant = Variant { dtype, d_state: self.config.d_state, d_conv: self.config.d_conv, dot };
+        let Config { d_state, d_conv, .. } = *self.config;
+        let variant = Variant { dtype, d_state, d_conv, dot, software: self.gpu.software };
         if let Some(pipeline) = self.made.get(&(kernel.name, variant)) {
             return pipeline.clone();
         }

@@ -1,6 +1,6 @@
 // RMS norm: out = x / sqrt(mean(x^2) + eps) * weight, over columns of each row.
 // x, out: views of (rows, stride) arrays; weight: (width), read only where weighted.
-// Grid: (1, rows, 1); a workgroup owns a row. Twin: cpu::kernels::rms_norm.
+// Grid: (1, rows, 1); a workgroup of WORKGROUP invocations owns a row. Twin: cpu::kernels::rms_norm.
 
 struct Params { // twin: params::RmsNorm
     width: u32,
@@ -17,8 +17,6 @@ struct Batch { // twin: params::Batch
     tokens: u32,
     outputs: u32,
 }
-
-const WORKGROUP: u32 = 256u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> batch: Batch;
