@@ -189,7 +189,11 @@ impl Loader<'_> {
             BackendChoice::WebGpu => self.gpu(options, "The GPU was asked for.", progress).await,
             BackendChoice::Auto => match self.gpu(&any_hardware(options), "A GPU is available.", progress).await {
                 Err(error @ (Error::NoGpu { .. } | Error::Gpu { .. } | Error::OutOfMemory { .. })) => {
-                    self.cpu(format!("The GPU cannot be used: {error}."), progress).await
+                    let reason = match error {
+                        Error::NoGpu { problem } => format!("There is no GPU to use: {problem}."),
+                        other => format!("The GPU cannot be used: {other}."),
+                    };
+                    self.cpu(reason, progress).await
                 }
                 loaded => loaded,
             },

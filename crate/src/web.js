@@ -3,23 +3,36 @@
 /** @param {{ next(): Promise<object | undefined>, cancel(): void, free(): void }} generation */
 export function asyncIterable(generation) {
   let ended = false;
+  let freed = false;
+  let running = 0;
   const done = (value) => ({ done: true, value });
+  // An answer holds its model, so it is let go at once: waiting for the garbage collector could keep gigabytes.
+  const release = () => {
+    if (ended && running === 0 && !freed) {
+      freed = true;
+      generation.free();
+    }
+  };
   return {
     async next() {
       if (ended) return done();
+      running += 1;
       try {
         const event = await generation.next();
-        if (event !== undefined) return { done: false, value: event };
+        ended ||= event === undefined;
+        return event === undefined ? done() : { done: false, value: event };
       } catch (error) {
         ended = true;
         throw error;
+      } finally {
+        running -= 1;
+        release();
       }
-      ended = true;
-      return done();
     },
     async return(value) {
-      generation.cancel();
+      if (!ended) generation.cancel();
       ended = true;
+      release();
       return done(value);
     },
     [Symbol.asyncIterator]() {

@@ -169,9 +169,19 @@ fn errors_are_one_sentence_and_exit_code_2() {
     }
 }
 
+/// A set that the `gguf` package split gives the logits of the whole file, whichever part is named.
 #[test]
 fn a_split_set_is_opened_from_any_part_name() {
-    // A set with a part missing says which file it could not open.
+    let run = |file: &str| json(&["logits", file, "--tokens", "5,6,7", "--backend", "cpu", "--json"]);
+    let whole = run(&model("mamba-tiny-Q4_0.gguf"));
+    for part in 1..=3 {
+        let file = golden::folder().join(format!("split/mamba-tiny-Q4_0-{part:05}-of-00003.gguf"));
+        assert_eq!(run(file.to_str().unwrap()), whole);
+    }
+}
+
+#[test]
+fn a_split_set_with_a_part_missing_names_it() {
     let folder = std::env::temp_dir().join(format!("web-mamba-split-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let first = folder.join("tiny-00001-of-00002.gguf");

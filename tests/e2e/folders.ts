@@ -7,3 +7,4 @@ export const HARNESS = path.join(OUTPUT, 'harness');
 export const DIST = path.join(ROOT, 'web/dist');
 export const GOLDEN_LOGITS = path.join(ROOT, 'tests/golden/logits');
 export const GOLDEN_MODELS = path.join(ROOT, 'tests/golden/models');
+export const GOLDEN_SPLIT = path.join(ROOT, 'tests/golden/split');

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BrowserContext } from 'playwright-core';
 import { openBrowser } from './browser';
 import { ChatPage } from './chat-page';
-import { DIST, GOLDEN_MODELS } from './folders';
+import { DIST, GOLDEN_MODELS, GOLDEN_SPLIT } from './folders';
 import { Site } from './site';
 import path from 'node:path';
 
 const site = new Site(DIST);
+site.mount('/split/', GOLDEN_SPLIT);
 let browser: BrowserContext;
 
 beforeAll(async () => {
@@ -46,4 +47,17 @@ test('a model without a chat template continues the text; a file of this compute
     await chat.stats.first().waitFor();
     if (visit === 'first') await chat.page.reload();
   }
+});
+
+test('every part of a split set is fetched, whichever one the address names', async () => {
+  const chat = new ChatPage(await browser.newPage());
+  const part = (n: number) => `/split/mamba-tiny-Q4_0-0000${n}-of-00003.gguf`;
+  await chat.page.goto(`${site.url}?model=${encodeURIComponent(part(2))}`);
+  await chat.backend.waitFor();
+  expect([1, 2, 3].map((n) => site.hits.get(part(n)))).toEqual([1, 1, 1]);
+  await chat.input.fill('The license');
+  await chat.send.click();
+  await chat.answerGrowsTo(5);
+  await chat.page.keyboard.press('Escape');
+  await chat.stats.first().waitFor();
 });

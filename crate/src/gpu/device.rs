@@ -154,6 +154,14 @@ impl Gpu {
     }
 }
 
+impl Drop for Gpu {
+    /// Gives the device's memory back now. A browser would keep it until it collects the garbage, which knows nothing of the
+    /// gigabytes behind a few small objects.
+    fn drop(&mut self) {
+        self.device.destroy();
+    }
+}
+
 #[cfg(target_arch = "wasm32")]
 async fn choose_adapter(instance: &wgpu::Instance, _name: Option<&str>) -> Result<wgpu::Adapter> {
     request_adapter(instance).await

@@ -8,8 +8,8 @@ use web_time::Instant;
 use super::dispatch::{Dispatch, Storage, prepare};
 use super::weights::{DeviceWeight, upload};
 use super::{Gpu, params};
-use crate::error::Result;
-use crate::executor::{Backend, Executor, MAX_TOKENS, Outputs, check_tokens};
+use crate::error::{Error, Result};
+use crate::executor::{Backend, Executor, MAX_TOKENS, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
 use crate::model::{BufferId, Config, Plan, State, Weights, record};
 
@@ -41,6 +41,8 @@ impl GpuExecutor {
         weights: &Weights,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
+        // Browsers report a buffer that found no memory later than the call that made it: the scope waits for that.
+        let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let plan = record(config, weights);
         let mut uploaded = Vec::with_capacity(weights.all().len());
         for weight in weights.all() {
@@ -69,7 +71,14 @@ impl GpuExecutor {
         };
         executor.write_state(&State::new(config))?;
         executor.finish().await?;
-        Ok(executor)
+        match memory.pop().await {
+            None => Ok(executor),
+            Some(_) => Err(Error::OutOfMemory {
+                what: "the model on this GPU".into(),
+                needed: Memory::needed(config, weights).total(),
+                available: None,
+            }),
+        }
     }
 
     /// The plan that it runs.
