@@ -48,7 +48,7 @@ const MANY_ROWS: usize = 2048;
 /// Invocations of one workgroup of the kernels that give an invocation a channel, or four columns.
 pub(super) const WORKGROUP: usize = 64;
 
-const HALF: &str = include_str!("shaders/decode/half.wgsl");
+const HALF: &str = include_str!("shaders/units/half.wgsl");
 
 fn decode_source(dtype: DType) -> &'static str {
     macro_rules! source {

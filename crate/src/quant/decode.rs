@@ -68,7 +68,7 @@ fn decode_values<const BYTES: usize>(bytes: &[u8], out: &mut [f32], decode: impl
 }
 
 /// The f32 of a little-endian f16, by selects in place of `half`'s run-time feature check, which cannot be inlined into
-/// a vectorised loop. The twin of `half_to_f32` in `gpu/shaders/decode/half.wgsl`.
+/// a vectorised loop. The twin of `half_to_f32` in `gpu/shaders/units/half.wgsl`.
 #[inline(always)]
 fn half_to_f32(bytes: [u8; 2]) -> f32 {
     // Exponents are biased by 15 in f16 and by 127 in f32; the all-ones exponent stays all ones.

@@ -1,36 +1,63 @@
-//! The layout of weights on a GPU: a file's blocks, each padded so that it starts at a 32-bit word.
+//! The layout of weights on a GPU: rows as planes.
 //!
-//! WGSL reads storage as `array<u32>`. Blocks of 18, 22, 34, 110 or 210 bytes get two zero bytes at their end; all other
-//! quantised blocks are whole words already. F32, F16 and BF16 count as blocks of 4 values, the unit that `decode4` in
-//! `gpu/shaders/decode/` yields, and each row is padded with zeros to whole blocks.
+//! A file's blocks are 18 to 210 bytes long, so most of them start in the middle of a word. On the device a row is a few
+//! planes, one after another: a plane gathers one field of all of the row's blocks, in the order of the blocks, and is padded
+//! with zeros to whole vectors of 16 bytes. Quants then come first and in whole vectors, and neighbouring invocations read
+//! neighbouring ones. No bit changes: values stay exact.
+//!
+//! F32, F16 and BF16 have no fields: their row is one plane, padded with zeros to whole units. What a unit is, and how kernels
+//! take values out of planes, say `gpu/shaders/units/*.wgsl`.
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use super::DType;
-use std::borrow::Cow;
 
-/// Bytes of the word that every device block is a multiple of.
-const WORD: usize = size_of::<u32>();
+/// Values of one unit, the piece of a row that a kernel decodes at once.
+pub const UNIT_LEN: usize = 32;
 
-/// Values that one `decode4` yields: the block length of the types that have no blocks.
-const PLAIN_BLOCK: usize = 4;
+/// Bytes of the vector that kernels read, `vec4<u32>`: planes, and therefore rows, are whole vectors.
+pub const VECTOR_BYTES: usize = 16;
 
-/// Number of values in one block on the device: `BLOCK_LEN` of the type's WGSL file.
-pub fn device_block_len(dtype: DType) -> usize {
-    dtype.block_len().max(PLAIN_BLOCK)
+/// The planes of a row in their order: which bytes of a file's block each of them gathers. Empty where there are no blocks.
+fn planes(dtype: DType) -> &'static [Range<usize>] {
+    match dtype {
+        DType::F32 | DType::F16 | DType::BF16 => &[],
+        DType::Q4_0 | DType::IQ4_NL => &[2..18, 0..2],          // qs; d
+        DType::Q4_1 => &[4..20, 0..4],                          // qs; d, m
+        DType::Q5_0 => &[6..22, 2..6, 0..2],                    // qs; qh; d
+        DType::Q5_1 => &[8..24, 0..8],                          // qs; d, m, qh
+        DType::Q8_0 => &[2..34, 0..2],                          // qs; d
+        DType::Q2_K => &[16..80, 0..16, 80..84],                // qs; scales; d, dmin
+        DType::Q3_K => &[32..96, 0..32, 96..110],               // qs; hmask; scales, d
+        DType::Q4_K => &[16..144, 0..16],                       // qs; d, dmin, scales
+        DType::Q5_K => &[48..176, 16..48, 0..16],               // qs; qh; d, dmin, scales
+        DType::Q6_K => &[0..128, 128..192, 192..208, 208..210], // ql; qh; scales; d
+        DType::IQ4_XS => &[8..136, 0..8],                       // qs; d, scales_h, scales_l
+    }
 }
 
-/// Bytes of one block on the device, a multiple of 4: `BLOCK_WORDS * 4` of the type's WGSL file.
-pub fn device_block_bytes(dtype: DType) -> usize {
-    let values = device_block_len(dtype) / dtype.block_len();
-    (values * dtype.block_bytes()).next_multiple_of(WORD)
+/// Bytes that a field takes in its plane: a power of two, so that none lies across two vectors unless it fills both. Only the
+/// 14 bytes of Q3_K need padding.
+const fn slot(field_bytes: usize) -> usize {
+    field_bytes.next_power_of_two()
 }
 
-/// Bytes of one row of `columns` values on the device, a multiple of 4.
+/// Bytes of one row of `columns` values on the device, a multiple of [`VECTOR_BYTES`].
 ///
 /// # Panics
 /// Where `columns` is not a whole number of the file's blocks.
 pub fn device_row_bytes(dtype: DType, columns: usize) -> usize {
     assert!(columns.is_multiple_of(dtype.block_len()), "a row of {columns} values is not whole {dtype} blocks");
-    columns.div_ceil(device_block_len(dtype)) * device_block_bytes(dtype)
+    let blocks = columns / dtype.block_len();
+    match planes(dtype) {
+        [] => columns.next_multiple_of(UNIT_LEN) * dtype.block_bytes(),
+        planes => planes.iter().map(|field| plane_bytes(blocks, field.len())).sum(),
+    }
+}
+
+fn plane_bytes(blocks: usize, field_bytes: usize) -> usize {
+    (blocks * slot(field_bytes)).next_multiple_of(VECTOR_BYTES)
 }
 
 /// Rows as they lie in a file, `(rows, columns)`, in the device's layout; borrowed where both are the same.
@@ -41,89 +68,126 @@ pub fn to_device_rows(dtype: DType, columns: usize, rows_bytes: &[u8]) -> Cow<'_
     let device_row = device_row_bytes(dtype, columns);
     let row = columns / dtype.block_len() * dtype.block_bytes();
     assert!(row > 0 && rows_bytes.len().is_multiple_of(row), "{} bytes are not whole rows of {row}", rows_bytes.len());
-    if device_row == row {
+    let planes = planes(dtype);
+    if planes.is_empty() && device_row == row {
         return Cow::Borrowed(rows_bytes);
     }
-    Cow::Owned(match dtype.block_bytes() {
-        18 => pad_blocks::<18, 20>(rows_bytes),
-        22 => pad_blocks::<22, 24>(rows_bytes),
-        34 => pad_blocks::<34, 36>(rows_bytes),
-        110 => pad_blocks::<110, 112>(rows_bytes),
-        210 => pad_blocks::<210, 212>(rows_bytes),
-        _ => pad_rows(rows_bytes, row, device_row),
-    })
+    let mut device = vec![0; rows_bytes.len() / row * device_row];
+    for (to, from) in device.chunks_exact_mut(device_row).zip(rows_bytes.chunks_exact(row)) {
+        match planes {
+            [] => to[..row].copy_from_slice(from),
+            planes => to_planes(planes, dtype.block_bytes(), from, to),
+        }
+    }
+    Cow::Owned(device)
 }
 
-/// Lengths are constants here because a model has hundreds of millions of blocks: a copy of known length is a few moves
-/// in place of a call.
-fn pad_blocks<const FROM: usize, const TO: usize>(bytes: &[u8]) -> Vec<u8> {
-    let mut padded = vec![0; bytes.len() / FROM * TO];
-    for (to, from) in padded.as_chunks_mut::<TO>().0.iter_mut().zip(bytes.as_chunks::<FROM>().0) {
-        to[..FROM].copy_from_slice(from);
+fn to_planes(planes: &[Range<usize>], block_bytes: usize, row: &[u8], mut to: &mut [u8]) {
+    for field in planes {
+        let (plane, rest) = to.split_at_mut(plane_bytes(row.len() / block_bytes, field.len()));
+        let gather = match field.len() {
+            2 => gather::<2>,
+            4 => gather::<4>,
+            8 => gather::<8>,
+            14 => gather::<14>,
+            16 => gather::<16>,
+            32 => gather::<32>,
+            64 => gather::<64>,
+            128 => gather::<128>,
+            bytes => unreachable!("no type has a field of {bytes} bytes"),
+        };
+        gather(row, block_bytes, field.start, plane);
+        to = rest;
     }
-    padded
 }
 
-fn pad_rows(bytes: &[u8], row: usize, device_row: usize) -> Vec<u8> {
-    let mut padded = vec![0; bytes.len() / row * device_row];
-    for (to, from) in padded.chunks_exact_mut(device_row).zip(bytes.chunks_exact(row)) {
-        to[..row].copy_from_slice(from);
+/// Copies `BYTES` bytes from `at` on of every block. Their number is a constant because a model has hundreds of millions of
+/// blocks: a copy of known length is a few moves in place of a call.
+fn gather<const BYTES: usize>(row: &[u8], block_bytes: usize, at: usize, plane: &mut [u8]) {
+    for (to, block) in plane.chunks_exact_mut(slot(BYTES)).zip(row.chunks_exact(block_bytes)) {
+        to[..BYTES].copy_from_slice(&block[at..at + BYTES]);
     }
-    padded
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Bytes that are never zero, so that padding shows.
-    fn file_bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i % 251) as u8 + 1).collect()
-    }
+    const ROWS: usize = 3;
+
+    /// The least, and some that leave every plane's last vector unfilled.
+    const BLOCKS: [usize; 5] = [1, 2, 3, 7, 13];
 
     #[test]
-    fn each_block_keeps_its_bytes_and_ends_in_zeros() {
-        for dtype in DType::all() {
-            let (columns, rows) = (512, 3);
-            let unit = device_block_len(dtype) / dtype.block_len() * dtype.block_bytes();
-            let source = file_bytes(rows * columns / dtype.block_len() * dtype.block_bytes());
-            let device = to_device_rows(dtype, columns, &source);
-            assert_eq!(device.len(), rows * device_row_bytes(dtype, columns), "{dtype}");
-            for (from, to) in source.chunks(unit).zip(device.chunks(device_block_bytes(dtype))) {
-                assert_eq!(&to[..unit], from, "{dtype}");
-                assert!(to[unit..].iter().all(|&byte| byte == 0), "{dtype}");
-            }
+    fn the_fields_of_a_block_are_all_of_it_once() {
+        for dtype in DType::all().filter(|dtype| dtype.block_len() > 1) {
+            let mut fields = planes(dtype).to_vec();
+            fields.sort_by_key(|field| field.start);
+            let ends: Vec<_> = fields.iter().map(|field| field.end).collect();
+            let starts: Vec<_> = fields.iter().map(|field| field.start).collect();
+            assert_eq!(starts, [&[0], &ends[..ends.len() - 1]].concat(), "{dtype}");
+            assert_eq!(ends.last(), Some(&dtype.block_bytes()), "{dtype}");
         }
     }
 
+    /// Where each byte of a row goes, told by rows that are zero but for one byte: every byte of the file to a place of its
+    /// own in its own row, and nothing but zeros elsewhere.
     #[test]
-    fn rows_are_borrowed_where_the_layouts_agree() {
+    fn rows_are_permuted_and_padded_with_zeros() {
         for dtype in DType::all() {
-            let source = file_bytes(1024 / dtype.block_len() * dtype.block_bytes());
-            let borrowed = matches!(to_device_rows(dtype, 512, &source), Cow::Borrowed(_));
-            assert_eq!(
-                borrowed,
-                device_block_bytes(dtype) * 512
-                    == dtype.block_bytes() * 512 / dtype.block_len() * device_block_len(dtype),
-                "{dtype}"
-            );
-        }
-    }
-
-    #[test]
-    fn odd_rows_of_plain_types_are_padded_to_four_values() {
-        for (dtype, size) in [(DType::F32, 4), (DType::F16, 2), (DType::BF16, 2)] {
-            for columns in 1..=9_usize {
-                let source = file_bytes(2 * columns * size);
-                let device = to_device_rows(dtype, columns, &source);
-                let device_row = columns.next_multiple_of(4) * size;
-                assert_eq!(device_row_bytes(dtype, columns), device_row);
-                assert_eq!(device.len(), 2 * device_row);
-                for (from, to) in source.chunks(columns * size).zip(device.chunks(device_row)) {
-                    assert_eq!(&to[..from.len()], from);
-                    assert!(to[from.len()..].iter().all(|&byte| byte == 0));
+            for blocks in BLOCKS {
+                let columns = blocks * dtype.block_len();
+                let (row, device_row) = (blocks * dtype.block_bytes(), device_row_bytes(dtype, columns));
+                let mut taken = vec![false; device_row];
+                for at in 0..row {
+                    let mut source = vec![0; ROWS * row];
+                    source[row + at] = 0xa5;
+                    let device = to_device_rows(dtype, columns, &source);
+                    assert_eq!(device.len(), ROWS * device_row, "{dtype}");
+                    let found: Vec<_> = (0..device.len()).filter(|&i| device[i] != 0).collect();
+                    let [place] = found[..] else { panic!("{dtype}, byte {at} went to {found:?}") };
+                    assert_eq!((place / device_row, device[place]), (1, 0xa5), "{dtype}, byte {at}");
+                    assert!(
+                        !std::mem::replace(&mut taken[place % device_row], true),
+                        "{dtype}, byte {at} is not alone"
+                    );
                 }
             }
+        }
+    }
+
+    /// Small because every byte of padding is read from memory for every token.
+    #[test]
+    fn planes_are_whole_vectors_and_no_more() {
+        for dtype in DType::all() {
+            for blocks in BLOCKS {
+                let device_row = device_row_bytes(dtype, blocks * dtype.block_len());
+                assert!(device_row.is_multiple_of(VECTOR_BYTES), "{dtype}");
+            }
+            // Falcon-Mamba 7B: d_model, d_inner.
+            for columns in [4096, 8192] {
+                let row = columns / dtype.block_len() * dtype.block_bytes();
+                let padding = if dtype == DType::Q3_K { 2 * columns / 256 } else { 0 };
+                assert_eq!(device_row_bytes(dtype, columns), row + padding, "{dtype}");
+            }
+        }
+    }
+
+    #[test]
+    fn planes_keep_the_order_of_blocks() {
+        let block = |n: u8| [[0xd0 | n; 2].as_slice(), &[n; 16]].concat();
+        let source = [block(1), block(2), block(3)].concat();
+        let planes = [[1; 16], [2; 16], [3; 16]].concat();
+        let scales = [[0xd1; 2], [0xd2; 2], [0xd3; 2]].concat();
+        let expected = [planes, scales, vec![0; 10]].concat();
+        assert_eq!(*to_device_rows(DType::Q4_0, 96, &source), expected);
+    }
+
+    #[test]
+    fn whole_units_without_blocks_are_borrowed() {
+        for (dtype, columns) in [(DType::F32, 32), (DType::F16, 64), (DType::BF16, 96)] {
+            let source = vec![1; 2 * columns * dtype.block_bytes()];
+            assert!(matches!(to_device_rows(dtype, columns, &source), Cow::Borrowed(bytes) if bytes == source));
         }
     }
 

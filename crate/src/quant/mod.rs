@@ -7,7 +7,7 @@ mod device;
 mod random;
 
 pub use decode::decode_row;
-pub use device::{device_block_bytes, device_block_len, device_row_bytes, to_device_rows};
+pub use device::{UNIT_LEN, VECTOR_BYTES, device_row_bytes, to_device_rows};
 #[cfg(not(target_arch = "wasm32"))]
 pub use random::{RandomRows, SplitMix64};
 
