@@ -163,6 +163,35 @@ fn a_head_larger_than_one_dimension_of_a_dispatch_agrees() {
     }
 }
 
+/// Rows of types without blocks end anywhere in a unit. What lies behind such a row of x belongs to others, and may be what no
+/// weight of zero makes harmless.
+#[test]
+fn what_follows_a_row_of_x_is_not_read() {
+    // Rows of dt are 20 of 52 floats, or 5 of 11: whole vectors of four, or none.
+    for (dt_rank, d_state) in [(20, 16), (5, 3)] {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let shape = Shape { dt_rank, d_state, ..Shape::odd(dtype) };
+            for (software, tokens) in [(false, 1), (true, 1), (false, 5)] {
+                let options = GpuOptions { software: Some(software), ..Default::default() };
+                let (_, gpu) = executors(&RandomModel::new(&shape, dtype, 90), &options);
+                let plan = gpu.plan().clone();
+                let of_dt = |step: &&Step| matches!(step, Step::MatMul { x, .. } if x.width == dt_rank);
+                let (number, step) = plan.layers.iter().enumerate().find(|(_, step)| of_dt(step)).unwrap();
+                let Step::MatMul { x, out, .. } = *step else { unreachable!() };
+
+                let width = plan.buffer(x.buffer).width;
+                let row: Vec<f32> = (0..width).map(|i| if i < x.start + dt_rank { 1.0 } else { f32::NAN }).collect();
+                assert!(row[width - 1].is_nan(), "nothing follows the rows of dt");
+                gpu.write_batch(&[1, 2, 3, 4, 5][..tokens], 0);
+                gpu.write_buffer(x.buffer, &row.repeat(tokens));
+                gpu.run_step(number, tokens, 0);
+                let values = block_on(gpu.buffer(out, tokens)).unwrap();
+                assert!(values.iter().all(|v| v.is_finite()), "{dtype}, {dt_rank} columns, {tokens} tokens");
+            }
+        }
+    }
+}
+
 /// The rows that the head takes are those of the last tokens, whichever way the head runs.
 #[test]
 fn wanted_tokens_are_the_last() {

@@ -2,17 +2,17 @@
 //! executor binds it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/decode_shader.rs"]
-mod decode_shader;
+#[path = "support/unit_shader.rs"]
+mod unit_shader;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use decode_shader::decode_shader;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
+use unit_shader::{quants_shader, unit_shader};
 use web_mamba::gpu::{Dot, KERNELS, Kernel, Variant, compose};
-use web_mamba::quant::{DType, device_block_bytes, device_block_len};
+use web_mamba::quant::{DType, UNIT_LEN};
 
 // The default limits of the WebGPU specification.
 const MAX_STORAGE_BUFFERS: u32 = 8;
@@ -23,11 +23,11 @@ const MAX_WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
 /// (d_state, d_conv): of every published model, the smallest, and the largest that `Config` accepts.
 const SIZES: [(usize, usize); 3] = [(16, 4), (1, 1), (256, 16)];
 
-/// The ways to take rows apart: a type's own or the general one, over the fewest and the most lanes and rows.
+/// The ways to read x, over the fewest and the most lanes and rows.
 const DOTS: [Dot; 3] = [
-    Dot { own: true, lanes: 4, rows: 4 },
-    Dot { own: true, lanes: 64, rows: 1 },
-    Dot { own: false, lanes: 64, rows: 4 },
+    Dot { x_in_vectors: true, lanes: 4, rows: 4 },
+    Dot { x_in_vectors: true, lanes: 64, rows: 1 },
+    Dot { x_in_vectors: false, lanes: 64, rows: 4 },
 ];
 
 fn read(path: &str) -> String {
@@ -166,10 +166,10 @@ fn every_shader_file_says_what_it_computes() {
         }
     }
     for dtype in DType::all() {
-        let source = read(&format!("shaders/decode/{}.wgsl", dtype.name().to_lowercase()));
+        let source = read(&format!("shaders/units/{}.wgsl", dtype.name().to_lowercase()));
         assert!(
             source.starts_with(&format!("// {dtype}")),
-            "the header of {dtype}'s decoder does not begin with its name"
+            "the header of {dtype}'s units does not begin with its name"
         );
     }
 }
@@ -182,12 +182,15 @@ fn u32_constant(module: &Module, name: &str) -> u32 {
     }
 }
 
-/// Each decoder stands alone with `half.wgsl`, and its block constants are those of the device layout.
+/// Each type's units stand alone, and their constants are those of the device layout.
 #[test]
-fn every_type_has_a_decoder_of_its_layout() {
+fn every_type_has_units_of_its_layout() {
     for dtype in DType::all() {
-        let module = parse(dtype.name(), &decode_shader(dtype));
-        assert_eq!(u32_constant(&module, "BLOCK_LEN") as usize, device_block_len(dtype), "{dtype}");
-        assert_eq!(u32_constant(&module, "BLOCK_WORDS") as usize * 4, device_block_bytes(dtype), "{dtype}");
+        let module = parse(dtype.name(), &unit_shader(dtype));
+        assert_eq!(u32_constant(&module, "BLOCK_LEN") as usize, dtype.block_len(), "{dtype}");
+        assert_eq!(u32_constant(&module, "UNIT_LEN") as usize, UNIT_LEN, "{dtype}");
+        if dtype.block_len() > 1 {
+            parse(dtype.name(), &quants_shader(dtype));
+        }
     }
 }

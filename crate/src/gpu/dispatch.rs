@@ -7,7 +7,7 @@ use super::pipelines::Pipelines;
 use super::weights::{DeviceWeight, Shard};
 use super::{Gpu, params};
 use crate::model::{BufferId, Config, Plan, Rows, Step, View, WeightId};
-use crate::quant::DType;
+use crate::quant::{DType, UNIT_LEN};
 
 /// Workgroups that WebGPU promises for one dimension of a dispatch.
 const MAX_GROUPS: usize = 65_535;
@@ -178,14 +178,14 @@ impl Drafter<'_> {
             width: weight.columns as u32,
             first_row: shard.first_row as u32,
             rows: shard.rows as u32,
-            row_words: weight.row_words as u32,
+            row_vectors: weight.row_vectors as u32,
         };
         Draft {
             kernel: &EMBED,
             dtype: weight.dtype,
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.buffer.clone(), self.storage.tokens.clone(), self.buffer(out)],
-            shape: Shape::PerRow { x: weight.columns.div_ceil(4 * WORKGROUP), rows: Rows::Tokens },
+            shape: Shape::PerRow { x: weight.columns.div_ceil(UNIT_LEN * WORKGROUP), rows: Rows::Tokens },
         }
     }
 
@@ -216,7 +216,7 @@ impl Drafter<'_> {
         let params = params::MatMul {
             rows: shard.rows as u32,
             columns: weight.columns as u32,
-            row_words: weight.row_words as u32,
+            row_vectors: weight.row_vectors as u32,
             first_row: shard.first_row as u32,
             x_stride: self.stride(x.buffer),
             x_start: x.start as u32,
@@ -224,8 +224,8 @@ impl Drafter<'_> {
             accumulate: accumulate.into(),
             to_outputs: (rows == Rows::Outputs).into(),
         };
-        let aligned = params.x_stride.is_multiple_of(4) && params.x_start.is_multiple_of(4);
-        let dot = Dot::of(weight.dtype, shard.rows, weight.columns, aligned);
+        let in_vectors = [params.columns, params.x_stride, params.x_start].iter().all(|n| n.is_multiple_of(4));
+        let dot = Dot::of(shard.rows, weight.columns, in_vectors);
         Draft {
             kernel: &MATVEC,
             dtype: weight.dtype,
@@ -309,7 +309,7 @@ fn build(
         },
         Shape::Product { out_rows, rows, dot } => {
             let (matvec, rows_per_group) = match pipelines.software() {
-                true => (pipelines.get(&MATVEC_ROW, dtype, Dot::default()), WORKGROUP),
+                true => (pipelines.get(&MATVEC_ROW, dtype, dot), WORKGROUP),
                 false => (pipelines.get(&MATVEC, dtype, dot), dot.group_rows()),
             };
             let matmul = pipelines.get(&MATMUL, dtype, Dot::default());

@@ -1,6 +1,7 @@
 //! The kernel table, and how a kernel's WGSL is put together.
 
-use crate::quant::DType;
+use super::units::{has_quants, unit_source};
+use crate::quant::{DType, UNIT_LEN};
 
 /// One kernel: `shaders/NAME.wgsl`, and its twin in `cpu::kernels`.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub struct Kernel {
     pub inputs: u32,
     /// Writable storage buffers, after the inputs.
     pub outputs: u32,
-    /// True where its first input holds quantised weights, so that a type's `decode4` is composed in.
+    /// True where its first input holds quantised weights, so that a type's units are composed in.
     pub decodes: bool,
 }
 
@@ -45,35 +46,8 @@ pub(super) const MATMUL_TILE: usize = 32;
 const MATVEC_WORKGROUP: usize = 256;
 /// From so many rows on a team takes several of them.
 const MANY_ROWS: usize = 2048;
-/// Invocations of one workgroup of the kernels that give an invocation a channel, or four columns.
+/// Invocations of one workgroup of the kernels that give an invocation a channel, or a unit.
 pub(super) const WORKGROUP: usize = 64;
-
-const HALF: &str = include_str!("shaders/units/half.wgsl");
-
-fn decode_source(dtype: DType) -> &'static str {
-    macro_rules! source {
-        ($name:literal) => {
-            include_str!(concat!("shaders/decode/", $name, ".wgsl"))
-        };
-    }
-    match dtype {
-        DType::F32 => source!("f32"),
-        DType::F16 => source!("f16"),
-        DType::BF16 => source!("bf16"),
-        DType::Q4_0 => source!("q4_0"),
-        DType::Q4_1 => source!("q4_1"),
-        DType::Q5_0 => source!("q5_0"),
-        DType::Q5_1 => source!("q5_1"),
-        DType::Q8_0 => source!("q8_0"),
-        DType::Q2_K => source!("q2_k"),
-        DType::Q3_K => source!("q3_k"),
-        DType::Q4_K => source!("q4_k"),
-        DType::Q5_K => source!("q5_k"),
-        DType::Q6_K => source!("q6_k"),
-        DType::IQ4_NL => source!("iq4_nl"),
-        DType::IQ4_XS => source!("iq4_xs"),
-    }
-}
 
 /// What a kernel is composed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,17 +58,17 @@ pub struct Variant {
     pub d_state: usize,
     /// Taps of the convolution.
     pub d_conv: usize,
-    /// How `matvec` takes a row apart.
+    /// How matrix-vector products read x and share rows.
     pub dot: Dot,
     /// True for an adapter that is software, where each invocation costs a switch of threads at every barrier.
     pub software: bool,
 }
 
-/// How `matvec` takes a row apart: into which units, and over how many invocations.
+/// How matrix-vector products read x, and how `matvec` shares rows among invocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dot {
-    /// The type's own file of `shaders/dot`, which reads x in vectors of four; else four values at a time, from anywhere.
-    pub own: bool,
+    /// True where every row of x starts at a multiple of four floats and is whole vectors of four.
+    pub x_in_vectors: bool,
     /// Invocations that share rows, a power of two.
     pub lanes: usize,
     /// Rows that they share.
@@ -103,20 +77,18 @@ pub struct Dot {
 
 impl Default for Dot {
     fn default() -> Self {
-        Self { own: false, lanes: 64, rows: 1 }
+        Self { x_in_vectors: false, lanes: 64, rows: 1 }
     }
 }
 
 impl Dot {
-    /// The way for a (rows, columns) matrix; `aligned` where every row of x starts at a multiple of four floats.
-    pub fn of(dtype: DType, rows: usize, columns: usize, aligned: bool) -> Self {
-        let unit = dot_source(dtype).filter(|_| aligned);
-        let units = columns.div_ceil(unit.map_or(4, |(_, len)| len));
+    /// The way for a (rows, columns) matrix.
+    pub fn of(rows: usize, columns: usize, x_in_vectors: bool) -> Self {
         // Enough lanes to read long rows in few rounds; not so many that a short row leaves them idle.
-        let lanes = units.next_power_of_two().clamp(4, 64);
+        let lanes = columns.div_ceil(UNIT_LEN).next_power_of_two().clamp(4, 64);
         // Several rows share one reading of x where there are rows enough to fill a large GPU all the same.
         let rows = if rows >= MANY_ROWS { 4 } else { 1 };
-        Self { own: unit.is_some(), lanes, rows }
+        Self { x_in_vectors, lanes, rows }
     }
 
     fn teams(self) -> usize {
@@ -129,23 +101,20 @@ impl Dot {
     }
 }
 
-/// A type's own dot products, what they import before the file itself, and the values of one unit.
-fn dot_source(dtype: DType) -> Option<(&'static [&'static str], usize)> {
-    macro_rules! sources {
-        ($($name:literal),+) => { &[$(include_str!(concat!("shaders/dot/", $name, ".wgsl"))),+] };
+/// How a product of weights of this type reads x and multiplies a unit by it.
+fn dot_source(dtype: DType, dot: Dot) -> String {
+    macro_rules! source {
+        ($name:literal) => {
+            include_str!(concat!("shaders/dot/", $name, ".wgsl"))
+        };
     }
-    match dtype {
-        DType::Q4_0 => Some((sources!("bytes", "x32", "q4_0"), 32)),
-        DType::Q8_0 => Some((sources!("bytes", "x32", "q8_0"), 32)),
-        DType::Q4_K => Some((sources!("bytes", "k_pairs", "q4_k"), 32)),
-        DType::Q5_K => Some((sources!("bytes", "k_pairs", "q5_k"), 32)),
-        DType::Q6_K => Some((sources!("bytes", "q6_k"), 16)),
-        _ => None,
-    }
+    let x = if dot.x_in_vectors { source!("x_vectors") } else { source!("x_values") };
+    let product = if has_quants(dtype) { source!("quants") } else { source!("values") };
+    [x, source!("unit_x"), product].concat()
 }
 
-/// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), the decoder of `dtype` where the
-/// kernel reads quantised weights, then its file.
+/// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), the units of `dtype` where the
+/// kernel reads weights of any type, then its file.
 pub fn compose(kernel: &Kernel, variant: Variant) -> String {
     let Variant { dtype, d_state, d_conv, dot, software } = variant;
     let mut wgsl = String::new();
@@ -156,14 +125,14 @@ pub fn compose(kernel: &Kernel, variant: Variant) -> String {
         "matvec" => {
             wgsl += &format!("const LANES: u32 = {}u;\nconst TEAMS: u32 = {}u;\n", dot.lanes, dot.teams());
             wgsl += &format!("const ROWS: u32 = {}u;\n", dot.rows);
-            wgsl += HALF;
-            match dot_source(dtype).filter(|_| dot.own) {
-                Some((sources, _)) => sources.iter().for_each(|source| wgsl += source),
-                None => wgsl = wgsl + decode_source(dtype) + include_str!("shaders/dot/quads.wgsl"),
-            }
         }
-        _ if kernel.decodes => wgsl = wgsl + HALF + decode_source(dtype),
         _ => {}
+    }
+    if kernel.decodes {
+        wgsl += &unit_source(dtype);
+    }
+    if kernel.name.starts_with("matvec") {
+        wgsl += &dot_source(dtype, dot);
     }
     wgsl + kernel.source
 }

@@ -19,7 +19,7 @@ pub struct Embed {
     pub width: u32,
     pub first_row: u32,
     pub rows: u32,
-    pub row_words: u32,
+    pub row_vectors: u32,
 }
 
 /// See `rms_norm.wgsl`.
@@ -42,7 +42,7 @@ pub struct RmsNorm {
 pub struct MatMul {
     pub rows: u32,
     pub columns: u32,
-    pub row_words: u32,
+    pub row_vectors: u32,
     pub first_row: u32,
     pub x_stride: u32,
     pub x_start: u32,

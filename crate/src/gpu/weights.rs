@@ -4,9 +4,9 @@ use super::Gpu;
 use crate::error::{Error, Result};
 use crate::gguf::Gguf;
 use crate::model::Weight;
-use crate::quant::{DType, decode_row, device_row_bytes, to_device_rows};
+use crate::quant::{DType, VECTOR_BYTES, decode_row, device_row_bytes, to_device_rows};
 
-/// Bytes read, padded and written at once: bounds what the host holds, whatever the tensor's size.
+/// Bytes read, laid out and written at once: bounds what the host holds, whatever the tensor's size.
 const PIECE_BYTES: usize = 8 << 20;
 
 /// Some rows of a weight, in a buffer of their own.
@@ -22,8 +22,8 @@ pub struct Shard {
 pub struct DeviceWeight {
     /// The type that kernels decode; F32 for elementwise weights, whatever the file has.
     pub dtype: DType,
-    /// 32-bit words of one row.
-    pub row_words: usize,
+    /// Vectors of one row, where it is in planes.
+    pub row_vectors: usize,
     pub columns: usize,
     pub shards: Vec<Shard>,
 }
@@ -85,7 +85,7 @@ pub async fn upload(gpu: &Gpu, gguf: &Gguf, weight: &Weight, progress: &mut dyn 
         }
         shards.push(Shard { buffer, first_row, rows });
     }
-    Ok(DeviceWeight { dtype, row_words: row_bytes / 4, columns: weight.columns, shards })
+    Ok(DeviceWeight { dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ fn planes(dtype: DType) -> &'static [Range<usize>] {
     }
 }
 
-/// Bytes that a field takes in its plane: a power of two, so that none lies across two vectors unless it fills both. Only the
-/// 14 bytes of Q3_K need padding.
+/// Bytes that a field takes in its plane: a power of two, so that none lies across vectors that it does not fill. Only the 14
+/// bytes of Q3_K need padding.
 const fn slot(field_bytes: usize) -> usize {
     field_bytes.next_power_of_two()
 }
@@ -145,12 +145,10 @@ mod tests {
                     let device = to_device_rows(dtype, columns, &source);
                     assert_eq!(device.len(), ROWS * device_row, "{dtype}");
                     let found: Vec<_> = (0..device.len()).filter(|&i| device[i] != 0).collect();
-                    let [place] = found[..] else { panic!("{dtype}, byte {at} went to {found:?}") };
-                    assert_eq!((place / device_row, device[place]), (1, 0xa5), "{dtype}, byte {at}");
-                    assert!(
-                        !std::mem::replace(&mut taken[place % device_row], true),
-                        "{dtype}, byte {at} is not alone"
-                    );
+                    assert_eq!(found.len(), 1, "{dtype}, byte {at} went to {found:?}");
+                    assert_eq!((found[0] / device_row, device[found[0]]), (1, 0xa5), "{dtype}, byte {at}");
+                    let was_taken = std::mem::replace(&mut taken[found[0] % device_row], true);
+                    assert!(!was_taken, "{dtype}, byte {at} is not alone");
                 }
             }
         }

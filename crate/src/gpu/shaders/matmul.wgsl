@@ -1,12 +1,13 @@
 // Matrix product of one shard: out[t, first_row + r] = W[r] . x[t], or += where accumulating. Serves prefill.
-// W: (rows, columns) blocks; x: a view of (T, x_stride); out: (T, out_stride).
+// W: (rows, columns) in planes; x: a view of (T, x_stride); out: (T, out_stride).
 // Grid: (ceil(rows / TILE), ceil(T / TILE), 1); a workgroup owns a TILE x TILE piece of out, an invocation 4 x 4 of it.
-// Each weight is decoded once per tile, into workgroup memory. Twin: cpu::kernels::matmul.
+// Unit by unit, half of the invocations decode the weights of a row each, half read the x of a token each, both into workgroup
+// memory. Twin: cpu::kernels::matmul.
 
 struct Params { // twin: params::MatMul
     rows: u32,
     columns: u32,
-    row_words: u32,
+    row_vectors: u32,
     first_row: u32,
     x_stride: u32,
     x_start: u32,
@@ -25,40 +26,34 @@ const WORKGROUP: u32 = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> batch: Batch;
-@group(0) @binding(2) var<storage, read> weights: array<u32>;
 @group(0) @binding(3) var<storage, read> x: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-// Both (TILE columns, TILE): entry [k][i] is column k of row, or of token, i.
-var<workgroup> w_tile: array<f32, TILE * TILE>;
-var<workgroup> x_tile: array<f32, TILE * TILE>;
+// Both (UNIT_LEN columns, TILE): entry [k][i] is column k of the unit's runs, of row, or of token, i.
+var<workgroup> w_tile: array<f32, UNIT_LEN * TILE>;
+var<workgroup> x_tile: array<f32, UNIT_LEN * TILE>;
 
-fn load_weights(first_row: u32, first_column: u32, local: u32) {
-    for (var quad = local; quad < TILE * TILE / 4u; quad += WORKGROUP) {
-        let i = quad / (TILE / 4u);
-        let k = 4u * (quad % (TILE / 4u));
-        let row = first_row + i;
-        let column = first_column + k;
-        var values = vec4(0.0);
-        if row < params.rows && column < params.columns {
-            let block = row * params.row_words + column / BLOCK_LEN * BLOCK_WORDS;
-            values = decode4(block, column % BLOCK_LEN);
-        }
-        for (var j = 0u; j < 4u; j++) {
-            w_tile[(k + j) * TILE + i] = values[j];
-        }
+fn load_weights(row: u32, unit: u32, i: u32) {
+    // Past the last row the last one is read again: its sums are not written.
+    let at = min(row, params.rows - 1u) * params.row_vectors;
+    let values = unit_values(at, params.columns / BLOCK_LEN, unit);
+    for (var quad = 0u; quad < 8u; quad++) {
+        let four = values[quad];
+        let to = 4u * quad * TILE + i;
+        w_tile[to] = four.x;
+        w_tile[to + TILE] = four.y;
+        w_tile[to + 2u * TILE] = four.z;
+        w_tile[to + 3u * TILE] = four.w;
     }
 }
 
-fn load_x(first_token: u32, tokens: u32, first_column: u32, local: u32) {
-    for (var entry = local; entry < TILE * TILE; entry += WORKGROUP) {
-        let token = first_token + entry / TILE;
-        let column = first_column + entry % TILE;
-        var value = 0.0;
-        if token < tokens && column < params.columns {
-            value = x[token * params.x_stride + params.x_start + column];
-        }
-        x_tile[entry % TILE * TILE + entry / TILE] = value;
+fn load_x(token: u32, tokens: u32, unit: u32, i: u32) {
+    let columns = unit_columns(unit);
+    let at = min(token, tokens - 1u) * params.x_stride + params.x_start;
+    for (var k = 0u; k < UNIT_LEN; k++) {
+        let column = select(columns.x + k, columns.y + k - 16u, k >= 16u);
+        // Weights past the last column are zero, but x there is not ours and may not be finite.
+        x_tile[k * TILE + i] = select(0.0, x[at + column], column < params.columns);
     }
 }
 
@@ -72,11 +67,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     // sums[i] holds the four rows of token my_token + i.
     var sums = array<vec4<f32>, 4>(vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0));
-    for (var column = 0u; column < params.columns; column += TILE) {
-        load_weights(first_row, column, local);
-        load_x(first_token, tokens, column, local);
+    let units = (params.columns + UNIT_LEN - 1u) / UNIT_LEN;
+    for (var unit = 0u; unit < units; unit++) {
+        if local < TILE {
+            load_weights(first_row + local, unit, local);
+        } else {
+            load_x(first_token + local - TILE, tokens, unit, local - TILE);
+        }
         workgroupBarrier();
-        for (var k = 0u; k < TILE; k++) {
+        for (var k = 0u; k < UNIT_LEN; k++) {
             let w_at = k * TILE + my_row;
             let x_at = k * TILE + my_token;
             let w = vec4(w_tile[w_at], w_tile[w_at + 1u], w_tile[w_at + 2u], w_tile[w_at + 3u]);

@@ -1,14 +1,13 @@
 // Matrix-vector product of one shard: out[first_row + r] = W[r] . x, or += where accumulating. Serves decode.
-// W: (rows, columns) blocks; x: a view of (T, x_stride); out: (T, out_stride).
+// W: (rows, columns) in planes; x: a view of (T, x_stride); out: (T, out_stride).
 // Grid: (groups, T, overflow of groups above the limit of one dimension). A workgroup owns TEAMS * ROWS rows: LANES
-// invocations are a team and sum ROWS rows, so that each reads its part of x once for all of them. A file of dot/ binds
-// `weights` and `x` and says what a unit of a row is: neighbouring lanes take neighbouring units, so that they read
-// neighbouring words. Twin: cpu::kernels::matmul.
+// invocations are a team and sum ROWS rows, so that each reads its part of x once for all of them. Neighbouring lanes take
+// neighbouring units, so that they read neighbouring vectors; the files of dot/ bind x and multiply a unit by it. Twin: cpu::kernels::matmul.
 
 struct Params { // twin: params::MatMul
     rows: u32,
     columns: u32,
-    row_words: u32,
+    row_vectors: u32,
     first_row: u32,
     x_stride: u32,
     x_start: u32,
@@ -34,12 +33,13 @@ fn main(
     let x_row = group.y * params.x_stride + params.x_start;
 
     var sums: array<f32, ROWS>;
+    let blocks = params.columns / BLOCK_LEN;
     let units = (params.columns + UNIT_LEN - 1u) / UNIT_LEN;
     for (var unit = lane; unit < units; unit += LANES) {
-        let v = unit_x(unit, x_row);
+        let v = unit_x(x_row, unit);
         for (var r = 0u; r < ROWS; r++) {
             // Past the last row the last one is read again: cheaper than a branch, and its sum is not written.
-            sums[r] += unit_dot(min(first + r, params.rows - 1u) * params.row_words, unit, v);
+            sums[r] += unit_dot(min(first + r, params.rows - 1u) * params.row_vectors, blocks, unit, v);
         }
     }
     for (var r = 0u; r < ROWS; r++) {
