@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
-use crate::executor::{Executor, Outputs};
+use crate::executor::{Activations, Executor, Outputs};
 use crate::gguf::Gguf;
-use crate::model::{Config, State, Weights};
+use crate::model::{Config, Weights};
 use crate::source::ByteSource;
 use crate::tokenizer::Tokenizer;
 
@@ -31,6 +31,8 @@ pub enum BackendChoice {
 pub struct LoadOptions {
     /// Which backend.
     pub backend: BackendChoice,
+    /// How matrix products see their input; by default in 8 bits on a GPU that multiplies these fast, else as f32.
+    pub activations: Option<Activations>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
     /// How the GPU is asked for.
@@ -60,6 +62,8 @@ pub struct ModelInfo {
     pub state_bytes: usize,
     /// Bytes of weights read for one token.
     pub bytes_per_token: u64,
+    /// How matrix products see their input.
+    pub activations: Activations,
     /// Bytes that the backend holds.
     pub memory_bytes: u64,
     /// `webgpu` (natively the GPU's API, such as `vulkan`) or `cpu`.
@@ -128,8 +132,7 @@ impl Model {
     /// [`Error::Gpu`] where the device fails.
     pub fn begin(&mut self) -> Result<u64> {
         self.epoch += 1;
-        let state = State::new(self.executor.config());
-        self.executor.write_state(&state)?;
+        self.executor.reset(0)?;
         Ok(self.epoch)
     }
 
@@ -148,7 +151,7 @@ impl Model {
         let mut chunks = tokens.chunks(self.executor.max_tokens()).peekable();
         while let Some(chunk) = chunks.next() {
             let outputs = if chunks.peek().is_some() { Outputs::None } else { Outputs::Last };
-            logits = Ok(self.executor.forward(chunk, outputs).await?);
+            logits = Ok(self.executor.forward(0, chunk, outputs).await?);
         }
         logits
     }
@@ -219,8 +222,9 @@ impl Loader<'_> {
     async fn gpu(&self, options: &LoadOptions, reason: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         let gpu = crate::gpu::Gpu::open(&options.gpu).await?;
         let mut count = self.count(progress);
-        let executor = crate::gpu::GpuExecutor::load(gpu, self.gguf, self.config, self.weights, &mut count).await?;
-        Ok((Box::new(executor), reason.into()))
+        let activations = options.activations.unwrap_or_else(|| gpu.best_activations());
+        let load = crate::gpu::GpuExecutor::load(gpu, self.gguf, self.config, self.weights, activations, &mut count);
+        Ok((Box::new(load.await?), reason.into()))
     }
 
     #[cfg(not(feature = "gpu"))]
@@ -243,6 +247,7 @@ fn info(gguf: &Gguf, config: &Config, weights: &Weights, executor: &dyn Executor
         file_bytes: gguf.total_bytes(),
         state_bytes: config.state_bytes(),
         bytes_per_token: weights.bytes_per_token(),
+        activations: backend.activations,
         memory_bytes: backend.memory_bytes,
         backend: backend.kind,
         adapter: backend.adapter,

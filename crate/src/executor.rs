@@ -1,32 +1,43 @@
 //! What runs a plan: one interface, a CPU and a GPU behind it.
 
 use futures_util::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::model::{Config, State, Weights, record};
+use crate::model::{Config, Rows, State, Weights, record};
 
-/// Tokens of one chunk of a prefill. Enough that decoding a weight is shared; few enough that a stop is noticed soon, and
-/// that one submission stays far below a slow GPU's watchdog.
-pub const MAX_TOKENS: usize = 32;
+/// How matrix products see their input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activations {
+    /// As it is: exact.
+    F32,
+    /// Rounded to 8 bits, each 16 values with a scale of their own, and multiplied in integers.
+    Q8,
+}
 
 /// Bytes that a model needs to run, before anything is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     /// The tensors as the file has them; a GPU pads some blocks, by an eighth at the most.
     pub weights: u64,
-    /// The state.
+    /// The states.
     pub state: u64,
     /// Activations of one chunk.
     pub scratch: u64,
 }
 
 impl Memory {
-    /// What a model needs.
-    pub fn needed(config: &Config, weights: &Weights) -> Self {
-        let floats: usize = record(config, weights).buffers.iter().map(|b| MAX_TOKENS * b.width).sum();
+    /// What a model needs for chunks of `tokens`, logits of `outputs` tokens, and `states` states.
+    pub fn needed(config: &Config, weights: &Weights, tokens: usize, outputs: usize, states: usize) -> Self {
+        let rows = |rows| match rows {
+            Rows::Tokens => tokens,
+            Rows::Outputs => outputs,
+        };
+        let floats: usize = record(config, weights).buffers.iter().map(|b| rows(b.rows) * b.width).sum();
         Self {
             weights: weights.all().iter().map(|w| w.tensor.bytes).sum(),
-            state: config.state_bytes() as u64,
+            state: (states * config.state_bytes()) as u64,
             scratch: 4 * floats as u64,
         }
     }
@@ -66,11 +77,13 @@ pub struct Backend {
     pub kind: &'static str,
     /// The adapter's name as the system gives it, or `CPU`.
     pub adapter: String,
+    /// How matrix products see their input.
+    pub activations: Activations,
     /// Bytes of weights, state and scratch that the executor holds.
     pub memory_bytes: u64,
 }
 
-/// Runs a model's plan and owns its weights, its state and its scratch buffers.
+/// Runs a model's plan and owns its weights, its scratch buffers, and the states of one or more sequences of tokens.
 pub trait Executor {
     /// The model's sizes.
     fn config(&self) -> &Config;
@@ -78,32 +91,66 @@ pub trait Executor {
     /// Number of tokens in the vocabulary.
     fn vocab_size(&self) -> usize;
 
-    /// The most tokens that one call of [`Executor::forward`] takes.
+    /// The most tokens that one call of [`Executor::forward`] takes now. It may grow or shrink as the executor learns how
+    /// long a chunk takes here.
     fn max_tokens(&self) -> usize;
+
+    /// The most tokens whose logits one call gives.
+    fn max_outputs(&self) -> usize;
 
     /// Where it runs.
     fn backend(&self) -> Backend;
 
-    /// Reads `tokens` (at least one, at most [`Executor::max_tokens`]), leaving the state after the last one.
+    /// Reads `tokens` (at least one, at most [`Executor::max_tokens`]) into a sequence, leaving its state after the last one.
     /// Gives the logits of the wanted tokens, (outputs, vocab_size), in order.
     ///
     /// # Errors
     /// [`crate::Error::TokenRange`] for an id outside the vocabulary, before anything runs; [`crate::Error::Gpu`] where the
-    /// device fails, and then the state is undefined until [`Executor::write_state`].
-    fn forward<'a>(&'a mut self, tokens: &'a [u32], outputs: Outputs) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
+    /// device fails, and then the states are undefined until they are written.
+    fn forward<'a>(
+        &'a mut self,
+        sequence: usize,
+        tokens: &'a [u32],
+        outputs: Outputs,
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
-    /// The state, as a value.
+    /// Reads one token into each of some sequences, all with one reading of the weights; gives their logits,
+    /// (tokens, vocab_size). At most [`MAX_SEQUENCES`], no sequence twice.
+    ///
+    /// # Errors
+    /// As of [`Executor::forward`].
+    fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
+
+    /// How many sequences have a state: one, unless [`Executor::set_sequences`] said otherwise.
+    fn sequences(&self) -> usize;
+
+    /// Makes room for so many sequences, at least one and at most [`MAX_SEQUENCES`]. All start anew.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where there is no room, [`crate::Error::Gpu`] where the device fails.
+    fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>>;
+
+    /// Puts a sequence before its first token.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
-    fn read_state(&self) -> LocalBoxFuture<'_, Result<State>>;
+    fn reset(&mut self, sequence: usize) -> Result<()>;
 
-    /// Goes back, or over, to a state.
+    /// The state of a sequence, as a value.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device fails.
+    fn read_state(&self, sequence: usize) -> LocalBoxFuture<'_, Result<State>>;
+
+    /// Takes a sequence back, or over, to a state.
     ///
     /// # Errors
     /// [`crate::Error::StateShape`] for a state of another model.
-    fn write_state(&mut self, state: &State) -> Result<()>;
+    fn write_state(&mut self, sequence: usize, state: &State) -> Result<()>;
 }
+
+/// The most sequences that an executor holds at once.
+pub const MAX_SEQUENCES: usize = 32;
 
 /// Checks what [`Executor::forward`] promises of its tokens.
 pub(crate) fn check_tokens(tokens: &[u32], max_tokens: usize, vocab_size: usize) -> Result<()> {

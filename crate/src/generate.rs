@@ -194,7 +194,7 @@ impl Generation {
             Phase::Feed(_) if self.tokens >= self.options.max_tokens => self.end(StopReason::Length),
             Phase::Feed(token) => {
                 let start = Instant::now();
-                let logits = model.executor().forward(&[token], Outputs::Last).await?;
+                let logits = model.executor().forward(0, &[token], Outputs::Last).await?;
                 self.decode_time += start.elapsed();
                 self.sample(model, logits)
             }
@@ -208,7 +208,7 @@ impl Generation {
         let total = self.prompt.len();
         let end = total.min(done + model.executor().max_tokens());
         let outputs = if end == total { Outputs::Last } else { Outputs::None };
-        let logits = model.executor().forward(&self.prompt[done..end], outputs).await?;
+        let logits = model.executor().forward(0, &self.prompt[done..end], outputs).await?;
         self.prefill_time += start.elapsed();
         self.phase = if end == total { Phase::Sample(logits) } else { Phase::Prefill(end) };
         Ok(Event::Prefill { done: end, total })

@@ -6,7 +6,7 @@ mod golden;
 
 use golden::{AgainstLlama, check, check_against_llama, folder, max_difference, open, prefill};
 use web_mamba::cpu::CpuExecutor;
-use web_mamba::executor::{Executor, Outputs};
+use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions, first_difference};
 use web_mamba::model::State;
 
@@ -18,7 +18,7 @@ fn cpu(file: &str) -> CpuExecutor {
 fn gpu(file: &str, options: &GpuOptions) -> GpuExecutor {
     let (gguf, config, weights) = open(&folder().join("models").join(file));
     let gpu = pollster::block_on(Gpu::open(options)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
-    pollster::block_on(GpuExecutor::load(gpu, &gguf, &config, &weights, &mut |_| {})).unwrap()
+    pollster::block_on(GpuExecutor::load(gpu, &gguf, &config, &weights, Activations::F32, &mut |_| {})).unwrap()
 }
 
 fn check_all(mut load: impl FnMut(&str) -> Box<dyn Executor>) {
@@ -78,13 +78,13 @@ const IDS: [u32; 45] = {
 /// Prefill of N tokens and N decode steps leave the same state and logits.
 fn prefill_equals_decode(executor: &mut dyn Executor) {
     let rows = prefill(executor, &IDS);
-    let after_prefill = pollster::block_on(executor.read_state()).unwrap();
-    executor.write_state(&State::new(&executor.config().clone())).unwrap();
+    let after_prefill = pollster::block_on(executor.read_state(0)).unwrap();
+    executor.reset(0).unwrap();
     for (row, &id) in rows.iter().zip(&IDS) {
-        let logits = pollster::block_on(executor.forward(&[id], Outputs::Last)).unwrap();
+        let logits = pollster::block_on(executor.forward(0, &[id], Outputs::Last)).unwrap();
         assert!(max_difference(&logits, row) < 1e-4);
     }
-    let after_decode = pollster::block_on(executor.read_state()).unwrap();
+    let after_decode = pollster::block_on(executor.read_state(0)).unwrap();
     assert_eq!(after_prefill.position, IDS.len() as u64);
     assert_eq!(after_decode.position, IDS.len() as u64);
     assert!(max_difference(&after_prefill.conv, &after_decode.conv) < 1e-4);
@@ -110,10 +110,10 @@ fn a_state_continues_where_it_was_taken() {
         [&mut cpu("mamba-tiny-F32.gguf") as &mut dyn Executor, &mut gpu("mamba-tiny-F32.gguf", &GpuOptions::default())]
     {
         prefill(executor, &IDS[..20]);
-        let state = pollster::block_on(executor.read_state()).unwrap();
-        let first = pollster::block_on(executor.forward(&IDS[20..40], Outputs::Last)).unwrap();
-        executor.write_state(&state).unwrap();
-        let second = pollster::block_on(executor.forward(&IDS[20..40], Outputs::Last)).unwrap();
+        let state = pollster::block_on(executor.read_state(0)).unwrap();
+        let first = pollster::block_on(executor.forward(0, &IDS[20..40], Outputs::Last)).unwrap();
+        executor.write_state(0, &state).unwrap();
+        let second = pollster::block_on(executor.forward(0, &IDS[20..40], Outputs::Last)).unwrap();
         assert_eq!(first, second);
     }
 }

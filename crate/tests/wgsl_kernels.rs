@@ -11,7 +11,8 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 use unit_shader::{quants_shader, unit_shader};
-use web_mamba::gpu::{Dot, KERNELS, Kernel, Variant, compose};
+use web_mamba::executor::Activations;
+use web_mamba::gpu::{DecodeScan, KERNELS, Kernel, Scan, Team, Tile, Variant, compose};
 use web_mamba::quant::{DType, UNIT_LEN};
 
 // The default limits of the WebGPU specification.
@@ -20,15 +21,8 @@ const MAX_WORKGROUP_BYTES: u32 = 16_384;
 const MAX_INVOCATIONS: u32 = 256;
 const MAX_WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
 
-/// (d_state, d_conv): of every published model, the smallest, and the largest that `Config` accepts.
-const SIZES: [(usize, usize); 3] = [(16, 4), (1, 1), (256, 16)];
-
-/// The ways to read x, over the fewest and the most lanes and rows.
-const DOTS: [Dot; 3] = [
-    Dot { x_in_vectors: true, lanes: 4, rows: 4 },
-    Dot { x_in_vectors: true, lanes: 64, rows: 1 },
-    Dot { x_in_vectors: false, lanes: 64, rows: 4 },
-];
+/// (d_state, d_conv, columns): of every published model, the smallest, and the largest that `Config` accepts.
+const SIZES: [(usize, usize, usize); 3] = [(16, 4, 4096), (1, 1, 256), (256, 16, 1 << 16)];
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu").join(path);
@@ -38,28 +32,78 @@ fn read(path: &str) -> String {
 fn parse(name: &str, source: &str) -> Module {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{name}:\n{}", error.emit_to_string(source)));
-    // No capability beyond WebGPU's core: a shader that needs one must not pass.
-    Validator::new(ValidationFlags::all(), Capabilities::empty())
+    // No capability beyond those that an adapter is asked for: a shader that needs another must not pass.
+    Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{name}:\n{}", error.emit_to_string(source)));
     module
 }
 
-/// Each kernel as composed for every type (one that decodes nothing is the same for all) and sizes.
+/// Each kernel as composed for every type (one that decodes nothing is the same for all), sizes, activations, and the shapes
+/// that fit default limits.
 fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
     for kernel in &KERNELS {
-        for dtype in DType::all().filter(|&dtype| kernel.decodes || dtype == DType::F32) {
-            for (d_state, d_conv) in SIZES {
-                for dot in DOTS {
-                    for software in [false, true] {
-                        let variant = Variant { dtype, d_state, d_conv, dot, software };
-                        let name = format!("{} for {variant:?}", kernel.name);
-                        check(kernel, &name, &parse(&name, &compose(kernel, variant)));
-                    }
-                }
+        for dtype in DType::all().filter(|&dtype| kernel.decodes() || dtype == DType::F32) {
+            if kernel.name == "matmul_q8" && dtype.block_len() == 1 {
+                continue;
+            }
+            for variant in variants(kernel, dtype) {
+                let name = format!("{} for {variant:?}", kernel.name);
+                check(kernel, &name, &parse(&name, &compose(kernel, &variant)));
             }
         }
     }
+}
+
+fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
+    let mut variants = Vec::new();
+    let integers = kernel.name == "matmul_q8";
+    for (d_state, d_conv, columns) in SIZES {
+        for activations in [Activations::F32, Activations::Q8] {
+            if kernel.name == "matmul_q8" && activations == Activations::F32 {
+                continue;
+            }
+            for subgroup in [1, 4] {
+                // dt, B and C of more columns are not joined to one kernel.
+                let columns = if kernel.name == "dt_scan" { columns.min(2048) } else { columns };
+                let sizes = Variant {
+                    columns,
+                    out_columns: columns,
+                    d_state,
+                    d_conv,
+                    subgroup,
+                    ..Variant::of(dtype, activations)
+                };
+                variants.extend(shapes(sizes, integers));
+            }
+        }
+    }
+    variants
+}
+
+/// The fewest and the most of everything.
+fn shapes(v: Variant, integers: bool) -> Vec<Variant> {
+    let many = match integers {
+        true => Tile { rows: 64, tokens: 64, own_rows: 4, own_tokens: 4, units_at_once: 2 },
+        false => Tile { rows: 64, tokens: 32, own_rows: 4, own_tokens: 4, units_at_once: 1 },
+    };
+    let wide = Variant {
+        team: Team { lanes: 32, rows: 2, teams: 8 },
+        tile: many,
+        decode_scan: DecodeScan { channels: 32, lanes: 8 },
+        scan: Scan { channels: 16, lanes: 4, steps: if v.d_state > 100 { 4 } else { 16 } },
+        workgroup: 64,
+        ..v
+    };
+    let narrow = Variant {
+        subgroup: 1,
+        team: Team { lanes: 1, rows: 1, teams: 16 },
+        tile: Tile { rows: 16, tokens: 16, own_rows: 4, own_tokens: 4, units_at_once: 1 },
+        decode_scan: DecodeScan { channels: 16, lanes: 1 },
+        scan: Scan { channels: 16, lanes: 1, steps: 1 },
+        ..v
+    };
+    vec![wide, narrow]
 }
 
 #[test]
@@ -127,7 +171,9 @@ fn twin_fields(name: &str, params: &str, twin: &str) -> Vec<(String, &'static st
 fn uniform_structs_are_their_twins() {
     let params = read("params.rs");
     for_every_shader(|kernel, name, module| {
-        let source = read(&format!("shaders/{}.wgsl", kernel.name));
+        // What the matrix products share stands in a file of its own.
+        let file = if kernel.name.starts_with("matmul") { "parts/matmul_params" } else { kernel.name };
+        let source = read(&format!("shaders/{file}.wgsl"));
         let mut structs = 0;
         for (struct_name, twin) in source.lines().filter_map(|line| {
             let (struct_name, comment) = line.strip_prefix("struct ")?.split_once(" {")?;

@@ -5,11 +5,14 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 
 use super::Matrix;
-use super::kernels::{self, Columns, ColumnsMut, ScanInputs};
+use super::kernels::{self, Columns, ScanInputs};
 use crate::error::{Error, Result};
-use crate::executor::{Backend, Executor, MAX_TOKENS, Memory, Outputs, check_tokens};
+use crate::executor::{Activations, Backend, Executor, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
-use crate::model::{BufferId, Config, Plan, Rows, State, Step, View, WeightId, Weights, record};
+use crate::model::{BufferId, Config, Plan, Rows, State, Step, WeightId, Weights, record};
+
+/// Tokens of one chunk: enough that decoding a weight is shared, few enough that a stop is noticed soon.
+const MAX_TOKENS: usize = 32;
 
 enum Weight {
     Matrix(Matrix),
@@ -25,7 +28,10 @@ pub struct CpuExecutor {
     weights: Vec<Weight>,
     buffers: Vec<Vec<f32>>,
     scratch: Vec<f32>,
-    state: State,
+    /// One a sequence.
+    states: Vec<State>,
+    /// The sequence that steps run on.
+    current: usize,
 }
 
 impl CpuExecutor {
@@ -35,7 +41,7 @@ impl CpuExecutor {
     /// What reading gives; [`Error::OutOfMemory`] where the model exceeds the address space, before anything is read, or
     /// where a tensor finds no room.
     pub async fn load(gguf: &Gguf, config: &Config, weights: &Weights, progress: &mut dyn FnMut(u64)) -> Result<Self> {
-        let needed = Memory::needed(config, weights).total();
+        let needed = Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1).total();
         // 4 GiB in wasm; no model exceeds it natively.
         if needed > usize::MAX as u64 {
             return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(usize::MAX as u64) });
@@ -54,7 +60,8 @@ impl CpuExecutor {
             weights: loaded,
             buffers,
             scratch: Vec::new(),
-            state: State::new(config),
+            states: vec![State::new(config)],
+            current: 0,
         })
     }
 
@@ -68,64 +75,80 @@ impl CpuExecutor {
         &self.buffers[id.0]
     }
 
-    /// Runs one step over a chunk of tokens.
+    /// Runs one step over a chunk of tokens of the current sequence.
     pub fn run_step(&mut self, step: &Step, tokens: &[u32], outputs: usize) {
-        // The written buffer is taken out, so that the others can be read beside it.
-        let written = step.output();
-        let mut out = std::mem::take(&mut self.buffers[written.0]);
-        let rows = match self.plan.buffer(written).rows {
+        // What is written is taken out, so that the rest can be read beside it.
+        let mut written: Vec<_> = step.outputs().map(|id| (id, std::mem::take(&mut self.buffers[id.0]))).collect();
+        let mut state = std::mem::replace(&mut self.states[self.current], State::none());
+        let rows = match self.plan.buffer(step.output()).rows {
             Rows::Tokens => tokens.len(),
             Rows::Outputs => outputs,
         };
-        self.run_into(step, tokens, rows, &mut out);
-        self.buffers[written.0] = out;
+        match written.as_mut_slice() {
+            [(_, dt), (_, bc)] => self.split(step, rows, dt, bc),
+            [(_, out)] => self.run_into(step, tokens, rows, &mut state, out),
+            _ => unreachable!("a step writes one buffer or two"),
+        }
+        self.states[self.current] = state;
+        for (id, buffer) in written {
+            self.buffers[id.0] = buffer;
+        }
     }
 
-    fn run_into(&mut self, step: &Step, tokens: &[u32], rows: usize, out: &mut [f32]) {
+    fn split(&self, step: &Step, rows: usize, dt: &mut [f32], bc: &mut [f32]) {
+        let Step::SplitDtBC { dbc, eps, .. } = step else { unreachable!("only this step writes two buffers") };
+        let Config { dt_rank, d_state, .. } = self.config;
+        let dbc = &self.buffers[dbc.0][..rows * self.config.dbc_width()];
+        kernels::split_dt_b_c(dbc, dt_rank, d_state, *eps, dt, bc);
+    }
+
+    fn run_into(&mut self, step: &Step, tokens: &[u32], rows: usize, state: &mut State, out: &mut [f32]) {
         match step {
             Step::Embed { table, .. } => kernels::embed(tokens, self.matrix(*table), out),
-            Step::RmsNorm { x, weight, eps, out: view } => {
-                let first_row = match self.plan.buffer(view.buffer).rows {
+            Step::RmsNorm { x, weight, eps, out: to } => {
+                let first_row = match self.plan.buffer(*to).rows {
                     Rows::Outputs => tokens.len() - rows,
                     Rows::Tokens => 0,
                 };
-                let stride = self.plan.buffer(view.buffer).width;
-                let out = ColumnsMut { data: out, stride, start: view.start, width: view.width };
-                kernels::rms_norm(self.columns(*x), first_row, rows, weight.map(|w| self.values(w)), *eps, out);
+                let width = self.plan.buffer(*x).width;
+                let x = &self.buffers[x.0][first_row * width..][..rows * width];
+                kernels::rms_norm(x, self.values(*weight), *eps, out);
             }
             Step::MatMul { weight, x, accumulate, .. } => {
                 let mut scratch = std::mem::take(&mut self.scratch);
-                kernels::matmul(self.matrix(*weight), self.columns(*x), rows, *accumulate, &mut scratch, out);
+                let width = self.plan.buffer(*x).width;
+                let x = self.columns(*x, 0, width);
+                kernels::matmul(self.matrix(*weight), x, rows, *accumulate, &mut scratch, out);
                 self.scratch = scratch;
             }
-            Step::Conv1dSilu { x, weight, bias, layer, .. } => {
+            Step::Conv1dSilu { xz, weight, bias, layer, .. } => {
                 let len = self.config.conv_state_len();
-                let mut all = std::mem::take(&mut self.state.conv);
-                let state = &mut all[layer * len..][..len];
-                kernels::conv1d_silu(self.columns(*x), rows, self.values(*weight), self.values(*bias), state, out);
-                self.state.conv = all;
+                let x = self.columns(*xz, 0, self.config.d_inner);
+                let state = &mut state.conv[layer * len..][..len];
+                kernels::conv1d_silu(x, rows, self.values(*weight), self.values(*bias), state, out);
             }
-            Step::SelectiveScan { dt, dt_bias, a, d, b, c, z, layer, .. } => {
+            Step::SplitDtBC { .. } => unreachable!("it writes two buffers"),
+            Step::SelectiveScan { x, dt, dt_bias, a, d, bc, xz, layer, .. } => {
+                let Config { d_inner, .. } = self.config;
                 let len = self.config.ssm_state_len();
-                let mut all = std::mem::take(&mut self.state.ssm);
                 let inputs = ScanInputs {
+                    x: &self.buffers[x.0],
                     dt: &self.buffers[dt.0],
                     dt_bias: self.values(*dt_bias),
                     a: self.values(*a),
                     d: self.values(*d),
-                    b: self.columns(*b),
-                    c: self.columns(*c),
-                    z: self.columns(*z),
+                    bc: &self.buffers[bc.0],
+                    z: self.columns(*xz, d_inner, d_inner),
                 };
-                kernels::selective_scan(inputs, rows, &mut all[layer * len..][..len], out);
-                self.state.ssm = all;
+                kernels::selective_scan(inputs, rows, &mut state.ssm[layer * len..][..len], out);
             }
         }
     }
 
-    fn columns(&self, view: View) -> Columns<'_> {
-        let stride = self.plan.buffer(view.buffer).width;
-        Columns { data: &self.buffers[view.buffer.0], stride, start: view.start, width: view.width }
+    /// Some columns of a buffer's rows.
+    fn columns(&self, id: BufferId, start: usize, width: usize) -> Columns<'_> {
+        let stride = self.plan.buffer(id).width;
+        Columns { data: &self.buffers[id.0], stride, start, width }
     }
 
     fn matrix(&self, id: WeightId) -> &Matrix {
@@ -142,14 +165,15 @@ impl CpuExecutor {
         }
     }
 
-    fn run(&mut self, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+    fn run(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
         check_tokens(tokens, MAX_TOKENS, self.vocab_size)?;
         let count = outputs.count(tokens.len());
+        self.current = sequence;
         let plan = Rc::clone(&self.plan);
         for step in &plan.layers {
             self.run_step(step, tokens, count);
         }
-        self.state.position += tokens.len() as u64;
+        self.states[sequence].position += tokens.len() as u64;
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -173,27 +197,61 @@ impl Executor for CpuExecutor {
         MAX_TOKENS
     }
 
+    fn max_outputs(&self) -> usize {
+        MAX_TOKENS
+    }
+
     fn backend(&self) -> Backend {
         let weights = self.weights.iter().map(|w| match w {
             Weight::Matrix(m) => m.byte_len(),
             Weight::Values(v) => 4 * v.len(),
         });
         let buffers = self.buffers.iter().map(|b| 4 * b.len());
-        let memory_bytes = (weights.sum::<usize>() + buffers.sum::<usize>() + self.config.state_bytes()) as u64;
-        Backend { kind: "cpu", adapter: "CPU".into(), memory_bytes }
+        let memory_bytes =
+            (weights.sum::<usize>() + buffers.sum::<usize>() + self.states.len() * self.config.state_bytes()) as u64;
+        Backend { kind: "cpu", adapter: "CPU".into(), activations: Activations::F32, memory_bytes }
     }
 
-    fn forward<'a>(&'a mut self, tokens: &'a [u32], outputs: Outputs) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
-        Box::pin(async move { self.run(tokens, outputs) })
+    fn forward<'a>(
+        &'a mut self,
+        sequence: usize,
+        tokens: &'a [u32],
+        outputs: Outputs,
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move { self.run(sequence, tokens, outputs) })
     }
 
-    fn read_state(&self) -> LocalBoxFuture<'_, Result<State>> {
-        Box::pin(std::future::ready(Ok(self.state.clone())))
+    fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            let mut logits = Vec::with_capacity(tokens.len() * self.vocab_size);
+            for &(sequence, token) in tokens {
+                logits.extend(self.run(sequence, &[token], Outputs::Last)?);
+            }
+            Ok(logits)
+        })
     }
 
-    fn write_state(&mut self, state: &State) -> Result<()> {
+    fn sequences(&self) -> usize {
+        self.states.len()
+    }
+
+    fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
+        self.states = vec![State::new(&self.config); count];
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn reset(&mut self, sequence: usize) -> Result<()> {
+        self.states[sequence] = State::new(&self.config);
+        Ok(())
+    }
+
+    fn read_state(&self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
+        Box::pin(std::future::ready(Ok(self.states[sequence].clone())))
+    }
+
+    fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
         state.check(&self.config)?;
-        self.state = state.clone();
+        self.states[sequence] = state.clone();
         Ok(())
     }
 }

@@ -23,25 +23,6 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The same, for writing.
-#[derive(Debug)]
-pub struct ColumnsMut<'a> {
-    /// The whole array.
-    pub data: &'a mut [f32],
-    /// Floats from one row to the next.
-    pub stride: usize,
-    /// First column.
-    pub start: usize,
-    /// Number of columns.
-    pub width: usize,
-}
-
-impl ColumnsMut<'_> {
-    fn row(&mut self, row: usize) -> &mut [f32] {
-        &mut self.data[row * self.stride + self.start..][..self.width]
-    }
-}
-
 /// `out[t] = table[tokens[t]]`; `out` is (T, columns).
 pub fn embed(tokens: &[u32], table: &Matrix, out: &mut [f32]) {
     for (&token, out) in tokens.iter().zip(out.chunks_exact_mut(table.columns())) {
@@ -49,24 +30,31 @@ pub fn embed(tokens: &[u32], table: &Matrix, out: &mut [f32]) {
     }
 }
 
-/// `out = x / sqrt(mean(x^2) + eps) * weight`, for `rows` rows of `x` from `first_row`.
-pub fn rms_norm(
-    x: Columns<'_>,
-    first_row: usize,
-    rows: usize,
-    weight: Option<&[f32]>,
-    eps: f32,
-    mut out: ColumnsMut<'_>,
-) {
-    for row in 0..rows {
-        let x = x.row(first_row + row);
-        let mean_square = dot(x, x) / x.len() as f32;
-        let scale = 1.0 / (mean_square + eps).sqrt();
-        let out = out.row(row);
-        match weight {
-            Some(weight) => out.iter_mut().zip(x).zip(weight).for_each(|((o, &x), &w)| *o = x * scale * w),
-            None => out.iter_mut().zip(x).for_each(|(o, &x)| *o = x * scale),
-        }
+/// `out = x / sqrt(mean(x^2) + eps) * weight`; `x` and `out` are (rows, width), `weight` is (width).
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let width = weight.len();
+    for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+        let scale = 1.0 / root_mean_square(x, eps);
+        out.iter_mut().zip(x).zip(weight).for_each(|((o, &x), &w)| *o = x * scale * w);
+    }
+}
+
+fn root_mean_square(x: &[f32], eps: f32) -> f32 {
+    (dot(x, x) / x.len() as f32 + eps).sqrt()
+}
+
+/// `dt, B, C = split(dbc)`, each divided by its root mean square where there is an `eps`; `dbc` is
+/// (T, dt_rank + 2 d_state), `dt` (T, dt_rank), `bc` (T, 2 d_state).
+pub fn split_dt_b_c(dbc: &[f32], dt_rank: usize, d_state: usize, eps: Option<f32>, dt: &mut [f32], bc: &mut [f32]) {
+    let scaled = |from: &[f32], to: &mut [f32]| {
+        let scale = eps.map_or(1.0, |eps| 1.0 / root_mean_square(from, eps));
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = from * scale);
+    };
+    let rows = dbc.chunks_exact(dt_rank + 2 * d_state);
+    for ((row, dt), bc) in rows.zip(dt.chunks_exact_mut(dt_rank)).zip(bc.chunks_exact_mut(2 * d_state)) {
+        scaled(&row[..dt_rank], dt);
+        scaled(&row[dt_rank..][..d_state], &mut bc[..d_state]);
+        scaled(&row[dt_rank + d_state..], &mut bc[d_state..]);
     }
 }
 
@@ -106,9 +94,11 @@ pub fn conv1d_silu(x: Columns<'_>, tokens: usize, weight: &[f32], bias: &[f32], 
     }
 }
 
-/// What one layer's selective scan reads beside its input.
+/// What one layer's selective scan reads.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanInputs<'a> {
+    /// The input: (T, d_inner).
+    pub x: &'a [f32],
     /// Time step before bias and softplus: (T, d_inner).
     pub dt: &'a [f32],
     /// (d_inner).
@@ -117,31 +107,30 @@ pub struct ScanInputs<'a> {
     pub a: &'a [f32],
     /// D: (d_inner).
     pub d: &'a [f32],
-    /// B: (T, d_state).
-    pub b: Columns<'a>,
-    /// C: (T, d_state).
-    pub c: Columns<'a>,
+    /// B, then C: (T, 2 d_state).
+    pub bc: &'a [f32],
     /// The gate: (T, d_inner).
     pub z: Columns<'a>,
 }
 
-/// `s = exp(D_t A) s + D_t B x`, then `x = (C . s + D x) * silu(z)` in place; `x` is (T, d_inner), `state` (d_inner, d_state).
-pub fn selective_scan(inputs: ScanInputs<'_>, tokens: usize, state: &mut [f32], x: &mut [f32]) {
+/// `s = exp(D_t A) s + D_t B x;  out = (C . s + D x) * silu(z)`; `out` is (T, d_inner), `state` (d_inner, d_state).
+pub fn selective_scan(inputs: ScanInputs<'_>, tokens: usize, state: &mut [f32], out: &mut [f32]) {
     let d_inner = inputs.d.len();
     let d_state = state.len() / d_inner;
     for t in 0..tokens {
-        let (b, c, z) = (inputs.b.row(t), inputs.c.row(t), inputs.z.row(t));
+        let (b, c) = inputs.bc[t * 2 * d_state..][..2 * d_state].split_at(d_state);
+        let z = inputs.z.row(t);
         for channel in 0..d_inner {
-            let x = &mut x[t * d_inner + channel];
+            let x = inputs.x[t * d_inner + channel];
             let dt = softplus(inputs.dt[t * d_inner + channel] + inputs.dt_bias[channel]);
             let a = &inputs.a[channel * d_state..][..d_state];
             let s = &mut state[channel * d_state..][..d_state];
             let mut y = 0.0;
             for n in 0..d_state {
-                s[n] = (dt * a[n]).exp() * s[n] + dt * b[n] * *x;
+                s[n] = (dt * a[n]).exp() * s[n] + dt * b[n] * x;
                 y += c[n] * s[n];
             }
-            *x = (y + inputs.d[channel] * *x) * silu(z[channel]);
+            out[t * d_inner + channel] = (y + inputs.d[channel] * x) * silu(z[channel]);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::executor::Activations;
 
 /// How a device is asked for.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub struct GpuOptions {
     pub software: Option<bool>,
     /// Refuse an adapter that is software: the CPU executor is faster.
     pub hardware_only: bool,
+    /// Take only what WebGPU promises everywhere: its default limits, and no subgroups.
+    pub only_promised: bool,
 }
 
 /// An open device.
@@ -27,6 +30,12 @@ pub struct Gpu {
     pub(super) max_binding_bytes: u64,
     /// True where the processor plays the GPU: barriers cost more than they gain.
     pub(super) software: bool,
+    /// Invocations that a workgroup may have.
+    pub(super) max_invocations: usize,
+    /// Invocations that every subgroup has at least; 1 where kernels may not shuffle.
+    subgroup_min: usize,
+    /// True where passes can be timed.
+    pub(super) timestamps: bool,
     failure: Failure,
 }
 
@@ -57,9 +66,12 @@ impl Gpu {
         if software && options.hardware_only {
             return Err(Error::NoGpu { problem: format!("the only adapter is software ({})", info.name) });
         }
-        let limits = adapter.limits();
+        let limits = if options.only_promised { wgpu::Limits::default() } else { adapter.limits() };
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        let features = if options.only_promised { wgpu::Features::empty() } else { adapter.features() & wanted };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("web-mamba"),
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -78,7 +90,44 @@ impl Gpu {
         let granted = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let max_binding_bytes = options.max_binding_bytes.map_or(granted, |bytes| bytes.min(granted));
         let software = options.software.unwrap_or(software);
-        Ok(Self { device, queue, info, max_binding_bytes, software, failure })
+        let subgroups = !options.only_promised && has_subgroups(&device);
+        let subgroup_min = if subgroups { (info.subgroup_min_size as usize).max(1) } else { 1 };
+        let max_invocations = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        Ok(Self {
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            max_invocations: max_invocations as usize,
+            device,
+            queue,
+            info,
+            max_binding_bytes,
+            software,
+            subgroup_min,
+            failure,
+        })
+    }
+
+    /// Of `lanes` neighbouring invocations, a power of two, how many are sure to be in one subgroup; 1 without subgroups.
+    pub(super) fn subgroup(&self, lanes: usize) -> usize {
+        let shared = self.subgroup_min.min(lanes);
+        if shared.is_power_of_two() { shared } else { shared.next_power_of_two() / 2 }
+    }
+
+    /// What matrix products run fastest with.
+    pub fn best_activations(&self) -> Activations {
+        if self.software { Activations::F32 } else { Activations::Q8 }
+    }
+
+    /// Invocations of a workgroup that owns a whole row.
+    pub(super) fn row_workgroup(&self) -> usize {
+        if self.software { 8 } else { 256 }
+    }
+
+    /// The WGSL as this platform takes it: browsers want an extension to be named that naga knows unnamed.
+    pub(super) fn wgsl_for_platform(wgsl: &str) -> String {
+        match cfg!(target_arch = "wasm32") && wgsl.contains("subgroupShuffleXor") {
+            true => format!("enable subgroups;\n{wgsl}"),
+            false => wgsl.into(),
+        }
     }
 
     /// The adapter's name for people.
@@ -130,6 +179,40 @@ impl Gpu {
         }
     }
 
+    /// Waits until everything submitted has run.
+    pub(super) async fn finish(&self) -> Result<()> {
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        self.queue.on_submitted_work_done(move || {
+            // The receiver is gone only where the caller stopped waiting.
+            let _ = sender.send(());
+        });
+        self.wait()?;
+        // A dropped sender is a lost device, which the check reports.
+        let _ = receiver.await;
+        self.check()
+    }
+
+    /// Reads `floats` numbers of each part, a buffer and the byte to start at, one after the other.
+    pub(super) async fn read_parts(&self, parts: &[(&wgpu::Buffer, u64)], floats: usize) -> Result<Vec<f32>> {
+        if floats == 0 {
+            // Nothing can be mapped of an empty buffer.
+            return Ok(Vec::new());
+        }
+        let bytes = 4 * floats as u64;
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: bytes * parts.len() as u64,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        for (&(buffer, offset), i) in parts.iter().zip(0..) {
+            encoder.copy_buffer_to_buffer(buffer, offset, &staging, i * bytes, bytes);
+        }
+        self.queue.submit([encoder.finish()]);
+        self.read_floats(&staging, floats * parts.len()).await
+    }
+
     /// Copies the start of a mappable buffer out: `floats` numbers.
     pub(super) async fn read_floats(&self, staging: &wgpu::Buffer, floats: usize) -> Result<Vec<f32>> {
         let bytes = 4 * floats as u64;
@@ -160,6 +243,17 @@ impl Drop for Gpu {
     fn drop(&mut self) {
         self.device.destroy();
     }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn has_subgroups(device: &wgpu::Device) -> bool {
+    device.features().contains(wgpu::Features::SUBGROUP)
+}
+
+/// wgpu does not know the feature's name on the web; `web.js` asks for it in its place.
+#[cfg(target_arch = "wasm32")]
+fn has_subgroups(device: &wgpu::Device) -> bool {
+    device.as_webgpu().is_some_and(|device| device.features().has("subgroups"))
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -5,56 +5,67 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use web_time::Instant;
 
-use super::dispatch::{Dispatch, Storage, prepare};
-use super::weights::{DeviceWeight, upload};
+use super::chunk_tokens::ChunkTokens;
+use super::drafts::Drafter;
+use super::pipelines::Pipelines;
+use super::slots::Slots;
+use super::stages::{Extent, Stage, build, chunk_stages, decode_stages};
+use super::storage::{States, Storage};
+use super::weights::{DeviceWeight, allocate, upload};
 use super::{Gpu, params};
 use crate::error::{Error, Result};
-use crate::executor::{Backend, Executor, MAX_TOKENS, Memory, Outputs, check_tokens};
+use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
-use crate::model::{BufferId, Config, Plan, State, Weights, record};
+use crate::model::{Config, Plan, State, Weights, record};
+
+/// The most tokens whose logits one submission gives.
+const MAX_OUTPUTS: usize = MAX_SEQUENCES;
 
 /// A model on a GPU.
 pub struct GpuExecutor {
-    gpu: Gpu,
+    pub(super) gpu: Gpu,
     config: Config,
     vocab_size: usize,
-    plan: Plan,
+    pub(super) plan: Plan,
+    pub(super) activations: Activations,
     weights: Vec<DeviceWeight>,
-    storage: Storage,
-    /// Receives the logits, (MAX_TOKENS, vocab_size), for the host to read.
+    pub(super) storage: Storage,
+    /// Receives the logits, (MAX_OUTPUTS, vocab_size), for the host to read.
     staging: wgpu::Buffer,
-    /// Dispatches of `plan.layers` then of `plan.head`, step by step.
-    dispatches: Vec<Vec<Dispatch>>,
-    position: u64,
+    pipelines: Pipelines,
+    /// Chunks and batches: a stage a step.
+    pub(super) chunk: Vec<Stage>,
+    /// One token of one sequence, in joined steps.
+    pub(super) decode: Vec<Stage>,
+    slots: Slots,
+    positions: Vec<u64>,
+    chunk_tokens: ChunkTokens,
 }
 
 impl GpuExecutor {
     /// Uploads every weight and makes every pipeline. `progress` is called with each number of bytes read.
     ///
     /// # Errors
-    /// What reading gives; [`crate::Error::OutOfMemory`] where a row exceeds a binding; [`crate::Error::Gpu`] where the
-    /// device refuses or has no memory left.
+    /// What reading gives; [`crate::Error::OutOfMemory`] where a tensor does not fit a binding; [`crate::Error::Gpu`] where
+    /// the device refuses or has no memory left.
     pub async fn load(
         gpu: Gpu,
         gguf: &Gguf,
         config: &Config,
         weights: &Weights,
+        activations: Activations,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         // Browsers report a buffer that found no memory later than the call that made it: the scope waits for that.
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let plan = record(config, weights);
-        let mut uploaded = Vec::with_capacity(weights.all().len());
-        for weight in weights.all() {
-            uploaded.push(upload(&gpu, gguf, weight, progress).await?);
-            gpu.check()?;
-        }
-        let storage = make_storage(&gpu, config, &plan);
-        let steps: Vec<_> = plan.layers.iter().chain(&plan.head).cloned().collect();
-        let dispatches = prepare(&gpu, config, &plan, &uploaded, &storage, &steps);
+        let slots = Slots::new(1);
+        let rooms = weights.all().iter().map(|weight| allocate(&gpu, weight)).collect::<Result<Vec<_>>>()?;
+        let storage = Storage::new(&gpu, config, &plan, activations, (ChunkTokens::MOST, MAX_OUTPUTS, slots.count()));
+        let logits = storage.buffer(plan.logits).plain();
         let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("staging"),
-            size: storage.buffers[plan.logits.0].size(),
+            size: logits.size(),
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -63,22 +74,56 @@ impl GpuExecutor {
             config: config.clone(),
             vocab_size: weights.vocab_size,
             plan,
-            weights: uploaded,
+            activations,
+            weights: rooms,
             storage,
             staging,
-            dispatches,
-            position: 0,
+            pipelines: Pipelines::default(),
+            chunk: Vec::new(),
+            decode: Vec::new(),
+            slots,
+            positions: vec![0],
+            chunk_tokens: ChunkTokens::default(),
         };
-        executor.write_state(&State::new(config))?;
-        executor.finish().await?;
+        // Drivers compile while the weights are read.
+        executor.make_stages();
+        for (weight, room) in weights.all().iter().zip(&executor.weights) {
+            upload(&executor.gpu, gguf, weight, room, progress).await?;
+            executor.gpu.check()?;
+        }
+        executor.storage.join_bias_d(&executor.gpu, &executor.plan, &executor.weights);
+        executor.gpu.finish().await?;
         match memory.pop().await {
             None => Ok(executor),
             Some(_) => Err(Error::OutOfMemory {
                 what: "the model on this GPU".into(),
-                needed: Memory::needed(config, weights).total(),
+                needed: executor.memory_bytes(),
                 available: None,
             }),
         }
+    }
+
+    /// What a model takes on a device, before anything is loaded.
+    pub fn memory_needed(config: &Config, weights: &Weights) -> Memory {
+        Memory {
+            weights: weights.all().iter().map(super::weights::device_bytes).sum(),
+            ..Memory::needed(config, weights, ChunkTokens::MOST, MAX_OUTPUTS, Slots::new(1).count())
+        }
+    }
+
+    fn make_stages(&mut self) {
+        let drafter = Drafter {
+            gpu: &self.gpu,
+            config: &self.config,
+            plan: &self.plan,
+            weights: &self.weights,
+            storage: &self.storage,
+            activations: self.activations,
+        };
+        let (decode, chunk) = (decode_stages(&drafter), chunk_stages(&drafter));
+        let mut build = |stages| build(&self.gpu, &mut self.pipelines, &self.storage.batch, stages);
+        self.decode = decode.map(&mut build).unwrap_or_default();
+        self.chunk = build(chunk);
     }
 
     /// The plan that it runs.
@@ -86,139 +131,145 @@ impl GpuExecutor {
         &self.plan
     }
 
-    /// Where the logits' steps begin among all steps.
-    fn head(&self) -> usize {
-        self.plan.layers.len()
+    /// Dispatches of one decoded token, head included.
+    pub fn dispatches_per_token(&self) -> usize {
+        self.stages(Extent { tokens: 1, sequences: 1, outputs: 1 }).iter().map(|stage| stage.dispatches.len()).sum()
     }
 
-    /// Tells the device the tokens of the next submission.
-    pub fn write_batch(&self, tokens: &[u32], outputs: usize) {
-        let batch = params::Batch { tokens: tokens.len() as u32, outputs: outputs as u32 };
+    /// The stages for so many tokens.
+    pub(super) fn stages(&self, extent: Extent) -> &[Stage] {
+        match extent.tokens * extent.sequences == 1 && extent.outputs <= 1 && !self.decode.is_empty() {
+            true => &self.decode,
+            false => &self.chunk,
+        }
+    }
+
+    /// The stages to run: all, or those of the layers where no logits are wanted.
+    fn wanted_stages(&self, extent: Extent) -> impl Iterator<Item = &Stage> {
+        let end = if extent.outputs == 0 { self.plan.layers.len() } else { usize::MAX };
+        self.stages(extent).iter().take_while(move |stage| stage.steps.start < end)
+    }
+
+    /// Tells the device the tokens of the next submission, and whose states it moves.
+    pub(super) fn write_batch(&self, tokens: &[u32], extent: Extent, slots: &[[u32; 2]]) {
+        let mut batch = params::Batch {
+            tokens: extent.tokens as u32,
+            sequences: extent.sequences as u32,
+            outputs: extent.outputs as u32,
+            unused: 0,
+            slots: [[0; 4]; MAX_SEQUENCES],
+        };
+        for (to, &[read, write]) in batch.slots.iter_mut().zip(slots) {
+            *to = [read, write, 0, 0];
+        }
         self.gpu.queue.write_buffer(&self.storage.tokens, 0, bytemuck::cast_slice(tokens));
         self.gpu.queue.write_buffer(&self.storage.batch, 0, bytemuck::bytes_of(&batch));
     }
 
-    /// Runs one step, numbered through layers and head, for the batch written last; for comparing executors.
-    pub fn run_step(&self, step: usize, tokens: usize, outputs: usize) {
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        self.encode(&mut encoder, step..step + 1, tokens, outputs);
-        self.gpu.queue.submit([encoder.finish()]);
+    /// The steps of each stage over so many tokens, and the kernel that runs them.
+    pub fn stage_steps(&self, tokens: usize) -> Vec<(std::ops::Range<usize>, &'static str)> {
+        let stages = self.stages(Extent { tokens, sequences: 1, outputs: 1 });
+        stages.iter().map(|stage| (stage.steps.clone(), stage.dispatches[0].kernel)).collect()
     }
 
-    /// Time that some steps take together over a chunk of the first tokens of the vocabulary, submission and waiting
-    /// included. Which steps ran before does not matter to their cost.
+    /// Reads chunks of so many tokens from now on, at most 512, until it has learnt better.
+    pub fn set_max_tokens(&mut self, tokens: usize) {
+        self.chunk_tokens = ChunkTokens::of(tokens);
+    }
+
+    /// Time that some stages take together over a chunk of the first tokens of the vocabulary: the device's own where it has
+    /// timestamps, else with submission and waiting. Which stages ran before does not matter to their cost.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
-    pub async fn time_steps(&self, steps: &[usize], tokens: usize) -> Result<Duration> {
-        let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).map(|id| id % self.vocab_size as u32).collect();
-        self.write_batch(&ids, ids.len());
-        self.finish().await?;
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        for &step in steps {
-            self.encode(&mut encoder, step..step + 1, ids.len(), ids.len());
-        }
-        let start = Instant::now();
-        self.gpu.queue.submit([encoder.finish()]);
-        self.finish().await?;
-        Ok(start.elapsed())
+    pub async fn time_stages(&self, stages: &[usize], tokens: usize) -> Result<Duration> {
+        let extent = Extent { tokens: tokens.min(ChunkTokens::MOST), sequences: 1, outputs: 1 };
+        let ids: Vec<u32> = (0..extent.tokens as u32).map(|id| id % self.vocab_size as u32).collect();
+        self.write_batch(&ids, extent, &[self.slots.of(0)]);
+        let all = self.stages(extent);
+        self.gpu
+            .time_pass(|pass| {
+                for dispatch in stages.iter().flat_map(|&stage| &all[stage].dispatches) {
+                    dispatch.encode(pass, extent);
+                }
+            })
+            .await
     }
 
-    fn encode(&self, encoder: &mut wgpu::CommandEncoder, steps: std::ops::Range<usize>, tokens: usize, outputs: usize) {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for dispatch in self.dispatches[steps].iter().flatten() {
-            dispatch.encode(&mut pass, tokens as u32, outputs as u32);
-        }
-    }
-
-    /// What a buffer holds now: its first `rows` rows, for comparing executors.
-    ///
-    /// # Errors
-    /// [`crate::Error::Gpu`] where the device fails.
-    pub async fn buffer(&self, id: BufferId, rows: usize) -> Result<Vec<f32>> {
-        self.read(&[&self.storage.buffers[id.0]], rows * self.plan.buffer(id).width).await
-    }
-
-    /// Puts values into a buffer, from its start, for comparing executors.
-    pub fn write_buffer(&self, id: BufferId, values: &[f32]) {
-        self.gpu.queue.write_buffer(&self.storage.buffers[id.0], 0, bytemuck::cast_slice(values));
-    }
-
-    /// Reads `floats` numbers from the start of each buffer, one after the other.
-    async fn read(&self, buffers: &[&wgpu::Buffer], floats: usize) -> Result<Vec<f32>> {
-        if floats == 0 {
-            // Nothing can be mapped of an empty buffer.
-            return Ok(Vec::new());
-        }
-        let bytes = 4 * floats as u64;
-        let staging = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read-back"),
-            size: bytes * buffers.len() as u64,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        for (buffer, i) in buffers.iter().zip(0..) {
-            encoder.copy_buffer_to_buffer(buffer, 0, &staging, i * bytes, bytes);
-        }
-        self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.read_floats(&staging, floats * buffers.len()).await
-    }
-
-    /// Waits until everything submitted has run.
-    async fn finish(&self) -> Result<()> {
-        let (sender, receiver) = futures_channel::oneshot::channel();
-        self.gpu.queue.on_submitted_work_done(move || {
-            // The receiver is gone only where the caller stopped waiting.
-            let _ = sender.send(());
-        });
-        self.gpu.wait()?;
-        // A dropped sender is a lost device, which the check reports.
-        let _ = receiver.await;
-        self.gpu.check()
-    }
-
-    async fn run(&mut self, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, MAX_TOKENS, self.vocab_size)?;
+    async fn run(&mut self, tokens: &[u32], extent: Extent, slots: &[[u32; 2]]) -> Result<Vec<f32>> {
         self.gpu.check()?;
-        let count = outputs.count(tokens.len());
-        self.write_batch(tokens, count);
+        self.write_batch(tokens, extent, slots);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let steps = if count == 0 { self.head() } else { self.dispatches.len() };
-        self.encode(&mut encoder, 0..steps, tokens.len(), count);
-        self.position += tokens.len() as u64;
-        if count == 0 {
+        encode(&mut encoder, self.wanted_stages(extent), extent);
+        if extent.outputs == 0 {
             self.gpu.queue.submit([encoder.finish()]);
-            self.finish().await?;
+            self.gpu.finish().await?;
             return Ok(Vec::new());
         }
-        let floats = count * self.vocab_size;
-        let logits = &self.storage.buffers[self.plan.logits.0];
-        encoder.copy_buffer_to_buffer(logits, 0, &self.staging, 0, 4 * floats as u64);
+        let floats = extent.outputs * self.vocab_size;
+        let logits = self.storage.buffer(self.plan.logits).plain();
+        encoder.copy_buffer_to_buffer(&logits, 0, &self.staging, 0, 4 * floats as u64);
         self.gpu.queue.submit([encoder.finish()]);
         self.gpu.read_floats(&self.staging, floats).await
     }
+
+    async fn read_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        check_tokens(tokens, self.max_tokens(), self.vocab_size)?;
+        let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: outputs.count(tokens.len()) };
+        assert!(extent.outputs <= MAX_OUTPUTS, "logits of at most {MAX_OUTPUTS} tokens, not {}", extent.outputs);
+        let start = Instant::now();
+        let logits = self.run(tokens, extent, &[self.slots.of(sequence)]).await?;
+        self.chunk_tokens.learn(tokens.len(), start.elapsed());
+        self.advance(sequence, tokens.len());
+        Ok(logits)
+    }
+
+    async fn read_one_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
+        assert!(tokens.len() <= MAX_SEQUENCES, "a batch has at most {MAX_SEQUENCES} sequences");
+        let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
+        check_tokens(&ids, MAX_SEQUENCES, self.vocab_size)?;
+        // One token moves a state in place: who reads a value is who writes it.
+        let slots: Vec<_> = tokens.iter().map(|&(sequence, _)| [self.slots.of(sequence)[0]; 2]).collect();
+        let extent = Extent { tokens: 1, sequences: tokens.len(), outputs: tokens.len() };
+        let logits = self.run(&ids, extent, &slots).await?;
+        for &(sequence, _) in tokens {
+            self.positions[sequence] += 1;
+        }
+        Ok(logits)
+    }
+
+    /// The slots that a sequence's next chunk reads and writes.
+    pub(super) fn current_slots(&self, sequence: usize) -> [u32; 2] {
+        self.slots.of(sequence)
+    }
+
+    /// A chunk has been run for a sequence.
+    pub(super) fn advance(&mut self, sequence: usize, tokens: usize) {
+        self.slots.advance(sequence);
+        self.positions[sequence] += tokens as u64;
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.weights.iter().map(DeviceWeight::bytes).sum::<u64>() + self.storage.bytes() + self.staging.size()
+    }
+
+    /// Each layer's part of one state of a sequence: the layer's buffer, the first byte there, and the floats.
+    fn layers_of<'a>(
+        &self,
+        buffers: &'a [wgpu::Buffer],
+        sequence: usize,
+        floats: usize,
+    ) -> Vec<(&'a wgpu::Buffer, u64)> {
+        let [slot, _] = self.slots.of(sequence);
+        buffers.iter().map(|buffer| (buffer, u64::from(slot) * 4 * floats as u64)).collect()
+    }
 }
 
-fn make_storage(gpu: &Gpu, config: &Config, plan: &Plan) -> Storage {
-    let make = |label: &str, words: usize, usage| {
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            // Even a state of no floats must be bound to its kernel.
-            size: 4 * words.max(1) as u64,
-            usage: usage | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
-    };
-    let (storage, copied) = (wgpu::BufferUsages::STORAGE, wgpu::BufferUsages::COPY_SRC);
-    let states = |label, floats| (0..config.n_layers).map(|_| make(label, floats, storage | copied)).collect();
-    let buffers = plan.buffers.iter().map(|b| make(b.name, MAX_TOKENS * b.width, storage | copied));
-    Storage {
-        buffers: buffers.collect(),
-        tokens: make("tokens", MAX_TOKENS, storage),
-        batch: make("batch", size_of::<params::Batch>() / 4, wgpu::BufferUsages::UNIFORM),
-        conv: states("conv state", config.conv_state_len()),
-        ssm: states("ssm state", config.ssm_state_len()),
+/// Encodes stages in one pass.
+pub(super) fn encode<'a>(encoder: &mut wgpu::CommandEncoder, stages: impl Iterator<Item = &'a Stage>, extent: Extent) {
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for dispatch in stages.flat_map(|stage| &stage.dispatches) {
+        dispatch.encode(&mut pass, extent);
     }
 }
 
@@ -232,43 +283,96 @@ impl Executor for GpuExecutor {
     }
 
     fn max_tokens(&self) -> usize {
-        MAX_TOKENS
+        self.chunk_tokens.get()
+    }
+
+    fn max_outputs(&self) -> usize {
+        MAX_OUTPUTS
     }
 
     fn backend(&self) -> Backend {
-        let weights: u64 = self.weights.iter().map(DeviceWeight::bytes).sum();
-        let buffers: u64 = self.storage.buffers.iter().map(wgpu::Buffer::size).sum();
-        let memory_bytes = weights + buffers + self.staging.size() + self.config.state_bytes() as u64;
-        Backend { kind: self.gpu.kind(), adapter: self.gpu.adapter_name(), memory_bytes }
+        Backend {
+            kind: self.gpu.kind(),
+            adapter: self.gpu.adapter_name(),
+            activations: self.activations,
+            memory_bytes: self.memory_bytes(),
+        }
     }
 
-    fn forward<'a>(&'a mut self, tokens: &'a [u32], outputs: Outputs) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
-        Box::pin(self.run(tokens, outputs))
+    fn forward<'a>(
+        &'a mut self,
+        sequence: usize,
+        tokens: &'a [u32],
+        outputs: Outputs,
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(self.read_chunk(sequence, tokens, outputs))
     }
 
-    fn read_state(&self) -> LocalBoxFuture<'_, Result<State>> {
+    fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(self.read_one_each(tokens))
+    }
+
+    fn sequences(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
+        assert!((1..=MAX_SEQUENCES).contains(&count), "1 to {MAX_SEQUENCES} sequences, not {count}");
         Box::pin(async move {
-            let conv: Vec<_> = self.storage.conv.iter().collect();
-            let ssm: Vec<_> = self.storage.ssm.iter().collect();
+            let memory = self.gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+            let slots = Slots::new(count);
+            self.storage.states = States::new(&self.gpu, &self.config, slots.count());
+            (self.slots, self.positions) = (slots, vec![0; count]);
+            self.make_stages();
+            match memory.pop().await {
+                None => self.gpu.check(),
+                Some(_) => Err(Error::OutOfMemory {
+                    what: format!("{count} states on this GPU"),
+                    needed: (self.slots.count() * self.config.state_bytes()) as u64,
+                    available: None,
+                }),
+            }
+        })
+    }
+
+    fn reset(&mut self, sequence: usize) -> Result<()> {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let lengths = [self.config.conv_state_len(), self.config.ssm_state_len()];
+        for (buffers, floats) in [&self.storage.states.conv, &self.storage.states.ssm].into_iter().zip(lengths) {
+            // A convolution of one tap has no past.
+            for (buffer, offset) in self.layers_of(buffers, sequence, floats).into_iter().filter(|_| floats > 0) {
+                encoder.clear_buffer(buffer, offset, Some(4 * floats as u64));
+            }
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.positions[sequence] = 0;
+        self.gpu.check()
+    }
+
+    fn read_state(&self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
+        Box::pin(async move {
+            let (conv, ssm) = (self.config.conv_state_len(), self.config.ssm_state_len());
+            let states = &self.storage.states;
             Ok(State {
-                position: self.position,
-                conv: self.read(&conv, self.config.conv_state_len()).await?,
-                ssm: self.read(&ssm, self.config.ssm_state_len()).await?,
+                position: self.positions[sequence],
+                conv: self.gpu.read_parts(&self.layers_of(&states.conv, sequence, conv), conv).await?,
+                ssm: self.gpu.read_parts(&self.layers_of(&states.ssm, sequence, ssm), ssm).await?,
             })
         })
     }
 
-    fn write_state(&mut self, state: &State) -> Result<()> {
+    fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
         state.check(&self.config)?;
         let write = |buffers: &[wgpu::Buffer], floats: &[f32], len: usize| {
             // A convolution of one tap has no past: nothing to write, and no chunks of no floats.
-            for (buffer, layer) in buffers.iter().zip(floats.chunks_exact(len.max(1))) {
-                self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(layer));
+            let parts = self.layers_of(buffers, sequence, len);
+            for ((buffer, offset), layer) in parts.into_iter().zip(floats.chunks_exact(len.max(1))) {
+                self.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(layer));
             }
         };
-        write(&self.storage.conv, &state.conv, self.config.conv_state_len());
-        write(&self.storage.ssm, &state.ssm, self.config.ssm_state_len());
-        self.position = state.position;
+        write(&self.storage.states.conv, &state.conv, self.config.conv_state_len());
+        write(&self.storage.states.ssm, &state.ssm, self.config.ssm_state_len());
+        self.positions[sequence] = state.position;
         self.gpu.check()
     }
 }

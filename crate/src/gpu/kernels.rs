@@ -1,9 +1,32 @@
 //! The kernel table, and how a kernel's WGSL is put together.
 
+use super::shape::{DecodeScan, Scan, Team, Tile};
 use super::units::{has_quants, unit_source};
-use crate::quant::{DType, UNIT_LEN};
+use crate::executor::{Activations, MAX_SEQUENCES};
+use crate::quant::{DType, UNIT_LEN, device_row_bytes};
 
-/// One kernel: `shaders/NAME.wgsl`, and its twin in `cpu::kernels`.
+/// What a kernel imports before its own file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The units of the weights' type.
+    Units,
+    /// Reading activations.
+    Read,
+    /// Products of a unit with activations, and of rows with them.
+    RowProducts,
+    /// Sums over invocations.
+    Sums,
+    /// What changes with every submission.
+    Batch,
+    /// Writing activations.
+    Write,
+    /// The parameters that the matrix products share.
+    MatMulParams,
+    /// The time step's activation.
+    Softplus,
+}
+
+/// One kernel: `shaders/NAME.wgsl`.
 #[derive(Debug)]
 pub struct Kernel {
     /// Its name.
@@ -13,126 +36,204 @@ pub struct Kernel {
     pub inputs: u32,
     /// Writable storage buffers, after the inputs.
     pub outputs: u32,
-    /// True where its first input holds quantised weights, so that a type's units are composed in.
-    pub decodes: bool,
+    parts: &'static [Part],
+}
+
+impl Kernel {
+    /// True where its first input holds weights of any type.
+    pub fn decodes(&self) -> bool {
+        self.parts.contains(&Part::Units)
+    }
+
+    /// True where it differs with the activations.
+    pub fn knows_activations(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Read | Part::Write))
+    }
 }
 
 macro_rules! kernel {
-    ($name:literal, inputs $inputs:literal, outputs $outputs:literal, decodes $decodes:literal) => {
+    ($name:literal, inputs $inputs:literal, outputs $outputs:literal, parts [$($part:ident),+]) => {
         Kernel {
             name: $name,
             source: include_str!(concat!("shaders/", $name, ".wgsl")),
             inputs: $inputs,
             outputs: $outputs,
-            decodes: $decodes,
+            parts: &[$(Part::$part),+],
         }
     };
 }
 
-/// Every kernel.
-pub static KERNELS: [Kernel; 7] = [EMBED, RMS_NORM, MATVEC, MATVEC_ROW, MATMUL, CONV1D_SILU, SELECTIVE_SCAN];
+/// Every kernel: what serves both prefill and decode, what decode joins of several steps, and the rest of prefill.
+pub static KERNELS: [Kernel; 11] = [
+    EMBED,
+    RMS_NORM,
+    MATVEC,
+    IN_PROJECT,
+    DT_SCAN,
+    OUT_PROJECT,
+    MATMUL,
+    MATMUL_Q8,
+    CONV1D_SILU,
+    SPLIT_DT_B_C,
+    SELECTIVE_SCAN,
+];
 
-pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, decodes true);
-pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, decodes false);
-pub(super) const MATVEC: Kernel = kernel!("matvec", inputs 2, outputs 1, decodes true);
-pub(super) const MATVEC_ROW: Kernel = kernel!("matvec_row", inputs 2, outputs 1, decodes true);
-pub(super) const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, decodes true);
-pub(super) const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 2, decodes false);
-pub(super) const SELECTIVE_SCAN: Kernel = kernel!("selective_scan", inputs 6, outputs 2, decodes false);
+pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, parts [Units]);
+pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, parts [Batch, Sums, Write]);
+pub(super) const MATVEC: Kernel = kernel!("matvec", inputs 2, outputs 1, parts [Units, Read, Sums, RowProducts]);
+pub(super) const IN_PROJECT: Kernel =
+    kernel!("in_project", inputs 4, outputs 4, parts [Units, Read, Sums, RowProducts, Batch, Write]);
+pub(super) const DT_SCAN: Kernel = kernel!("dt_scan", inputs 6, outputs 2, parts [Units, Sums, Softplus, Batch, Write]);
+pub(super) const OUT_PROJECT: Kernel =
+    kernel!("out_project", inputs 3, outputs 2, parts [Units, Read, Sums, RowProducts, Write]);
+pub(super) const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, parts [Units, Read, Batch, MatMulParams]);
+pub(super) const MATMUL_Q8: Kernel =
+    kernel!("matmul_q8", inputs 2, outputs 1, parts [Units, Read, Batch, MatMulParams]);
+pub(super) const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 3, parts [Batch, Write]);
+pub(super) const SPLIT_DT_B_C: Kernel = kernel!("split_dt_b_c", inputs 1, outputs 2, parts [Batch, Sums, Write]);
+pub(super) const SELECTIVE_SCAN: Kernel =
+    kernel!("selective_scan", inputs 6, outputs 2, parts [Batch, Sums, Softplus, Write]);
 
-/// Rows and tokens of one workgroup of `matmul.wgsl` (its `TILE`).
-pub(super) const MATMUL_TILE: usize = 32;
-/// Invocations of one workgroup of `matvec.wgsl` (its `TEAMS * LANES`), as many as WebGPU promises.
-const MATVEC_WORKGROUP: usize = 256;
-/// From so many rows on a team takes several of them.
-const MANY_ROWS: usize = 2048;
-/// Invocations of one workgroup of the kernels that give an invocation a channel, or a unit.
-pub(super) const WORKGROUP: usize = 64;
-
-/// What a kernel is composed for.
+/// What a kernel is composed for. Sizes that a kernel does not name are left at their defaults, so that kernels which are
+/// the same are made once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// Type of the weights that it reads.
     pub dtype: DType,
+    /// Columns of the weights.
+    pub columns: usize,
+    /// How activations are kept.
+    pub activations: Activations,
+    /// Columns of the activations that it writes.
+    pub out_columns: usize,
     /// States per channel.
     pub d_state: usize,
     /// Taps of the convolution.
     pub d_conv: usize,
-    /// How matrix-vector products read x and share rows.
-    pub dot: Dot,
-    /// True for an adapter that is software, where each invocation costs a switch of threads at every barrier.
-    pub software: bool,
+    /// True where dt, B and C are normalised.
+    pub norm_dt_b_c: bool,
+    /// Invocations that are sure to be in one subgroup; 1 where there are none.
+    pub subgroup: usize,
+    /// How the invocations of a workgroup share rows.
+    pub team: Team,
+    /// How a matrix product is tiled.
+    pub tile: Tile,
+    /// How the scan of decode shares channels.
+    pub decode_scan: DecodeScan,
+    /// How the scan of prefill shares channels and time.
+    pub scan: Scan,
+    /// Invocations of a workgroup of the kernels that have no shape of their own.
+    pub workgroup: usize,
 }
 
-/// How matrix-vector products read x, and how `matvec` shares rows among invocations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Dot {
-    /// True where every row of x starts at a multiple of four floats and is whole vectors of four.
-    pub x_in_vectors: bool,
-    /// Invocations that share rows, a power of two.
-    pub lanes: usize,
-    /// Rows that they share.
-    pub rows: usize,
-}
-
-impl Default for Dot {
-    fn default() -> Self {
-        Self { x_in_vectors: false, lanes: 64, rows: 1 }
+impl Variant {
+    /// For the first tests of a kernel: sizes of no model.
+    pub fn of(dtype: DType, activations: Activations) -> Self {
+        Self {
+            dtype,
+            columns: 256,
+            activations,
+            out_columns: 256,
+            d_state: 16,
+            d_conv: 4,
+            norm_dt_b_c: true,
+            subgroup: 1,
+            team: Team::default(),
+            tile: Tile::default(),
+            decode_scan: DecodeScan::default(),
+            scan: Scan::default(),
+            workgroup: 64,
+        }
     }
 }
 
-impl Dot {
-    /// The way for a (rows, columns) matrix.
-    pub fn of(rows: usize, columns: usize, x_in_vectors: bool) -> Self {
-        // Enough lanes to read long rows in few rounds; not so many that a short row leaves them idle.
-        let lanes = columns.div_ceil(UNIT_LEN).next_power_of_two().clamp(4, 64);
-        // Several rows share one reading of x where there are rows enough to fill a large GPU all the same.
-        let rows = if rows >= MANY_ROWS { 4 } else { 1 };
-        Self { x_in_vectors, lanes, rows }
-    }
-
-    fn teams(self) -> usize {
-        MATVEC_WORKGROUP / self.lanes
-    }
-
-    /// Rows of one workgroup.
-    pub(super) fn group_rows(self) -> usize {
-        self.teams() * self.rows
-    }
+/// Runs of 16 columns that a row of activations is padded to: whole units of weights.
+pub(super) fn runs(columns: usize) -> usize {
+    2 * columns.div_ceil(UNIT_LEN)
 }
 
-/// How a product of weights of this type reads x and multiplies a unit by it.
-fn dot_source(dtype: DType, dot: Dot) -> String {
-    macro_rules! source {
-        ($name:literal) => {
-            include_str!(concat!("shaders/dot/", $name, ".wgsl"))
-        };
-    }
-    let x = if dot.x_in_vectors { source!("x_vectors") } else { source!("x_values") };
-    let product = if has_quants(dtype) { source!("quants") } else { source!("values") };
-    [x, source!("unit_x"), product].concat()
-}
-
-/// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), the units of `dtype` where the
-/// kernel reads weights of any type, then its file.
-pub fn compose(kernel: &Kernel, variant: Variant) -> String {
-    let Variant { dtype, d_state, d_conv, dot, software } = variant;
+/// A kernel's whole WGSL: sizes as constants (arrays of `override` size fail in Safari), what it imports, then its file.
+pub fn compose(kernel: &Kernel, variant: &Variant) -> String {
     let mut wgsl = String::new();
+    let mut constant = |name: &str, value: usize| wgsl += &format!("const {name}: u32 = {value}u;\n");
+    let v = variant;
+    let (workgroup, lanes) = match kernel.name {
+        "dt_scan" => (v.decode_scan.channels * v.decode_scan.lanes, v.decode_scan.lanes),
+        "selective_scan" => (v.scan.channels * v.scan.lanes, v.scan.lanes),
+        "matmul" | "matmul_q8" => (v.tile.workgroup(), 1),
+        _ if kernel.parts.contains(&Part::RowProducts) => (v.team.workgroup(), v.team.lanes),
+        _ => (v.workgroup, 1),
+    };
+    constant("WORKGROUP", workgroup);
+    constant("LANES", lanes);
+    for part in kernel.parts {
+        match part {
+            Part::Units => {
+                constant("COLUMNS", v.columns);
+                constant("UNITS", v.columns.div_ceil(UNIT_LEN));
+                constant("ROW_VECTORS", device_row_bytes(v.dtype, v.columns) / 16);
+            }
+            Part::Read => constant("RUNS", runs(v.columns)),
+            Part::RowProducts => {
+                constant("TEAMS", v.team.teams);
+                constant("ROWS", v.team.rows);
+            }
+            Part::Sums => constant("SUBGROUP", v.subgroup),
+            Part::Batch => constant("MAX_SEQUENCES", MAX_SEQUENCES),
+            Part::Write => constant("OUT_RUNS", runs(v.out_columns)),
+            Part::MatMulParams => {
+                constant("TILE_ROWS", v.tile.rows);
+                constant("TILE_TOKENS", v.tile.tokens);
+                constant("OWN_ROWS", v.tile.own_rows);
+                constant("OWN_TOKENS", v.tile.own_tokens);
+                constant("UNITS_AT_ONCE", v.tile.units_at_once);
+            }
+            Part::Softplus => {}
+        }
+    }
     match kernel.name {
-        "conv1d_silu" => wgsl += &format!("const D_CONV: u32 = {d_conv}u;\n"),
-        "selective_scan" => wgsl += &format!("const D_STATE: u32 = {d_state}u;\n"),
-        "rms_norm" => wgsl += &format!("const WORKGROUP: u32 = {}u;\n", if software { 8 } else { 256 }),
-        "matvec" => {
-            wgsl += &format!("const LANES: u32 = {}u;\nconst TEAMS: u32 = {}u;\n", dot.lanes, dot.teams());
-            wgsl += &format!("const ROWS: u32 = {}u;\n", dot.rows);
+        "conv1d_silu" | "in_project" => constant("D_CONV", v.d_conv),
+        "split_dt_b_c" | "dt_scan" | "selective_scan" => constant("D_STATE", v.d_state),
+        _ => {}
+    }
+    match kernel.name {
+        "dt_scan" => constant("CHANNELS", v.decode_scan.channels),
+        "selective_scan" => {
+            constant("CHANNELS", v.scan.channels);
+            constant("STEPS", v.scan.steps);
         }
         _ => {}
     }
-    if kernel.decodes {
-        wgsl += &unit_source(dtype);
+    if matches!(kernel.name, "split_dt_b_c" | "dt_scan") {
+        wgsl += &format!("const NORM_DT_B_C: bool = {};\n", v.norm_dt_b_c);
     }
-    if kernel.name.starts_with("matvec") {
-        wgsl += &dot_source(dtype, dot);
+    for part in kernel.parts {
+        wgsl += &part_source(*part, variant);
     }
     wgsl + kernel.source
+}
+
+fn part_source(part: Part, variant: &Variant) -> String {
+    let quants = has_quants(variant.dtype);
+    match (part, variant.activations) {
+        (Part::Units, _) => return unit_source(variant.dtype) + "const BLOCKS: u32 = COLUMNS / BLOCK_LEN;\n",
+        (Part::Read, Activations::F32) => include_str!("shaders/acts/f32.wgsl"),
+        (Part::Read, Activations::Q8) => include_str!("shaders/acts/q8.wgsl"),
+        (Part::Write, Activations::F32) => include_str!("shaders/acts/write_f32.wgsl"),
+        (Part::Write, Activations::Q8) => include_str!("shaders/acts/write_q8.wgsl"),
+        (Part::RowProducts, activations) => {
+            let product = match (quants, activations) {
+                (true, Activations::Q8) => include_str!("shaders/products/quants_q8.wgsl"),
+                (true, Activations::F32) => include_str!("shaders/products/quants_f32.wgsl"),
+                (false, _) => include_str!("shaders/products/values.wgsl"),
+            };
+            return [product, include_str!("shaders/products/rows.wgsl")].concat();
+        }
+        (Part::Sums, _) if variant.subgroup > 1 => include_str!("shaders/sums/subgroup.wgsl"),
+        (Part::Sums, _) => include_str!("shaders/sums/tree.wgsl"),
+        (Part::Batch, _) => include_str!("shaders/parts/batch.wgsl"),
+        (Part::MatMulParams, _) => include_str!("shaders/parts/matmul_params.wgsl"),
+        (Part::Softplus, _) => include_str!("shaders/parts/softplus.wgsl"),
+    }
+    .into()
 }

@@ -1,17 +1,24 @@
 //! The GPU executor: the plan's kernels in WGSL, through wgpu. The only place that knows wgpu.
 
+mod chunk_tokens;
 mod compare;
 mod device;
-mod dispatch;
+mod drafts;
 mod executor;
 mod kernels;
 mod params;
 mod pipelines;
+mod shape;
+mod slots;
+mod stages;
+mod storage;
+mod timing;
 mod units;
 mod weights;
 
 pub use compare::{Difference, first_difference};
 pub use device::{Gpu, GpuOptions};
 pub use executor::GpuExecutor;
-pub use kernels::{Dot, KERNELS, Kernel, Variant, compose};
+pub use kernels::{KERNELS, Kernel, Variant, compose};
+pub use shape::{DecodeScan, Scan, Team, Tile};
 pub use units::unit_source;

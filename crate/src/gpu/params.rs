@@ -2,14 +2,21 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::executor::MAX_SEQUENCES;
+
 /// Changes with every submission; all else is fixed when the model is loaded.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct Batch {
-    /// Tokens of the chunk.
+    /// Tokens of each sequence.
     pub tokens: u32,
-    /// Of these, the last ones whose logits are wanted.
+    /// Sequences; row `s * tokens + t` is token t of sequence s.
+    pub sequences: u32,
+    /// Of all rows, the last ones whose logits are wanted.
     pub outputs: u32,
+    pub unused: u32,
+    /// Of each sequence: slot of the state that is read, slot of the state that is written, nothing, nothing.
+    pub slots: [[u32; 4]; MAX_SEQUENCES],
 }
 
 /// See `embed.wgsl`.
@@ -27,25 +34,57 @@ pub struct Embed {
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct RmsNorm {
     pub width: u32,
-    pub x_stride: u32,
-    pub x_start: u32,
-    pub out_stride: u32,
-    pub out_start: u32,
-    pub weighted: u32,
     pub to_outputs: u32,
     pub eps: f32,
 }
 
-/// See `matvec.wgsl` and `matmul.wgsl`, which share it.
+/// See `matvec.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct MatVec {
+    pub rows: u32,
+    pub first_row: u32,
+    pub width: u32,
+    pub scaled: u32,
+    pub eps: f32,
+}
+
+/// See `in_project.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct InProject {
+    pub rows: u32,
+    pub first_row: u32,
+    pub width: u32,
+    pub scaled: u32,
+    pub d_inner: u32,
+    pub eps: f32,
+}
+
+/// See `dt_scan.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct DtScan {
+    pub rows: u32,
+    pub first_row: u32,
+    pub d_inner: u32,
+    pub eps: f32,
+}
+
+/// See `out_project.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct OutProject {
+    pub rows: u32,
+    pub first_row: u32,
+}
+
+/// See `parts/matmul_params.wgsl`, which `matmul.wgsl` and `matmul_q8.wgsl` share.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct MatMul {
     pub rows: u32,
-    pub columns: u32,
-    pub row_vectors: u32,
     pub first_row: u32,
-    pub x_stride: u32,
-    pub x_start: u32,
     pub out_stride: u32,
     pub accumulate: u32,
     pub to_outputs: u32,
@@ -56,8 +95,14 @@ pub struct MatMul {
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct Conv1dSilu {
     pub d_inner: u32,
-    pub x_stride: u32,
-    pub x_start: u32,
+}
+
+/// See `split_dt_b_c.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct SplitDtBC {
+    pub dt_rank: u32,
+    pub eps: f32,
 }
 
 /// See `selective_scan.wgsl`.
@@ -65,9 +110,4 @@ pub struct Conv1dSilu {
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct SelectiveScan {
     pub d_inner: u32,
-    pub bc_stride: u32,
-    pub b_start: u32,
-    pub c_start: u32,
-    pub z_stride: u32,
-    pub z_start: u32,
 }

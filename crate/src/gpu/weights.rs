@@ -35,41 +35,76 @@ impl DeviceWeight {
     }
 }
 
-/// Row counts of the shards of a (rows, ...) matrix with `row_bytes` each, as large as a binding allows.
-fn shard_rows(rows: usize, row_bytes: usize, max_binding_bytes: u64) -> impl Iterator<Item = (usize, usize)> {
-    let per_shard = ((max_binding_bytes / row_bytes as u64) as usize).clamp(1, rows);
-    (0..rows).step_by(per_shard).map(move |first| (first, per_shard.min(rows - first)))
+/// Rows that a shard has a multiple of, where there are several: workgroups of the joined kernels own so many at the most.
+const SHARD_ROWS: usize = 32;
+
+/// Row counts of the shards of a (rows, ...) matrix with `row_bytes` each, as large as a binding allows. None where a binding
+/// holds fewer rows than a workgroup owns.
+fn shard_rows(rows: usize, row_bytes: usize, max_binding_bytes: u64) -> Option<impl Iterator<Item = (usize, usize)>> {
+    let fit = usize::try_from(max_binding_bytes / row_bytes as u64).unwrap_or(usize::MAX);
+    let per_shard = if fit >= rows { rows } else { fit / SHARD_ROWS * SHARD_ROWS };
+    (per_shard > 0).then(|| (0..rows).step_by(per_shard).map(move |first| (first, per_shard.min(rows - first))))
 }
 
-/// Reads a weight and writes it to the device. `progress` is called with each number of file bytes read.
-pub async fn upload(gpu: &Gpu, gguf: &Gguf, weight: &Weight, progress: &mut dyn FnMut(u64)) -> Result<DeviceWeight> {
-    let name = &weight.tensor.name;
-    let source = weight.tensor.dtype;
-    let file_row_bytes = (weight.tensor.bytes / weight.rows as u64) as usize;
-    // Kernels index elementwise weights as one plain array, so their rows must not be padded.
-    let (dtype, row_bytes) = match weight.elementwise {
+/// The type in which a weight lies on the device, and bytes of a row there. Kernels index elementwise weights as one plain
+/// array, so their rows are not padded.
+fn device_form(weight: &Weight) -> (DType, usize) {
+    match weight.elementwise {
         true => (DType::F32, 4 * weight.columns),
-        false => (source, device_row_bytes(source, weight.columns)),
-    };
-    if row_bytes as u64 > gpu.max_binding_bytes {
-        let what = format!("one row of {name} in one storage binding");
-        return Err(Error::OutOfMemory { what, needed: row_bytes as u64, available: Some(gpu.max_binding_bytes) });
+        false => (weight.tensor.dtype, device_row_bytes(weight.tensor.dtype, weight.columns)),
     }
-    let rows_at_once = (PIECE_BYTES / file_row_bytes).max(1);
+}
+
+/// Bytes that a weight takes on the device.
+pub(super) fn device_bytes(weight: &Weight) -> u64 {
+    (weight.rows * device_form(weight).1) as u64
+}
+
+/// Makes room for a weight.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] where a storage binding is too small for it.
+pub fn allocate(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
+    let (dtype, row_bytes) = device_form(weight);
+    let too_large = |rows: usize| Error::OutOfMemory {
+        what: format!("{} in one storage binding", weight.tensor.name),
+        needed: (rows * row_bytes) as u64,
+        available: Some(gpu.max_binding_bytes),
+    };
+    let rows = shard_rows(weight.rows, row_bytes, gpu.max_binding_bytes);
     let mut shards = Vec::new();
-    for (first_row, rows) in shard_rows(weight.rows, row_bytes, gpu.max_binding_bytes) {
+    for (first_row, rows) in rows.ok_or_else(|| too_large(SHARD_ROWS.min(weight.rows)))? {
         if weight.elementwise && rows < weight.rows {
-            let what = format!("{name} in one storage binding");
-            let needed = (row_bytes * weight.rows) as u64;
-            return Err(Error::OutOfMemory { what, needed, available: Some(gpu.max_binding_bytes) });
+            return Err(too_large(weight.rows));
         }
         let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(name),
+            label: Some(&weight.tensor.name),
             size: (rows * row_bytes) as u64,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        for piece in (0..rows).step_by(rows_at_once) {
+        shards.push(Shard { buffer, first_row, rows });
+    }
+    Ok(DeviceWeight { dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
+}
+
+/// Reads a weight and writes it to its room. `progress` is called with each number of file bytes read.
+///
+/// # Errors
+/// What reading gives.
+pub async fn upload(
+    gpu: &Gpu,
+    gguf: &Gguf,
+    weight: &Weight,
+    room: &DeviceWeight,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let source = weight.tensor.dtype;
+    let (_, row_bytes) = device_form(weight);
+    let file_row_bytes = (weight.tensor.bytes / weight.rows as u64) as usize;
+    let rows_at_once = (PIECE_BYTES / file_row_bytes).max(1);
+    for Shard { buffer, first_row, rows } in &room.shards {
+        for piece in (0..*rows).step_by(rows_at_once) {
             let count = rows_at_once.min(rows - piece);
             let offset = ((first_row + piece) * file_row_bytes) as u64;
             let bytes = gguf.read(&weight.tensor, offset, count * file_row_bytes).await?;
@@ -77,32 +112,38 @@ pub async fn upload(gpu: &Gpu, gguf: &Gguf, weight: &Weight, progress: &mut dyn 
             if weight.elementwise {
                 let mut values = vec![0.0f32; count * weight.columns];
                 decode_row(source, &bytes, &mut values);
-                gpu.queue.write_buffer(&buffer, at, bytemuck::cast_slice(&values));
+                gpu.queue.write_buffer(buffer, at, bytemuck::cast_slice(&values));
             } else {
-                gpu.queue.write_buffer(&buffer, at, &to_device_rows(source, weight.columns, &bytes));
+                gpu.queue.write_buffer(buffer, at, &to_device_rows(source, weight.columns, &bytes));
             }
             progress(bytes.len() as u64);
         }
-        shards.push(Shard { buffer, first_row, rows });
     }
-    Ok(DeviceWeight { dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shard_rows;
+    use super::{SHARD_ROWS, shard_rows};
 
     #[test]
     fn shards_cover_every_row_once_and_fit() {
-        for (rows, row_bytes, limit) in [(10, 64, 1000), (1, 4, 4), (7, 100, 250), (65024, 3360, 128 << 20), (3, 8, 9)]
-        {
+        let cases = [(10, 64, 1000), (1, 4, 4), (70, 100, 3300), (65024, 3360, 128 << 20), (64, 8, 256)];
+        for (rows, row_bytes, limit) in cases {
             let mut next = 0;
-            for (first, count) in shard_rows(rows, row_bytes, limit) {
+            for (first, count) in shard_rows(rows, row_bytes, limit).expect("a binding holds enough rows") {
                 assert_eq!(first, next);
+                assert!(first.is_multiple_of(SHARD_ROWS));
                 assert!(count * row_bytes <= limit as usize, "{count} rows of {row_bytes} bytes in {limit}");
                 next += count;
             }
             assert_eq!(next, rows);
         }
+    }
+
+    #[test]
+    fn a_binding_of_too_few_rows_is_refused() {
+        assert!(shard_rows(100, 64, 31 * 64).is_none());
+        assert!(shard_rows(8, 64, 8 * 64).is_some());
     }
 }

@@ -5,7 +5,7 @@
 //! "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", algorithm 2). Falcon-Mamba adds an RMS norm without
 //! weights on dt, B and C.
 
-use super::plan::{Buffer, BufferId, Plan, Rows, Step, View};
+use super::plan::{Buffer, BufferId, Plan, Rows, Step};
 use super::{Config, LayerWeights, Weights};
 
 /// Records the plan of a model. The same plan serves decode (T = 1) and prefill (T up to a chunk).
@@ -18,8 +18,10 @@ pub fn record(config: &Config, weights: &Weights) -> Plan {
         xz: r.buffer("xz", 2 * config.d_inner, Rows::Tokens),
         xi: r.buffer("xi", config.d_inner, Rows::Tokens),
         dbc: r.buffer("dbc", config.dbc_width(), Rows::Tokens),
-        dbc_normed: r.buffer("dbc_normed", config.dbc_width(), Rows::Tokens),
+        dt_low: r.buffer("dt_low", config.dt_rank, Rows::Tokens),
+        bc: r.buffer("bc", 2 * config.d_state, Rows::Tokens),
         dt: r.buffer("dt", config.d_inner, Rows::Tokens),
+        y: r.buffer("y", config.d_inner, Rows::Tokens),
     };
     r.steps.push(Step::Embed { table: weights.token_embd, out: scratch.x });
     for (layer, w) in weights.layers.iter().enumerate() {
@@ -30,9 +32,8 @@ pub fn record(config: &Config, weights: &Weights) -> Plan {
     // logits = W_head (rms_norm(x) * output_norm)
     let last = r.buffer("last", config.d_model, Rows::Outputs);
     let logits = r.buffer("logits", weights.vocab_size, Rows::Outputs);
-    let (x, out) = (r.all(scratch.x), r.all(last));
-    r.steps.push(Step::RmsNorm { x, weight: Some(weights.output_norm), eps: config.rms_eps, out });
-    r.steps.push(Step::MatMul { weight: weights.output, x: out, out: logits, accumulate: false });
+    r.steps.push(Step::RmsNorm { x: scratch.x, weight: weights.output_norm, eps: config.rms_eps, out: last });
+    r.steps.push(Step::MatMul { weight: weights.output, x: last, out: logits, accumulate: false });
     Plan { buffers: recorder.buffers, layers, head: recorder.steps, logits }
 }
 
@@ -42,8 +43,10 @@ struct Scratch {
     xz: BufferId,
     xi: BufferId,
     dbc: BufferId,
-    dbc_normed: BufferId,
+    dt_low: BufferId,
+    bc: BufferId,
     dt: BufferId,
+    y: BufferId,
 }
 
 struct Recorder {
@@ -57,41 +60,26 @@ impl Recorder {
         BufferId(self.buffers.len() - 1)
     }
 
-    fn all(&self, buffer: BufferId) -> View {
-        View { buffer, start: 0, width: self.buffers[buffer.0].width }
-    }
-
     fn layer(&mut self, config: &Config, s: &Scratch, layer: usize, w: &LayerWeights) {
-        let (d_inner, d_state, eps) = (config.d_inner, config.d_state, config.rms_eps);
-        let (x, h, xi_all) = (self.all(s.x), self.all(s.h), self.all(s.xi));
+        let eps = config.rms_eps;
 
         // h = rms_norm(x) * attn_norm
-        self.steps.push(Step::RmsNorm { x, weight: Some(w.attn_norm), eps, out: h });
+        self.steps.push(Step::RmsNorm { x: s.x, weight: w.attn_norm, eps, out: s.h });
 
         // xi, z = split(W_in h)
-        self.steps.push(Step::MatMul { weight: w.ssm_in, x: h, out: s.xz, accumulate: false });
-        let xi = View { buffer: s.xz, start: 0, width: d_inner };
-        let z = View { buffer: s.xz, start: d_inner, width: d_inner };
+        self.steps.push(Step::MatMul { weight: w.ssm_in, x: s.h, out: s.xz, accumulate: false });
 
         // xi = silu(conv1d(xi) + b_conv)
-        self.steps.push(Step::Conv1dSilu { x: xi, weight: w.conv1d_weight, bias: w.conv1d_bias, layer, out: s.xi });
+        let (weight, bias) = (w.conv1d_weight, w.conv1d_bias);
+        self.steps.push(Step::Conv1dSilu { xz: s.xz, weight, bias, layer, out: s.xi });
 
         // dt, B, C = split(W_x xi), each RMS-normalised where the model says so
-        self.steps.push(Step::MatMul { weight: w.ssm_x, x: xi_all, out: s.dbc, accumulate: false });
-        let mut start = 0;
-        let [dt, b, c] = [config.dt_rank, d_state, d_state].map(|width| {
-            let part = View { buffer: s.dbc, start, width };
-            start += width;
-            if !config.norm_dt_b_c {
-                return part;
-            }
-            let out = View { buffer: s.dbc_normed, ..part };
-            self.steps.push(Step::RmsNorm { x: part, weight: None, eps, out });
-            out
-        });
+        self.steps.push(Step::MatMul { weight: w.ssm_x, x: s.xi, out: s.dbc, accumulate: false });
+        let eps = config.norm_dt_b_c.then_some(eps);
+        self.steps.push(Step::SplitDtBC { dbc: s.dbc, eps, dt: s.dt_low, bc: s.bc });
 
         // D_t = softplus(W_dt dt + b_dt); the bias and softplus are the scan's
-        self.steps.push(Step::MatMul { weight: w.ssm_dt, x: dt, out: s.dt, accumulate: false });
+        self.steps.push(Step::MatMul { weight: w.ssm_dt, x: s.dt_low, out: s.dt, accumulate: false });
 
         // s = exp(D_t A) s + D_t B xi;  y = (C . s + D xi) * silu(z)
         self.steps.push(Step::SelectiveScan {
@@ -100,13 +88,13 @@ impl Recorder {
             dt_bias: w.ssm_dt_bias,
             a: w.ssm_a,
             d: w.ssm_d,
-            b,
-            c,
-            z,
+            bc: s.bc,
+            xz: s.xz,
             layer,
+            out: s.y,
         });
 
         // x = x + W_out y
-        self.steps.push(Step::MatMul { weight: w.ssm_out, x: xi_all, out: s.x, accumulate: true });
+        self.steps.push(Step::MatMul { weight: w.ssm_out, x: s.y, out: s.x, accumulate: true });
     }
 }

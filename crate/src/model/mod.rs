@@ -10,7 +10,7 @@ mod weights;
 
 pub use config::Config;
 pub use forward::record;
-pub use plan::{Buffer, BufferId, Plan, Rows, Step, View, WeightId};
+pub use plan::{Buffer, BufferId, Plan, Rows, Step, WeightId};
 pub use state::State;
 pub use tensors::{TensorKind, TensorSpec, tensors};
 pub use weights::{LayerWeights, Weight, Weights};

@@ -28,18 +28,7 @@ pub struct Buffer {
     pub rows: Rows,
 }
 
-/// Columns `start .. start + width` of every row of a buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
-    /// The buffer.
-    pub buffer: BufferId,
-    /// First column.
-    pub start: usize,
-    /// Number of columns.
-    pub width: usize,
-}
-
-/// One step. Each is one kernel, of the same name on every executor.
+/// One step. Each is one kernel, of the same name on every executor; an executor may also join neighbouring steps.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// `out = table[token]`, a row a token.
@@ -53,20 +42,20 @@ pub enum Step {
     /// wanted tokens are taken.
     RmsNorm {
         /// What is normalised, row by row.
-        x: View,
-        /// One factor a column, or none.
-        weight: Option<WeightId>,
+        x: BufferId,
+        /// One factor a column.
+        weight: WeightId,
         /// Added to the mean of squares.
         eps: f32,
-        /// As wide as `x`, in another buffer.
-        out: View,
+        /// As wide as `x`.
+        out: BufferId,
     },
     /// `out = W x`, or `out += W x`.
     MatMul {
         /// (out.width, x.width).
         weight: WeightId,
         /// (T, columns).
-        x: View,
+        x: BufferId,
         /// (T, rows).
         out: BufferId,
         /// True for `+=`: the residual.
@@ -74,8 +63,8 @@ pub enum Step {
     },
     /// `out = silu(conv1d(x) + bias)`, causal and depthwise; the layer's convolution state is read and left behind.
     Conv1dSilu {
-        /// (T, d_inner).
-        x: View,
+        /// x in its first half: (T, 2 d_inner).
+        xz: BufferId,
         /// (d_inner, d_conv).
         weight: WeightId,
         /// (d_inner).
@@ -85,10 +74,20 @@ pub enum Step {
         /// (T, d_inner).
         out: BufferId,
     },
-    /// The selective scan and its gate, in place: `x` becomes `(C . s + D x) * silu(z)`; the layer's SSM state is read and
-    /// left behind. In place because eight storage buffers are all that WebGPU promises a kernel.
+    /// `dt, B, C = split(dbc)`, each divided by its root mean square where the model says so.
+    SplitDtBC {
+        /// (T, dt_rank + 2 d_state).
+        dbc: BufferId,
+        /// Added to the means of squares; none where nothing is normalised.
+        eps: Option<f32>,
+        /// (T, dt_rank).
+        dt: BufferId,
+        /// B, then C: (T, 2 d_state).
+        bc: BufferId,
+    },
+    /// The selective scan and its gate: `out = (C . s + D x) * silu(z)`; the layer's SSM state is read and left behind.
     SelectiveScan {
-        /// The input, and the output: (T, d_inner).
+        /// The input: (T, d_inner).
         x: BufferId,
         /// Time step before bias and softplus: (T, d_inner).
         dt: BufferId,
@@ -98,25 +97,37 @@ pub enum Step {
         a: WeightId,
         /// D: (d_inner).
         d: WeightId,
-        /// B: (T, d_state).
-        b: View,
-        /// C, in the same buffer as B: (T, d_state).
-        c: View,
-        /// The gate: (T, d_inner).
-        z: View,
+        /// B, then C: (T, 2 d_state).
+        bc: BufferId,
+        /// The gate z in its second half: (T, 2 d_inner).
+        xz: BufferId,
         /// Whose state.
         layer: usize,
+        /// (T, d_inner).
+        out: BufferId,
     },
 }
 
 impl Step {
-    /// The buffer that it writes.
+    /// The buffer that it writes, the first of two for [`Step::SplitDtBC`].
     pub fn output(&self) -> BufferId {
         match self {
-            Self::Embed { out, .. } | Self::MatMul { out, .. } | Self::Conv1dSilu { out, .. } => *out,
-            Self::RmsNorm { out, .. } => out.buffer,
-            Self::SelectiveScan { x, .. } => *x,
+            Self::Embed { out, .. }
+            | Self::RmsNorm { out, .. }
+            | Self::MatMul { out, .. }
+            | Self::Conv1dSilu { out, .. }
+            | Self::SelectiveScan { out, .. } => *out,
+            Self::SplitDtBC { dt, .. } => *dt,
         }
+    }
+
+    /// Every buffer that it writes.
+    pub fn outputs(&self) -> impl Iterator<Item = BufferId> + use<> {
+        let second = match self {
+            Self::SplitDtBC { bc, .. } => Some(*bc),
+            _ => None,
+        };
+        std::iter::once(self.output()).chain(second)
     }
 }
 
@@ -137,5 +148,10 @@ impl Plan {
     /// The buffer with this id.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0]
+    }
+
+    /// All steps, of the layers and then of the head.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.layers.iter().chain(&self.head)
     }
 }

@@ -72,10 +72,10 @@ pub fn open(file: &Path) -> (Gguf, Config, Weights) {
 
 /// Logits of every token, from a fresh state, in chunks as large as the executor takes.
 pub fn prefill(executor: &mut dyn Executor, ids: &[u32]) -> Vec<Vec<f32>> {
-    executor.write_state(&State::new(&executor.config().clone())).unwrap();
+    executor.reset(0).unwrap();
     let mut rows = Vec::new();
-    for chunk in ids.chunks(executor.max_tokens()) {
-        let logits = pollster::block_on(executor.forward(chunk, Outputs::Each)).unwrap();
+    for chunk in ids.chunks(executor.max_tokens().min(executor.max_outputs())) {
+        let logits = pollster::block_on(executor.forward(0, chunk, Outputs::Each)).unwrap();
         rows.extend(logits.chunks_exact(executor.vocab_size()).map(<[f32]>::to_vec));
     }
     rows
@@ -145,7 +145,7 @@ fn check_greedy(executor: &mut dyn Executor, case: &Case, mut logits: Vec<f32>, 
             assert!(margin < error, "{name}: greedy token {step} is {token}, not {expected} (margin {margin})");
             return;
         }
-        logits = pollster::block_on(executor.forward(&[token], Outputs::Last)).unwrap();
+        logits = pollster::block_on(executor.forward(0, &[token], Outputs::Last)).unwrap();
     }
 }
 

@@ -8,7 +8,7 @@ use web_mamba::Result;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::engine::Model;
 use web_mamba::error::Error;
-use web_mamba::executor::{Executor, Outputs};
+use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
 use web_mamba::model::{Config, Weights};
 
@@ -67,6 +67,7 @@ impl Bench {
             "load_seconds": load_seconds, "bytes_per_token": info.bytes_per_token,
             "state_bytes": info.state_bytes, "memory_bytes": info.memory_bytes,
             "peak_memory_bytes": peak_memory(), "backend": info.backend, "adapter": info.adapter,
+            "activations": info.activations,
         });
         let plain = || {
             format!(
@@ -106,7 +107,7 @@ fn decode(model: &mut Model, count: usize) -> Result<Vec<f64>> {
     let mut seconds = Vec::with_capacity(count);
     for token in tokens {
         let start = Instant::now();
-        pollster::block_on(model.executor().forward(&[token], Outputs::Last))?;
+        pollster::block_on(model.executor().forward(0, &[token], Outputs::Last))?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
@@ -143,7 +144,7 @@ impl Compare {
         let weights = Weights::find(&gguf, &config)?;
         let difference = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
-            let mut gpu = GpuExecutor::load(gpu, &gguf, &config, &weights, &mut |_| {}).await?;
+            let mut gpu = GpuExecutor::load(gpu, &gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
             let mut cpu = CpuExecutor::load(&gguf, &config, &weights, &mut |_| {}).await?;
             for chunk in some_tokens(self.tokens, weights.vocab_size).chunks(cpu.max_tokens()) {
                 let difference = first_difference(&mut cpu, &mut gpu, chunk, self.tolerance).await?;

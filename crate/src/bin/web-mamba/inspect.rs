@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use web_mamba::Result;
-use web_mamba::executor::Memory;
 use web_mamba::gguf::{Array, Gguf, Value};
+use web_mamba::gpu::GpuExecutor;
 use web_mamba::model::{Config, Weights};
 
 use crate::open::open_gguf;
@@ -49,7 +49,7 @@ impl Inspect {
 }
 
 fn describe(config: &Config, weights: &Weights) -> Json {
-    let memory = Memory::needed(config, weights);
+    let memory = GpuExecutor::memory_needed(config, weights);
     json!({
         "d_model": config.d_model, "d_inner": config.d_inner, "d_state": config.d_state, "d_conv": config.d_conv,
         "dt_rank": config.dt_rank, "layers": config.n_layers, "vocab_size": weights.vocab_size, "rms_eps": config.rms_eps,

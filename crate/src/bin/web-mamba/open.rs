@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use web_mamba::Result;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
+use web_mamba::executor::Activations;
 use web_mamba::gguf::Gguf;
 use web_mamba::gpu::GpuOptions;
 use web_mamba::source::{ByteSource, FileSource};
@@ -28,6 +29,9 @@ pub struct ModelArguments {
     /// Where to run it.
     #[arg(long, value_enum, default_value = "auto")]
     pub backend: Backend,
+    /// How matrix products see their input: as it is, or in 8 bits. By default what is fastest here.
+    #[arg(long, value_enum)]
+    pub activations: Option<ActivationsArgument>,
     /// Only a GPU whose name contains this.
     #[arg(long)]
     pub adapter: Option<String>,
@@ -36,7 +40,21 @@ pub struct ModelArguments {
     pub max_binding_bytes: Option<u64>,
 }
 
+/// [`Activations`], on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ActivationsArgument {
+    F32,
+    Q8,
+}
+
 impl ModelArguments {
+    pub fn activations(&self) -> Option<Activations> {
+        self.activations.map(|activations| match activations {
+            ActivationsArgument::F32 => Activations::F32,
+            ActivationsArgument::Q8 => Activations::Q8,
+        })
+    }
+
     pub fn gpu_options(&self) -> GpuOptions {
         GpuOptions { adapter: self.adapter.clone(), max_binding_bytes: self.max_binding_bytes, ..GpuOptions::default() }
     }
@@ -49,7 +67,7 @@ impl ModelArguments {
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
         let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
-        let options = LoadOptions { backend, unix_seconds, gpu: self.gpu_options() };
+        let options = LoadOptions { backend, unix_seconds, activations: self.activations(), gpu: self.gpu_options() };
         pollster::block_on(Model::load(sources(&self.file)?, &options, &mut |_, _| {}))
     }
 }

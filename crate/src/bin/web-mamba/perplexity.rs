@@ -34,11 +34,12 @@ impl Perplexity {
         }
         model.begin()?;
         let executor = model.executor();
-        let (vocab_size, max_tokens) = (executor.vocab_size(), executor.max_tokens());
+        let vocab_size = executor.vocab_size();
+        let max_tokens = executor.max_tokens().min(executor.max_outputs());
         let mut loss = 0.0;
         // Each token but the last predicts the one after it.
         for (chunk, predicted) in tokens[..tokens.len() - 1].chunks(max_tokens).zip(tokens[1..].chunks(max_tokens)) {
-            let logits = pollster::block_on(executor.forward(chunk, Outputs::Each))?;
+            let logits = pollster::block_on(executor.forward(0, chunk, Outputs::Each))?;
             for (row, &token) in logits.chunks_exact(vocab_size).zip(predicted) {
                 loss -= log_probability(row, token as usize);
             }

@@ -21,10 +21,10 @@ pub struct Profile {
     json: bool,
 }
 
-/// One kind of step, in all layers together: what it is, and the bytes of weights that it reads.
+/// One kind of stage, in all layers together: the steps that it joins, and the bytes of weights that it reads.
 struct Kind {
     name: String,
-    steps: Vec<usize>,
+    stages: Vec<usize>,
     bytes: u64,
 }
 
@@ -38,12 +38,14 @@ impl Profile {
         let weights = Weights::find(&gguf, &config)?;
         let rows = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
-            let executor = GpuExecutor::load(gpu, &gguf, &config, &weights, &mut |_| {}).await?;
+            let activations = self.model.activations().unwrap_or_else(|| gpu.best_activations());
+            let load = GpuExecutor::load;
+            let executor = load(gpu, &gguf, &config, &weights, activations, &mut |_| {}).await?;
             let mut rows = Vec::new();
-            for kind in kinds(&executor, &config, &weights) {
+            for kind in kinds(&executor, self.tokens, &weights) {
                 let mut seconds = Vec::with_capacity(RUNS);
                 for _ in 0..RUNS {
-                    seconds.push(executor.time_steps(&kind.steps, self.tokens).await?.as_secs_f64());
+                    seconds.push(executor.time_stages(&kind.stages, self.tokens).await?.as_secs_f64());
                 }
                 seconds.sort_by(f64::total_cmp);
                 rows.push((kind, seconds[RUNS / 2]));
@@ -52,19 +54,19 @@ impl Profile {
         })?;
         let values = rows.iter().map(|(kind, seconds)| {
             json!({
-                "step": kind.name, "dispatches": kind.steps.len(), "milliseconds": 1e3 * seconds,
+                "stage": kind.name, "dispatches": kind.stages.len(), "milliseconds": 1e3 * seconds,
                 "bytes": kind.bytes, "gigabytes_per_second": kind.bytes as f64 / seconds / 1e9,
             })
         });
         let total: f64 = rows.iter().map(|(_, seconds)| 1e3 * seconds).sum();
-        print(self.json, &json!({ "steps": values.collect::<Vec<_>>(), "milliseconds": total }), || {
+        print(self.json, &json!({ "stages": values.collect::<Vec<_>>(), "milliseconds": total }), || {
             let line = |(kind, seconds): &(Kind, f64)| {
                 let rate = kind.bytes as f64 / seconds / 1e9;
                 format!(
-                    "{:28} {:4} x {:8.1} us  {rate:8.1} GB/s\n",
+                    "{:36} {:4} x {:8.1} us  {rate:8.1} GB/s\n",
                     kind.name,
-                    kind.steps.len(),
-                    1e6 * seconds / kind.steps.len() as f64
+                    kind.stages.len(),
+                    1e6 * seconds / kind.stages.len() as f64
                 )
             };
             rows.iter().map(line).collect::<String>() + &format!("{total:.2} ms in all")
@@ -72,32 +74,38 @@ impl Profile {
     }
 }
 
-/// The same step of every layer is one kind: together they read more than any cache keeps.
-fn kinds(executor: &GpuExecutor, config: &Config, weights: &Weights) -> Vec<Kind> {
-    let plan = executor.plan();
-    let per_layer = (plan.layers.len() - 1) / config.n_layers;
-    let steps: Vec<&Step> = plan.layers.iter().chain(&plan.head).collect();
-    let kind = |indices: Vec<usize>| Kind {
-        name: name(steps[indices[0]], weights),
-        bytes: indices.iter().map(|&i| bytes(steps[i], weights)).sum(),
-        steps: indices,
-    };
-    let layers = (1..=per_layer).map(|first| (0..config.n_layers).map(|n| first + n * per_layer).collect());
-    let head = (plan.layers.len()..steps.len()).map(|i| vec![i]);
-    std::iter::once(vec![0]).chain(layers).chain(head).map(kind).collect()
+/// The same stage of every layer is one kind: together they read more than any cache keeps.
+fn kinds(executor: &GpuExecutor, tokens: usize, weights: &Weights) -> Vec<Kind> {
+    let steps: Vec<&Step> = executor.plan().steps().collect();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for (number, (range, _)) in executor.stage_steps(tokens).into_iter().enumerate() {
+        let steps = &steps[range];
+        let names: Vec<_> = steps.iter().map(|step| name(step, weights)).collect();
+        let name = names.join(" + ");
+        let bytes: u64 = steps.iter().map(|step| bytes(step, weights)).sum();
+        match kinds.iter_mut().find(|kind| kind.name == name) {
+            Some(kind) => {
+                kind.stages.push(number);
+                kind.bytes += bytes;
+            }
+            None => kinds.push(Kind { name, stages: vec![number], bytes }),
+        }
+    }
+    kinds
 }
 
 fn name(step: &Step, weights: &Weights) -> String {
     match step {
         Step::Embed { .. } => "embed".into(),
-        Step::RmsNorm { .. } => "rms_norm".into(),
+        Step::RmsNorm { .. } => "norm".into(),
         Step::MatMul { weight, .. } => {
             let tensor = &weights.get(*weight).tensor;
             let short = tensor.name.split('.').rev().nth(1).unwrap_or(&tensor.name);
-            format!("matmul {short} {}", tensor.dtype)
+            format!("{short} {}", tensor.dtype)
         }
-        Step::Conv1dSilu { .. } => "conv1d_silu".into(),
-        Step::SelectiveScan { .. } => "selective_scan".into(),
+        Step::Conv1dSilu { .. } => "conv".into(),
+        Step::SplitDtBC { .. } => "split".into(),
+        Step::SelectiveScan { .. } => "scan".into(),
     }
 }
 

@@ -1,99 +1,82 @@
-// Matrix product of one shard: out[t, first_row + r] = W[r] . x[t], or += where accumulating. Serves prefill.
-// W: (rows, columns) in planes; x: a view of (T, x_stride); out: (T, out_stride).
-// Grid: (ceil(rows / TILE), ceil(T / TILE), 1); a workgroup owns a TILE x TILE piece of out, an invocation 4 x 4 of it.
-// Unit by unit, half of the invocations decode the weights of a row each, half read the x of a token each, both into workgroup
-// memory. Twin: cpu::kernels::matmul.
-
-struct Params { // twin: params::MatMul
-    rows: u32,
-    columns: u32,
-    row_vectors: u32,
-    first_row: u32,
-    x_stride: u32,
-    x_start: u32,
-    out_stride: u32,
-    accumulate: u32,
-    to_outputs: u32, // 1: x has a row a wanted token, 0: a row a token
-}
-
-struct Batch { // twin: params::Batch
-    tokens: u32,
-    outputs: u32,
-}
-
-const TILE: u32 = 32u;
-const WORKGROUP: u32 = 64u;
+// Matrix product of one shard in f32: out[t, first_row + r] = W[r] . x[t], or += where accumulating. Serves prefill.
+// W: (rows, COLUMNS) in units; acts: (T) rows; out: (T, out_stride).
+// Grid: (ceil(rows / TILE_ROWS), ceil(T / TILE_TOKENS), 1); an invocation owns OWN_ROWS x OWN_TOKENS of the tile, spread over
+// it. A unit of each row is decoded once per tile, into workgroup memory. Twin: cpu::kernels::matmul.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> batch: Batch;
-@group(0) @binding(3) var<storage, read> x: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-// Both (UNIT_LEN columns, TILE): entry [k][i] is column k of the unit's runs, of row, or of token, i.
-var<workgroup> w_tile: array<f32, UNIT_LEN * TILE>;
-var<workgroup> x_tile: array<f32, UNIT_LEN * TILE>;
+const ROWS_APART: u32 = TILE_ROWS / OWN_ROWS;
+const TOKENS_APART: u32 = TILE_TOKENS / OWN_TOKENS;
+// One more vector than a unit has, so that neighbouring rows begin in different banks.
+const STRIDE: u32 = 9u;
 
-fn load_weights(row: u32, unit: u32, i: u32) {
-    // Past the last row the last one is read again: its sums are not written.
-    let at = min(row, params.rows - 1u) * params.row_vectors;
-    let values = unit_values(at, params.columns / BLOCK_LEN, unit);
-    for (var quad = 0u; quad < 8u; quad++) {
-        let four = values[quad];
-        let to = 4u * quad * TILE + i;
-        w_tile[to] = four.x;
-        w_tile[to + TILE] = four.y;
-        w_tile[to + 2u * TILE] = four.z;
-        w_tile[to + 3u * TILE] = four.w;
+// (rows, STRIDE): the 8 vectors of a unit, run A before run B.
+var<workgroup> w_tile: array<vec4<f32>, TILE_ROWS * STRIDE>;
+// (tokens, STRIDE): the same columns.
+var<workgroup> x_tile: array<vec4<f32>, TILE_TOKENS * STRIDE>;
+
+fn load_weights(first_row: u32, unit: u32, local: u32) {
+    for (var i = local; i < TILE_ROWS; i += WORKGROUP) {
+        // Past the last row the last one is read again: its products are not written.
+        let w = unit_values(min(first_row + i, params.rows - 1u) * ROW_VECTORS, BLOCKS, unit);
+        let at = i * STRIDE;
+        w_tile[at] = w[0];
+        w_tile[at + 1u] = w[1];
+        w_tile[at + 2u] = w[2];
+        w_tile[at + 3u] = w[3];
+        w_tile[at + 4u] = w[4];
+        w_tile[at + 5u] = w[5];
+        w_tile[at + 6u] = w[6];
+        w_tile[at + 7u] = w[7];
     }
 }
 
-fn load_x(token: u32, tokens: u32, unit: u32, i: u32) {
-    let columns = unit_columns(unit);
-    let at = min(token, tokens - 1u) * params.x_stride + params.x_start;
-    for (var k = 0u; k < UNIT_LEN; k++) {
-        let column = select(columns.x + k, columns.y + k - 16u, k >= 16u);
-        // Weights past the last column are zero, but x there is not ours and may not be finite.
-        x_tile[k * TILE + i] = select(0.0, x[at + column], column < params.columns);
+fn load_x(first_token: u32, tokens: u32, unit: u32, local: u32) {
+    let runs = unit_columns(unit) / 16u;
+    for (var i = local; i < TILE_TOKENS * 8u; i += WORKGROUP) {
+        let token = min(first_token + i / 8u, tokens - 1u);
+        let run = select(runs.x, runs.y, i % 8u >= 4u);
+        x_tile[i / 8u * STRIDE + i % 8u] = run_values(token * ACT_VECTORS, run, i % 4u);
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let tokens = select(batch.tokens, batch.outputs, params.to_outputs == 1u);
-    let first_row = group.x * TILE;
-    let first_token = group.y * TILE;
-    let my_row = 4u * (local % 8u);
-    let my_token = 4u * (local / 8u);
+    let tokens = select(batch.tokens * batch.sequences, batch.outputs, params.to_outputs == 1u);
+    let first_row = group.x * TILE_ROWS;
+    let first_token = group.y * TILE_TOKENS;
+    let my_row = local % ROWS_APART;
+    let my_token = local / ROWS_APART;
 
-    // sums[i] holds the four rows of token my_token + i.
-    var sums = array<vec4<f32>, 4>(vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0));
-    let units = (params.columns + UNIT_LEN - 1u) / UNIT_LEN;
-    for (var unit = 0u; unit < units; unit++) {
-        if local < TILE {
-            load_weights(first_row + local, unit, local);
-        } else {
-            load_x(first_token + local - TILE, tokens, unit, local - TILE);
-        }
+    var sums: array<array<f32, OWN_TOKENS>, OWN_ROWS>;
+    for (var unit = 0u; unit < UNITS; unit++) {
+        load_weights(first_row, unit, local);
+        load_x(first_token, tokens, unit, local);
         workgroupBarrier();
-        for (var k = 0u; k < UNIT_LEN; k++) {
-            let w_at = k * TILE + my_row;
-            let x_at = k * TILE + my_token;
-            let w = vec4(w_tile[w_at], w_tile[w_at + 1u], w_tile[w_at + 2u], w_tile[w_at + 3u]);
-            sums[0] += w * x_tile[x_at];
-            sums[1] += w * x_tile[x_at + 1u];
-            sums[2] += w * x_tile[x_at + 2u];
-            sums[3] += w * x_tile[x_at + 3u];
+        for (var k = 0u; k < 8u; k++) {
+            var w: array<vec4<f32>, OWN_ROWS>;
+            for (var r = 0u; r < OWN_ROWS; r++) {
+                w[r] = w_tile[(my_row + r * ROWS_APART) * STRIDE + k];
+            }
+            for (var t = 0u; t < OWN_TOKENS; t++) {
+                let x = x_tile[(my_token + t * TOKENS_APART) * STRIDE + k];
+                for (var r = 0u; r < OWN_ROWS; r++) {
+                    sums[r][t] += dot(w[r], x);
+                }
+            }
         }
         workgroupBarrier();
     }
 
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            let token = first_token + my_token + i;
-            let row = first_row + my_row + j;
+    for (var t = 0u; t < OWN_TOKENS; t++) {
+        for (var r = 0u; r < OWN_ROWS; r++) {
+            let token = first_token + my_token + t * TOKENS_APART;
+            let row = first_row + my_row + r * ROWS_APART;
             if token < tokens && row < params.rows {
                 let at = token * params.out_stride + params.first_row + row;
-                out[at] = select(0.0, out[at], params.accumulate == 1u) + sums[i][j];
+                out[at] = select(0.0, out[at], params.accumulate == 1u) + sums[r][t];
             }
         }
     }

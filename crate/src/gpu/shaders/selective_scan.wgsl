@@ -1,71 +1,113 @@
-// Selective scan and gate, in place: s = exp(D_t A) s + D_t B x;  x = (C . s + D x) * silu(z),  D_t = softplus(dt + dt_bias).
-// x: (T, d_inner), input and output; dt: (T, d_inner); a: (d_inner, D_STATE), negative; bc: views of (T, bc_stride);
-// z: a view of (T, z_stride); state: (d_inner, D_STATE).
-// Grid: (ceil(d_inner / 64), 1, 1); an invocation owns a channel and walks through time. Twin: cpu::kernels::selective_scan.
+// Selective scan and gate over the rows of all sequences:
+//     s = exp(D_t A) s + D_t B xi;  y = (C . s + D xi) * silu(z),  D_t = softplus(dt + bias)
+// dt, xi: (rows, d_inner); bias_d: (2, d_inner), the bias of dt, then D; a: (d_inner, D_STATE), negative; bc: (rows,
+// 2 D_STATE); xz: (rows, 2 d_inner), z its second half; state: (slots, d_inner, D_STATE); out_acts: y as activations.
+// Grid: (ceil(d_inner / CHANNELS), sequences, 1). LANES invocations share the states of a channel and walk through time,
+// STEPS tokens at once: what these need is brought to workgroup memory together, and what they made leaves it together.
+// Twin: cpu::kernels::selective_scan.
 
 struct Params { // twin: params::SelectiveScan
     d_inner: u32,
-    bc_stride: u32,
-    b_start: u32,
-    c_start: u32,
-    z_stride: u32,
-    z_start: u32,
-}
-
-struct Batch { // twin: params::Batch
-    tokens: u32,
-    outputs: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> batch: Batch;
 @group(0) @binding(2) var<storage, read> dt: array<f32>;
-@group(0) @binding(3) var<storage, read> dt_bias: array<f32>;
+@group(0) @binding(3) var<storage, read> bias_d: array<f32>;
 @group(0) @binding(4) var<storage, read> a: array<f32>;
-@group(0) @binding(5) var<storage, read> d: array<f32>;
-@group(0) @binding(6) var<storage, read> bc: array<f32>;
-@group(0) @binding(7) var<storage, read> z: array<f32>;
-@group(0) @binding(8) var<storage, read_write> x: array<f32>;
-@group(0) @binding(9) var<storage, read_write> state: array<f32>;
+@group(0) @binding(5) var<storage, read> bc: array<f32>;
+@group(0) @binding(6) var<storage, read> xi: array<f32>;
+@group(0) @binding(7) var<storage, read> xz: array<f32>;
+@group(0) @binding(8) var<storage, read_write> state: array<f32>;
+@group(0) @binding(9) var<storage, read_write> out_acts: array<u32>;
 
-// ln(1 + u) for 0 <= u <= 1 as 2 atanh(u / (2 + u)). WGSL's log is only exact to 2^-21 near 1, which would cost small
-// time steps most of their digits; the series' first term left out is below 2^-26 of the sum.
-fn ln_1p(u: f32) -> f32 {
-    let s = u / (2.0 + u);
-    let q = s * s;
-    let tail = 1.0 / 9.0 + q * (1.0 / 11.0 + q * (1.0 / 13.0 + q * (1.0 / 15.0)));
-    return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * tail))));
+const STATES: u32 = (D_STATE + LANES - 1u) / LANES;
+
+// All (STEPS, ...): B and C of a token; time step, input and gate of a channel, of which y takes the input's place.
+var<workgroup> bc_of: array<f32, STEPS * 2u * D_STATE>;
+var<workgroup> step_of: array<f32, STEPS * CHANNELS>;
+var<workgroup> input_of: array<f32, STEPS * CHANNELS>;
+var<workgroup> gate_of: array<f32, STEPS * CHANNELS>;
+
+fn load_steps(first_row: u32, steps: u32, first_channel: u32, local: u32) {
+    for (var i = local; i < steps * 2u * D_STATE; i += WORKGROUP) {
+        bc_of[i] = bc[first_row * 2u * D_STATE + i];
+    }
+    for (var i = local; i < steps * CHANNELS; i += WORKGROUP) {
+        // Past the last channel the last one is read again.
+        let channel = min(first_channel + i % CHANNELS, params.d_inner - 1u);
+        let row = first_row + i / CHANNELS;
+        step_of[i] = softplus(dt[row * params.d_inner + channel] + bias_d[channel]);
+        input_of[i] = xi[row * params.d_inner + channel];
+        let gate = xz[(2u * row + 1u) * params.d_inner + channel];
+        gate_of[i] = gate / (1.0 + exp(-gate));
+    }
 }
 
-fn softplus(v: f32) -> f32 {
-    return select(max(v, 0.0) + ln_1p(exp(-abs(v))), v, v > 20.0);
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let channel = id.x;
-    if channel >= params.d_inner {
-        return;
-    }
-    var s: array<f32, D_STATE>;
-    for (var n = 0u; n < D_STATE; n++) {
-        s[n] = state[channel * D_STATE + n];
-    }
-    for (var t = 0u; t < batch.tokens; t++) {
-        let at = t * params.d_inner + channel;
-        let bc_row = t * params.bc_stride;
-        let input = x[at];
-        let step = softplus(dt[at] + dt_bias[channel]);
-        var y = 0.0;
-        for (var n = 0u; n < D_STATE; n++) {
-            let b = bc[bc_row + params.b_start + n];
-            s[n] = exp(step * a[channel * D_STATE + n]) * s[n] + step * b * input;
-            y += bc[bc_row + params.c_start + n] * s[n];
+fn write_steps(first_row: u32, steps: u32, first_channel: u32, local: u32) {
+    const RUNS_HERE: u32 = CHANNELS / 16u;
+    for (var i = local; i < steps * RUNS_HERE; i += WORKGROUP) {
+        let run = first_channel / 16u + i % RUNS_HERE;
+        if 16u * run < params.d_inner {
+            var values: array<f32, 16>;
+            for (var j = 0u; j < min(16u, params.d_inner - 16u * run); j++) {
+                values[j] = input_of[16u * i + j];
+            }
+            write_run(first_row + i / RUNS_HERE, run, &values);
         }
-        let gate = z[t * params.z_stride + params.z_start + channel];
-        x[at] = (y + d[channel] * input) * gate / (1.0 + exp(-gate));
     }
-    for (var n = 0u; n < D_STATE; n++) {
-        state[channel * D_STATE + n] = s[n];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = local % LANES;
+    let own = local / LANES;
+    let first_channel = CHANNELS * group.x;
+    let channel = min(first_channel + own, params.d_inner - 1u);
+    let slots = batch.slots[group.y];
+    let d = bias_d[params.d_inner + channel];
+
+    var s: array<f32, STATES>;
+    var a_of: array<f32, STATES>;
+    for (var i = 0u; i < STATES; i++) {
+        let n = lane + i * LANES;
+        if n < D_STATE {
+            s[i] = state[(slots.x * params.d_inner + channel) * D_STATE + n];
+            a_of[i] = a[channel * D_STATE + n];
+        }
+    }
+    for (var t = 0u; t < batch.tokens; t += STEPS) {
+        let first_row = group.y * batch.tokens + t;
+        let steps = min(STEPS, batch.tokens - t);
+        load_steps(first_row, steps, first_channel, local);
+        workgroupBarrier();
+        for (var k = 0u; k < steps; k++) {
+            let at = k * CHANNELS + own;
+            let step = step_of[at];
+            let input = input_of[at];
+            var y = 0.0;
+            for (var i = 0u; i < STATES; i++) {
+                let n = lane + i * LANES;
+                if n < D_STATE {
+                    s[i] = exp(step * a_of[i]) * s[i] + step * bc_of[k * 2u * D_STATE + n] * input;
+                    y += bc_of[k * 2u * D_STATE + D_STATE + n] * s[i];
+                }
+            }
+            y = team_sum(y, local);
+            if lane == 0u {
+                input_of[at] = (y + d * input) * gate_of[at];
+            }
+        }
+        workgroupBarrier();
+        write_steps(first_row, steps, first_channel, local);
+        workgroupBarrier();
+    }
+    if first_channel + own < params.d_inner {
+        for (var i = 0u; i < STATES; i++) {
+            let n = lane + i * LANES;
+            if n < D_STATE {
+                state[(slots.y * params.d_inner + channel) * D_STATE + n] = s[i];
+            }
+        }
     }
 }

@@ -1,0 +1,39 @@
+// Matrix-vector products for decode. A workgroup owns TEAMS * ROWS rows: the LANES invocations of a team multiply ROWS rows,
+// so that each reads its part of x once for all of them; neighbouring lanes take neighbouring units, which are neighbouring
+// vectors of a plane.
+
+// Products of ROWS rows from `first` on with row 0 of the activations, for each lane of the team.
+fn row_products(first: u32, rows: u32, local: u32) -> array<f32, ROWS> {
+    var sums: array<f32, ROWS>;
+    for (var unit = local % LANES; unit < UNITS; unit += LANES) {
+        let x = unit_x(0u, unit);
+        for (var r = 0u; r < ROWS; r++) {
+            // Past the last row the last one is read again: cheaper than a branch, and its sum is not used.
+            sums[r] += unit_dot(min(first + r, rows - 1u) * ROW_VECTORS, unit, x);
+        }
+    }
+    for (var r = 0u; r < ROWS; r++) {
+        sums[r] = team_sum(sums[r], local);
+    }
+    return sums;
+}
+
+// The product that a lane is to finish: lane r of a team has row `first + r`.
+fn own_product(sums: array<f32, ROWS>, lane: u32) -> f32 {
+    var all = sums;
+    var own = all[0];
+    for (var r = 1u; r < ROWS; r++) {
+        own = select(own, all[r], lane == r);
+    }
+    return own;
+}
+
+// 1 / sqrt(mean(x^2) + eps) of the activations' row 0 from the sums of squares that the step before left behind.
+fn norm_scale(width: u32, eps: f32, local: u32) -> f32 {
+    var squares = vec4(0.0);
+    for (var i = local % LANES; i < PARTIAL_VECTORS; i += LANES) {
+        squares += partial_squares(i);
+    }
+    let sum = team_sum(dot(squares, vec4(1.0)), local);
+    return 1.0 / sqrt(sum / f32(width) + eps);
+}
