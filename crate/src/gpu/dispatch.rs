@@ -309,7 +309,10 @@ fn build(
         },
         Shape::Product { out_rows, rows, dot } => {
             let (matvec, rows_per_group) = match pipelines.software() {
-                true => (pipelines.get(&MATVEC_ROW, dtype, dot), WORKGROUP),
+                true => {
+                    let alone = Dot { x_in_vectors: dot.x_in_vectors, ..Dot::default() };
+                    (pipelines.get(&MATVEC_ROW, dtype, alone), WORKGROUP)
+                }
                 false => (pipelines.get(&MATVEC, dtype, dot), dot.group_rows()),
             };
             let matmul = pipelines.get(&MATMUL, dtype, Dot::default());

@@ -60,7 +60,7 @@ impl<'a> Pipelines<'a> {
         self.layouts.entry((kernel.inputs, kernel.outputs)).or_insert_with(make).clone()
     }
 
-    /// The pipeline of a kernel for a type; `dot` matters to `matvec` alone.
+    /// The pipeline of a kernel for a type; `dot` matters to matrix-vector products alone.
     pub fn get(&mut self, kernel: &'static Kernel, dtype: DType, dot: Dot) -> wgpu::ComputePipeline {
         let Config { d_state, d_conv, .. } = *self.config;
         let variant = Variant { dtype, d_state, d_conv, dot, software: self.gpu.software };
