@@ -19,7 +19,7 @@ pub enum Activations {
 /// Bytes that a model needs to run, before anything is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// The tensors as the file has them; a GPU pads some blocks, by an eighth at the most.
+    /// The tensors as the file has them; a GPU pads rows by a few bytes, Q3_K by a fiftieth.
     pub weights: u64,
     /// The states.
     pub state: u64,
