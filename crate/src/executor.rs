@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::{Config, Rows, State, Weights, record};
+use crate::sampler::Sampler;
 
 /// How matrix products see their input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,6 +122,43 @@ pub trait Executor {
     /// As of [`Executor::forward`].
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
+    /// Reads `tokens` into a sequence, as [`Executor::forward`] does, and chooses the one after them, as
+    /// [`Sampler::sample`] does. An executor may choose on its device and run ahead; nobody sees more of that than the time
+    /// that it saves, because every other call finds the state that this one promises.
+    ///
+    /// # Errors
+    /// As of [`Executor::forward`].
+    fn choose<'a>(
+        &'a mut self,
+        sequence: usize,
+        tokens: &'a [u32],
+        sampler: &'a mut Sampler,
+    ) -> LocalBoxFuture<'a, Result<u32>> {
+        Box::pin(async move {
+            let mut logits = self.forward(sequence, tokens, Outputs::Last).await?;
+            Ok(sampler.sample(&mut logits))
+        })
+    }
+
+    /// Reads one token into each of some sequences, as [`Executor::decode_batch`] does, and chooses the one after each with
+    /// the sampler at the same place. The samplers are those of the call before, having accepted what it gave, unless other
+    /// sequences are named.
+    ///
+    /// # Errors
+    /// As of [`Executor::forward`].
+    fn choose_each<'a>(
+        &'a mut self,
+        tokens: &'a [(usize, u32)],
+        samplers: &'a mut [&'a mut Sampler],
+    ) -> LocalBoxFuture<'a, Result<Vec<u32>>> {
+        Box::pin(async move {
+            let vocab_size = self.vocab_size();
+            let mut logits = self.decode_batch(tokens).await?;
+            let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
+            Ok(rows.map(|(row, sampler)| sampler.sample(row)).collect())
+        })
+    }
+
     /// How many sequences have a state: one, unless [`Executor::set_sequences`] said otherwise.
     fn sequences(&self) -> usize;
 
@@ -140,7 +178,7 @@ pub trait Executor {
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
-    fn read_state(&self, sequence: usize) -> LocalBoxFuture<'_, Result<State>>;
+    fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>>;
 
     /// Takes a sequence back, or over, to a state.
     ///

@@ -245,7 +245,7 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
-    fn read_state(&self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
+    fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
         Box::pin(std::future::ready(Ok(self.states[sequence].clone())))
     }
 

@@ -49,7 +49,7 @@ pub async fn first_difference(
             cpu.run_step(step, tokens, extent.outputs);
         }
         let mut encoder = gpu.gpu.device.create_command_encoder(&Default::default());
-        encode(&mut encoder, std::iter::once(stage), extent);
+        encode(&mut encoder.begin_compute_pass(&Default::default()), std::iter::once(stage), extent);
         gpu.gpu.queue.submit([encoder.finish()]);
         for &written in &stage.writes {
             let rows = extent.rows(plan.buffer(written).rows);

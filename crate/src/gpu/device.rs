@@ -213,6 +213,29 @@ impl Gpu {
         self.read_floats(&staging, floats * parts.len()).await
     }
 
+    /// Waits natively until a submission is done, and no longer.
+    pub(super) fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        match self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None }) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Gpu { problem: error.to_string() }),
+        }
+    }
+
+    /// Whether a buffer could be mapped: what arrived from its callback.
+    pub(super) fn mapped<E>(&self, arrived: Result<Result<(), wgpu::BufferAsyncError>, E>) -> Result<()> {
+        self.check()?;
+        match arrived {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Error::Gpu { problem: error.to_string() }),
+            Err(_) => Err(Error::Gpu { problem: "the device dropped a read".into() }),
+        }
+    }
+
+    /// The start of a mapped buffer.
+    pub(super) fn view(&self, staging: &wgpu::Buffer, bytes: u64) -> Result<wgpu::BufferView> {
+        staging.get_mapped_range(..bytes).map_err(|error| Error::Gpu { problem: error.to_string() })
+    }
+
     /// Copies the start of a mappable buffer out: `floats` numbers.
     pub(super) async fn read_floats(&self, staging: &wgpu::Buffer, floats: usize) -> Result<Vec<f32>> {
         let bytes = 4 * floats as u64;
@@ -222,14 +245,8 @@ impl Gpu {
             let _ = sender.send(result);
         });
         self.wait()?;
-        let mapped = receiver.await;
-        self.check()?;
-        let failed = |problem: String| Error::Gpu { problem };
-        match mapped {
-            Ok(result) => result.map_err(|error| failed(error.to_string()))?,
-            Err(_) => return Err(failed("the device dropped a read".into())),
-        }
-        let view = staging.get_mapped_range(..bytes).map_err(|error| failed(error.to_string()))?;
+        self.mapped(receiver.await)?;
+        let view = self.view(staging, bytes)?;
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         staging.unmap();

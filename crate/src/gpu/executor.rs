@@ -5,9 +5,11 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use web_time::Instant;
 
+use super::choosing::{RunAhead, steps_ahead};
 use super::chunk_tokens::ChunkTokens;
 use super::drafts::Drafter;
 use super::pipelines::Pipelines;
+use super::sampling::GpuSampler;
 use super::slots::Slots;
 use super::stages::{Extent, Stage, build, chunk_stages, decode_stages};
 use super::storage::{States, Storage};
@@ -17,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
 use crate::model::{Config, Plan, State, Weights, record};
+use crate::sampler::Sampler;
 
 /// The most tokens whose logits one submission gives.
 const MAX_OUTPUTS: usize = MAX_SEQUENCES;
@@ -24,8 +27,8 @@ const MAX_OUTPUTS: usize = MAX_SEQUENCES;
 /// A model on a GPU.
 pub struct GpuExecutor {
     pub(super) gpu: Gpu,
-    config: Config,
-    vocab_size: usize,
+    pub(super) config: Config,
+    pub(super) vocab_size: usize,
     pub(super) plan: Plan,
     pub(super) activations: Activations,
     weights: Vec<DeviceWeight>,
@@ -37,9 +40,12 @@ pub struct GpuExecutor {
     pub(super) chunk: Vec<Stage>,
     /// One token of one sequence, in joined steps.
     pub(super) decode: Vec<Stage>,
-    slots: Slots,
-    positions: Vec<u64>,
-    chunk_tokens: ChunkTokens,
+    pub(super) slots: Slots,
+    pub(super) positions: Vec<u64>,
+    pub(super) chunk_tokens: ChunkTokens,
+    /// None where the device cannot choose from this vocabulary.
+    pub(super) sampler: Option<GpuSampler>,
+    pub(super) ahead: RunAhead,
 }
 
 impl GpuExecutor {
@@ -59,7 +65,7 @@ impl GpuExecutor {
         // Browsers report a buffer that found no memory later than the call that made it: the scope waits for that.
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let plan = record(config, weights);
-        let slots = Slots::new(1);
+        let slots = Slots::new(1, steps_ahead(config.state_bytes()));
         let rooms = weights.all().iter().map(|weight| allocate(&gpu, weight)).collect::<Result<Vec<_>>>()?;
         let storage = Storage::new(&gpu, config, &plan, activations, (ChunkTokens::MOST, MAX_OUTPUTS, slots.count()));
         let logits = storage.buffer(plan.logits).plain();
@@ -84,9 +90,12 @@ impl GpuExecutor {
             slots,
             positions: vec![0],
             chunk_tokens: ChunkTokens::default(),
+            sampler: None,
+            ahead: RunAhead::default(),
         };
         // Drivers compile while the weights are read.
         executor.make_stages();
+        executor.make_sampler();
         for (weight, room) in weights.all().iter().zip(&executor.weights) {
             upload(&executor.gpu, gguf, weight, room, progress).await?;
             executor.gpu.check()?;
@@ -107,7 +116,13 @@ impl GpuExecutor {
     pub fn memory_needed(config: &Config, weights: &Weights) -> Memory {
         Memory {
             weights: weights.all().iter().map(super::weights::device_bytes).sum(),
-            ..Memory::needed(config, weights, ChunkTokens::MOST, MAX_OUTPUTS, Slots::new(1).count())
+            ..Memory::needed(
+                config,
+                weights,
+                ChunkTokens::MOST,
+                MAX_OUTPUTS,
+                Slots::new(1, steps_ahead(config.state_bytes())).count(),
+            )
         }
     }
 
@@ -162,7 +177,10 @@ impl GpuExecutor {
         for (to, &[read, write]) in batch.slots.iter_mut().zip(slots) {
             *to = [read, write, 0, 0];
         }
-        self.gpu.queue.write_buffer(&self.storage.tokens, 0, bytemuck::cast_slice(tokens));
+        if !tokens.is_empty() {
+            // Else the device chose them itself.
+            self.gpu.queue.write_buffer(&self.storage.tokens, 0, bytemuck::cast_slice(tokens));
+        }
         self.gpu.queue.write_buffer(&self.storage.batch, 0, bytemuck::bytes_of(&batch));
     }
 
@@ -196,11 +214,10 @@ impl GpuExecutor {
             .await
     }
 
-    async fn run(&mut self, tokens: &[u32], extent: Extent, slots: &[[u32; 2]]) -> Result<Vec<f32>> {
+    async fn run(&mut self, extent: Extent) -> Result<Vec<f32>> {
         self.gpu.check()?;
-        self.write_batch(tokens, extent, slots);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        encode(&mut encoder, self.wanted_stages(extent), extent);
+        encode(&mut encoder.begin_compute_pass(&Default::default()), self.wanted_stages(extent), extent);
         if extent.outputs == 0 {
             self.gpu.queue.submit([encoder.finish()]);
             self.gpu.finish().await?;
@@ -213,29 +230,41 @@ impl GpuExecutor {
         self.gpu.read_floats(&self.staging, floats).await
     }
 
-    async fn read_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, self.max_tokens(), self.vocab_size)?;
-        let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: outputs.count(tokens.len()) };
-        assert!(extent.outputs <= MAX_OUTPUTS, "logits of at most {MAX_OUTPUTS} tokens, not {}", extent.outputs);
+    pub(super) async fn run_chunk(&mut self, sequence: usize, tokens: &[u32], extent: Extent) -> Result<Vec<f32>> {
+        self.settle();
         let start = Instant::now();
-        let logits = self.run(tokens, extent, &[self.slots.of(sequence)]).await?;
+        self.write_batch(tokens, extent, &[self.slots.of(sequence)]);
+        let logits = self.run(extent).await?;
         self.chunk_tokens.learn(tokens.len(), start.elapsed());
         self.advance(sequence, tokens.len());
         Ok(logits)
     }
 
-    async fn read_one_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
-        assert!(tokens.len() <= MAX_SEQUENCES, "a batch has at most {MAX_SEQUENCES} sequences");
+    async fn read_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        check_tokens(tokens, self.max_tokens(), self.vocab_size)?;
+        let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: outputs.count(tokens.len()) };
+        assert!(extent.outputs <= MAX_OUTPUTS, "logits of at most {MAX_OUTPUTS} tokens, not {}", extent.outputs);
+        self.run_chunk(sequence, tokens, extent).await
+    }
+
+    pub(super) async fn read_one_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
         let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
         check_tokens(&ids, MAX_SEQUENCES, self.vocab_size)?;
+        self.settle();
+        let extent = self.write_each(tokens, &ids);
+        self.run(extent).await
+    }
+
+    /// Tells the device one token for each of some sequences.
+    pub(super) fn write_each(&mut self, tokens: &[(usize, u32)], ids: &[u32]) -> Extent {
         // One token moves a state in place: who reads a value is who writes it.
         let slots: Vec<_> = tokens.iter().map(|&(sequence, _)| [self.slots.of(sequence)[0]; 2]).collect();
         let extent = Extent { tokens: 1, sequences: tokens.len(), outputs: tokens.len() };
-        let logits = self.run(&ids, extent, &slots).await?;
+        self.write_batch(ids, extent, &slots);
         for &(sequence, _) in tokens {
             self.positions[sequence] += 1;
         }
-        Ok(logits)
+        extent
     }
 
     /// The slots that a sequence's next chunk reads and writes.
@@ -265,11 +294,10 @@ impl GpuExecutor {
     }
 }
 
-/// Encodes stages in one pass.
-pub(super) fn encode<'a>(encoder: &mut wgpu::CommandEncoder, stages: impl Iterator<Item = &'a Stage>, extent: Extent) {
-    let mut pass = encoder.begin_compute_pass(&Default::default());
+/// Encodes stages.
+pub(super) fn encode<'a>(pass: &mut wgpu::ComputePass<'_>, stages: impl Iterator<Item = &'a Stage>, extent: Extent) {
     for dispatch in stages.flat_map(|stage| &stage.dispatches) {
-        dispatch.encode(&mut pass, extent);
+        dispatch.encode(pass, extent);
     }
 }
 
@@ -312,6 +340,23 @@ impl Executor for GpuExecutor {
         Box::pin(self.read_one_each(tokens))
     }
 
+    fn choose<'a>(
+        &'a mut self,
+        sequence: usize,
+        tokens: &'a [u32],
+        sampler: &'a mut Sampler,
+    ) -> LocalBoxFuture<'a, Result<u32>> {
+        Box::pin(self.choose_next(sequence, tokens, sampler))
+    }
+
+    fn choose_each<'a>(
+        &'a mut self,
+        tokens: &'a [(usize, u32)],
+        samplers: &'a mut [&'a mut Sampler],
+    ) -> LocalBoxFuture<'a, Result<Vec<u32>>> {
+        Box::pin(self.choose_for_each(tokens, samplers))
+    }
+
     fn sequences(&self) -> usize {
         self.positions.len()
     }
@@ -320,10 +365,13 @@ impl Executor for GpuExecutor {
         assert!((1..=MAX_SEQUENCES).contains(&count), "1 to {MAX_SEQUENCES} sequences, not {count}");
         Box::pin(async move {
             let memory = self.gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-            let slots = Slots::new(count);
+            let spare = if count == 1 { steps_ahead(self.config.state_bytes()) } else { 1 };
+            let slots = Slots::new(count, spare);
             self.storage.states = States::new(&self.gpu, &self.config, slots.count());
             (self.slots, self.positions) = (slots, vec![0; count]);
+            self.ahead = RunAhead::default();
             self.make_stages();
+            self.make_sampler();
             match memory.pop().await {
                 None => self.gpu.check(),
                 Some(_) => Err(Error::OutOfMemory {
@@ -336,6 +384,7 @@ impl Executor for GpuExecutor {
     }
 
     fn reset(&mut self, sequence: usize) -> Result<()> {
+        self.settle();
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let lengths = [self.config.conv_state_len(), self.config.ssm_state_len()];
         for (buffers, floats) in [&self.storage.states.conv, &self.storage.states.ssm].into_iter().zip(lengths) {
@@ -349,7 +398,8 @@ impl Executor for GpuExecutor {
         self.gpu.check()
     }
 
-    fn read_state(&self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
+    fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
+        self.settle();
         Box::pin(async move {
             let (conv, ssm) = (self.config.conv_state_len(), self.config.ssm_state_len());
             let states = &self.storage.states;
@@ -363,6 +413,7 @@ impl Executor for GpuExecutor {
 
     fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
         state.check(&self.config)?;
+        self.settle();
         let write = |buffers: &[wgpu::Buffer], floats: &[f32], len: usize| {
             // A convolution of one tap has no past: nothing to write, and no chunks of no floats.
             let parts = self.layers_of(buffers, sequence, len);

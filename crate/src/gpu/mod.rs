@@ -1,5 +1,6 @@
 //! The GPU executor: the plan's kernels in WGSL, through wgpu. The only place that knows wgpu.
 
+mod choosing;
 mod chunk_tokens;
 mod compare;
 mod device;

@@ -1,0 +1,187 @@
+//! Choosing tokens on the device, and running ahead of the host: the next step is submitted before the last id has arrived,
+//! since the device knows the id already. What ran too far is undone by taking the state's older slot again.
+
+use std::collections::VecDeque;
+
+use super::executor::{GpuExecutor, encode};
+use super::sampling::{GpuSampler, SamplingShape};
+use super::stages::Extent;
+use crate::error::Result;
+use crate::executor::{MAX_SEQUENCES, check_tokens};
+use crate::sampler::Sampler;
+
+/// Steps that run ahead of the host where states are small enough to keep that many: a short step needs several to hide what
+/// reading an id back takes.
+const MOST_AHEAD: usize = 3;
+/// Bytes that the states kept for undoing may take beyond the one that a chunk needs in any case.
+const AHEAD_BYTES: usize = 64 << 20;
+
+/// How many steps run ahead for one sequence with states of so many bytes.
+pub(super) fn steps_ahead(state_bytes: usize) -> usize {
+    (1 + AHEAD_BYTES / state_bytes.max(1)).min(MOST_AHEAD)
+}
+
+/// Steps that have been submitted and whose ids the host has not taken.
+#[derive(Default)]
+pub struct RunAhead {
+    steps: VecDeque<InFlight>,
+    /// The sequence that they belong to, and the id that the host took last, which the first of them reads.
+    reads: Option<(usize, u32)>,
+    /// Draws the random numbers of steps to come; the caller's sampler follows id by id.
+    sampler: Option<Sampler>,
+    /// Number of the next step among those that the sampler has room for.
+    next: usize,
+    /// Of whose rows the device has the history.
+    rows: Vec<usize>,
+    /// Buffers to read ids from, not in use.
+    staging: Vec<wgpu::Buffer>,
+}
+
+struct InFlight {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    mapped: futures_channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+    ids: usize,
+}
+
+impl GpuExecutor {
+    pub(super) fn make_sampler(&mut self) {
+        let shape = SamplingShape {
+            vocab_size: self.vocab_size,
+            stride: self.vocab_size,
+            rows: self.positions.len(),
+            steps: MOST_AHEAD + 1,
+        };
+        let logits = self.storage.buffer(self.plan.logits).plain();
+        self.sampler = GpuSampler::new(&self.gpu, shape, &logits, &self.storage.tokens);
+    }
+
+    /// Forgets what ran ahead: the state is again the one that the host knows.
+    pub(super) fn settle(&mut self) {
+        if let Some((sequence, _)) = self.ahead.reads.take() {
+            for _ in 0..self.ahead.steps.len() {
+                self.slots.undo(sequence);
+            }
+        }
+        // Their buffers are still being mapped, and go with them.
+        self.ahead.steps.clear();
+        self.ahead.rows.clear();
+    }
+
+    /// Reads `tokens` and chooses the one after them, on the device where it can.
+    pub(super) async fn choose_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+        check_tokens(tokens, self.chunk_tokens.get(), self.vocab_size)?;
+        self.gpu.check()?;
+        let Some(device_sampler) = &self.sampler else {
+            let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: 1 };
+            let mut logits = self.run_chunk(sequence, tokens, extent).await?;
+            return Ok(sampler.sample(&mut logits));
+        };
+        let follows = matches!((self.ahead.reads, tokens), (Some(reads), &[token]) if reads == (sequence, token));
+        if !follows || self.ahead.steps.is_empty() {
+            let device_sampler = device_sampler.clone();
+            self.settle();
+            device_sampler.start(0, sampler);
+            self.ahead.sampler = Some(sampler.clone());
+            self.submit_choice(sequence, Some(tokens));
+        }
+        self.positions[sequence] += tokens.len() as u64;
+        // Several sequences take turns: what one ran ahead, the next would undo.
+        let ahead = if self.positions.len() == 1 { steps_ahead(self.config.state_bytes()) } else { 0 };
+        while self.ahead.steps.len() <= ahead {
+            self.submit_choice(sequence, None);
+        }
+        let Some(step) = self.ahead.steps.pop_front() else { unreachable!("one was submitted just now") };
+        let ids = self.take_ids(step).await?;
+        self.ahead.reads = Some((sequence, ids[0]));
+        // The caller's generator goes on as if it had drawn this itself.
+        sampler.next_random();
+        Ok(ids[0])
+    }
+
+    /// Submits a step that reads `tokens`, or where there are none the token that the device chose last, and chooses.
+    fn submit_choice(&mut self, sequence: usize, tokens: Option<&[u32]>) {
+        let (Some(device_sampler), Some(sampler)) = (&self.sampler, &mut self.ahead.sampler) else {
+            unreachable!("started before steps are submitted")
+        };
+        let step = self.ahead.next;
+        self.ahead.next = (step + 1) % (MOST_AHEAD + 1);
+        device_sampler.prepare_step(step, 0, sampler.next_random());
+        let extent = Extent { tokens: tokens.map_or(1, <[u32]>::len), sequences: 1, outputs: 1 };
+        self.write_batch(tokens.unwrap_or_default(), extent, &[self.slots.of(sequence)]);
+        self.ahead.reads.get_or_insert((sequence, u32::MAX));
+        self.slots.advance(sequence);
+        let submitted = self.submit(extent, step);
+        self.ahead.steps.push_back(submitted);
+    }
+
+    /// Reads one token into each sequence and chooses the ones after them.
+    pub(super) async fn choose_for_each(
+        &mut self,
+        tokens: &[(usize, u32)],
+        samplers: &mut [&mut Sampler],
+    ) -> Result<Vec<u32>> {
+        assert_eq!(tokens.len(), samplers.len(), "a sampler for each sequence");
+        let rows: Vec<usize> = tokens.iter().map(|&(sequence, _)| sequence).collect();
+        let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
+        check_tokens(&ids, MAX_SEQUENCES, self.vocab_size)?;
+        self.gpu.check()?;
+        let Some(device_sampler) = self.sampler.clone() else {
+            let vocab_size = self.vocab_size;
+            let mut logits = self.read_one_each(tokens).await?;
+            let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
+            return Ok(rows.map(|(row, sampler)| sampler.sample(row)).collect());
+        };
+        if self.ahead.rows != rows {
+            self.settle();
+            samplers.iter().enumerate().for_each(|(row, sampler)| device_sampler.start(row, sampler));
+            self.ahead.rows = rows;
+        }
+        for (row, sampler) in samplers.iter_mut().enumerate() {
+            device_sampler.prepare_step(0, row, sampler.next_random());
+        }
+        let extent = self.write_each(tokens, &ids);
+        let step = self.submit(extent, 0);
+        self.take_ids(step).await
+    }
+
+    /// Submits all stages and the choice from every row of logits.
+    fn submit(&mut self, extent: Extent, step: usize) -> InFlight {
+        let Some(device_sampler) = &self.sampler else { unreachable!("checked by the callers") };
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            encode(&mut pass, self.stages(extent).iter(), extent);
+            device_sampler.encode(&mut pass, step, extent.outputs);
+        }
+        let staging = self.ahead.staging.pop().unwrap_or_else(|| {
+            self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("ids"),
+                size: 4 * MAX_SEQUENCES as u64,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        let bytes = 4 * extent.outputs as u64;
+        let from = 4 * (step * self.positions.len()) as u64;
+        encoder.copy_buffer_to_buffer(device_sampler.ids(), from, &staging, 0, bytes);
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        let (sender, mapped) = futures_channel::oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+            // The receiver is gone only where the step was undone.
+            let _ = sender.send(result);
+        });
+        InFlight { staging, submission, mapped, ids: extent.outputs }
+    }
+
+    async fn take_ids(&mut self, step: InFlight) -> Result<Vec<u32>> {
+        self.gpu.wait_for(step.submission)?;
+        self.gpu.mapped(step.mapped.await)?;
+        let view = self.gpu.view(&step.staging, 4 * step.ids as u64)?;
+        let ids = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        step.staging.unmap();
+        self.ahead.staging.push(step.staging);
+        Ok(ids)
+    }
+}
