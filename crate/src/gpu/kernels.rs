@@ -1,6 +1,7 @@
 //! The kernel table, and how a kernel's WGSL is put together.
 
 use crate::quant::DType;
+use crate::sampler::MAX_RECENT;
 
 /// One kernel: `shaders/NAME.wgsl`, and its twin in `cpu::kernels`.
 #[derive(Debug)]
@@ -38,6 +39,18 @@ pub(super) const MATVEC_ROW: Kernel = kernel!("matvec_row", inputs 2, outputs 1,
 pub(super) const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, decodes true);
 pub(super) const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 2, decodes false);
 pub(super) const SELECTIVE_SCAN: Kernel = kernel!("selective_scan", inputs 6, outputs 2, decodes false);
+
+/// Those that choose tokens from logits. No step of a plan runs them, and their twins are in `sampler`.
+pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_CHOOSE];
+
+pub(super) const SAMPLE_MAXIMA: Kernel = kernel!("sample_maxima", inputs 3, outputs 2, decodes false);
+pub(super) const SAMPLE_CHOOSE: Kernel = kernel!("sample_choose", inputs 4, outputs 4, decodes false);
+
+/// Parts that a vocabulary is read in: `sample_maxima` runs a workgroup for each, and `sample_choose` reads only those that
+/// hold likely tokens.
+pub(super) const SAMPLING_CHUNKS: usize = 256;
+/// Words of a row's history before its counts: two, and the ring.
+pub(super) const SAMPLING_HISTORY: usize = 2 + MAX_RECENT;
 
 /// Rows and tokens of one workgroup of `matmul.wgsl` (its `TILE`).
 pub(super) const MATMUL_TILE: usize = 32;
@@ -164,6 +177,18 @@ pub fn compose(kernel: &Kernel, variant: Variant) -> String {
         }
         _ if kernel.decodes => wgsl = wgsl + HALF + decode_source(dtype),
         _ => {}
+    }
+    wgsl + kernel.source
+}
+
+/// The whole WGSL of one of [`SAMPLING_KERNELS`], for a workgroup of `sample_choose` of so many invocations: a power of two,
+/// at least [`SAMPLING_CHUNKS`].
+pub fn compose_sampling(kernel: &Kernel, invocations: u32) -> String {
+    let mut wgsl = format!("const CHUNKS: u32 = {SAMPLING_CHUNKS}u;\nconst HISTORY: u32 = {SAMPLING_HISTORY}u;\n");
+    wgsl += include_str!("shaders/sampling/arithmetic.wgsl");
+    if kernel.name == SAMPLE_CHOOSE.name {
+        wgsl += &format!("const INVOCATIONS: u32 = {invocations}u;\n");
+        wgsl += include_str!("shaders/sampling/find.wgsl");
     }
     wgsl + kernel.source
 }

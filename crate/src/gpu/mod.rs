@@ -7,9 +7,12 @@ mod executor;
 mod kernels;
 mod params;
 mod pipelines;
+// Used by its tests alone until an executor samples.
+#[cfg_attr(not(test), allow(dead_code))]
+mod sampling;
 mod weights;
 
 pub use compare::{Difference, first_difference};
 pub use device::{Gpu, GpuOptions};
 pub use executor::GpuExecutor;
-pub use kernels::{Dot, KERNELS, Kernel, Variant, compose};
+pub use kernels::{Dot, KERNELS, Kernel, SAMPLING_KERNELS, Variant, compose, compose_sampling};
