@@ -136,6 +136,16 @@ impl Model {
         Ok(self.epoch)
     }
 
+    /// The same with so many sequences: their states are made anew.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where there is no room for them, [`Error::Gpu`] where the device fails.
+    pub async fn begin_many(&mut self, sequences: usize) -> Result<u64> {
+        self.epoch += 1;
+        self.executor.set_sequences(sequences).await?;
+        Ok(self.epoch)
+    }
+
     /// The number that the last [`Model::begin`] gave.
     pub fn epoch(&self) -> u64 {
         self.epoch

@@ -1,8 +1,10 @@
 //! Generation: from a prompt to a stream of token events, cancellable between tokens.
 
+mod answer;
+mod many;
+
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
@@ -10,9 +12,11 @@ use web_time::Instant;
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::executor::Outputs;
-use crate::sampler::{Sampler, SamplerOptions};
-use crate::stop::StopStrings;
-use crate::tokenizer::{ChatMessage, DecodeStream, Special};
+use crate::sampler::SamplerOptions;
+use crate::tokenizer::ChatMessage;
+use answer::{Answer, Taken};
+
+pub use many::{EventOf, ManyGenerations};
 
 /// What is read before the first word is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,8 +115,10 @@ pub enum Event {
 enum Phase {
     /// Tokens of the prompt read so far.
     Prefill(usize),
-    /// Logits are ready for the next token.
-    Sample(Vec<f32>),
+    /// The prompt is read, and this token was chosen after it.
+    Chosen(u32),
+    /// The prompt is read, and nothing is to be written.
+    Nothing,
     /// A token was given out and not yet read by the model.
     Feed(u32),
     Ended,
@@ -120,19 +126,11 @@ enum Phase {
 
 /// One answer in the making. It borrows nothing: [`Generation::next`] is given the model each time.
 pub struct Generation {
-    prompt: Vec<u32>,
-    options: GenerateOptions,
-    sampler: Sampler,
-    /// None where the model has no vocabulary: then only ids are given.
-    text: Option<DecodeStream>,
-    stops: StopStrings,
+    answer: Answer,
     phase: Phase,
     cancelled: Rc<Cell<bool>>,
     /// Which reading of the model's state is ours; see [`Model::begin`].
     epoch: Option<u64>,
-    tokens: usize,
-    prefill_time: Duration,
-    decode_time: Duration,
     last_event: Instant,
 }
 
@@ -143,28 +141,11 @@ impl Generation {
     /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::InvalidOption`], [`Error::ChatTemplate`], or
     /// [`Error::Vocabulary`] where a text is given to a model without a vocabulary.
     pub fn new(model: &Model, prompt: &Prompt, options: GenerateOptions) -> Result<Self> {
-        let prompt = encode(model, prompt)?;
-        let vocab_size = model.info().vocab_size;
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
-            return Err(Error::TokenRange { token, vocab_size });
-        }
-        let mut sampler = Sampler::new(options.sampler.clone())?;
-        prompt.iter().for_each(|&token| sampler.accept(token));
         Ok(Self {
-            prompt,
-            sampler,
-            text: model.tokenizer().ok().map(|tokenizer| tokenizer.decode_stream(true)),
-            stops: StopStrings::new(&options.stop),
-            options,
+            answer: Answer::new(model, prompt, &options)?,
             phase: Phase::Prefill(0),
             cancelled: Rc::default(),
             epoch: None,
-            tokens: 0,
-            prefill_time: Duration::ZERO,
-            decode_time: Duration::ZERO,
             last_event: Instant::now(),
         })
     }
@@ -190,13 +171,14 @@ impl Generation {
             }
             _ if self.epoch != Some(model.epoch()) => return Err(Error::Busy),
             Phase::Prefill(done) => self.prefill(model, done).await?,
-            Phase::Sample(logits) => self.sample(model, logits),
-            Phase::Feed(_) if self.tokens >= self.options.max_tokens => self.end(StopReason::Length),
+            Phase::Chosen(id) => self.take(model, id),
+            Phase::Nothing => self.end(StopReason::Length),
+            Phase::Feed(_) if self.answer.is_full() => self.end(StopReason::Length),
             Phase::Feed(token) => {
                 let start = Instant::now();
-                let logits = model.executor().forward(0, &[token], Outputs::Last).await?;
-                self.decode_time += start.elapsed();
-                self.sample(model, logits)
+                let id = model.executor().choose(0, &[token], &mut self.answer.sampler).await?;
+                self.answer.decode_time += start.elapsed();
+                self.take(model, id)
             }
         };
         self.last_event = Instant::now();
@@ -205,72 +187,33 @@ impl Generation {
 
     async fn prefill(&mut self, model: &mut Model, done: usize) -> Result<Event> {
         let start = Instant::now();
-        let total = self.prompt.len();
+        let total = self.answer.prompt.len();
         let end = total.min(done + model.executor().max_tokens());
-        let outputs = if end == total { Outputs::Last } else { Outputs::None };
-        let logits = model.executor().forward(0, &self.prompt[done..end], outputs).await?;
-        self.prefill_time += start.elapsed();
-        self.phase = if end == total { Phase::Sample(logits) } else { Phase::Prefill(end) };
+        let wants_token = end == total && !self.answer.is_full();
+        let chunk = &self.answer.prompt[done..end];
+        self.phase = match wants_token {
+            true => Phase::Chosen(model.executor().choose(0, chunk, &mut self.answer.sampler).await?),
+            false => {
+                model.executor().forward(0, chunk, Outputs::None).await?;
+                if end == total { Phase::Nothing } else { Phase::Prefill(end) }
+            }
+        };
+        self.answer.prefill_time += start.elapsed();
         Ok(Event::Prefill { done: end, total })
     }
 
-    fn sample(&mut self, model: &Model, mut logits: Vec<f32>) -> Event {
-        if self.options.max_tokens == 0 {
-            return self.end(StopReason::Length);
-        }
-        let start = Instant::now();
-        let id = self.sampler.sample(&mut logits);
-        self.sampler.accept(id);
-        self.decode_time += start.elapsed();
-        let tokenizer = model.tokenizer().ok();
-        if !self.options.ignore_eos && tokenizer.is_some_and(|t| t.stop_tokens().contains(&id)) {
-            return self.end(StopReason::Eos);
-        }
-        if self.options.stop_tokens.contains(&id) {
-            return self.end(StopReason::StopToken);
-        }
-        self.tokens += 1;
-        let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();
-        let (text, stopped) = self.stops.push(&piece);
-        if stopped {
-            // The text before the stop string goes out with the end: its token is not whole.
-            let mut end = self.end(StopReason::StopString);
-            if let Event::End { text: last, .. } = &mut end {
-                *last = text;
+    fn take(&mut self, model: &Model, id: u32) -> Event {
+        match self.answer.take(model, id) {
+            Taken::Token(text) => {
+                self.phase = Phase::Feed(id);
+                Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64() }
             }
-            return end;
+            Taken::End(stop, text) => self.answer.end(stop, text),
         }
-        self.phase = Phase::Feed(id);
-        Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64() }
     }
 
     fn end(&mut self, stop: StopReason) -> Event {
-        let rest = self.text.as_mut().map(DecodeStream::finish).unwrap_or_default();
-        let text = match stop {
-            StopReason::StopString => String::new(),
-            // What an incomplete character leaves behind may itself be held, or even complete a stop string.
-            _ => self.stops.push(&rest).0 + &self.stops.finish(),
-        };
-        let per_second = |count: usize, time: Duration| match time.is_zero() {
-            true => 0.0,
-            false => count as f64 / time.as_secs_f64(),
-        };
-        Event::End {
-            text,
-            stop,
-            prompt_tokens: self.prompt.len(),
-            tokens: self.tokens,
-            prefill_tps: per_second(self.prompt.len(), self.prefill_time),
-            // The first token's pass belongs to the prefill.
-            decode_tps: per_second(self.tokens.saturating_sub(1), self.decode_time),
-        }
-    }
-}
-
-fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>> {
-    match prompt {
-        Prompt::Tokens(tokens) => Ok(tokens.clone()),
-        Prompt::Chat(messages) => model.tokenizer()?.encode_chat(messages),
-        Prompt::Text(text) => model.tokenizer()?.encode_prompt(text, Special::Parse),
+        let text = self.answer.rest();
+        self.answer.end(stop, text)
     }
 }

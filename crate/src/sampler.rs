@@ -3,21 +3,27 @@
 //! The filters and their order are those of llama.cpp's default chain: penalties, top-k, top-p, min-p, temperature,
 //! draw. Top-p and min-p therefore see the probabilities before the temperature changes them.
 //!
-//! The same seed and logits give the same tokens on every platform: the generator is our own, the softmax is in `f64`
-//! and uses only operations that IEEE 754 rounds exactly (its exponential is [`exp`] below, since the system's differ
-//! in the last bit), and ties are broken by token id.
+//! The same seed and logits give the same tokens on every platform, and on a GPU as well: the generator is our own, the
+//! softmax is in integers (`arithmetic.rs`), and ties are broken by token id.
 
+pub(crate) mod arithmetic;
+mod filters;
 mod pcg32;
+pub(crate) mod prepared;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use filters::{Candidate, choose};
 use pcg32::Pcg32;
+use prepared::Prepared;
+
+/// The most tokens that can count as recent.
+pub(crate) const MAX_RECENT: usize = 65_536;
 
 /// How tokens are chosen. In JSON the names are in camelCase, and absent ones take the defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -37,7 +43,7 @@ pub struct SamplerOptions {
     pub frequency_penalty: f32,
     /// Subtracted once from the logit of each recent token.
     pub presence_penalty: f32,
-    /// How many of the last tokens count as recent for the penalties; 0 turns them off.
+    /// How many of the last tokens count as recent for the penalties, 65,536 at the most; 0 turns them off.
     pub penalty_last_n: usize,
     /// Where the generator starts.
     pub seed: u64,
@@ -80,10 +86,6 @@ impl SamplerOptions {
         finite("frequencyPenalty", self.frequency_penalty)?;
         finite("presencePenalty", self.presence_penalty)
     }
-
-    fn penalises(&self) -> bool {
-        self.repetition_penalty != 1.0 || self.frequency_penalty != 0.0 || self.presence_penalty != 0.0
-    }
 }
 
 fn check(accepted: bool, option: &'static str, value: f32, expected: &'static str) -> Result<()> {
@@ -96,21 +98,13 @@ fn check(accepted: bool, option: &'static str, value: f32, expected: &'static st
 /// Chooses tokens one after another. A clone goes on exactly as the original would.
 #[derive(Debug, Clone)]
 pub struct Sampler {
-    options: SamplerOptions,
+    prepared: Prepared,
     random: Pcg32,
     recent: VecDeque<u32>,
     /// How often each token of `recent` occurs there.
     occurrences: HashMap<u32, u32>,
     /// Kept between calls so that its memory is taken once.
     candidates: Vec<Candidate>,
-}
-
-/// A token that may still be chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Candidate {
-    token: u32,
-    /// Finite, whatever the model gave.
-    logit: f32,
 }
 
 impl Sampler {
@@ -121,8 +115,8 @@ impl Sampler {
     pub fn new(options: SamplerOptions) -> Result<Self> {
         options.validate()?;
         Ok(Self {
+            prepared: Prepared::new(&options),
             random: Pcg32::new(options.seed),
-            options,
             recent: VecDeque::new(),
             occurrences: HashMap::new(),
             candidates: Vec::new(),
@@ -131,10 +125,10 @@ impl Sampler {
 
     /// Adds a token to the history that the penalties look at: those of the prompt, and each that was chosen.
     pub fn accept(&mut self, token: u32) {
-        if self.options.penalty_last_n == 0 || !self.options.penalises() {
+        if self.prepared.last_n == 0 {
             return;
         }
-        if self.recent.len() == self.options.penalty_last_n
+        if self.recent.len() == self.prepared.last_n as usize
             && let Some(oldest) = self.recent.pop_front()
             && let Some(times) = self.occurrences.get_mut(&oldest)
         {
@@ -152,161 +146,28 @@ impl Sampler {
     /// A NaN counts as the lowest number, so such a token is chosen only where no other is left. For no logits at all
     /// the answer is 0.
     pub fn sample(&mut self, logits: &mut [f32]) -> u32 {
-        self.penalise(logits);
-        if self.options.temperature == 0.0 {
-            return likeliest(logits);
-        }
-        keep_top_k(&mut self.candidates, logits, self.options.top_k);
-        keep_top_p(&mut self.candidates, self.options.top_p);
-        keep_min_p(&mut self.candidates, self.options.min_p);
-        draw(&self.candidates, self.options.temperature, self.random.fraction())
-    }
-
-    /// As in llama.cpp (`llama_sampler_penalties_apply`), after Keskar et al., "CTRL" (2019), and OpenAI's interface.
-    fn penalise(&self, logits: &mut [f32]) {
-        let SamplerOptions { repetition_penalty, frequency_penalty, presence_penalty, .. } = self.options;
+        let random = self.next_random();
         for (&token, &times) in &self.occurrences {
-            let Some(logit) = logits.get_mut(token as usize) else { continue };
-            // Dividing a negative logit would make its token likelier.
-            if *logit > 0.0 {
-                *logit /= repetition_penalty;
-            } else {
-                *logit *= repetition_penalty;
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit = self.prepared.penalties.apply(*logit, times);
             }
-            *logit -= times as f32 * frequency_penalty + presence_penalty;
         }
+        choose(&mut self.candidates, logits, &self.prepared, random)
     }
-}
 
-/// Gives NaN and the infinities a place in the order, so that no later step meets `inf - inf`.
-fn finite(logit: f32) -> f32 {
-    if logit.is_nan() { f32::MIN } else { logit.clamp(f32::MIN, f32::MAX) }
-}
-
-/// Likeliest first; of equals, the lowest id first. Logits are finite here, so they always compare, and unlike with
-/// `total_cmp` the two zeros are equal, as they are for `<=`.
-fn likelier(a: &Candidate, b: &Candidate) -> Ordering {
-    b.logit.partial_cmp(&a.logit).unwrap_or(Ordering::Equal).then(a.token.cmp(&b.token))
-}
-
-/// The token of the highest logit, of equals the lowest.
-fn likeliest(logits: &[f32]) -> u32 {
-    let mut best = Candidate { token: 0, logit: f32::MIN };
-    for (token, &logit) in (0..).zip(logits) {
-        if finite(logit) > best.logit {
-            best = Candidate { token, logit: finite(logit) };
-        }
+    /// The random number that the next choice takes: [`Sampler::sample`] takes one too, so whoever chooses elsewhere asks
+    /// once for each token.
+    pub(crate) fn next_random(&mut self) -> u32 {
+        self.random.next()
     }
-    best.token
-}
 
-/// Fills `candidates` with the `k` likeliest tokens, sorted; for 0 with all, by id.
-///
-/// The vocabulary is never sorted: candidates gather up to twice `k`, then the lesser half goes, and what is not above
-/// the least that stayed is passed over from then on.
-fn keep_top_k(candidates: &mut Vec<Candidate>, logits: &[f32], k: usize) {
-    candidates.clear();
-    let all = (0..).zip(logits).map(|(token, &logit)| Candidate { token, logit: finite(logit) });
-    if k == 0 {
-        candidates.extend(all);
-        return;
+    /// The options in the units of the arithmetic.
+    pub(crate) fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
-    let mut floor = None;
-    for candidate in all {
-        // A later token of the same logit comes after an earlier one in the order, so it cannot displace it.
-        if floor.is_some_and(|floor| candidate.logit <= floor) {
-            continue;
-        }
-        candidates.push(candidate);
-        if candidates.len() >= k.saturating_mul(2) {
-            let (_, least, _) = candidates.select_nth_unstable_by(k - 1, likelier);
-            floor = Some(least.logit);
-            candidates.truncate(k);
-        }
-    }
-    candidates.sort_unstable_by(likelier);
-    candidates.truncate(k);
-}
 
-/// Keeps the fewest likeliest candidates whose probabilities reach `p`, sorted; at least one.
-fn keep_top_p(candidates: &mut Vec<Candidate>, p: f32) {
-    if p >= 1.0 {
-        return;
+    /// The tokens that the penalties look at, oldest first: `last_n` at the most.
+    pub(crate) fn recent(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.recent.iter().copied()
     }
-    let highest = highest_logit(candidates);
-    let weight = |candidate: &Candidate| exp(f64::from(candidate.logit) - highest);
-    let target = f64::from(p) * candidates.iter().map(weight).sum::<f64>();
-    let (mut kept, mut sorted, mut reached) = (0, 0, 0.0);
-    while kept < candidates.len() {
-        if kept == sorted {
-            sorted = sort_more(candidates, sorted);
-        }
-        reached += weight(&candidates[kept]);
-        kept += 1;
-        if reached >= target {
-            break;
-        }
-    }
-    candidates.truncate(kept);
-}
-
-/// Sorts the likeliest after the first `sorted`, which are in order, and gives back how many are in order then. The
-/// number grows fourfold a call: a peaked distribution sorts a few hundred, a flat one no more than all in the end.
-fn sort_more(candidates: &mut [Candidate], sorted: usize) -> usize {
-    let end = (sorted * 4).max(256).min(candidates.len());
-    let rest = &mut candidates[sorted..];
-    let more = end - sorted;
-    if more < rest.len() {
-        rest.select_nth_unstable_by(more, likelier);
-    }
-    rest[..more].sort_unstable_by(likelier);
-    end
-}
-
-/// Keeps the candidates with at least `p` times the likeliest one's probability, in the order that they have.
-fn keep_min_p(candidates: &mut Vec<Candidate>, p: f32) {
-    if p <= 0.0 {
-        return;
-    }
-    let highest = highest_logit(candidates);
-    candidates.retain(|candidate| exp(f64::from(candidate.logit) - highest) >= f64::from(p));
-}
-
-/// The candidate at `fraction`, of [0, 1), of the cumulated probabilities at this temperature.
-fn draw(candidates: &[Candidate], temperature: f32, fraction: f64) -> u32 {
-    let highest = highest_logit(candidates);
-    let weight = |candidate: &Candidate| exp((f64::from(candidate.logit) - highest) / f64::from(temperature));
-    let target = fraction * candidates.iter().map(weight).sum::<f64>();
-    let mut reached = 0.0;
-    for candidate in candidates {
-        reached += weight(candidate);
-        // Strictly, so that a token of no probability is never drawn.
-        if reached > target {
-            return candidate.token;
-        }
-    }
-    // The same sum in the same order ends above any fraction below 1 of itself; this is for no candidates.
-    candidates.last().map_or(0, |candidate| candidate.token)
-}
-
-fn highest_logit(candidates: &[Candidate]) -> f64 {
-    candidates.iter().map(|candidate| f64::from(candidate.logit)).fold(f64::from(f32::MIN), f64::max)
-}
-
-/// `e^x` for `x <= 0`, the same on every platform, within 2^-51 of the true value.
-///
-/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`, the logarithm in two parts so that `n ln 2` is exact (the split is that of
-/// fdlibm's `e_exp.c`); then Taylor's series, of which 14 terms reach the last bit of an `f64`.
-fn exp(x: f64) -> f64 {
-    const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-    // Below this the power of two would be subnormal; such a weight never changes a sum that holds e^0.
-    if x < -708.0 {
-        return 0.0;
-    }
-    let n = (x * std::f64::consts::LOG2_E + 0.5).floor();
-    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
-    let series = (1..=14).rev().fold(1.0, |sum, term| 1.0 + r / f64::from(term) * sum);
-    let power = f64::from_bits(((n as i64 + 1023) as u64) << 52);
-    series * power
 }

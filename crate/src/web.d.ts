@@ -61,6 +61,11 @@ export interface GenerateOptions {
   seed?: number;
 }
 
+export interface ManyOptions extends GenerateOptions {
+  /** Answers that are written at once, 1 to 32, by default 8; each takes the memory of a state. */
+  sequences?: number;
+}
+
 export type GenerateEvent =
   | { type: 'prefill'; done: number; total: number }
   | { type: 'token'; id: number; text: string; milliseconds: number }

@@ -11,7 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::engine::{BackendChoice, LoadOptions, Model};
 use crate::error::{Error, Result};
-use crate::generate::{GenerateOptions, Generation, Prompt};
+use crate::generate::{GenerateOptions, Generation, ManyGenerations, Prompt};
 use crate::source::ByteSource;
 use crate::tokenizer::Special;
 
@@ -22,7 +22,7 @@ const TYPES: &str = include_str!("web.d.ts");
 extern "C" {
     /// Makes an async iterable of something with `next` and `cancel`.
     #[wasm_bindgen(js_name = asyncIterable)]
-    fn async_iterable(generation: GenerationHandle) -> JsValue;
+    fn async_iterable(generation: JsValue) -> JsValue;
 
     /// Resolves after the event loop has turned once, so that a stop can arrive between two tokens.
     #[wasm_bindgen(js_name = nextTask)]
@@ -57,6 +57,16 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "GenerateOptions")]
     pub type JsGenerateOptions;
 
+    /// `ManyOptions`.
+    #[wasm_bindgen(typescript_type = "ManyOptions")]
+    pub type JsManyOptions;
+    #[wasm_bindgen(method, getter)]
+    fn sequences(this: &JsManyOptions) -> Option<f64>;
+
+    /// A stream of the events of many answers.
+    #[wasm_bindgen(typescript_type = "AsyncIterableIterator<GenerateEvent & { index: number }>")]
+    pub type JsManyEvents;
+
     /// A stream of events.
     #[wasm_bindgen(typescript_type = "AsyncIterableIterator<GenerateEvent>")]
     pub type JsEvents;
@@ -65,6 +75,9 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "ModelInfo")]
     pub type JsModelInfo;
 }
+
+/// Answers that are written at once where nobody says how many.
+const DEFAULT_SEQUENCES: usize = 8;
 
 #[wasm_bindgen(start)]
 fn start() {
@@ -122,7 +135,29 @@ impl JsModel {
         let generation = self.model.with(|model| Generation::new(model, &prompt, options)).map_err(to_js)?;
         let cancelled = generation.cancelled();
         let handle = GenerationHandle { model: self.model.clone(), generation: Slot::new(generation), cancelled };
-        Ok(async_iterable(handle).unchecked_into())
+        Ok(async_iterable(handle.into()).unchecked_into())
+    }
+
+    /// Reads many prompts and writes their answers side by side, `options.sequences` of them at once: every token of all of
+    /// them is one reading of the weights.
+    #[wasm_bindgen(js_name = generateMany)]
+    pub fn generate_many(
+        &self,
+        prompts: Vec<JsPrompt>,
+        options: Option<JsManyOptions>,
+    ) -> Result<JsManyEvents, JsValue> {
+        let prompts = prompts.into_iter().map(|p| to_prompt(p.into())).collect::<Result<Vec<_>, _>>()?;
+        let sequences = options.as_ref().and_then(JsManyOptions::sequences);
+        let sequences = sequences.map_or(DEFAULT_SEQUENCES, |count| count as usize);
+        let options: GenerateOptions = match options {
+            Some(options) => from_js(options.into())?,
+            None => GenerateOptions::default(),
+        };
+        let make = |model: &Model| ManyGenerations::new(model, &prompts, &options, sequences);
+        let generation = self.model.with(make).map_err(to_js)?;
+        let cancelled = generation.cancelled();
+        let handle = ManyHandle { model: self.model.clone(), generation: Slot::new(generation), cancelled };
+        Ok(async_iterable(handle.into()).unchecked_into())
     }
 
     /// Logits after the last token, from a fresh state: one number a token of the vocabulary.
@@ -170,6 +205,41 @@ impl GenerationHandle {
     }
 
     /// Ends the answer at the next event.
+    pub fn cancel(&self) {
+        self.cancelled.set(true);
+    }
+}
+
+/// Answers in the making.
+#[wasm_bindgen]
+pub struct ManyHandle {
+    model: Slot<Model>,
+    generation: Slot<ManyGenerations>,
+    cancelled: Rc<Cell<bool>>,
+}
+
+#[wasm_bindgen]
+impl ManyHandle {
+    /// The next event of any answer, or undefined after the last one's end.
+    pub async fn next(&self) -> Result<JsValue, JsValue> {
+        JsFuture::from(next_task()).await?;
+        let mut generation = self.generation.take().map_err(to_js)?;
+        let event = match self.model.take() {
+            Ok(mut model) => {
+                let event = generation.next(&mut model).await;
+                self.model.put(model);
+                event
+            }
+            Err(busy) => Err(busy),
+        };
+        self.generation.put(generation);
+        match event.map_err(to_js)? {
+            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new())?),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// Ends every answer at the next event.
     pub fn cancel(&self) {
         self.cancelled.set(true);
     }

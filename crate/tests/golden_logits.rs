@@ -8,7 +8,6 @@ use golden::{AgainstLlama, check, check_against_llama, folder, max_difference, o
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions, first_difference};
-use web_mamba::model::State;
 
 fn cpu(file: &str) -> CpuExecutor {
     let (gguf, config, weights) = open(&folder().join("models").join(file));

@@ -163,6 +163,11 @@ impl Gpu {
         }
     }
 
+    /// True where the adapter is a graphics card of its own, as far as it is known: a browser does not tell.
+    pub(super) fn discrete(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::DiscreteGpu
+    }
+
     /// Turns what the device reported since it was opened into an error.
     pub(super) fn check(&self) -> Result<()> {
         match self.failure.get() {

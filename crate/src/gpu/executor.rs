@@ -1,7 +1,5 @@
 //! Runs a plan's steps on a device.
 
-use std::time::Duration;
-
 use futures_util::future::LocalBoxFuture;
 use web_time::Instant;
 
@@ -146,11 +144,6 @@ impl GpuExecutor {
         &self.plan
     }
 
-    /// Dispatches of one decoded token, head included.
-    pub fn dispatches_per_token(&self) -> usize {
-        self.stages(Extent { tokens: 1, sequences: 1, outputs: 1 }).iter().map(|stage| stage.dispatches.len()).sum()
-    }
-
     /// The stages for so many tokens.
     pub(super) fn stages(&self, extent: Extent) -> &[Stage] {
         match extent.tokens * extent.sequences == 1 && extent.outputs <= 1 && !self.decode.is_empty() {
@@ -184,34 +177,9 @@ impl GpuExecutor {
         self.gpu.queue.write_buffer(&self.storage.batch, 0, bytemuck::bytes_of(&batch));
     }
 
-    /// The steps of each stage over so many tokens, and the kernel that runs them.
-    pub fn stage_steps(&self, tokens: usize) -> Vec<(std::ops::Range<usize>, &'static str)> {
-        let stages = self.stages(Extent { tokens, sequences: 1, outputs: 1 });
-        stages.iter().map(|stage| (stage.steps.clone(), stage.dispatches[0].kernel)).collect()
-    }
-
     /// Reads chunks of so many tokens from now on, at most 512, until it has learnt better.
     pub fn set_max_tokens(&mut self, tokens: usize) {
         self.chunk_tokens = ChunkTokens::of(tokens);
-    }
-
-    /// Time that some stages take together over a chunk of the first tokens of the vocabulary: the device's own where it has
-    /// timestamps, else with submission and waiting. Which stages ran before does not matter to their cost.
-    ///
-    /// # Errors
-    /// [`crate::Error::Gpu`] where the device fails.
-    pub async fn time_stages(&self, stages: &[usize], tokens: usize) -> Result<Duration> {
-        let extent = Extent { tokens: tokens.min(ChunkTokens::MOST), sequences: 1, outputs: 1 };
-        let ids: Vec<u32> = (0..extent.tokens as u32).map(|id| id % self.vocab_size as u32).collect();
-        self.write_batch(&ids, extent, &[self.slots.of(0)]);
-        let all = self.stages(extent);
-        self.gpu
-            .time_pass(|pass| {
-                for dispatch in stages.iter().flat_map(|&stage| &all[stage].dispatches) {
-                    dispatch.encode(pass, extent);
-                }
-            })
-            .await
     }
 
     async fn run(&mut self, extent: Extent) -> Result<Vec<f32>> {

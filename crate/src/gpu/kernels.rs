@@ -4,6 +4,7 @@ use super::shape::{DecodeScan, Scan, Team, Tile};
 use super::units::{has_quants, unit_source};
 use crate::executor::{Activations, MAX_SEQUENCES};
 use crate::quant::{DType, UNIT_LEN, device_row_bytes};
+use crate::sampler::MAX_RECENT;
 
 /// What a kernel imports before its own file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +53,13 @@ impl Kernel {
 }
 
 macro_rules! kernel {
-    ($name:literal, inputs $inputs:literal, outputs $outputs:literal, parts [$($part:ident),+]) => {
+    ($name:literal, inputs $inputs:literal, outputs $outputs:literal, parts [$($part:ident),*]) => {
         Kernel {
             name: $name,
             source: include_str!(concat!("shaders/", $name, ".wgsl")),
             inputs: $inputs,
             outputs: $outputs,
-            parts: &[$(Part::$part),+],
+            parts: &[$(Part::$part),*],
         }
     };
 }
@@ -93,6 +94,30 @@ pub(super) const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 
 pub(super) const SPLIT_DT_B_C: Kernel = kernel!("split_dt_b_c", inputs 1, outputs 2, parts [Batch, Sums, Write]);
 pub(super) const SELECTIVE_SCAN: Kernel =
     kernel!("selective_scan", inputs 6, outputs 2, parts [Batch, Sums, Softplus, Write]);
+
+/// Those that choose tokens from logits. No step of a plan runs them, and their twins are in `sampler`.
+pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_CHOOSE];
+
+pub(super) const SAMPLE_MAXIMA: Kernel = kernel!("sample_maxima", inputs 3, outputs 2, parts []);
+pub(super) const SAMPLE_CHOOSE: Kernel = kernel!("sample_choose", inputs 4, outputs 4, parts []);
+
+/// Parts that a vocabulary is read in: `sample_maxima` runs a workgroup for each, and `sample_choose` reads only those that
+/// hold likely tokens.
+pub(super) const SAMPLING_CHUNKS: usize = 256;
+/// Words of a row's history before its counts: two, and the ring.
+pub(super) const SAMPLING_HISTORY: usize = 2 + MAX_RECENT;
+
+/// The whole WGSL of one of [`SAMPLING_KERNELS`], for a workgroup of `sample_choose` of so many invocations: a power of two,
+/// at least [`SAMPLING_CHUNKS`].
+pub fn compose_sampling(kernel: &Kernel, invocations: u32) -> String {
+    let mut wgsl = format!("const CHUNKS: u32 = {SAMPLING_CHUNKS}u;\nconst HISTORY: u32 = {SAMPLING_HISTORY}u;\n");
+    wgsl += include_str!("shaders/sampling/arithmetic.wgsl");
+    if kernel.name == SAMPLE_CHOOSE.name {
+        wgsl += &format!("const INVOCATIONS: u32 = {invocations}u;\n");
+        wgsl += include_str!("shaders/sampling/find.wgsl");
+    }
+    wgsl + kernel.source
+}
 
 /// What a kernel is composed for. Sizes that a kernel does not name are left at their defaults, so that kernels which are
 /// the same are made once.

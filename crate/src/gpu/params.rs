@@ -111,3 +111,40 @@ pub struct SplitDtBC {
 pub struct SelectiveScan {
     pub d_inner: u32,
 }
+
+/// See `sampling/arithmetic.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Sampling {
+    pub vocab_size: u32,
+    pub stride: u32,
+    pub chunk_len: u32,
+    pub chunks: u32,
+    pub rows: u32,
+    pub unit_factor: f32,
+    pub unit_limit: f32,
+}
+
+/// See `sampling/arithmetic.wgsl`. One lies in a storage buffer for each row.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct SamplingRow {
+    pub greedy: u32,
+    pub top_k: u32,
+    pub top_p: u32,
+    pub min_p_distance: u32,
+    pub temperature_factor: f32,
+    pub temperature_limit: f32,
+    pub repetition: f32,
+    pub reciprocal: f32,
+    pub frequency: f32,
+    pub presence: f32,
+    pub last_n: u32,
+}
+
+/// See `sample_choose.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct SamplingStep {
+    pub step: u32,
+}

@@ -9,36 +9,16 @@ use super::kernels::{Kernel, Variant, compose};
 #[derive(Default)]
 pub struct Pipelines {
     made: HashMap<String, wgpu::ComputePipeline>,
-    layouts: Layouts,
-}
-
-/// Bind group layouts, by numbers of inputs and outputs.
-#[derive(Default)]
-struct Layouts(HashMap<(u32, u32), wgpu::BindGroupLayout>);
-
-impl Layouts {
-    /// Binding 0 the step's parameters, 1 the batch, then inputs, then outputs.
-    fn get(&mut self, device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        };
-        let make = || {
-            let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-            let first_output = 2 + kernel.inputs;
-            let entries: Vec<_> = (0..2)
-                .map(|binding| entry(binding, wgpu::BufferBindingType::Uniform))
-                .chain((2..first_output + kernel.outputs).map(|b| entry(b, storage(b < first_output))))
-                .collect();
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
-        };
-        self.0.entry((kernel.inputs, kernel.outputs)).or_insert_with(make).clone()
-    }
+    /// By numbers of inputs and outputs.
+    layouts: HashMap<(u32, u32), wgpu::BindGroupLayout>,
 }
 
 impl Pipelines {
+    fn layout(&mut self, gpu: &Gpu, kernel: &Kernel) -> wgpu::BindGroupLayout {
+        let make = || make_layout(&gpu.device, kernel);
+        self.layouts.entry((kernel.inputs, kernel.outputs)).or_insert_with(make).clone()
+    }
+
     /// A bind group of a kernel's resources, in the order of their bindings.
     pub fn bind_group<'b>(
         &mut self,
@@ -46,11 +26,8 @@ impl Pipelines {
         kernel: &Kernel,
         resources: impl Iterator<Item = wgpu::BindingResource<'b>>,
     ) -> wgpu::BindGroup {
-        let layout = self.layouts.get(&gpu.device, kernel);
-        let entries: Vec<_> =
-            resources.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
-        let label = Some(kernel.name);
-        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &layout, entries: &entries })
+        let layout = self.layout(gpu, kernel);
+        make_bind_group(&gpu.device, kernel, &layout, resources)
     }
 
     /// The pipeline of a kernel's variant.
@@ -59,22 +36,50 @@ impl Pipelines {
         if let Some(pipeline) = self.made.get(&wgsl) {
             return pipeline.clone();
         }
-        let layout = self.layouts.get(&gpu.device, kernel);
-        let pipeline = make_pipeline(gpu, kernel.name, &wgsl, &layout);
+        let layout = self.layout(gpu, kernel);
+        let pipeline = make_pipeline(&gpu.device, kernel, &layout, &wgsl);
         self.made.insert(wgsl, pipeline.clone());
         pipeline
     }
 }
 
-/// Compiles one of our own shaders.
-pub(super) fn make_pipeline(
-    gpu: &Gpu,
-    name: &str,
+/// Binding 0 the step's parameters, 1 what changes with the submission, then inputs, then outputs.
+pub fn make_layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
+    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    };
+    let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+    let first_output = 2 + kernel.inputs;
+    let entries: Vec<_> = (0..2)
+        .map(|binding| entry(binding, wgpu::BufferBindingType::Uniform))
+        .chain((2..first_output + kernel.outputs).map(|b| entry(b, storage(b < first_output))))
+        .collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+}
+
+/// A bind group of a kernel's resources, in the order of their bindings.
+pub fn make_bind_group<'b>(
+    device: &wgpu::Device,
+    kernel: &Kernel,
+    layout: &wgpu::BindGroupLayout,
+    resources: impl Iterator<Item = wgpu::BindingResource<'b>>,
+) -> wgpu::BindGroup {
+    let entries: Vec<_> =
+        resources.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
+    device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(kernel.name), layout, entries: &entries })
+}
+
+/// The pipeline of a kernel's whole WGSL.
+pub fn make_pipeline(
+    device: &wgpu::Device,
+    kernel: &Kernel,
+    layout: &wgpu::BindGroupLayout,
     wgsl: &str,
-    bind_group_layout: &wgpu::BindGroupLayout,
 ) -> wgpu::ComputePipeline {
-    let device = &gpu.device;
-    let label = Some(name);
+    let label = Some(kernel.name);
     let source = wgpu::ShaderSource::Wgsl(Gpu::wgsl_for_platform(wgsl).into());
     let descriptor = wgpu::ShaderModuleDescriptor { label, source };
     // Natively wgpu would count the turns of every loop, lest one never end, and drivers cannot unroll such loops.
@@ -84,7 +89,7 @@ pub(super) fn make_pipeline(
     let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
     let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label,
-        bind_group_layouts: &[Some(bind_group_layout)],
+        bind_group_layouts: &[Some(layout)],
         immediate_size: 0,
     });
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -92,11 +97,7 @@ pub(super) fn make_pipeline(
         layout: Some(&layout),
         module: &module,
         entry_point: Some("main"),
-        // Our kernels write workgroup memory before they read it.
-        compilation_options: wgpu::PipelineCompilationOptions {
-            zero_initialize_workgroup_memory: false,
-            ..Default::default()
-        },
+        compilation_options: Default::default(),
         cache: None,
     })
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::Gpu;
+use super::chunk_tokens::ChunkTokens;
+use super::stages::Extent;
+use super::{Gpu, GpuExecutor};
 use crate::error::Result;
 
 impl Gpu {
@@ -48,5 +50,37 @@ impl Gpu {
         let ticks: &[u64] = &bytemuck::pod_collect_to_vec(&words);
         let nanoseconds = ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(self.queue.get_timestamp_period());
         Ok(Duration::from_nanos(nanoseconds as u64))
+    }
+}
+
+impl GpuExecutor {
+    /// Dispatches of one decoded token, head included.
+    pub fn dispatches_per_token(&self) -> usize {
+        self.stages(Extent { tokens: 1, sequences: 1, outputs: 1 }).iter().map(|stage| stage.dispatches.len()).sum()
+    }
+
+    /// The steps of each stage over so many tokens, and the kernel that runs them.
+    pub fn stage_steps(&self, tokens: usize) -> Vec<(std::ops::Range<usize>, &'static str)> {
+        let stages = self.stages(Extent { tokens, sequences: 1, outputs: 1 });
+        stages.iter().map(|stage| (stage.steps.clone(), stage.dispatches[0].kernel)).collect()
+    }
+
+    /// Time that some stages take together over a chunk of the first tokens of the vocabulary: the device's own where it has
+    /// timestamps, else with submission and waiting. Which stages ran before does not matter to their cost.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device fails.
+    pub async fn time_stages(&self, stages: &[usize], tokens: usize) -> Result<Duration> {
+        let extent = Extent { tokens: tokens.min(ChunkTokens::MOST), sequences: 1, outputs: 1 };
+        let ids: Vec<u32> = (0..extent.tokens as u32).map(|id| id % self.vocab_size as u32).collect();
+        self.write_batch(&ids, extent, &[self.current_slots(0)]);
+        let all = self.stages(extent);
+        self.gpu
+            .time_pass(|pass| {
+                for dispatch in stages.iter().flat_map(|&stage| &all[stage].dispatches) {
+                    dispatch.encode(pass, extent);
+                }
+            })
+            .await
     }
 }

@@ -30,10 +30,4 @@ impl Pcg32 {
         let xorshifted = (((state >> 18) ^ state) >> 27) as u32;
         xorshifted.rotate_right((state >> 59) as u32)
     }
-
-    /// Uniform in [0, 1), in steps of 2^-53: two numbers, the first one on top.
-    pub fn fraction(&mut self) -> f64 {
-        let bits = u64::from(self.next()) << 32 | u64::from(self.next());
-        (bits >> 11) as f64 / (1u64 << 53) as f64
-    }
 }

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::arithmetic::{HEAVIEST, Scale, clean, cleaned, part, weight};
+use super::filters::{keep_top_k, keep_top_p, likelier};
 use super::*;
 
 /// Every filter off and temperature 1: the plain distribution.
@@ -44,15 +46,71 @@ fn pcg32_matches_the_reference() {
     assert_eq!(numbers, [0xa15c02b7, 0x7b47f409, 0xba1d3330, 0x83d2f293, 0xbfa4784b, 0xcbed606e]);
 }
 
+/// Against the system's exponential: the weight itself, and with the distance that leads to it. What is rounded away
+/// below the last bit of a weight counts beside the relative error.
 #[test]
-fn exp_is_exact_to_the_last_bits() {
-    for step in 0..200_000 {
-        let x = -f64::from(step) * 0.00354;
-        let (ours, system) = (exp(x), x.exp());
-        assert!((ours - system).abs() <= system * 2f64.powi(-51), "exp({x}) = {ours}, not {system}");
+fn weights_are_exponentials() {
+    for distance in (0..1 << 30).step_by(997) {
+        let exact = f64::from(HEAVIEST) * (-f64::from(distance) / f64::from(1 << 25)).exp2();
+        let found = f64::from(weight(distance));
+        assert!((found - exact).abs() <= 1.5e-7 * exact + 1.0, "weight({distance}) = {found}, not {exact}");
     }
-    assert_eq!(exp(0.0), 1.0);
-    assert_eq!(exp(f64::NEG_INFINITY), 0.0);
+    assert_eq!([0, 1 << 25, 31 << 25, 1 << 30, u32::MAX].map(weight), [HEAVIEST, HEAVIEST / 2, 1, 0, 0]);
+
+    for temperature in [1e-25, 0.01, 0.7, 1.0, 5.0, 1e6, 1e36] {
+        let scale = Scale::new(temperature);
+        for step in 0..3000u32 {
+            let below = temperature * step as f32 * 0.007;
+            let exact = f64::from(HEAVIEST) * (-f64::from(below) / f64::from(temperature)).exp();
+            let found = f64::from(weight(scale.distance(0.0, -below)));
+            assert!((found - exact).abs() <= 2e-6 * exact + 1.0, "e^(-{below} / {temperature}): {found}, not {exact}");
+        }
+    }
+}
+
+/// Not one of the 2^25 steps from a weight to its half goes up: nearer is never less likely.
+#[test]
+fn weights_never_rise_with_the_distance() {
+    let mut last = weight(0);
+    for distance in 1..=1 << 25 {
+        let this = weight(distance);
+        assert!(this <= last, "weight({distance}) = {this} after {last}");
+        last = this;
+    }
+}
+
+#[test]
+fn every_float_has_a_clean_place() {
+    let largest = 2f32.powi(126);
+    let cases = [
+        (f32::NAN, -largest),
+        (-f32::NAN, -largest),
+        (f32::INFINITY, largest),
+        (f32::NEG_INFINITY, -largest),
+        (f32::MAX, largest),
+        (f32::MIN, -largest),
+        (-0.0, 0.0),
+        (f32::from_bits(1), 0.0),
+        (-f32::MIN_POSITIVE, 0.0),
+        (2f32.powi(-125), 2f32.powi(-125)),
+        (-1.5, -1.5),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(cleaned(value).to_bits(), expected.to_bits(), "{value}");
+    }
+    for scale in [Scale::new(0.0), Scale::new(f32::from_bits(1)), Scale::new(1.0), Scale::new(f32::MAX)] {
+        assert_eq!(scale.distance(largest, largest), 0);
+        assert_eq!(weight(scale.distance(largest, -largest)) == 0, scale != Scale::new(f32::MAX));
+        assert_eq!(clean(scale.factor.to_bits()), scale.factor.to_bits(), "a GPU may flush a subnormal factor");
+    }
+}
+
+#[test]
+fn parts_of_sums_are_exact() {
+    assert_eq!(part(1 << 51, u32::MAX), ((1 << 51) - (1 << 19), true));
+    assert_eq!(part(3, 1 << 31), (1, false));
+    assert_eq!(part(4, 1 << 31), (2, true));
+    assert_eq!(part(u64::from(u32::MAX), u32::MAX), (u64::from(u32::MAX) - 1, false));
 }
 
 #[test]
@@ -200,7 +258,7 @@ fn a_seed_gives_the_same_tokens_everywhere() {
         (0..12).map(|_| sampler.sample(&mut logits.clone())).collect()
     };
     // An independent implementation in Python, with `math.exp`, draws the same.
-    assert_eq!(tokens(42), [569, 668, 273, 273, 829, 704, 397, 420, 569, 446, 38, 914]);
+    assert_eq!(tokens(42), [630, 494, 729, 519, 754, 803, 754, 508, 902, 964, 210, 124]);
     assert_eq!(tokens(42), tokens(42));
     assert_ne!(tokens(42), tokens(43));
 }
@@ -264,13 +322,15 @@ proptest! {
         keep_top_k(&mut kept, &logits, 0);
         let mut sorted = kept.clone();
         sorted.sort_by(likelier);
-        keep_top_p(&mut kept, p);
+        let prepared = Prepared::new(&SamplerOptions { top_p: p, ..Default::default() });
+        keep_top_p(&mut kept, prepared.top_p);
+        kept.sort_by(likelier);
         prop_assert_eq!(&kept[..], &sorted[..kept.len()]);
 
         let mass = |candidates: &[Candidate]| candidates.iter().map(|c| f64::from(c.logit).exp()).sum::<f64>();
         let target = mass(&sorted) * f64::from(p);
-        prop_assert!(mass(&kept) >= target * (1.0 - 1e-9));
-        prop_assert!(kept.len() == 1 || mass(&kept[..kept.len() - 1]) < target * (1.0 + 1e-9));
+        prop_assert!(mass(&kept) >= target * (1.0 - 1e-6));
+        prop_assert!(kept.len() == 1 || mass(&kept[..kept.len() - 1]) < target * (1.0 + 1e-6));
     }
 
     #[test]
@@ -286,5 +346,32 @@ proptest! {
         let mut sampler = Sampler::new(options).unwrap();
         history.iter().for_each(|&token| sampler.accept(token));
         prop_assert!((sampler.sample(&mut logits.clone()) as usize) < logits.len());
+    }
+}
+
+/// `cargo test --release --lib how_long -- --ignored --nocapture`: not a test, as times differ between machines.
+#[test]
+#[ignore = "prints times"]
+fn how_long_a_choice_takes() {
+    let mut random = Pcg32::new(5);
+    let mut unit = || f64::from(random.next()) / 2f64.powi(32);
+    for vocab_size in [65_024, 131_072] {
+        // About normal, with a deviation of 3.
+        let logits: Vec<f32> =
+            (0..vocab_size).map(|_| ((0..12).map(|_| unit()).sum::<f64>() * 3.0 - 18.0) as f32).collect();
+        let all = SamplerOptions { top_k: 0, top_p: 1.0, min_p: 0.0, ..Default::default() };
+        for (name, options) in [
+            ("default", SamplerOptions::default()),
+            ("greedy", SamplerOptions { temperature: 0.0, ..Default::default() }),
+            ("top-p 0.95", SamplerOptions { top_p: 0.95, ..all.clone() }),
+            ("min-p 0.05", SamplerOptions { min_p: 0.05, ..all.clone() }),
+            ("all", all.clone()),
+        ] {
+            let mut sampler = Sampler::new(options).unwrap();
+            let mut logits = logits.clone();
+            let start = std::time::Instant::now();
+            (0..200).for_each(|_| _ = sampler.sample(&mut logits));
+            println!("{vocab_size} tokens, {name}: {:?}", start.elapsed() / 200);
+        }
     }
 }

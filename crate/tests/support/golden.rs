@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 use web_mamba::executor::{Executor, Outputs};
 use web_mamba::gguf::Gguf;
-use web_mamba::model::{Config, State, Weights};
+use web_mamba::model::{Config, Weights};
 use web_mamba::source::{ByteSource, FileSource};
 
 /// Largest difference from transformers, on the same dequantised weights with f32 activations. The two references are

@@ -8,9 +8,10 @@ use web_mamba::Result;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::engine::Model;
 use web_mamba::error::Error;
-use web_mamba::executor::{Activations, Executor, Outputs};
+use web_mamba::executor::{Activations, Executor};
 use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
 use web_mamba::model::{Config, Weights};
+use web_mamba::sampler::{Sampler, SamplerOptions};
 
 use crate::open::{ModelArguments, open_gguf};
 use crate::print;
@@ -28,6 +29,9 @@ pub struct Bench {
     /// Read this many tokens, untimed, before the decode; by default those of the timed prefill.
     #[arg(long)]
     position: Option<usize>,
+    /// Also time the decode of so many answers at once.
+    #[arg(long)]
+    sequences: Option<usize>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -58,11 +62,19 @@ impl Bench {
         let token_seconds = decode(&mut model, self.gen_tokens)?;
         let median = token_seconds[token_seconds.len() / 2];
         let total: f64 = token_seconds.iter().sum();
+        let many = match self.sequences {
+            Some(sequences) => {
+                let seconds = decode_many(&mut model, sequences, self.gen_tokens)?;
+                Some((sequences, (sequences * self.gen_tokens) as f64 / seconds))
+            }
+            None => None,
+        };
         let info = model.info().clone();
         let value = json!({
             "prefill_tps": self.prompt_tokens as f64 / prefill_seconds,
             "decode_tps": self.gen_tokens as f64 / total,
             "decode_median_milliseconds": 1e3 * median,
+            "sequences": many.map(|(sequences, _)| sequences), "many_decode_tps": many.map(|(_, rate)| rate),
             "prompt_tokens": self.prompt_tokens, "gen_tokens": self.gen_tokens, "position": position,
             "load_seconds": load_seconds, "bytes_per_token": info.bytes_per_token,
             "state_bytes": info.state_bytes, "memory_bytes": info.memory_bytes,
@@ -70,7 +82,10 @@ impl Bench {
             "activations": info.activations,
         });
         let plain = || {
-            format!(
+            let many = many.map_or_else(String::new, |(sequences, rate)| {
+                format!("{sequences} answers at once {rate:.1} tokens/s\n")
+            });
+            many + &format!(
                 "{} on {} ({})\nprefill {:.1} tokens/s over {} tokens\ndecode  {:.1} tokens/s over {} tokens from position {position}\n\
                  reads {:.1} MB a token, {:.2} GB/s; holds {:.1} MB",
                 info.name,
@@ -101,17 +116,42 @@ fn read(model: &mut Model, count: usize) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Seconds of each of `count` decode steps from where the state is, sorted.
+/// Seconds of each of `count` decode steps from where the state is, sorted: choosing each token as an answer would.
 fn decode(model: &mut Model, count: usize) -> Result<Vec<f64>> {
-    let tokens = some_tokens(count, model.info().vocab_size);
+    let mut sampler = Sampler::new(SamplerOptions::default())?;
     let mut seconds = Vec::with_capacity(count);
-    for token in tokens {
+    let mut token = 0;
+    for _ in 0..count {
         let start = Instant::now();
-        pollster::block_on(model.executor().forward(0, &[token], Outputs::Last))?;
+        token = pollster::block_on(model.executor().choose(0, &[token], &mut sampler))?;
+        sampler.accept(token);
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
     Ok(seconds)
+}
+
+/// Seconds of `count` steps of `sequences` answers at once, all together.
+fn decode_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
+    pollster::block_on(async {
+        model.begin_many(sequences).await?;
+        let mut samplers = vec![Sampler::new(SamplerOptions::default())?; sequences];
+        let mut tokens: Vec<(usize, u32)> = (0..sequences).map(|s| (s, s as u32 % 7)).collect();
+        let mut start = Instant::now();
+        // The first step goes through every pipeline once, and is not timed.
+        for step in 0..=count {
+            let mut all: Vec<_> = samplers.iter_mut().collect();
+            let ids = model.executor().choose_each(&tokens, &mut all).await?;
+            for ((token, sampler), id) in tokens.iter_mut().zip(&mut samplers).zip(ids) {
+                sampler.accept(id);
+                token.1 = id;
+            }
+            if step == 0 {
+                start = Instant::now();
+            }
+        }
+        Ok(start.elapsed().as_secs_f64())
+    })
 }
 
 /// The process's largest resident size in bytes, where the system tells it (Linux).
