@@ -92,8 +92,8 @@ pub trait Executor {
     /// Number of tokens in the vocabulary.
     fn vocab_size(&self) -> usize;
 
-    /// The most tokens that one call of [`Executor::forward`] takes now. It may grow or shrink as the executor learns how
-    /// long a chunk takes here.
+    /// The most tokens that one call of [`Executor::forward`] takes now, at least 32. It may grow or shrink as the executor
+    /// learns how long a chunk takes here.
     fn max_tokens(&self) -> usize;
 
     /// The most tokens whose logits one call gives.

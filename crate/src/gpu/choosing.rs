@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::executor::{GpuExecutor, encode};
+use super::executor::GpuExecutor;
 use super::sampling::{GpuSampler, SamplingShape};
 use super::stages::Extent;
 use crate::error::Result;
@@ -148,12 +148,8 @@ impl GpuExecutor {
     /// Submits all stages and the choice from every row of logits.
     fn submit(&mut self, extent: Extent, step: usize) -> InFlight {
         let Some(device_sampler) = &self.sampler else { unreachable!("checked by the callers") };
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            encode(&mut pass, self.stages(extent).iter(), extent);
-            device_sampler.encode(&mut pass, step, extent.outputs);
-        }
+        let mut encoder = self.encode_parts(extent);
+        device_sampler.encode(&mut encoder.begin_compute_pass(&Default::default()), step, extent.outputs);
         let staging = self.ahead.staging.pop().unwrap_or_else(|| {
             self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("ids"),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// So many that one submission takes about [`ChunkTokens::TARGET`], which is far below any
-/// watchdog, and short enough for a page to stay smooth and a stop to be noticed.
+/// So many that a chunk takes about [`ChunkTokens::TARGET`], short enough for a stop to be noticed. A chunk is several
+/// submissions, so that none comes near a watchdog and a page's own frames get their turns.
 #[derive(Debug)]
 pub struct ChunkTokens(usize);
 
@@ -16,8 +16,9 @@ impl Default for ChunkTokens {
 impl ChunkTokens {
     /// The most tokens of a chunk.
     pub const MOST: usize = 512;
-    const TARGET: Duration = Duration::from_millis(250);
-    const LEAST: usize = 16;
+    const TARGET: Duration = Duration::from_millis(500);
+    /// What [`crate::executor::Executor::max_tokens`] never goes below.
+    const LEAST: usize = 32;
 
     /// So many, or the nearest that is allowed.
     pub fn of(tokens: usize) -> Self {
@@ -29,13 +30,14 @@ impl ChunkTokens {
         self.0
     }
 
-    /// Looks at how long a chunk took. Doubles or halves, so that one odd measurement does little.
+    /// Looks at how long a chunk took.
     pub fn learn(&mut self, tokens: usize, took: Duration) {
         let full = took.mul_f64(self.0 as f64 / tokens as f64);
         if full > 2 * Self::TARGET {
             self.0 = (self.0 / 2).max(Self::LEAST);
         } else if 2 * full < Self::TARGET && tokens == self.0 {
-            self.0 = (self.0 * 2).min(Self::MOST);
+            let factor = if 8 * full < Self::TARGET { 4 } else { 2 };
+            self.0 = (self.0 * factor).min(Self::MOST);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The debug mode: runs a chunk on CPU and GPU stage by stage and names the first buffer that differs, on any GPU.
 
 use super::GpuExecutor;
-use super::executor::encode;
 use super::stages::Extent;
 use super::storage::act_row_words;
+use super::submission::encode;
 use crate::cpu::CpuExecutor;
 use crate::error::Result;
 use crate::executor::{Activations, Executor};

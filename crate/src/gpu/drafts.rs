@@ -1,8 +1,10 @@
 //! A plan's steps as dispatches before they have pipelines and bind groups: which kernel, composed for what, over which
 //! buffers.
 
-use super::kernels::{CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_Q8, RMS_NORM, SELECTIVE_SCAN, SPLIT_DT_B_C, Variant};
-use super::shape::{DecodeScan, Scan, Team, Tile};
+use super::kernels::{
+    CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_Q8, MATVEC, RMS_NORM, SELECTIVE_SCAN, SPLIT_DT_B_C, Variant,
+};
+use super::shape::{DecodeScan, MANY_ROWS, Scan, Team, Tile};
 use super::storage::Storage;
 use super::units::has_quants;
 use super::weights::{DeviceWeight, Shard};
@@ -31,8 +33,11 @@ pub enum Shape {
     PerRow { x: usize, rows: Rows },
     /// `(x, sequences, 1)`.
     PerSequence { x: usize },
-    /// A matrix product of `out_rows` rows of weights: the draft's variant is tiled for many tokens, `few` for few.
-    Product { out_rows: usize, rows: Rows, few: Tile },
+    /// A matrix product of `out_rows` rows of weights: the draft's variant is tiled for many tokens, `few` for few; none where
+    /// a [`Shape::Few`] takes these.
+    Product { out_rows: usize, rows: Rows, few: Option<Tile> },
+    /// `(x, rows, 1)` for few tokens, and nothing for many.
+    Few { x: usize },
 }
 
 /// Drafts the dispatches of steps, each by itself: prefill.
@@ -99,7 +104,12 @@ impl Drafter<'_> {
             Step::Embed { table, out } => self.sharded(table, |w, shard| self.embed(w, shard, out)),
             Step::RmsNorm { x, weight, eps, out } => vec![self.rms_norm(x, weight, eps, out)],
             Step::MatMul { weight, x, out, accumulate } => {
-                self.sharded(weight, |w, shard| self.product(w, shard, x, out, accumulate))
+                let mut drafts = self.sharded(weight, |w, shard| self.product((weight, w), shard, x, out, accumulate));
+                if self.makes_few_tiles(weight, out, accumulate) {
+                    let few = |w: &_, shard: &_| self.few_products(w, shard, x, out);
+                    drafts.extend(self.sharded(weight, few));
+                }
+                drafts
             }
             Step::Conv1dSilu { xz, weight, bias, layer, out } => vec![self.conv1d_silu(xz, weight, bias, layer, out)],
             Step::SplitDtBC { dbc, eps, dt, bc } => vec![self.split_dt_b_c(dbc, eps, dt, bc)],
@@ -143,7 +153,14 @@ impl Drafter<'_> {
         }
     }
 
-    fn product(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, out: BufferId, accumulate: bool) -> Draft {
+    fn product(
+        &self,
+        (id, weight): (WeightId, &DeviceWeight),
+        shard: &Shard,
+        x: BufferId,
+        out: BufferId,
+        accumulate: bool,
+    ) -> Draft {
         let rows = self.plan.buffer(out).rows;
         let params = params::MatMul {
             rows: shard.rows as u32,
@@ -153,12 +170,41 @@ impl Drafter<'_> {
             to_outputs: (rows == Rows::Outputs).into(),
         };
         let integers = self.activations == Activations::Q8 && has_quants(weight.dtype);
+        let few = (!self.makes_few_tiles(id, out, accumulate)).then(|| Tile::few(self.gpu, integers));
         Draft {
             kernel: if integers { &MATMUL_Q8 } else { &MATMUL },
             variant: Variant { tile: Tile::many(self.gpu, integers), ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
-            shape: Shape::Product { out_rows: shard.rows, rows, few: Tile::few(self.gpu, integers) },
+            shape: Shape::Product { out_rows: shard.rows, rows, few },
+        }
+    }
+
+    /// True where a matrix has so few rows that few tokens would leave a large GPU idle.
+    fn makes_few_tiles(&self, weight: WeightId, out: BufferId, accumulate: bool) -> bool {
+        let of_tokens = self.plan.buffer(out).rows == Rows::Tokens;
+        let rows: usize = self.weight(weight).shards.iter().map(|shard| shard.rows).sum();
+        of_tokens && rows < MANY_ROWS && !accumulate && !self.gpu.software
+    }
+
+    /// The products of few tokens with a matrix of few rows, one by one.
+    fn few_products(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, out: BufferId) -> Draft {
+        let params = params::MatVec {
+            rows: shard.rows as u32,
+            first_row: shard.first_row as u32,
+            width: self.width(x) as u32,
+            scaled: 0,
+            eps: 0.0,
+            out_stride: self.width(out) as u32,
+        };
+        let team = Team::of_rows(self.gpu, shard.rows, weight.columns, self.activations);
+        let subgroup = self.gpu.subgroup(team.lanes);
+        Draft {
+            kernel: &MATVEC,
+            variant: Variant { team, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            shape: Shape::Few { x: shard.rows.div_ceil(team.group_rows()) },
         }
     }
 

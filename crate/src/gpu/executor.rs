@@ -3,6 +3,7 @@
 use futures_util::future::LocalBoxFuture;
 use web_time::Instant;
 
+use super::Gpu;
 use super::choosing::{RunAhead, steps_ahead};
 use super::chunk_tokens::ChunkTokens;
 use super::drafts::Drafter;
@@ -12,7 +13,6 @@ use super::slots::Slots;
 use super::stages::{Extent, Stage, build, chunk_stages, decode_stages};
 use super::storage::{States, Storage};
 use super::weights::{DeviceWeight, allocate, upload};
-use super::{Gpu, params};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
@@ -144,39 +144,6 @@ impl GpuExecutor {
         &self.plan
     }
 
-    /// The stages for so many tokens.
-    pub(super) fn stages(&self, extent: Extent) -> &[Stage] {
-        match extent.tokens * extent.sequences == 1 && extent.outputs <= 1 && !self.decode.is_empty() {
-            true => &self.decode,
-            false => &self.chunk,
-        }
-    }
-
-    /// The stages to run: all, or those of the layers where no logits are wanted.
-    fn wanted_stages(&self, extent: Extent) -> impl Iterator<Item = &Stage> {
-        let end = if extent.outputs == 0 { self.plan.layers.len() } else { usize::MAX };
-        self.stages(extent).iter().take_while(move |stage| stage.steps.start < end)
-    }
-
-    /// Tells the device the tokens of the next submission, and whose states it moves.
-    pub(super) fn write_batch(&self, tokens: &[u32], extent: Extent, slots: &[[u32; 2]]) {
-        let mut batch = params::Batch {
-            tokens: extent.tokens as u32,
-            sequences: extent.sequences as u32,
-            outputs: extent.outputs as u32,
-            unused: 0,
-            slots: [[0; 4]; MAX_SEQUENCES],
-        };
-        for (to, &[read, write]) in batch.slots.iter_mut().zip(slots) {
-            *to = [read, write, 0, 0];
-        }
-        if !tokens.is_empty() {
-            // Else the device chose them itself.
-            self.gpu.queue.write_buffer(&self.storage.tokens, 0, bytemuck::cast_slice(tokens));
-        }
-        self.gpu.queue.write_buffer(&self.storage.batch, 0, bytemuck::bytes_of(&batch));
-    }
-
     /// Reads chunks of so many tokens from now on, at most 512, until it has learnt better.
     pub fn set_max_tokens(&mut self, tokens: usize) {
         self.chunk_tokens = ChunkTokens::of(tokens);
@@ -184,8 +151,7 @@ impl GpuExecutor {
 
     async fn run(&mut self, extent: Extent) -> Result<Vec<f32>> {
         self.gpu.check()?;
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        encode(&mut encoder.begin_compute_pass(&Default::default()), self.wanted_stages(extent), extent);
+        let mut encoder = self.encode_parts(extent);
         if extent.outputs == 0 {
             self.gpu.queue.submit([encoder.finish()]);
             self.gpu.finish().await?;
@@ -259,13 +225,6 @@ impl GpuExecutor {
     ) -> Vec<(&'a wgpu::Buffer, u64)> {
         let [slot, _] = self.slots.of(sequence);
         buffers.iter().map(|buffer| (buffer, u64::from(slot) * 4 * floats as u64)).collect()
-    }
-}
-
-/// Encodes stages.
-pub(super) fn encode<'a>(pass: &mut wgpu::ComputePass<'_>, stages: impl Iterator<Item = &'a Stage>, extent: Extent) {
-    for dispatch in stages.flat_map(|stage| &stage.dispatches) {
-        dispatch.encode(pass, extent);
     }
 }
 

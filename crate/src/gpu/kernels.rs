@@ -83,7 +83,7 @@ pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, parts [Un
 pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, parts [Batch, Sums, Write]);
 pub(super) const MATVEC: Kernel = kernel!("matvec", inputs 2, outputs 1, parts [Units, Read, Sums, RowProducts]);
 pub(super) const IN_PROJECT: Kernel =
-    kernel!("in_project", inputs 4, outputs 4, parts [Units, Read, Sums, RowProducts, Batch, Write]);
+    kernel!("in_project", inputs 4, outputs 3, parts [Units, Read, Sums, RowProducts, Batch]);
 pub(super) const DT_SCAN: Kernel = kernel!("dt_scan", inputs 6, outputs 2, parts [Units, Sums, Softplus, Batch, Write]);
 pub(super) const OUT_PROJECT: Kernel =
     kernel!("out_project", inputs 3, outputs 2, parts [Units, Read, Sums, RowProducts, Write]);

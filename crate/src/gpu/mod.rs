@@ -14,6 +14,7 @@ mod shape;
 mod slots;
 mod stages;
 mod storage;
+mod submission;
 mod timing;
 mod units;
 mod weights;

@@ -47,6 +47,7 @@ pub struct MatVec {
     pub width: u32,
     pub scaled: u32,
     pub eps: f32,
+    pub out_stride: u32,
 }
 
 /// See `in_project.wgsl`.

@@ -8,7 +8,7 @@ use crate::quant::UNIT_LEN;
 pub(super) const RUN: usize = 16;
 
 /// From so many rows on even one team a few rows fills a large GPU.
-const MANY_ROWS: usize = 2048;
+pub(super) const MANY_ROWS: usize = 2048;
 
 /// Bytes of workgroup memory that a kernel may plan with: what WebGPU promises, less what sums take.
 const WORKGROUP_BYTES: usize = 12 << 10;
@@ -66,9 +66,10 @@ impl Team {
             return Self { lanes: 1, rows: 1, teams: 64 };
         }
         let many = rows >= MANY_ROWS;
-        let lanes = lanes(columns, if many { 32 } else { 128 });
+        // Few rows fill a large GPU only where many invocations share each.
+        let lanes = lanes(columns, if many { 32 } else { 256 });
         let rows = if many && activations == Activations::F32 { 2.min(lanes) } else { 1 };
-        Self { lanes, rows, teams: 128 / lanes }
+        Self { lanes, rows, teams: (128 / lanes).max(1) }
     }
 }
 

@@ -8,6 +8,7 @@ use super::kernels::{DT_SCAN, IN_PROJECT, MATVEC, OUT_PROJECT, Variant};
 use super::pipelines::Pipelines;
 use super::shape::{DecodeScan, RUN, Team, Tile};
 use super::{Gpu, params};
+use crate::executor::Activations;
 use crate::model::{BufferId, Rows, Step, WeightId};
 
 /// Some neighbouring steps, and the dispatches that run them.
@@ -57,17 +58,24 @@ impl Extent {
 }
 
 impl Dispatch {
-    /// Encodes it.
+    /// Encodes it, unless it is for another number of tokens.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, extent: Extent) {
+        let few = |rows| extent.rows(rows) <= Tile::FEW_TOKENS;
+        match self.shape {
+            Shape::Few { .. } if !few(Rows::Tokens) => return,
+            Shape::Product { rows, few: None, .. } if few(rows) => return,
+            _ => {}
+        }
         let (pipeline, [x, y]) = match (&self.shape, &self.tiles) {
             (Shape::Fixed { x }, _) => (&self.pipeline, [*x, 1]),
             (Shape::PerRow { x, rows }, _) => (&self.pipeline, [*x, extent.rows(*rows)]),
+            (Shape::Few { x }, _) => (&self.pipeline, [*x, extent.rows(Rows::Tokens)]),
             (Shape::PerSequence { x }, _) => (&self.pipeline, [*x, extent.sequences]),
             (Shape::Product { out_rows, rows, few }, Some((many, few_pipeline))) => {
                 let tokens = extent.rows(*rows);
-                let (tile, pipeline) = match tokens <= Tile::FEW_TOKENS {
-                    true => (few, few_pipeline),
-                    false => (many, &self.pipeline),
+                let (tile, pipeline) = match few {
+                    Some(few) if tokens <= Tile::FEW_TOKENS => (few, few_pipeline),
+                    _ => (many, &self.pipeline),
                 };
                 (pipeline, [out_rows.div_ceil(tile.rows), tokens.div_ceil(tile.tokens)])
             }
@@ -163,8 +171,9 @@ pub fn build(gpu: &Gpu, pipelines: &mut Pipelines, batch: &wgpu::Buffer, stages:
         let pipeline = pipelines.get(gpu, draft.kernel, &draft.variant);
         let tiles = match draft.shape {
             Shape::Product { few, .. } => {
-                let few = pipelines.get(gpu, draft.kernel, &Variant { tile: few, ..draft.variant });
-                Some((draft.variant.tile, few))
+                let many = draft.variant.tile;
+                let few = pipelines.get(gpu, draft.kernel, &Variant { tile: few.unwrap_or(many), ..draft.variant });
+                Some((many, few))
             }
             _ => None,
         };
@@ -208,13 +217,15 @@ impl Drafter<'_> {
         };
         let (taps, bias) = (self.values(taps), self.values(bias));
         let state = self.storage.states.conv[layer].clone();
-        let written = [state, self.plain(xz), self.plain(out), self.acts(out)];
+        let written = [state, self.plain(xz), self.plain(out)];
+        let team = Team::of_rows(self.gpu, shard.rows, weight.columns, self.activations);
+        let subgroup = self.gpu.subgroup(team.lanes);
         Draft {
             kernel: &IN_PROJECT,
-            variant: self.run_variant(weight, d_inner),
+            variant: Variant { team, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: [shard.buffer.clone(), self.acts(h), taps, bias].into_iter().chain(written).collect(),
-            shape: Shape::Fixed { x: shard.rows.div_ceil(RUN) },
+            shape: Shape::Fixed { x: shard.rows.div_ceil(team.group_rows()) },
         }
     }
 
@@ -282,14 +293,21 @@ impl Drafter<'_> {
             width: self.width(x) as u32,
             scaled: scaled.into(),
             eps: self.config.rms_eps,
+            out_stride: self.width(out) as u32,
         };
-        let team = Team::of_rows(self.gpu, shard.rows, weight.columns, self.activations);
+        // The head reads what the last layer quantised; W_x reads what the convolution left, as it is.
+        let (activations, x) = match out == self.plan.logits {
+            true => (self.activations, self.acts(x)),
+            false => (Activations::F32, self.plain(x)),
+        };
+        let team = Team::of_rows(self.gpu, shard.rows, weight.columns, activations);
         let subgroup = self.gpu.subgroup(team.lanes);
+        let variant = self.variant(weight.dtype, weight.columns, 1);
         Draft {
             kernel: &MATVEC,
-            variant: Variant { team, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            variant: Variant { team, subgroup, activations, ..variant },
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            buffers: vec![shard.buffer.clone(), x, self.plain(out)],
             shape: Shape::Fixed { x: shard.rows.div_ceil(team.group_rows()) },
         }
     }

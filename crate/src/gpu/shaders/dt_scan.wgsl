@@ -77,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let valid = row < params.rows;
     let channel = params.first_row + min(row, params.rows - 1u);
 
-    // What the scan needs is asked for before the first barrier.
+    // What comes after the first barrier needs is asked for before it.
     var s: array<f32, STATES>;
     var a_of: array<f32, STATES>;
     for (var i = 0u; i < STATES; i++) {
@@ -92,11 +92,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let bias = bias_d[channel];
     let d = bias_d[params.d_inner + channel];
 
+    let weights_row = (channel - params.first_row) * ROW_VECTORS;
+    var next_w = unit_values(weights_row, BLOCKS, min(lane, UNITS - 1u));
+
     split(local);
     workgroupBarrier();
     var sum = 0.0;
     for (var unit = lane; unit < UNITS; unit += LANES) {
-        let w = unit_values((channel - params.first_row) * ROW_VECTORS, BLOCKS, unit);
+        let w = next_w;
+        if unit + LANES < UNITS {
+            next_w = unit_values(weights_row, BLOCKS, unit + LANES);
+        }
         let at = unit_columns(unit) / 4u;
         sum += dot(w[0], dt_values[at.x]) + dot(w[1], dt_values[at.x + 1u])
             + dot(w[2], dt_values[at.x + 2u]) + dot(w[3], dt_values[at.x + 3u])

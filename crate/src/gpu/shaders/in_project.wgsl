@@ -2,13 +2,13 @@
 //     xi = silu(conv1d(scale * W_in[c] . h) + bias);  z = scale * W_in[d_inner + c] . h
 // W: (rows, COLUMNS) in units, a shard of (2 d_inner, d_model); acts: one row, times the norm's weights but not yet its
 // scale; conv_weight: (d_inner, D_CONV); state: (slots, d_inner, D_CONV - 1), oldest first; xz: (2 d_inner), of which z is
-// written; xi: (d_inner); out_acts: xi again, as activations.
-// Grid: (ceil(rows / 16), 1, 1); a workgroup owns a run of 16 rows, so that it can quantise what it made.
+// written; xi: (d_inner). What reads xi next is W_x, so small that it takes f32 activations in any mode.
+// Grid: (ceil(rows / (TEAMS * ROWS)), 1, 1).
 // Twin: cpu::kernels::matmul, then conv1d_silu.
 
 struct Params { // twin: params::InProject
     rows: u32,
-    first_row: u32, // a multiple of 16
+    first_row: u32,
     width: u32,
     scaled: u32, // 0: x is normalised already
     d_inner: u32,
@@ -22,16 +22,13 @@ struct Params { // twin: params::InProject
 @group(0) @binding(6) var<storage, read_write> state: array<f32>;
 @group(0) @binding(7) var<storage, read_write> xz: array<f32>;
 @group(0) @binding(8) var<storage, read_write> xi: array<f32>;
-@group(0) @binding(9) var<storage, read_write> out_acts: array<u32>;
 
 const TAPS: u32 = D_CONV - 1u;
-
-var<workgroup> finished: array<f32, 16>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = local % LANES;
-    let first = 16u * group.x + local / LANES * ROWS;
+    let first = (group.x * TEAMS + local / LANES) * ROWS;
     let channel = params.first_row + first + lane;
     let owns = lane < ROWS && first + lane < params.rows;
     let convolves = owns && channel < params.d_inner;
@@ -51,35 +48,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         bias = conv_bias[channel];
     }
 
+    let squares = first_squares(lane);
+
+    let products = row_products(first, params.rows, 0u, local);
     var scale = 1.0;
     if params.scaled == 1u {
-        scale = norm_scale(params.width, params.eps, local);
+        scale = norm_scale(squares, params.width, params.eps, local);
     }
-    let product = scale * own_product(row_products(first, params.rows, local), lane);
+    let product = scale * own_product(products, lane);
 
-    var value = 0.0;
     if convolves {
         window[TAPS] = product;
         var sum = bias;
         for (var k = 0u; k < D_CONV; k++) {
             sum += weights_of[k] * window[k];
         }
-        value = sum / (1.0 + exp(-sum));
-        xi[channel] = value;
+        xi[channel] = sum / (1.0 + exp(-sum));
         let to_state = (batch.slots[0].y * params.d_inner + channel) * TAPS;
         for (var k = 0u; k < TAPS; k++) {
             state[to_state + k] = window[k + 1u];
         }
     } else if owns {
         xz[channel] = product;
-    }
-    if lane < ROWS {
-        finished[local / LANES * ROWS + lane] = value;
-    }
-    workgroupBarrier();
-    let run = params.first_row / 16u + group.x;
-    if local == 0u && 16u * run < params.d_inner {
-        var values = finished;
-        write_run(0u, run, &values);
     }
 }

@@ -1,14 +1,15 @@
-// Matrix-vector product of one shard: out[first_row + r] = W[r] . x, times the norm's scale where x is not normalised yet.
-// Serves decode: W_x and the head.
-// W: (rows, COLUMNS) in units; acts: one row; out: (all rows).
-// Grid: (ceil(rows / (TEAMS * ROWS)), 1, 1). Twin: cpu::kernels::matmul.
+// Matrix-vector products of one shard: out[t, first_row + r] = W[r] . x[t], times the norm's scale where x is not normalised
+// yet. Serves decode, W_x and the head; and for few tokens the matrices whose few rows would make too few tiles.
+// W: (rows, COLUMNS) in units; acts: (T) rows; out: (T, out_stride).
+// Grid: (ceil(rows / (TEAMS * ROWS)), T, 1). Twin: cpu::kernels::matmul.
 
 struct Params { // twin: params::MatVec
     rows: u32,
     first_row: u32,
     width: u32, // columns of x that are not padding
-    scaled: u32, // 1: x is not normalised yet
+    scaled: u32, // 1: x is one row, and not normalised yet
     eps: f32,
+    out_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -18,12 +19,14 @@ struct Params { // twin: params::MatVec
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = local % LANES;
     let first = (group.x * TEAMS + local / LANES) * ROWS;
+    let squares = first_squares(lane);
+    let products = row_products(first, params.rows, group.y * ACT_VECTORS, local);
     var scale = 1.0;
     if params.scaled == 1u {
-        scale = norm_scale(params.width, params.eps, local);
+        scale = norm_scale(squares, params.width, params.eps, local);
     }
-    let sum = own_product(row_products(first, params.rows, local), lane);
+    let sum = own_product(products, lane);
     if lane < ROWS && first + lane < params.rows {
-        out[params.first_row + first + lane] = scale * sum;
+        out[group.y * params.out_stride + params.first_row + first + lane] = scale * sum;
     }
 }

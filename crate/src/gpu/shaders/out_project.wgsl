@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         residual = x[row];
         factor = norm_weight[row];
     }
-    let sum = residual + own_product(row_products(first, params.rows, local), lane);
+    let sum = residual + own_product(row_products(first, params.rows, 0u, local), lane);
     if owns {
         x[row] = sum;
     }

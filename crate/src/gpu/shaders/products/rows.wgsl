@@ -2,11 +2,11 @@
 // so that each reads its part of x once for all of them; neighbouring lanes take neighbouring units, which are neighbouring
 // vectors of a plane.
 
-// Products of ROWS rows from `first` on with row 0 of the activations, for each lane of the team.
-fn row_products(first: u32, rows: u32, local: u32) -> array<f32, ROWS> {
+// Products of ROWS rows from `first` on with the row of activations that starts at vector `x_row`, for each lane of the team.
+fn row_products(first: u32, rows: u32, x_row: u32, local: u32) -> array<f32, ROWS> {
     var sums: array<f32, ROWS>;
     for (var unit = local % LANES; unit < UNITS; unit += LANES) {
-        let x = unit_x(0u, unit);
+        let x = unit_x(x_row, unit);
         for (var r = 0u; r < ROWS; r++) {
             // Past the last row the last one is read again: cheaper than a branch, and its sum is not used.
             sums[r] += unit_dot(min(first + r, rows - 1u) * ROW_VECTORS, unit, x);
@@ -28,10 +28,17 @@ fn own_product(sums: array<f32, ROWS>, lane: u32) -> f32 {
     return own;
 }
 
+// What a lane needs for the norm's scale, asked for before the products and used after them: waiting for it first would keep
+// the weights waiting too.
+fn first_squares(lane: u32) -> vec4<f32> {
+    return partial_squares(min(lane, PARTIAL_VECTORS - 1u));
+}
+
 // 1 / sqrt(mean(x^2) + eps) of the activations' row 0 from the sums of squares that the step before left behind.
-fn norm_scale(width: u32, eps: f32, local: u32) -> f32 {
-    var squares = vec4(0.0);
-    for (var i = local % LANES; i < PARTIAL_VECTORS; i += LANES) {
+fn norm_scale(first: vec4<f32>, width: u32, eps: f32, local: u32) -> f32 {
+    let lane = local % LANES;
+    var squares = select(vec4(0.0), first, lane < PARTIAL_VECTORS);
+    for (var i = lane + LANES; i < PARTIAL_VECTORS; i += LANES) {
         squares += partial_squares(i);
     }
     let sum = team_sum(dot(squares, vec4(1.0)), local);
