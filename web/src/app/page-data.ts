@@ -1,11 +1,12 @@
 /** What the controller gives the page to draw, and what the page tells the controller. */
 import type { Backend, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
+import type { ModelSource } from '../weights/model-source';
 import type { CatalogueEntry } from './catalogue';
 import type { Message } from './conversation';
 import type { Failure } from './failure';
 
 export type ModelStatus =
-  | { kind: 'opening'; origin: 'address' | 'files' | 'stored'; progress?: OpenProgress }
+  | { kind: 'opening'; origin: ModelSource['kind']; progress?: OpenProgress }
   | { kind: 'ready'; info: ModelInfo }
   | { kind: 'failed' };
 

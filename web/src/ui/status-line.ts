@@ -25,7 +25,7 @@ function line(status: ModelStatus, name: string): TemplateResult {
 }
 
 function progress({ origin, progress }: Extract<ModelStatus, { kind: 'opening' }>, name: string): TemplateResult {
-  const { step, done = 0, total = 0 } = progress ?? {};
+  const { step, done, total } = progress ?? { step: undefined, done: 0, total: 0 };
   const what = step === undefined ? strings.opening : step === 'load' ? strings.preparing : origin === 'files' ? strings.importing : strings.downloading;
   const text = fill(what, { name });
   const amount = step === 'receive' ? (total > 0 ? fill(strings.amount, { done: formatBytes(done), total: formatBytes(total) }) : formatBytes(done)) : '';
