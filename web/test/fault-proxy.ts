@@ -123,9 +123,11 @@ function spoil(answer: IncomingMessage, response: ServerResponse, { kind, at, bi
       answer.pause();
       if (kind === 'cut') setTimeout(() => response.destroy(), 2);
       if (kind === 'truncate') response.end();
-      // A byte now and then: alive, and of no use.
-      if (kind === 'drip') dripping.push(setInterval(() => response.write(piece.subarray(0, 1)), 20));
+      // The next byte now and then: right, alive, and of no use.
+      let next = Math.max(0, within);
+      if (kind === 'drip') dripping.push(setInterval(() => next < piece.length && response.write(piece.subarray(next, ++next)), 20));
     }
   });
-  answer.on('end', () => response.end());
+  // A body of one piece has ended although it is paused.
+  answer.on('end', () => (kind === 'flip' || kind === 'lying-range') && response.end());
 }

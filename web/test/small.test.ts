@@ -6,13 +6,29 @@ import { Fault } from '../src/weights/fault';
 import { Lanes } from '../src/weights/lanes';
 import { Patience } from '../src/weights/patience';
 import { hastyEnvironment } from './browser';
-import { fill, formatBytes, formatRate, formatSeconds } from '../src/ui/format';
+import { Transfer } from '../src/app/transfer';
+import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/ui/format';
 
 test('numbers read as people write them', () => {
   expect([0, 999, 20374272, 4.2e9].map(formatBytes)).toEqual(['0 bytes', '999 bytes', '20.4 MB', '4.2 GB']);
   expect([0.4321, 12.3].map(formatSeconds)).toEqual(['0.43 s', '12 s']);
   expect([8.26, 43.7].map(formatRate)).toEqual(['8.3', '44']);
+  expect([0.2, 59, 75, 5000].map(formatRemaining)).toEqual(['1 s', '59 s', '2 min', '1.4 h']);
   expect(fill('{a} and {b}', { a: 1 })).toBe('1 and {b}');
+});
+
+test('a transfer is judged by its last seconds, and begins anew when it goes back', () => {
+  let time = 0;
+  const transfer = new Transfer(() => time);
+  const at = (milliseconds: number, done: number, phase: 'download' | 'verify' = 'download') => {
+    time = milliseconds;
+    return transfer.update({ step: 'receive', done, total: 1000, phase });
+  };
+  expect(at(0, 0)).toEqual({ rate: 0, remaining: null });
+  expect(at(2000, 200)).toEqual({ rate: 100, remaining: 8 });
+  expect(at(20_000, 400)).toEqual({ rate: 0, remaining: null });
+  expect(at(22_000, 500)).toEqual({ rate: 50, remaining: 10 });
+  expect(at(23_000, 100)).toEqual({ rate: 0, remaining: null });
 });
 
 test('the answer clock counts from the question and paces after the first token', () => {

@@ -16,3 +16,18 @@ export async function checkRoom(env: Environment, needed: number): Promise<void>
 export async function askToPersist(): Promise<void> {
   await navigator.storage?.persist?.().catch(() => false);
 }
+
+export interface Room {
+  /** Bytes that this page's models and all else of it take. */
+  usage: number;
+  /** Bytes that it may take more. */
+  free: number;
+  /** Whether the browser has promised not to clear them by itself. */
+  persisted: boolean;
+}
+
+export async function roomLeft(): Promise<Room | undefined> {
+  const { quota, usage } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
+  if (quota === undefined || usage === undefined) return undefined;
+  return { usage, free: Math.max(0, quota - usage), persisted: (await navigator.storage.persisted?.()) ?? false };
+}
