@@ -79,9 +79,9 @@ export class ModelDialog extends Emitter<Events> {
   #file(entry: CatalogueEntry, current: boolean): TemplateResult {
     const { id, type, bytes, memory, name } = entry;
     const figures = fill(strings.figures, { size: formatBytes(bytes), memory: formatBytes(memory) });
-    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} aria-label=${`${name} ${type}: ${figures}`} title=${figures}
+    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures}
       aria-current=${current ? 'true' : 'false'} @click=${() => this.#then(() => this.emit('openEntry', entry))}>
-      <strong>${type}</strong><span>${formatBytes(bytes)}</span><span class="memory">${fill(strings.memory, { memory: formatBytes(memory) })}</span>
+      <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${formatBytes(bytes)}</span><span class="memory">${fill(strings.memory, { memory: formatBytes(memory) })}</span>
     </button>`;
   }
 

@@ -88,7 +88,7 @@ export const strings = {
   exporting: 'Saving',
   exported: 'Saved.',
   sound: 'Every chunk is as it arrived.',
-  damaged: '{bad} chunks are damaged. Open the model to fetch just these again.',
+  damaged: 'Damaged chunks: {bad}. Open the model to fetch just these again.',
 
   licenceTitle: 'Before {name} comes',
   licenceText: '{name} is published under the {licence}. Its makers ask that you read and accept their terms before you use it.',
