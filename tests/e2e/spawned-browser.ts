@@ -6,8 +6,10 @@ import { ROOT } from './folders';
 
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--disable-features=WebGPU', '--remote-debugging-port=0',
+  '--remote-debugging-port=0',
 ];
+const NO_GPU = ['--disable-features=WebGPU'];
+const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 export class SpawnedBrowser {
   private constructor(
@@ -15,10 +17,10 @@ export class SpawnedBrowser {
     private readonly browser: Browser,
   ) {}
 
-  static async start(profile: string): Promise<SpawnedBrowser> {
+  static async start(profile: string, webgpu = false): Promise<SpawnedBrowser> {
     const binary = execFileSync('bash', ['-c', '. scripts/env && find_browser'], { cwd: ROOT, encoding: 'utf8' }).trim();
     // A group of its own, so that killing it reaches the children that it started and nothing else.
-    const process = spawn(binary, [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    const process = spawn(binary, [...FLAGS, ...(webgpu ? SOFTWARE_GPU : NO_GPU), `--user-data-dir=${profile}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     const address = await new Promise<string>((resolve, reject) => {
       let said = '';
       process.stderr?.on('data', (piece: Buffer) => {
@@ -38,6 +40,13 @@ export class SpawnedBrowser {
     const page = await context.newPage();
     await page.goto(url);
     return page;
+  }
+
+  /** Processes that run pages. */
+  async renderers(): Promise<number[]> {
+    const devtools = await this.browser.newBrowserCDPSession();
+    const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
   }
 
   /** SIGKILL: nothing is flushed, nothing is said. */

@@ -96,7 +96,16 @@ export class Controller {
       return false;
     } finally {
       await this.#storage.list();
+      this.#showKept(choice);
     }
+  }
+
+  /** What a paused download shows is what is kept: chunks that were on their way come again. */
+  #showKept({ source }: Choice): void {
+    if (this.#status.kind !== 'paused' || !this.#status.progress) return;
+    const kept = this.#storage.models.find(({ url }) => url === sourceKey(source));
+    const progress = { ...this.#status.progress, done: kept?.stored ?? 0 };
+    this.#update(() => (this.#status = { kind: 'paused', progress }));
   }
 
   /** Takes the reports of an opening, with how fast it goes. */

@@ -44,15 +44,16 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
     const pace = figures && figures.rate > 0 && progress?.phase === 'download'
       ? [fill(strings.perSecond, { rate: formatBytes(figures.rate) }), figures.remaining === null ? '' : formatRemaining(figures.remaining)]
       : [];
-    return this.#bar(text, [amount(progress), ...pace].filter(Boolean).join(' · '), progress, buttons);
+    return this.#bar(text, amount(progress), progress, buttons, pace.filter(Boolean).map((figure) => ` · ${figure}`).join(''));
   }
 
-  #bar(text: string, amount: string, progress: OpenProgress | undefined, buttons: TemplateResult[]): TemplateResult {
+  /** On narrow screens the pace gives way to the name. */
+  #bar(text: string, amount: string, progress: OpenProgress | undefined, buttons: TemplateResult[], pace = ''): TemplateResult {
     const { done, total } = progress ?? { done: 0, total: 0 };
     return html`
       <div class="progress" data-testid="progress">
         <div class="progress-main">
-          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}</span></div>
+          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}<span class="pace">${pace}</span></span></div>
           ${total > 0
             ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>`
             : html`<progress aria-label=${text}></progress>`}

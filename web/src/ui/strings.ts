@@ -59,7 +59,7 @@ export const strings = {
 
   dialogTitle: 'Choose a model',
   close: 'Close',
-  builtIn: 'To download',
+  builtIn: 'All models',
   context: 'trained on {context} tokens',
   figures: '{size} to download, about {memory} of memory',
   memory: 'needs {memory}',
@@ -67,9 +67,9 @@ export const strings = {
 
   onThisComputer: 'Kept in this browser',
   keptBytes: '{bytes} are kept',
-  freeBytes: '{bytes} are free',
-  persisted: 'the browser will not clear them by itself',
-  notPersisted: 'the browser may clear them when room is short',
+  freeBytes: 'the browser offers {bytes} more',
+  persisted: 'it will not clear them by itself',
+  notPersisted: 'it may clear them when room is short',
   verified: 'verified (SHA-256)',
   unverified: 'complete; its source lists no hash',
   partly: 'press to go on',
