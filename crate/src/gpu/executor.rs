@@ -45,10 +45,12 @@ impl GpuExecutor {
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let plan = record(config, weights);
         let mut uploaded = Vec::with_capacity(weights.all().len());
-        for weight in weights.all() {
-            uploaded.push(upload(&gpu, gguf, weight, progress).await?);
+        for id in weights.in_file_order() {
+            uploaded.push((id, upload(&gpu, gguf, &weights.all()[id], progress).await?));
             gpu.check()?;
         }
+        uploaded.sort_by_key(|(id, _)| *id);
+        let uploaded: Vec<_> = uploaded.into_iter().map(|(_, weight)| weight).collect();
         let storage = make_storage(&gpu, config, &plan);
         let steps: Vec<_> = plan.layers.iter().chain(&plan.head).cloned().collect();
         let dispatches = prepare(&gpu, config, &plan, &uploaded, &storage, &steps);
