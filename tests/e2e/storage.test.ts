@@ -149,3 +149,46 @@ test('a kept model is verified, mended, saved as a file and deleted', async () =
   expect(await storedRows(page)).toEqual({ chunks: (before.chunks ?? 0) - 2, models: (before.models ?? 0) - 1 });
   await page.close();
 });
+
+test('a file that the visitor picks is read where it is, and again after a reload; nothing is copied', async () => {
+  const chat = await visit('demo');
+  const { page } = chat;
+  await chat.backend.waitFor();
+  const before = await storedRows(page);
+  // Stands for the picker's window, which no test can press: a real handle, to a file in the page's own file system.
+  await page.evaluate(async (url) => {
+    const bytes = await (await fetch(url)).arrayBuffer();
+    const handle = await (await navigator.storage.getDirectory()).getFileHandle('picked.gguf', { create: true });
+    const writable = await handle.createWritable();
+    await writable.write(bytes);
+    await writable.close();
+    Object.assign(window, { showOpenFilePicker: async () => [handle] });
+  }, '/models/web-mamba-demo-31m-q4_k_m.gguf');
+  await page.getByTestId('model-picker').click();
+  await page.getByTestId('model-file').dispatchEvent('click');
+  await page.waitForFunction(() => document.querySelector('[data-testid=model-picker]')?.textContent?.includes('picked'));
+  await chat.backend.waitFor();
+  expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
+  expect(await storedRows(page)).toEqual({ chunks: before.chunks, models: (before.models ?? 0) + 1 });
+  await page.reload();
+  await chat.backend.waitFor();
+  expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
+  await page.getByTestId('model-picker').click();
+  expect(await page.getByTestId('stored').innerText()).toContain('read where you have it');
+  await page.close();
+});
+
+test('two tabs: the second shows the download of the first, and its pause is one for both', async () => {
+  origin.pace = 20;
+  const first = await visit(`${origin.url}slow.gguf?both`);
+  await first.page.getByText('Downloading slow').waitFor();
+  const second = await visit(`${origin.url}slow.gguf?both`);
+  await second.page.getByText('Another tab is downloading slow').waitFor();
+  await picture(second.page, 'elsewhere');
+  await second.page.getByTestId('pause').click();
+  await Promise.all([first, second].map(({ page }) => page.getByTestId('resume').waitFor()));
+  origin.pace = 0;
+  await second.page.getByTestId('resume').click();
+  await second.backend.waitFor();
+  await Promise.all([first.page.close(), second.page.close()]);
+});

@@ -58,7 +58,9 @@ export class ChunkFetch {
         if (!(thrown instanceof Fault)) throw thrown;
         job.lanes.failed(thrown.kind);
         const came = this.#filled - before;
-        tries = came > 0 && came >= PROGRESS_SHARE * this.#length ? 1 : tries + 1;
+        const progress = came > 0 && came >= PROGRESS_SHARE * this.#length;
+        if (progress) job.patience.progress();
+        tries = progress ? 1 : tries + 1;
         if (part.length === null) await checkCors(job.env, part.url, thrown, tries, job.signal);
         const patient = this.#count(thrown) && (await job.patience.again(thrown, tries, job.signal));
         if (!patient) throw givenUp(thrown, part.name, part.url, job.stored, job.patience.reached);
@@ -88,7 +90,7 @@ export class ChunkFetch {
       const answer = await this.#ask(signal);
       came(job.limits.stall.bytes);
       answered = job.env.now();
-      job.patience.progress();
+      job.patience.answered();
       const express = tries === 0 && this.#filled === 0 && index > 0 && job.rate >= job.limits.express;
       return express ? this.#receiveWhole(answer, signal) : this.#receive(answer, signal, came);
     });

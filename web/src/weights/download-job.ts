@@ -121,6 +121,7 @@ export class DownloadJob {
     });
     this.#writing = write.catch(() => undefined);
     await write;
+    this.patience.progress();
     this.report('download');
   }
 

@@ -4,9 +4,9 @@ import type { Fault } from './fault';
 import { LONGEST_WAIT } from './range-request';
 
 export interface PatienceLimits {
-  /** Tries in a row without new bytes, before the first byte of this visit: a wrong address should be said soon. */
+  /** Tries in a row without new bytes, before anything of this visit is kept: a wrong address should be said soon. */
   firstTries: number;
-  /** The same once bytes have come: a router that restarts takes a minute. */
+  /** The same once something is: a router that restarts takes a minute. */
   tries: number;
   /** Milliseconds of the first pause. */
   base: number;
@@ -14,12 +14,13 @@ export interface PatienceLimits {
   longest: number;
 }
 
-export const PATIENCE: PatienceLimits = { firstTries: 3, tries: 9, base: 500, longest: 30_000 };
+export const PATIENCE: PatienceLimits = { firstTries: 4, tries: 9, base: 500, longest: 30_000 };
 
 export class Patience {
   /** Until when no connection may start, because the server asked for it. */
   #gate = 0;
   #received = false;
+  #reached = false;
 
   constructor(
     private readonly env: Environment,
@@ -28,13 +29,18 @@ export class Patience {
   ) {}
 
   /** The server answered, on whichever connection. */
+  answered(): void {
+    this.#reached = true;
+  }
+
+  /** Bytes came that will not have to come again. */
   progress(): void {
     this.#received = true;
   }
 
-  /** Whether it ever did. */
+  /** Whether the server ever answered. */
   get reached(): boolean {
-    return this.#received;
+    return this.#reached;
   }
 
   /** Waits before try number `tries` (from 1); false where patience has ended. */

@@ -50,7 +50,7 @@ export class WholeFetch {
       return;
     }
     Object.assign(part, { etag: part.etag ?? answer.version.etag, modified: part.modified ?? answer.version.modified, ranges: false });
-    job.patience.progress();
+    job.patience.answered();
     const length = await this.#stream(answer, signal, came);
     // Only the end of a stream whose length nobody announced tells the file's length.
     part.length ??= length;
