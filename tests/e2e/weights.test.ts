@@ -1,11 +1,13 @@
 /** Downloads in a real browser: faults, a killed browser, two tabs, a small quota. The schedules and the store are those of web/test. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FaultProxy, FAULTS, seeded } from '../../web/test/fault-proxy';
 import { Origin } from '../../web/test/origin';
 import { newProfile, openBrowser, storedRows } from './browser';
-import { HARNESS } from './folders';
+import { DIST, HARNESS } from './folders';
 import { Site } from './site';
 import { SpawnedBrowser } from './spawned-browser';
 
@@ -131,6 +133,21 @@ test('two tabs: one downloads, the other shows its progress and takes over when 
   expect(origin.sent).toBeLessThan(model.length + 7 * MiB);
   await expectExact(second, url);
   await second.close();
+});
+
+test('one signal ends the download, the load, the reading of a prompt and the answer', async () => {
+  origin.files.set('/demo.gguf', readFileSync(path.join(DIST, 'models/web-mamba-demo-31m-q4_k_m.gguf')));
+  const page = await openPage();
+  const url = `${origin.url}demo.gguf`;
+  const ended = new Map([['download', 'paused'], ['load', 'paused'], ['prefill', 'cancelled after no tokens'], ['decode', 'cancelled after some tokens']] as const);
+  for (const [when, how] of ended) {
+    origin.pace = when === 'download' ? 10 : 0;
+    const result = await page.evaluate(([address, when]) => window.harness.abortAt(address, when), [url, when] as const);
+    console.log(`${when}: ${result.ended}, ${Math.round(result.milliseconds)} ms after the abort`);
+    expect(result.ended, when).toBe(how);
+    expect(result.milliseconds, when).toBeLessThan(5000);
+  }
+  await page.close();
 });
 
 test('a small quota that ends half way: what came is kept, how much is missing is said, and more room lets it go on', async () => {

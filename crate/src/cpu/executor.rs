@@ -45,7 +45,8 @@ impl CpuExecutor {
         for id in weights.in_file_order() {
             let weight = &weights.all()[id];
             let matrix = Matrix::load(gguf, weight, progress).await?;
-            loaded.push((id, if weight.elementwise { Weight::Values(matrix.decode()) } else { Weight::Matrix(matrix) }));
+            loaded
+                .push((id, if weight.elementwise { Weight::Values(matrix.decode()) } else { Weight::Matrix(matrix) }));
         }
         loaded.sort_by_key(|(id, _)| *id);
         let buffers = plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();

@@ -15,6 +15,31 @@ export const harness = {
     const { info } = await engine.open({ kind: 'address', name: 'model', urls: [new URL(url, location.href).href] }, backend, () => undefined);
     return info;
   },
+  /** Opens a model and answers with it, all under one signal that aborts at `when`; tells how it ended and how long the end took. */
+  async abortAt(url: string, when: 'download' | 'load' | 'prefill' | 'decode'): Promise<{ ended: string; milliseconds: number }> {
+    const control = new AbortController();
+    let aborted = 0;
+    const abort = (at: string) => {
+      if (at !== when || control.signal.aborted) return;
+      aborted = performance.now();
+      control.abort();
+    };
+    let ended = 'complete';
+    try {
+      const urls = [new URL(url, location.href).href];
+      const opening = ({ step, done }: { step: string; done: number }) => done > 0 && abort(step === 'load' ? 'load' : 'download');
+      await engine.open({ kind: 'address', name: 'model', urls }, 'cpu', opening, control.signal);
+      const prompt = new Uint32Array(4000).fill(5);
+      await engine.generate(when === 'prefill' ? prompt : prompt.slice(0, 8), { maxTokens: 4000, ignoreEos: true }, (event) => {
+        if (event.type === 'prefill' && event.done < event.total) abort('prefill');
+        if (event.type === 'token') abort('decode');
+        if (event.type === 'end') ended = `${event.stop} after ${event.tokens > 0 ? 'some' : 'no'} tokens`;
+      }, control.signal);
+    } catch (thrown) {
+      ended = (thrown as { code?: string }).code ?? String(thrown);
+    }
+    return { ended, milliseconds: performance.now() - aborted };
+  },
   async tokenize(text: string): Promise<number[]> {
     return [...(await engine.tokenize(text))];
   },
