@@ -123,7 +123,8 @@ test('two tabs: one downloads, the other shows its progress and takes over when 
   await received(second, 8 * MiB);
   const [here, there] = [await first.evaluate(() => window.harness.progress.done), await second.evaluate(() => window.harness.progress.done)];
   expect(Math.abs(here - there)).toBeLessThan(6 * MiB);
-  expect(origin.sent).toBeLessThan(here + 2 * MiB);
+  // Beside what is counted, some is in buffers; were both to download, it would be twice as much.
+  expect(origin.sent).toBeLessThan(here + 6 * MiB);
   await first.close();
   origin.pace = 0;
   const result = await watching;
