@@ -32,14 +32,34 @@ export async function serveFile(root, request, response) {
   const inside = file.startsWith(path.join(root, path.sep));
   const found = inside ? await stat(file).catch(() => undefined) : undefined;
   if (!found?.isFile()) return plain(response, 404, 'Not found');
-  response.writeHead(200, {
+  const etag = `"${found.size}-${Math.round(found.mtimeMs)}"`;
+  const headers = {
     'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
-    'content-length': found.size,
-    etag: `"${found.size}-${Math.round(found.mtimeMs)}"`,
+    etag,
+    'accept-ranges': 'bytes',
     'cache-control': 'no-cache',
+  };
+  const range = rangeOf(request, found.size, etag);
+  if (range && range.start >= range.end) {
+    response.writeHead(416, { ...headers, 'content-range': `bytes */${found.size}` });
+    return response.end();
+  }
+  const { start, end } = range ?? { start: 0, end: found.size };
+  response.writeHead(range ? 206 : 200, {
+    ...headers,
+    'content-length': end - start,
+    ...(range ? { 'content-range': `bytes ${start}-${end - 1}/${found.size}` } : {}),
   });
-  if (request.method === 'HEAD') return response.end();
-  createReadStream(file).on('error', () => response.destroy()).pipe(response);
+  if (request.method === 'HEAD' || start === end) return response.end();
+  createReadStream(file, { start, end: end - 1 }).on('error', () => response.destroy()).pipe(response);
+}
+
+/** The one range that a request asks for, `end` being the byte after its last; undefined where the whole file is to be sent. */
+function rangeOf(request, size, etag) {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+  const current = request.headers['if-range'];
+  if (first === undefined || (current !== undefined && current !== etag)) return undefined;
+  return { start: Number(first), end: last === '' ? size : Math.min(size, Number(last) + 1) };
 }
 
 function plain(response, status, text) {

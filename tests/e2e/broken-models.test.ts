@@ -55,7 +55,7 @@ afterAll(async () => {
 test.each([
   ['cut off by the server', 'short.gguf', 'truncated', /truncated/],
   ['of a header only', 'header-only.gguf', 'truncated', /truncated/],
-  ['broken off on the way', 'cut.gguf', 'interrupted', /broke off/],
+  ['broken off on the way', 'cut.gguf', 'interrupted-early', /broke off/],
   ['that is a web page', 'page.gguf', 'not-gguf', /not a GGUF/],
   ['that is not there', 'gone.gguf', 'http-status', /404/],
   ['of another architecture', 'llama.gguf', 'architecture', /another architecture/],

@@ -15,6 +15,8 @@ export default async function setup(): Promise<void> {
     root: path.join(import.meta.dirname, 'harness'),
     base: './',
     worker: { format: 'es' },
+    // The packages are the page's own.
+    resolve: { alias: { comlink: require.resolve('comlink/dist/esm/comlink.mjs') } },
     build: { outDir: HARNESS, emptyOutDir: true, target: 'es2022' },
   });
 }

@@ -12,6 +12,12 @@ import { Site } from './site';
 const site = new Site(DIST);
 const axe = readFileSync(createRequire(path.join(DIST, '../package.json')).resolve('axe-core/axe.min.js'), 'utf8');
 
+// A download that never ends.
+site.answer('/slow.gguf', (_, response) => {
+  response.writeHead(206, { 'content-length': 16 * 1024 * 1024, 'content-range': `bytes 0-${16 * 1024 * 1024 - 1}/${4_200_000_000}`, etag: '"1"' });
+  response.write('GGUF');
+  const timer = setInterval(() => (response.destroyed ? clearInterval(timer) : response.write(Buffer.alloc(100_000))), 100);
+});
 beforeAll(() => site.start());
 afterAll(() => site.stop());
 
@@ -56,6 +62,17 @@ test.each([
     await page.getByTestId('model-picker').click();
     await look('5-models');
     await page.keyboard.press('Escape');
+    await page.goto(`${site.url}?model=falcon-mamba-7b-instruct-q4_k_m`);
+    await page.getByTestId('licence-accept').waitFor();
+    await look('7-licence');
+    await page.getByTestId('licence-decline').click();
+    await page.goto(`${site.url}?model=slow.gguf`);
+    await page.getByTestId('pause').waitFor();
+    await page.waitForFunction(() => document.querySelector('.amount')?.textContent?.includes('/s'));
+    await look('8-downloading');
+    await page.getByTestId('pause').click();
+    await page.getByTestId('resume').waitFor();
+    await look('9-paused');
     await page.goto(`${site.url}?model=missing.gguf`);
     await chat.error.waitFor();
     await look('6-error');

@@ -1,7 +1,12 @@
 /** The few browser interfaces that the store uses and Node lacks, and files to fill it with. */
+import { createHash } from 'node:crypto';
 import 'fake-indexeddb/auto';
 import { openDatabase } from '../src/weights/database';
+import type { DownloadLimits } from '../src/weights/download-job';
+import type { Environment } from '../src/weights/environment';
+import type { ModelRecord, PartPlan } from '../src/weights/model-record';
 import { ModelStore } from '../src/weights/model-store';
+import { storedFiles } from '../src/weights/stored-file';
 
 // Older Node has none; a browser without quota, persistence and locks is one that the page must live with anyway.
 globalThis.navigator ??= {} as Navigator;
@@ -16,21 +21,54 @@ export async function emptyStore(): Promise<{ store: ModelStore; rows: () => Pro
   return { store: new ModelStore(database), rows };
 }
 
-/** `length` bytes that begin as a GGUF file does. */
-export function ggufBytes(length: number): Uint8Array<ArrayBuffer> {
-  const bytes = Uint8Array.from({ length }, (_, index) => index % 251);
+/** `length` bytes that begin as a GGUF file does; no two chunks of them are alike. */
+export function ggufBytes(length: number, version = 0): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.from({ length }, (_, index) => (index * 7 + (index >> 8) * 13 + version * 31) % 251);
   bytes.set(new TextEncoder().encode('GGUF').subarray(0, length));
   return bytes;
 }
 
-/** The bytes as a stream of pieces of `size`. */
-export function streamOf(bytes: Uint8Array, size = 7): ReadableStream<Uint8Array> {
-  let offset = 0;
-  return new ReadableStream({
-    pull(controller) {
-      if (offset >= bytes.length) return controller.close();
-      controller.enqueue(bytes.slice(offset, offset + size));
-      offset += size;
-    },
-  });
+/** Chunks small enough that a test file has many. */
+export const CHUNK = 4096;
+
+/** How many test milliseconds one real one is: pauses of minutes pass in a blink. */
+const HASTE = 100;
+
+export const LIMITS: DownloadLimits = {
+  lanes: { start: 4, most: 6 },
+  patience: { firstTries: 4, tries: 9, base: 500, longest: 30_000 },
+  // 300 real milliseconds, in which a busy machine must let one piece pass.
+  stall: { milliseconds: 300 * HASTE, bytes: 256 },
+  express: Infinity,
+};
+
+export function hastyEnvironment(changes: Partial<Environment> = {}): Environment {
+  return {
+    fetch: (url, init) => fetch(url, init),
+    now: () => performance.now() * HASTE,
+    random: () => 0.5,
+    sleep: (milliseconds, signal) =>
+      new Promise((resolve, reject) => {
+        const abort = () => (clearTimeout(timer), reject(signal.reason as Error));
+        const timer = setTimeout(() => (signal.removeEventListener('abort', abort), resolve()), milliseconds / HASTE);
+        signal.addEventListener('abort', abort, { once: true });
+        if (signal.aborted) abort();
+      }),
+    estimate: async () => ({}),
+    crossOrigin: () => false,
+    ...changes,
+  };
+}
+
+/** What a manifest lists of a file. */
+export function listed(bytes: Uint8Array, chunkBytes = CHUNK): Required<Pick<PartPlan, 'length' | 'sha256' | 'chunks'>> {
+  const digests = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) digests.push(createHash('sha256').update(bytes.subarray(at, at + chunkBytes)).digest());
+  return { length: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), chunks: new Uint8Array(Buffer.concat(digests)) };
+}
+
+/** All bytes of a stored model, part after part. */
+export async function allBytes(store: ModelStore, model: ModelRecord): Promise<Uint8Array[]> {
+  const files = await storedFiles(store, model);
+  return Promise.all(files.map((file) => file.read(0, file.length)));
 }

@@ -3,7 +3,7 @@ import './browser';
 import { Controller } from '../src/app/controller';
 import { failure } from '../src/app/failure';
 import type { PageAddress, PageData, PageEvents, PageView } from '../src/app/page-data';
-import type { ModelInfo, EngineWorker, GenerateEvent, OpenModel } from '../src/engine/protocol';
+import type { ModelInfo, EngineWorker, GenerateEvent, OpenModel, StoredModel } from '../src/engine/protocol';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };
@@ -23,6 +23,8 @@ function setUp(model: string | null = null) {
     update: (data) => (page.data = data),
     on: (name, listener) => listeners.set(name, listener),
     restoreDraft: (text) => (page.draft = text),
+    exportFile: async (name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined }),
+    permit: async () => undefined,
   };
   const address: PageAddress = { base: 'http://page/', backend: 'auto', model };
   const opening = deferred<OpenModel>();
@@ -35,8 +37,13 @@ function setUp(model: string | null = null) {
       return answering.promise;
     }),
     stop: vi.fn(async () => answering.resolve()),
-    stored: vi.fn(async () => []),
+    stored: vi.fn(async (): Promise<StoredModel[]> => []),
     remove: vi.fn(async () => undefined),
+    endOpening: vi.fn(async () => undefined),
+    handles: vi.fn(async () => []),
+    verify: vi.fn(async () => ({ bad: 2 })),
+    exportPart: vi.fn(async (..._: unknown[]) => undefined),
+    endTask: vi.fn(async () => undefined),
   };
   new Controller(view, engine as unknown as EngineWorker, address).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
@@ -115,5 +122,62 @@ test('a typed address that is none leaves the open model alone', async () => {
   expect(page.data).toMatchObject({ failure: { code: 'address' }, status: { kind: 'ready' } });
   emit('openAddress', 'https://example.org/m.gguf');
   expect(address.model).toBe('https://example.org/m.gguf');
+  await settle();
   expect(engine.open).toHaveBeenCalledTimes(2);
+});
+
+const FALCON = 'falcon-mamba-7b-instruct-q4_k_m';
+const KEY = 'https://huggingface.co/tiiuae/falcon-mamba-7b-instruct-Q4_K_M-GGUF/resolve/main/falcon-mamba-7B-instruct-Q4_K_M.gguf';
+
+test('a licence that must be accepted is shown before the first byte; a no leaves everything alone', async () => {
+  const { page, engine, emit, settle } = setUp(FALCON);
+  await settle();
+  expect(page.data?.status).toMatchObject({ kind: 'licence', entry: { id: FALCON, licence: { accept: true } } });
+  emit('declineLicence');
+  await settle();
+  expect(page.data).toMatchObject({ status: { kind: 'failed' }, failure: undefined });
+  expect(engine.open).not.toHaveBeenCalled();
+  emit('retry');
+  await settle();
+  emit('acceptLicence');
+  await settle();
+  expect(engine.open).toHaveBeenCalledWith(expect.objectContaining({ kind: 'hub' }), 'auto', expect.anything());
+});
+
+test('a licence is not asked for again where some of the model is kept', async () => {
+  const { engine, emit, settle } = setUp();
+  engine.stored.mockResolvedValue([{ url: KEY } as StoredModel]);
+  emit('openAddress', KEY);
+  await settle();
+  expect(engine.open).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'hub' }), 'auto', expect.anything());
+});
+
+test('a paused download is no error, and goes on or is given up', async () => {
+  const { page, opening, engine, emit, settle } = setUp();
+  emit('pause');
+  expect(engine.endOpening).toHaveBeenCalledWith('pause');
+  opening.reject(failure('paused'));
+  await settle();
+  expect(page.data).toMatchObject({ status: { kind: 'paused' }, failure: undefined });
+  engine.stored.mockResolvedValue([{ url: 'http://page/models/web-mamba-demo-31m-q4_k_m.gguf' } as StoredModel]);
+  emit('retry');
+  await settle();
+  expect(engine.open).toHaveBeenCalledTimes(2);
+  expect(page.data?.status.kind).toBe('paused');
+  emit('discard');
+  await settle();
+  expect(engine.remove).toHaveBeenCalledOnce();
+  expect(page.data?.status.kind).toBe('failed');
+});
+
+test('a verification and an export report how they ended', async () => {
+  const { page, engine, emit, settle } = setUp();
+  const model = { url: KEY, parts: ['a.gguf', 'b.gguf'] } as StoredModel;
+  emit('verify', model);
+  await settle();
+  expect(page.data?.task).toMatchObject({ url: KEY, kind: 'verify', ended: true, bad: 2 });
+  emit('export', model);
+  await settle();
+  expect(engine.exportPart.mock.calls.map(([url, part, target]: unknown[]) => [url, part, target])).toEqual([[KEY, 0, { name: 'a.gguf' }], [KEY, 1, { name: 'b.gguf' }]]);
+  expect(page.data?.task).toMatchObject({ kind: 'export', ended: true });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addressSource, fileParts, modelName, partUrls } from '../src/weights/model-source';
+import { addressSource, fileParts, modelName, partUrls, sourceKey, sourceName } from '../src/weights/model-source';
 
 const BASE = 'http://192.168.1.7:8080/chat/';
 
@@ -20,6 +20,22 @@ test('any part of a split set names all of them', () => {
   expect(urls).toEqual([1, 2, 3].map((part) => `https://example.org/m-0000${part}-of-00003.gguf?x=1`));
   expect(addressSource('https://example.org/m-00002-of-00003.gguf', BASE)).toMatchObject({ name: 'm' });
   expect(modelName('falcon%20mamba-Q4_K.gguf')).toBe('falcon%20mamba-Q4_K');
+});
+
+test.each([
+  ['https://huggingface.co/acme/mamba/resolve/main/m.gguf?download=true', 'm.gguf'],
+  ['https://huggingface.co/acme/mamba/blob/main/a%20b/m.gguf', 'a b/m.gguf'],
+  ['https://huggingface.co/acme/mamba/blob/main/m-00002-of-00003.gguf', 'm-00001-of-00003.gguf'],
+])('%s is a file of the hub', (typed, file) => {
+  const source = addressSource(typed, BASE);
+  expect(source).toEqual({ kind: 'hub', repo: 'acme/mamba', revision: 'main', file });
+  expect(addressSource(sourceKey(source), BASE)).toEqual(source);
+});
+
+test('a manifest is known by its name', () => {
+  const source = addressSource('https://example.org/m.manifest.json', BASE);
+  expect(source).toEqual({ kind: 'manifest', url: 'https://example.org/m.manifest.json' });
+  expect([sourceKey(source), sourceName(source)]).toEqual(['https://example.org/m.manifest.json', 'm']);
 });
 
 test('an absurd number of parts is taken for a plain name', () => {

@@ -53,7 +53,7 @@ test('opening receives the bytes, then loads them, and says how far it is', asyn
   const model = await session.open(SOURCE, 'auto', ({ step }) => steps.push(step));
   expect(model).toEqual({ url: SOURCE.kind === 'address' ? SOURCE.urls[0] : '', name: 'model', info: INFO });
   expect([...new Set(steps)]).toEqual(['receive', 'load']);
-  expect(await session.stored()).toEqual([{ url: model.url, name: 'model', bytes: 100 }]);
+  expect(await session.stored()).toMatchObject([{ url: model.url, name: 'model', bytes: 100, stored: 100, complete: true, verification: 'received' }]);
 });
 
 test.each([['architecture', 0], ['truncated', 0], ['tensor', 0], ['gpu', 2], ['out-of-memory', 2]])(
@@ -95,6 +95,29 @@ test('a model without a chat template continues the text', async () => {
   await session.generate([{ role: 'user', content: 'one' }, { role: 'assistant', content: 'two' }, { role: 'user', content: 'three' }], {}, (e) => events.push(e));
   expect(model.prompts).toEqual(['one\ntwo\nthree']);
   expect(events.map(({ type }) => type)).toEqual(['token', 'token', 'end']);
+});
+
+test('a load that is given up ends at its next read, and what was downloaded is kept', async () => {
+  let reads = 0;
+  const { session, rows } = await sessionWith(async ([source]) => {
+    for (;;) {
+      reads += 1;
+      await source?.read(0, 10);
+      if (reads === 3) void session.endOpening('pause');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+  await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code: 'paused' });
+  expect(reads).toBeLessThan(6);
+  expect(await rows()).toBe(2);
+  expect(await session.stored()).toMatchObject([{ complete: true }]);
+});
+
+test('a download that is cancelled leaves nothing behind', async () => {
+  const { session, rows } = await sessionWith(async () => countingModel(1));
+  const opening = session.open(SOURCE, 'auto', () => void session.endOpening('discard'));
+  await expect(opening).rejects.toMatchObject({ code: 'discarded' });
+  expect(await rows()).toBe(0);
 });
 
 test('opening another model gives up the first and frees the one before', async () => {

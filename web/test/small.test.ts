@@ -2,13 +2,33 @@ import { expect, test } from 'vitest';
 import { AnswerClock } from '../src/app/answer-clock';
 import { Conversation } from '../src/app/conversation';
 import { failure, toFailure } from '../src/app/failure';
-import { fill, formatBytes, formatRate, formatSeconds } from '../src/ui/format';
+import { Fault } from '../src/weights/fault';
+import { Lanes } from '../src/weights/lanes';
+import { Patience } from '../src/weights/patience';
+import { hastyEnvironment } from './browser';
+import { Transfer } from '../src/app/transfer';
+import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/ui/format';
 
 test('numbers read as people write them', () => {
   expect([0, 999, 20374272, 4.2e9].map(formatBytes)).toEqual(['0 bytes', '999 bytes', '20.4 MB', '4.2 GB']);
   expect([0.4321, 12.3].map(formatSeconds)).toEqual(['0.43 s', '12 s']);
   expect([8.26, 43.7].map(formatRate)).toEqual(['8.3', '44']);
+  expect([0.2, 59, 75, 5000].map(formatRemaining)).toEqual(['1 s', '59 s', '2 min', '1.4 h']);
   expect(fill('{a} and {b}', { a: 1 })).toBe('1 and {b}');
+});
+
+test('a transfer is judged by its last seconds, and begins anew when it goes back', () => {
+  let time = 0;
+  const transfer = new Transfer(() => time);
+  const at = (milliseconds: number, done: number, phase: 'download' | 'verify' = 'download') => {
+    time = milliseconds;
+    return transfer.update({ step: 'receive', done, total: 1000, phase });
+  };
+  expect(at(0, 0)).toEqual({ rate: 0, remaining: null });
+  expect(at(2000, 200)).toEqual({ rate: 100, remaining: 8 });
+  expect(at(20_000, 400)).toEqual({ rate: 0, remaining: null });
+  expect(at(22_000, 500)).toEqual({ rate: 50, remaining: 10 });
+  expect(at(23_000, 100)).toEqual({ rate: 0, remaining: null });
 });
 
 test('the answer clock counts from the question and paces after the first token', () => {
@@ -43,4 +63,39 @@ test('a question taken back leaves the conversation as it was', () => {
   expect(conversation.takeBack(answer)).toBe('three');
   expect(conversation.takeBack(answer)).toBe('');
   expect(conversation.messages).toHaveLength(2);
+});
+
+test('requests at once: half as many for a busy server, more again when all goes well, most of all where each waits', () => {
+  const lanes = new Lanes({ start: 4, most: 6 });
+  const arrive = (times: number, waited: number) => { for (let done = 0; done < times; done += 1) lanes.arrived(waited, 100); };
+  arrive(100, 1);
+  expect(lanes.limit).toBe(4);
+  lanes.failed('connection');
+  expect(lanes.limit).toBe(4);
+  lanes.failed('busy');
+  lanes.failed('stall');
+  lanes.failed('busy');
+  expect(lanes.limit).toBe(1);
+  arrive(2, 1);
+  expect(lanes.limit).toBe(2);
+  arrive(100, 60);
+  expect(lanes.limit).toBe(6);
+});
+
+test('patience: pauses double with jitter up to a limit, what the server asks is obeyed by all, and too much of it ends the wait', async () => {
+  let time = 0;
+  const slept: number[] = [];
+  const env = hastyEnvironment({ now: () => time, random: () => 0.5, sleep: async (ms) => { slept.push(ms); time += ms; } });
+  const patience = new Patience(env, { firstTries: 3, tries: 6, base: 100, longest: 1000 }, () => undefined);
+  const { signal } = new AbortController();
+  const broken = new Fault('connection', '');
+  expect([await patience.again(broken, 1, signal), await patience.again(broken, 2, signal), await patience.again(broken, 3, signal)]).toEqual([true, true, false]);
+  patience.progress();
+  expect([await patience.again(broken, 5, signal), await patience.again(broken, 6, signal)]).toEqual([true, false]);
+  expect(slept).toEqual([75, 150, 750]);
+  const from = time;
+  const asked = patience.again(new Fault('busy', '', 5000, 429), 1, signal);
+  await Promise.all([asked, patience.open(signal)]);
+  expect(time - from).toBeGreaterThanOrEqual(5000);
+  expect(await patience.again(new Fault('busy', '', 600_000, 429), 1, signal)).toBe(false);
 });

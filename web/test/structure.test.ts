@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { catalogue } from '../src/app/catalogue';
+import { catalogue, entryOf, entrySource } from '../src/app/catalogue';
+import { sourceKey } from '../src/weights/model-source';
 import { failures } from '../src/ui/strings';
 
 const WEB = path.join(import.meta.dirname, '..');
@@ -42,9 +43,21 @@ test('every error code of the engine has a sentence', () => {
 });
 
 test('the catalogue says the true size of the models beside the page', () => {
-  for (const { urls, bytes, card } of catalogue) {
-    const local = urls.filter((url) => !url.includes('://'));
-    if (local.length > 0) expect(local.reduce((sum, url) => sum + statSync(path.join(WEB, 'public', url)).size, 0)).toBe(bytes);
+  for (const { urls = [], bytes, card } of catalogue) {
+    if (urls.length > 0) expect(urls.reduce((sum, url) => sum + statSync(path.join(WEB, 'public', url)).size, 0)).toBe(bytes);
     if (card) expect(statSync(path.join(WEB, 'public', card)).isFile()).toBe(true);
+  }
+});
+
+test('every entry of the catalogue has its facts, an id of its own, and a source that its key leads back to', () => {
+  expect(new Set(catalogue.map(({ id }) => id)).size).toBe(catalogue.length);
+  for (const entry of catalogue) {
+    expect(entry.memory, entry.id).toBeGreaterThan(entry.bytes);
+    expect(entry.memory, entry.id).toBeLessThan(1.1 * entry.bytes + 50e6);
+    expect(entry.context, entry.id).toBeGreaterThan(0);
+    expect(entry.licence.name && entry.licence.link && entry.page, entry.id).toBeTruthy();
+    expect(entry.licence.accept ?? false, entry.id).toBe(/falcon/i.test(entry.name));
+    expect(entryOf(sourceKey(entrySource(entry, 'http://page/')), 'http://page/')).toBe(entry);
+    if (entry.hub) expect(entry.hub.file.toLowerCase(), entry.id).toContain(entry.type.toLowerCase());
   }
 });

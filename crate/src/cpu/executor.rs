@@ -48,16 +48,19 @@ impl CpuExecutor {
         }
         let plan = record(config, weights);
         let mut loaded = Vec::with_capacity(weights.all().len());
-        for weight in weights.all() {
+        for id in weights.in_file_order() {
+            let weight = &weights.all()[id];
             let matrix = Matrix::load(gguf, weight, progress).await?;
-            loaded.push(if weight.elementwise { Weight::Values(matrix.decode()) } else { Weight::Matrix(matrix) });
+            loaded
+                .push((id, if weight.elementwise { Weight::Values(matrix.decode()) } else { Weight::Matrix(matrix) }));
         }
+        loaded.sort_by_key(|(id, _)| *id);
         let buffers = plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();
         Ok(Self {
             config: config.clone(),
             vocab_size: weights.vocab_size,
             plan: Rc::new(plan),
-            weights: loaded,
+            weights: loaded.into_iter().map(|(_, weight)| weight).collect(),
             buffers,
             scratch: Vec::new(),
             states: vec![State::new(config)],

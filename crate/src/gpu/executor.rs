@@ -94,8 +94,8 @@ impl GpuExecutor {
         // Drivers compile while the weights are read.
         executor.make_stages();
         executor.make_sampler();
-        for (weight, room) in weights.all().iter().zip(&executor.weights) {
-            upload(&executor.gpu, gguf, weight, room, progress).await?;
+        for id in weights.in_file_order() {
+            upload(&executor.gpu, gguf, &weights.all()[id], &executor.weights[id], progress).await?;
             executor.gpu.check()?;
         }
         executor.storage.join_bias_d(&executor.gpu, &executor.plan, &executor.weights);

@@ -82,6 +82,13 @@ impl Weights {
         &self.list
     }
 
+    /// Positions in [`Weights::all`] in the order of the file: a store keeps large chunks, and reads each once this way.
+    pub fn in_file_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.list.len()).collect();
+        order.sort_by_key(|&id| (self.list[id].tensor.part, self.list[id].tensor.offset));
+        order
+    }
+
     /// True where the head is the embedding.
     pub fn tied_head(&self) -> bool {
         self.output == self.token_embd

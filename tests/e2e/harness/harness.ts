@@ -1,14 +1,44 @@
 /** What tests call in the browser, as `window.harness`. The app itself has no such handle. */
+import { proxy, wrap } from 'comlink';
 import { EngineClient } from '../../../web/src/engine/client';
 import type { Backend, ModelInfo, GenerateOptions } from '../../../web/src/engine/protocol';
 import { renderMarkdown } from '../../../web/src/ui/markdown';
+import type { Progress } from '../../../web/src/weights/download-job';
+import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 
 const engine = new EngineClient();
+/** As in the app, downloads run in a worker. */
+const weights = wrap<WeightsWorker>(new Worker(new URL('./weights.worker.ts', import.meta.url), { type: 'module' }));
 
 export const harness = {
   async open(url: string, backend: Backend): Promise<ModelInfo> {
     const { info } = await engine.open({ kind: 'address', name: 'model', urls: [new URL(url, location.href).href] }, backend, () => undefined);
     return info;
+  },
+  /** Opens a model and answers with it, all under one signal that aborts at `when`; tells how it ended and how long the end took. */
+  async abortAt(url: string, when: 'download' | 'load' | 'prefill' | 'decode'): Promise<{ ended: string; milliseconds: number }> {
+    const control = new AbortController();
+    let aborted = 0;
+    const abort = (at: string) => {
+      if (at !== when || control.signal.aborted) return;
+      aborted = performance.now();
+      control.abort();
+    };
+    let ended = 'complete';
+    try {
+      const urls = [new URL(url, location.href).href];
+      const opening = ({ step, done }: { step: string; done: number }) => done > 0 && abort(step === 'load' ? 'load' : 'download');
+      await engine.open({ kind: 'address', name: 'model', urls }, 'cpu', opening, control.signal);
+      const prompt = new Uint32Array(4000).fill(5);
+      await engine.generate(when === 'prefill' ? prompt : prompt.slice(0, 8), { maxTokens: 4000, ignoreEos: true }, (event) => {
+        if (event.type === 'prefill' && event.done < event.total) abort('prefill');
+        if (event.type === 'token') abort('decode');
+        if (event.type === 'end') ended = `${event.stop} after ${event.tokens > 0 ? 'some' : 'no'} tokens`;
+      }, control.signal);
+    } catch (thrown) {
+      ended = (thrown as { code?: string }).code ?? String(thrown);
+    }
+    return { ended, milliseconds: performance.now() - aborted };
   },
   async tokenize(text: string): Promise<number[]> {
     return [...(await engine.tokenize(text))];
@@ -23,6 +53,17 @@ export const harness = {
       if (event.type === 'token') ids.push(event.id);
     });
     return ids;
+  },
+  /** How far a download is; {@link download} keeps it. */
+  progress: { done: 0, total: 0 } as Progress,
+  download(url: string, options: DownloadOptions = {}): Promise<DownloadResult> {
+    return weights.download(new URL(url, location.href).href, options, proxy((progress: Progress) => void (harness.progress = progress)));
+  },
+  remove(url: string): Promise<void> {
+    return weights.remove(url);
+  },
+  read(url: string, rangeBytes: number, hash = true): Promise<{ digests: string[]; bytes: number; milliseconds: number }> {
+    return weights.read(url, rangeBytes, hash);
   },
   renderMarkdown,
 };

@@ -1,15 +1,24 @@
-/** The models that the page offers by itself, from `web/models.json`. */
-import entries from '../../models.json';
+/** The models that the page offers by itself, from `web/models.json`: some models, each in a few quantisations. */
+import models from '../../models.json';
 import type { GenerateOptions } from '../engine/protocol';
-import type { ModelSource } from '../weights/model-source';
+import { sourceKey, type RemoteSource } from '../weights/model-source';
 
-export interface CatalogueEntry {
-  id: string;
+export interface Licence {
   name: string;
-  /** Addresses of all parts, relative to the page. */
-  urls: string[];
-  bytes: number;
+  /** Address of its text, relative to the page. */
+  link: string;
+  /** Its makers ask that it is accepted before use. */
+  accept?: boolean;
+}
+
+interface CatalogueModel {
+  name: string;
   note: string;
+  /** Tokens that the model was trained on at once. */
+  context: number;
+  licence: Licence;
+  /** Address of the page about the model. */
+  page: string;
   /** One honest sentence, shown where a chat begins. */
   limits?: string;
   /** Address of the model card, relative to the page. */
@@ -19,13 +28,33 @@ export interface CatalogueEntry {
   prompts?: string[];
 }
 
-export const catalogue: readonly CatalogueEntry[] = entries;
-
-export function entrySource(entry: CatalogueEntry, base: string): ModelSource {
-  return { kind: 'address', name: entry.name, urls: entry.urls.map((url) => new URL(url, base).href) };
+interface CatalogueFile {
+  id: string;
+  /** Type of its quantisation. */
+  type: string;
+  /** Addresses of all parts, relative to the page. */
+  urls?: string[];
+  /** A file of the hub, which knows its exact size and hash. */
+  hub?: { repo: string; file: string };
+  /** Bytes to download; rounded where the hub says them exactly. */
+  bytes: number;
+  /** Bytes that the device needs to run it. */
+  memory: number;
 }
 
-/** The entry whose first file has this address. */
-export function entryOf(url: string, base: string): CatalogueEntry | undefined {
-  return catalogue.find((entry) => new URL(entry.urls[0] ?? '', base).href === url);
+/** One file of the catalogue, with what holds for its model. */
+export interface CatalogueEntry extends CatalogueModel, CatalogueFile {}
+
+export const catalogue: readonly CatalogueEntry[] = (models as (CatalogueModel & { files: CatalogueFile[] })[]).flatMap(
+  ({ files, ...model }) => files.map((file) => ({ ...model, ...file })),
+);
+
+export function entrySource({ name, urls = [], hub }: CatalogueEntry, base: string): RemoteSource {
+  if (hub) return { kind: 'hub', revision: 'main', ...hub };
+  return { kind: 'address', name, urls: urls.map((url) => new URL(url, base).href) };
+}
+
+/** The entry that has this key in the store. */
+export function entryOf(key: string, base: string): CatalogueEntry | undefined {
+  return catalogue.find((entry) => sourceKey(entrySource(entry, base)) === key);
 }

@@ -1,5 +1,5 @@
 /** Which model the page's address asks for. */
-import { addressSource, modelName, type ModelSource } from '../weights/model-source';
+import { addressSource, modelName, sourceKey, sourceName, type ModelSource } from '../weights/model-source';
 import { catalogue, entryOf, entrySource, type CatalogueEntry } from './catalogue';
 
 export interface Choice {
@@ -24,17 +24,20 @@ export function chooseParam(param: string | null, base: string): Choice {
 export function chooseAddress(typed: string, base: string): Choice {
   if (typed.startsWith('file:')) return chooseStored(typed, storedName(typed));
   const source = addressSource(typed, base);
-  const entry = source.kind === 'address' ? entryOf(source.urls[0] ?? '', base) : undefined;
+  const entry = entryOf(sourceKey(source), base);
   if (entry) return chooseEntry(entry, base);
-  return { source, name: source.kind === 'address' ? source.name : typed, entry: undefined, param: typed };
+  return { source, name: sourceName(source), entry: undefined, param: typed };
 }
 
-export function chooseStored(url: string, name: string): Choice {
+export function chooseStored(url: string, name: string, base?: string): Choice {
+  // A model of the catalogue keeps its prompts and settings, wherever it is opened from.
+  const entry = base === undefined ? undefined : entryOf(url, base);
+  if (entry && base !== undefined) return chooseEntry(entry, base);
   return { source: { kind: 'stored', url }, name, entry: undefined, param: url };
 }
 
-export function chooseFiles(files: File[]): Choice {
-  return { source: { kind: 'files', files }, name: modelName(files[0]?.name ?? ''), entry: undefined, param: null };
+export function chooseFiles(files: File[], handles?: FileSystemFileHandle[]): Choice {
+  return { source: { kind: 'files', files, ...(handles ? { handles } : {}) }, name: modelName(files[0]?.name ?? ''), entry: undefined, param: null };
 }
 
 /** The file's name within a key made by `fileKey`. */

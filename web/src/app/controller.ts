@@ -1,5 +1,6 @@
 /** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
-import type { EngineWorker, GenerateEvent, GenerateOptions, StopReason, StoredModel } from '../engine/protocol';
+import type { EngineWorker, GenerateEvent, GenerateOptions, OpenProgress, StopReason } from '../engine/protocol';
+import { sourceKey } from '../weights/model-source';
 import { askToPersist } from '../weights/room';
 import { AnswerClock } from './answer-clock';
 import { catalogue } from './catalogue';
@@ -7,6 +8,8 @@ import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, typ
 import { Conversation, type AssistantMessage } from './conversation';
 import { toFailure, type Failure } from './failure';
 import type { ModelStatus, PageAddress, PageView } from './page-data';
+import { StorageTasks } from './storage-tasks';
+import { Transfer } from './transfer';
 
 const SAMPLING: GenerateOptions = { maxTokens: 1024, temperature: 0.7, topK: 40, topP: 0.95 };
 
@@ -14,7 +17,6 @@ export class Controller {
   #choice: Choice | undefined;
   #url = '';
   #status: ModelStatus = { kind: 'failed' };
-  #stored: StoredModel[] = [];
   #failure: Failure | undefined;
   #conversation = new Conversation();
   #answering: AssistantMessage | undefined;
@@ -22,6 +24,9 @@ export class Controller {
   #opening: Promise<boolean> = Promise.resolve(false);
   /** The engine's last answer, which has to end before the next may begin. */
   #running: Promise<void> = Promise.resolve();
+  /** Answers whether the licence is accepted, while the visitor is asked. */
+  #consent: ((accepted: boolean) => void) | undefined;
+  readonly #storage: StorageTasks;
 
   constructor(
     private readonly page: PageView,
@@ -29,14 +34,22 @@ export class Controller {
     private readonly address: PageAddress,
   ) {
     const { base } = address;
+    this.#storage = new StorageTasks(engine, page, () => this.#update(), (failure) => this.#update(() => (this.#failure = failure)));
     page.on('ask', (text) => void this.#ask(text));
     page.on('stop', () => this.#stop());
     page.on('newChat', () => this.#newChat());
     page.on('openEntry', (entry) => this.#open(() => chooseEntry(entry, base)));
     page.on('openAddress', (typed) => this.#open(() => chooseAddress(typed, base)));
-    page.on('openFiles', (files) => this.#open(() => chooseFiles(files)));
-    page.on('openStored', ({ url, name }) => this.#open(() => chooseStored(url, name)));
-    page.on('remove', ({ url }) => void this.#remove(url));
+    page.on('openFiles', ({ files, handles }) => this.#open(() => chooseFiles(files, handles)));
+    page.on('openStored', ({ url, name }) => this.#open(() => chooseStored(url, name, base)));
+    page.on('pause', () => void engine.endOpening('pause'));
+    page.on('discard', () => this.#discard());
+    page.on('acceptLicence', () => this.#consent?.(true));
+    page.on('declineLicence', () => this.#consent?.(false));
+    page.on('verify', (model) => void this.#storage.verify(model));
+    page.on('export', (model) => void this.#storage.export(model));
+    page.on('endTask', () => void this.#storage.end());
+    page.on('remove', (model) => void this.#storage.remove(model));
     page.on('retry', () => this.#open(() => this.#choice ?? chooseParam(address.model, base)));
     page.on('dismiss', () => this.#update(() => (this.#failure = undefined)));
   }
@@ -60,17 +73,18 @@ export class Controller {
 
   async #openChoice(choice: Choice): Promise<boolean> {
     const { source, param } = choice;
+    this.#consent?.(false);
     this.#update(() => {
       this.#choice = choice;
       this.#url = '';
       this.#status = { kind: 'opening', origin: source.kind };
     });
     if (source.kind !== 'files') this.address.model = param;
-    void askToPersist();
     try {
-      const model = await this.engine.open(source, this.address.backend, (progress) => {
-        if (this.#choice === choice) this.#update(() => (this.#status = { kind: 'opening', origin: source.kind, progress }));
-      });
+      if (!(await this.#accepted(choice))) return false;
+      void askToPersist();
+      if (source.kind === 'stored') await this.page.permit(await this.engine.handles(source.url));
+      const model = await this.engine.open(source, this.address.backend, this.#follow(choice));
       // A newer choice has taken over: its own outcome is the one to show.
       if (this.#choice !== choice) return false;
       if (source.kind === 'files') this.address.model = model.url;
@@ -78,13 +92,61 @@ export class Controller {
       this.#status = { kind: 'ready', info: model.info };
       return true;
     } catch (thrown) {
-      if (this.#choice !== choice) return false;
-      this.#failure = toFailure(thrown);
-      this.#status = { kind: 'failed' };
+      if (this.#choice === choice) this.#fail(toFailure(thrown));
       return false;
     } finally {
-      await this.#listStored();
+      await this.#storage.list();
+      this.#showKept(choice);
     }
+  }
+
+  /** What a paused download shows is what is kept: chunks that were on their way come again. */
+  #showKept({ source }: Choice): void {
+    if (this.#status.kind !== 'paused' || !this.#status.progress) return;
+    const kept = this.#storage.models.find(({ url }) => url === sourceKey(source));
+    const progress = { ...this.#status.progress, done: kept?.stored ?? 0 };
+    this.#update(() => (this.#status = { kind: 'paused', progress }));
+  }
+
+  /** Takes the reports of an opening, with how fast it goes. */
+  #follow(choice: Choice): (progress: OpenProgress) => void {
+    const transfer = new Transfer();
+    return (progress) => {
+      if (this.#choice !== choice) return;
+      this.#update(() => (this.#status = { kind: 'opening', origin: choice.source.kind, progress, figures: transfer.update(progress) }));
+    };
+  }
+
+  /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
+  async #accepted(choice: Choice): Promise<boolean> {
+    const { entry, source } = choice;
+    if (!entry?.licence.accept) return true;
+    const stored = await this.engine.stored();
+    if (stored.some(({ url }) => url === sourceKey(source))) return true;
+    if (this.#choice !== choice) return false;
+    const accepted = await new Promise<boolean>((resolve) => {
+      this.#consent = resolve;
+      this.#update(() => (this.#status = { kind: 'licence', entry }));
+    });
+    this.#consent = undefined;
+    if (this.#choice === choice) this.#update(() => (this.#status = accepted ? { kind: 'opening', origin: source.kind } : { kind: 'failed' }));
+    return accepted && this.#choice === choice;
+  }
+
+  /** A download that its visitor ended is no error. */
+  #fail(fault: Failure): void {
+    const progress = this.#status.kind === 'opening' ? this.#status.progress : undefined;
+    this.#status = fault.code === 'paused' ? { kind: 'paused', progress } : { kind: 'failed' };
+    this.#failure = fault.code === 'paused' || fault.code === 'discarded' ? undefined : fault;
+  }
+
+  /** Gives up a download that runs, or one that is paused. */
+  #discard(): void {
+    if (this.#status.kind !== 'paused') return void this.engine.endOpening('discard');
+    const choice = this.#choice;
+    this.#update(() => (this.#status = { kind: 'failed' }));
+    const kept = choice && this.#storage.models.find(({ url }) => url === sourceKey(choice.source));
+    if (kept) void this.#storage.remove(kept);
   }
 
   async #ask(text: string): Promise<void> {
@@ -162,16 +224,6 @@ export class Controller {
     });
   }
 
-  async #remove(url: string): Promise<void> {
-    await this.engine.remove(url).catch((thrown: unknown) => (this.#failure = toFailure(thrown)));
-    await this.#listStored();
-  }
-
-  async #listStored(): Promise<void> {
-    this.#stored = await this.engine.stored().catch(() => []);
-    this.#update();
-  }
-
   #update(change?: () => void): void {
     change?.();
     this.page.update({
@@ -183,7 +235,9 @@ export class Controller {
       answering: this.#answering !== undefined,
       failure: this.#failure,
       catalogue,
-      stored: this.#stored,
+      stored: this.#storage.models,
+      room: this.#storage.room,
+      task: this.#storage.task,
       base: this.address.base,
     });
   }

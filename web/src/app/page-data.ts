@@ -1,13 +1,31 @@
 /** What the controller gives the page to draw, and what the page tells the controller. */
 import type { Backend, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
+import type { ModelSource } from '../weights/model-source';
+import type { Room } from '../weights/room';
 import type { CatalogueEntry } from './catalogue';
 import type { Message } from './conversation';
 import type { Failure } from './failure';
+import type { TransferFigures } from './transfer';
 
 export type ModelStatus =
-  | { kind: 'opening'; origin: 'address' | 'files' | 'stored'; progress?: OpenProgress }
+  | { kind: 'opening'; origin: ModelSource['kind']; progress?: OpenProgress; figures?: TransferFigures }
+  /** The visitor paused the download; what has arrived is kept. */
+  | { kind: 'paused'; progress: OpenProgress | undefined }
+  /** The model's licence waits to be accepted. */
+  | { kind: 'licence'; entry: CatalogueEntry }
   | { kind: 'ready'; info: ModelInfo }
   | { kind: 'failed' };
+
+/** A verification or an export. */
+export interface StorageTask {
+  url: string;
+  kind: 'verify' | 'export';
+  done: number;
+  total: number;
+  ended?: boolean;
+  /** Damaged chunks that the verification found. */
+  bad?: number;
+}
 
 export interface PageData {
   /** Key of the open model in the store; empty until it is known. */
@@ -22,6 +40,8 @@ export interface PageData {
   failure: Failure | undefined;
   catalogue: readonly CatalogueEntry[];
   stored: readonly StoredModel[];
+  room: Room | undefined;
+  task: StorageTask | undefined;
   /** Address of the page, which relative addresses of the catalogue start from. */
   base: string;
 }
@@ -32,11 +52,32 @@ export interface PageEvents {
   newChat: undefined;
   openEntry: CatalogueEntry;
   openAddress: string;
-  openFiles: File[];
+  openFiles: ChosenFiles;
   openStored: StoredModel;
+  pause: undefined;
+  /** Gives the download up, and what has arrived of it. */
+  discard: undefined;
+  acceptLicence: undefined;
+  declineLicence: undefined;
+  verify: StoredModel;
+  export: StoredModel;
+  endTask: undefined;
   remove: StoredModel;
   retry: undefined;
   dismiss: undefined;
+}
+
+/** Files of this computer; handles where the browser gives them, so that they can be read in place and opened again. */
+export interface ChosenFiles {
+  files: File[];
+  handles?: FileSystemFileHandle[];
+}
+
+/** Where an export goes. */
+export interface ExportFile {
+  handle: FileSystemFileHandle;
+  /** Hands the written file to the visitor, where it is not already in its place. */
+  finish(): Promise<void>;
 }
 
 /** The page as the controller sees it. */
@@ -45,6 +86,10 @@ export interface PageView {
   on<Name extends keyof PageEvents>(name: Name, listener: (detail: PageEvents[Name]) => void): void;
   /** Puts text back into the message box, unless something is written there. */
   restoreDraft(text: string): void;
+  /** Asks where to export to; undefined when the visitor thinks better of it. */
+  exportFile(name: string): Promise<ExportFile | undefined>;
+  /** Asks for leave to read files in place; does nothing where it is given already. */
+  permit(handles: readonly FileSystemFileHandle[]): Promise<void>;
 }
 
 /** What the page's address asks for; the address is the one place where the choice of a model is kept. */

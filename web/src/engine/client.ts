@@ -1,7 +1,10 @@
 /** The page's side of the engine worker. */
 import { proxy, wrap, type Remote } from 'comlink';
 import { failure, toFailure } from '../app/failure';
+import type { Progress } from '../weights/download-job';
+import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
+import type { VerifyResult } from '../weights/verify-model';
 import type {
   Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
 } from './protocol';
@@ -20,12 +23,20 @@ export class EngineClient implements EngineWorker {
     this.#remote = wrap<EngineWorker>(worker);
   }
 
-  open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
-    return this.#answer(this.#remote.open(source, backend, proxy(onProgress)));
+  /** `signal` ends the download, keeping what has arrived, and the load. */
+  open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void, signal?: AbortSignal): Promise<OpenModel> {
+    return this.#ending(signal, () => this.endOpening('pause'), () => this.#remote.open(source, backend, proxy(onProgress)));
   }
 
-  generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void> {
-    return this.#answer(this.#remote.generate(prompt, options, proxy(onEvent)));
+  endOpening(how: 'pause' | 'discard'): Promise<void> {
+    return this.#answer(this.#remote.endOpening(how));
+  }
+
+  /** `signal` ends the answer while the prompt is read or between two tokens. */
+  generate(
+    prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void, signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
   }
 
   stop(): Promise<void> {
@@ -40,12 +51,40 @@ export class EngineClient implements EngineWorker {
     return this.#answer(this.#remote.remove(url));
   }
 
+  verify(url: string, onProgress: (progress: Progress) => void): Promise<VerifyResult> {
+    return this.#answer(this.#remote.verify(url, proxy(onProgress)));
+  }
+
+  exportPart(url: string, part: number, target: ExportTarget, onProgress: (progress: Progress) => void): Promise<void> {
+    return this.#answer(this.#remote.exportPart(url, part, target as never, proxy(onProgress)));
+  }
+
+  endTask(): Promise<void> {
+    return this.#answer(this.#remote.endTask());
+  }
+
+  handles(url: string): Promise<FileSystemFileHandle[]> {
+    return this.#answer(this.#remote.handles(url));
+  }
+
   logits(tokens: Uint32Array): Promise<Float32Array> {
     return this.#answer(this.#remote.logits(tokens));
   }
 
   tokenize(text: string): Promise<Uint32Array> {
     return this.#answer(this.#remote.tokenize(text));
+  }
+
+  /** An AbortSignal cannot cross into the worker; what it asks for can. */
+  async #ending<T>(signal: AbortSignal | undefined, end: () => Promise<void>, call: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    const abort = () => void end().catch(() => undefined);
+    signal?.addEventListener('abort', abort);
+    try {
+      return await this.#answer(call());
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   async #answer<T>(call: Promise<T>): Promise<T> {

@@ -1,6 +1,9 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
 import type { ModelSource } from '../weights/model-source';
-import type { Progress } from '../weights/receive';
+import type { Progress } from '../weights/download-job';
+import type { ExportTarget } from '../weights/export-model';
+import type { Verification } from '../weights/model-record';
+import type { VerifyResult } from '../weights/verify-model';
 import type { ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type { ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
@@ -19,23 +22,46 @@ export interface OpenModel {
 /** How far opening is: first the bytes arrive in the store, then the engine reads them. */
 export interface OpenProgress extends Progress {
   step: 'receive' | 'load';
+  /** Another tab downloads; this one watches. */
+  elsewhere?: boolean;
 }
 
 /** A model in the store, as the page lists it. */
 export interface StoredModel {
   url: string;
   name: string;
+  /** Bytes of the whole model, 0 while unknown. */
   bytes: number;
+  /** Bytes that are here. */
+  stored: number;
+  complete: boolean;
+  verification: Verification | null;
+  /** Read where the visitor has it; nothing is kept here. */
+  inPlace: boolean;
+  /** Whether what is missing can be fetched. */
+  remote: boolean;
+  /** File names of its parts. */
+  parts: string[];
 }
 
 /** The worker's calls. Every rejection is a `FailureReport`. */
 export interface EngineWorker {
   open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
+  /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
+  endOpening(how: 'pause' | 'discard'): Promise<void>;
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void>;
   /** Ends the running answer after its current token. */
   stop(): Promise<void>;
   stored(): Promise<StoredModel[]>;
   remove(url: string): Promise<void>;
+  /** Reads a kept model again; damaged chunks no longer count as stored. */
+  verify(url: string, onProgress: (progress: Progress) => void): Promise<VerifyResult>;
+  /** Writes a part of a kept model into a file. */
+  exportPart(url: string, part: number, target: ExportTarget, onProgress: (progress: Progress) => void): Promise<void>;
+  /** Ends a verification or an export. */
+  endTask(): Promise<void>;
+  /** Handles of a model that is read in place, so that the page can ask for permission. */
+  handles(url: string): Promise<FileSystemFileHandle[]>;
   /** The logits after the last token, from a fresh state. */
   logits(tokens: Uint32Array): Promise<Float32Array>;
   tokenize(text: string): Promise<Uint32Array>;

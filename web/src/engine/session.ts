@@ -1,15 +1,16 @@
 /** The worker's calls over one store and one engine; holds the one open model. No comlink and no wasm in here, so that tests can run it. */
 import { failure, toFailure } from '../app/failure';
 import { acquire } from '../weights/acquire';
-import { CHUNK_BYTES } from '../weights/chunk-writer';
-import type { ModelRecord } from '../weights/database';
-import type { ModelSource } from '../weights/model-source';
+import type { DownloadLimits } from '../weights/download-job';
+import { browserEnvironment, type Environment } from '../weights/environment';
+import type { ModelRecord } from '../weights/model-record';
+import { sourceKey, type ModelSource } from '../weights/model-source';
 import type { ModelStore } from '../weights/model-store';
+import { reading } from '../weights/neighbours';
 import { storedFiles } from '../weights/stored-file';
 import { Generation } from './generation';
-import type {
-  Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
-} from './protocol';
+import type { Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress } from './protocol';
+import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from './wasm-engine';
 
 /** Codes that blame the file: such a model is of no use here, so it is not kept. */
@@ -17,37 +18,51 @@ const FILE_FAULTS: ReadonlySet<string> = new Set([
   'not-gguf', 'gguf-version', 'truncated', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'split', 'tokenizer',
 ]);
 
-export class Session implements EngineWorker {
+export interface SessionOptions {
+  env?: Environment;
+  limits?: DownloadLimits;
+  /** Judges a model by its header before the bulk of it is fetched; what it throws ends the download. */
+  checkFits?: (header: Uint8Array, bytes: number) => Promise<void>;
+}
+
+export class Session extends StoredModels implements EngineWorker {
   #model: EngineModel | undefined;
   #generation: Generation | undefined;
+  /** Of the opening that runs: it ends the download, the load, or the wait for another tab. */
   #opening = new AbortController();
   #started: Promise<unknown> | undefined;
 
   constructor(
     private readonly engine: WasmEngine,
-    private readonly store: Promise<ModelStore>,
+    store: Promise<ModelStore>,
+    private readonly options: SessionOptions = {},
   ) {
+    super(store);
     // Awaited by every call; this keeps a failure before the first call from counting as unhandled.
     store.catch(() => undefined);
   }
 
   async open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
     this.#opening.abort();
-    const opening = (this.#opening = new AbortController());
+    const { signal } = (this.#opening = new AbortController());
     await this.stop();
     this.#model?.free();
     this.#model = undefined;
     await this.#start();
     const store = await this.store;
-    const record = await acquire(store, source, (progress) => onProgress({ step: 'receive', ...progress }), opening.signal);
-    const model = await this.#load(store, record, backend, onProgress);
-    if (opening.signal.aborted) {
+    const record = await this.#acquire(store, source, signal, onProgress);
+    const model = await this.#load(store, record, backend, signal, onProgress);
+    if (signal.aborted) {
       model.free();
-      throw failure('cancelled');
+      throw toFailure(signal.reason);
     }
     this.#model = model;
-    await store.touch(record);
+    await store.touch(record.url);
     return { url: record.url, name: record.name, info: model.info() };
+  }
+
+  async endOpening(how: 'pause' | 'discard'): Promise<void> {
+    this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
   async generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void> {
@@ -62,15 +77,6 @@ export class Session implements EngineWorker {
 
   async stop(): Promise<void> {
     await this.#generation?.stop();
-  }
-
-  async stored(): Promise<StoredModel[]> {
-    const models = await (await this.store).list();
-    return models.map(({ url, name, length }) => ({ url, name, bytes: length }));
-  }
-
-  async remove(url: string): Promise<void> {
-    await (await this.store).remove(url);
   }
 
   async logits(tokens: Uint32Array): Promise<Float32Array> {
@@ -95,13 +101,37 @@ export class Session implements EngineWorker {
     }
   }
 
-  async #load(store: ModelStore, record: ModelRecord, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<EngineModel> {
+  async #acquire(store: ModelStore, source: ModelSource, signal: AbortSignal, onProgress: (progress: OpenProgress) => void): Promise<ModelRecord> {
+    const { env = browserEnvironment, limits, checkFits } = this.options;
     try {
-      return await this.engine.loadModel(storedFiles(store, record, CHUNK_BYTES), {
-        backend,
-        onProgress: (progress) => onProgress({ step: 'load', ...progress }),
+      return await acquire(store, source, {
+        env,
+        signal,
+        ...(limits ? { limits } : {}),
+        ...(checkFits ? { checkFits } : {}),
+        onProgress: (progress) => onProgress({ step: 'receive', ...progress }),
+        onElsewhere: (progress) => onProgress({ step: 'receive', ...progress, elsewhere: true }),
       });
     } catch (thrown) {
+      const fault = toFailure(thrown);
+      // Also when it was another tab that discarded it: its chunks may only be deleted by whoever held them.
+      if (fault.code === 'discarded') await this.remove(sourceKey(source)).catch(() => undefined);
+      throw fault;
+    }
+  }
+
+  async #load(
+    store: ModelStore, record: ModelRecord, backend: Backend, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+  ): Promise<EngineModel> {
+    try {
+      return await reading(record.url, async () =>
+        this.engine.loadModel(await storedFiles(store, record, signal), {
+          backend,
+          onProgress: (progress) => onProgress({ step: 'load', ...progress }),
+        }));
+    } catch (thrown) {
+      // A read that was ended reaches the engine as one that failed.
+      if (signal.aborted) throw toFailure(signal.reason);
       const fault = toFailure(thrown);
       if (FILE_FAULTS.has(fault.code)) await store.remove(record.url);
       throw fault;

@@ -36,8 +36,13 @@ const calls: EngineWorker = {
   open: (source, backend, onProgress) => reporting(onProgress, (report) => session.open(source, backend, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
   stop: () => reported(session.stop()),
+  endOpening: (how) => reported(session.endOpening(how)),
   stored: () => reported(session.stored()),
   remove: (url) => reported(session.remove(url)),
+  verify: (url, onProgress) => reporting(onProgress, (report) => session.verify(url, report)),
+  exportPart: (url, part, target, onProgress) => reporting(onProgress, (report) => session.exportPart(url, part, target, report)),
+  endTask: () => reported(session.endTask()),
+  handles: (url) => reported(session.handles(url)),
   logits: (tokens) => reported(session.logits(tokens)),
   tokenize: (text) => reported(session.tokenize(text)),
 };

@@ -16,3 +16,7 @@ export const checkIcon = icon(svg`<path d="m5 12.500 4.500 4.500L19 7.500"/>`, '
 export const closeIcon = icon(svg`<path d="M6 6l12 12M18 6 6 18"/>`);
 export const removeIcon = icon(svg`<path d="M5 7h14M10 7V5h4v2M7 7l1 12h8l1-12M10.500 11v5M13.500 11v5"/>`);
 export const downIcon = icon(svg`<path d="M12 5v14M6 13l6 6 6-6"/>`);
+export const pauseIcon = icon(svg`<path d="M9 6v12M15 6v12"/>`);
+export const resumeIcon = icon(svg`<path d="M8 5.500v13l10.500-6.500z"/>`);
+export const verifyIcon = icon(svg`<path d="M12 3.500 5 6v5.500c0 4.300 2.900 7.600 7 9 4.100-1.400 7-4.700 7-9V6z"/><path d="m9 11.800 2.200 2.200 3.800-4"/>`);
+export const exportIcon = icon(svg`<path d="M12 4v10M8 10.500l4 4 4-4M5 19.500h14"/>`);

@@ -1,26 +1,39 @@
 /** The choice of a model: the catalogue, what this browser keeps, an address, a file. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { CatalogueEntry } from '../app/catalogue';
-import type { PageData } from '../app/page-data';
+import type { ChosenFiles, PageData } from '../app/page-data';
 import type { StoredModel } from '../engine/protocol';
 import { Emitter } from './emitter';
-import { formatBytes } from './format';
-import { checkIcon, closeIcon, removeIcon } from './icons';
+import { fill, formatBytes } from './format';
+import { checkIcon, closeIcon } from './icons';
+import { pickFiles } from './local-files';
+import { StoragePanel } from './storage-panel';
 import { strings } from './strings';
 
 interface Events {
   openEntry: CatalogueEntry;
   openAddress: string;
-  openFiles: File[];
+  openFiles: ChosenFiles;
   openStored: StoredModel;
+  verify: StoredModel;
+  export: StoredModel;
+  endTask: undefined;
   remove: StoredModel;
 }
 
 export class ModelDialog extends Emitter<Events> {
+  readonly #storage = new StoragePanel(() => this.#data && this.update(this.#data));
+  #data: PageData | undefined;
+
   constructor(private readonly dialog: HTMLDialogElement) {
     super();
     // A click on the dialog itself, not on what is in it, is one on its backdrop.
     dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+    this.#storage.on('open', (model) => this.#then(() => this.emit('openStored', model)));
+    this.#storage.on('verify', (model) => this.emit('verify', model));
+    this.#storage.on('export', (model) => this.emit('export', model));
+    this.#storage.on('endTask', () => this.emit('endTask'));
+    this.#storage.on('remove', (model) => this.emit('remove', model));
   }
 
   show(): void {
@@ -28,9 +41,8 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   update(data: PageData): void {
-    const keys = new Map(data.catalogue.map((entry) => [entry, new URL(entry.urls[0] ?? '', data.base).href]));
-    const others = data.stored.filter(({ url }) => ![...keys.values()].includes(url));
-    const kept = new Set(data.stored.map(({ url }) => url));
+    this.#data = data;
+    const names = [...new Set(data.catalogue.map(({ name }) => name))];
     render(
       html`
         <div class="sheet">
@@ -38,37 +50,39 @@ export class ModelDialog extends Emitter<Events> {
             <h2 id="model-dialog-title">${strings.dialogTitle}</h2>
             <button type="button" class="icon-button" aria-label=${strings.close} @click=${() => this.dialog.close()}>${closeIcon}</button>
           </div>
+          ${this.#storage.template(data)}
           <h3>${strings.builtIn}</h3>
-          <ul class="models">${data.catalogue.map((entry) => this.#entry(entry, entry === data.entry, kept.has(keys.get(entry) ?? '')))}</ul>
-          ${others.length > 0
-            ? html`<h3>${strings.onThisComputer}</h3>
-                <ul class="models">${others.map((model) => this.#stored(model, model.url === data.url))}</ul>`
-            : nothing}
+          <ul class="models" data-testid="catalogue">${names.map((name) => this.#model(data.catalogue.filter((entry) => entry.name === name), data.entry))}</ul>
           ${this.#addressForm()} ${this.#fileForm()}
         </div>`,
       this.dialog,
     );
   }
 
-  #entry(entry: CatalogueEntry, current: boolean, kept: boolean): TemplateResult {
-    const size = [formatBytes(entry.bytes), kept ? strings.kept : ''].filter(Boolean).join(' · ');
-    return html`<li>${this.#choice(entry.name, size, entry.note, current, () => this.emit('openEntry', entry))}</li>`;
-  }
-
-  #stored(model: StoredModel, current: boolean): TemplateResult {
-    const remove = html`<button type="button" class="icon-button" aria-label=${`${strings.remove}: ${model.name}`} title=${strings.remove}
-      @click=${() => this.emit('remove', model)}>${removeIcon}</button>`;
-    return html`<li>
-      ${this.#choice(model.name, formatBytes(model.bytes), '', current, () => this.emit('openStored', model))} ${current ? nothing : remove}
-    </li>`;
-  }
-
-  #choice(name: string, size: string, note: string, current: boolean, open: () => void): TemplateResult {
+  /** One model of the catalogue, with a button for each of its quantisations. */
+  #model(entries: readonly CatalogueEntry[], current: CatalogueEntry | undefined): TemplateResult {
+    const [model] = entries as [CatalogueEntry];
+    const { name, note, context, licence, page } = model;
     return html`
-      <button type="button" class="model" aria-current=${current ? 'true' : 'false'} @click=${() => this.#then(open)}>
-        <span class="model-name">${name}${current ? checkIcon : nothing}</span><span class="model-size">${size}</span>
-        ${note ? html`<span class="model-note">${note}</span>` : nothing}
-      </button>`;
+      <li class="offer" aria-current=${current && entries.includes(current) ? 'true' : 'false'}>
+        <p class="model-name">${name}${current && entries.includes(current) ? checkIcon : nothing}</p>
+        <p class="model-note">${note}</p>
+        <p class="model-note">
+          ${fill(strings.context, { context: context.toLocaleString('en') })} ·
+          <a href=${licence.link} target="_blank" rel="noopener noreferrer">${licence.name}</a> ·
+          <a href=${page} target="_blank" rel="noopener noreferrer">${strings.modelPage}</a>
+        </p>
+        <div class="files">${entries.map((entry) => this.#file(entry, entry === current))}</div>
+      </li>`;
+  }
+
+  #file(entry: CatalogueEntry, current: boolean): TemplateResult {
+    const { id, type, bytes, memory, name } = entry;
+    const figures = fill(strings.figures, { size: formatBytes(bytes), memory: formatBytes(memory) });
+    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures}
+      aria-current=${current ? 'true' : 'false'} @click=${() => this.#then(() => this.emit('openEntry', entry))}>
+      <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${formatBytes(bytes)}</span><span class="memory">${fill(strings.memory, { memory: formatBytes(memory) })}</span>
+    </button>`;
   }
 
   #addressForm(): TemplateResult {
@@ -90,16 +104,26 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   #fileForm(): TemplateResult {
+    const choose = (chosen: ChosenFiles) => {
+      if (chosen.files.length > 0) this.#then(() => this.emit('openFiles', chosen));
+    };
     const onChange = (event: Event) => {
       const input = event.target as HTMLInputElement;
       const files = [...(input.files ?? [])];
       input.value = '';
-      if (files.length > 0) this.#then(() => this.emit('openFiles', files));
+      choose({ files });
+    };
+    // Where the browser has a picker that gives handles, the file stays where it is; else it is copied.
+    const onClick = (event: Event) => {
+      const picking = pickFiles();
+      if (!picking) return;
+      event.preventDefault();
+      void picking.then((chosen) => chosen && choose(chosen));
     };
     return html`
       <h3>${strings.fromComputer}</h3>
       <label class="button file">${strings.chooseFile}<input class="visually-hidden" type="file" accept=".gguf" multiple
-          aria-describedby="file-hint" data-testid="model-file" @change=${onChange} /></label>
+          aria-describedby="file-hint" data-testid="model-file" @change=${onChange} @click=${onClick} /></label>
       <p class="hint" id="file-hint">${strings.fileHint}</p>`;
   }
 

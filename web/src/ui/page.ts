@@ -1,10 +1,13 @@
 /** Puts the components together, passes each its data, and hands their events on as its own. */
-import type { PageData, PageEvents, PageView } from '../app/page-data';
+import type { ExportFile, PageData, PageEvents, PageView } from '../app/page-data';
 import { ChatLog } from './chat-log';
 import { Composer } from './composer';
+import { DropTarget } from './drop-target';
 import { Emitter } from './emitter';
 import { ErrorCard } from './error-card';
 import { Header } from './header';
+import { LicenceDialog } from './licence-dialog';
+import { exportFile, permit } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
 import { StatusLine } from './status-line';
@@ -17,6 +20,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #status = new StatusLine(element('status'));
   readonly #dialog = new ModelDialog(element('model-dialog') as HTMLDialogElement);
   readonly #card = new ModelCard(element('model-card') as HTMLDialogElement);
+  readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
+  readonly #drop = new DropTarget(document.body);
   #data: PageData | undefined;
   #drawing = false;
 
@@ -35,7 +40,16 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#dialog.on('openAddress', (typed) => this.emit('openAddress', typed));
     this.#dialog.on('openFiles', (files) => this.emit('openFiles', files));
     this.#dialog.on('openStored', (model) => this.emit('openStored', model));
+    this.#dialog.on('verify', (model) => this.emit('verify', model));
+    this.#dialog.on('export', (model) => this.emit('export', model));
+    this.#dialog.on('endTask', () => this.emit('endTask'));
     this.#dialog.on('remove', (model) => this.emit('remove', model));
+    this.#drop.on('drop', (chosen) => this.emit('openFiles', chosen));
+    this.#licence.on('accept', () => this.emit('acceptLicence'));
+    this.#licence.on('decline', () => this.emit('declineLicence'));
+    this.#status.on('pause', () => this.emit('pause'));
+    this.#status.on('resume', () => this.emit('retry'));
+    this.#status.on('discard', () => this.emit('discard'));
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog.
       if (event.key === 'Escape' && !document.querySelector('dialog[open]')) this.emit('stop');
@@ -57,6 +71,14 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#composer.restoreDraft(text);
   }
 
+  exportFile(name: string): Promise<ExportFile | undefined> {
+    return exportFile(name);
+  }
+
+  permit(handles: readonly FileSystemFileHandle[]): Promise<void> {
+    return permit(handles);
+  }
+
   #draw(data: PageData): void {
     this.#header.update(data);
     this.#log.update(data);
@@ -64,6 +86,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#composer.update(data);
     this.#status.update(data);
     this.#dialog.update(data);
+    this.#licence.update(data);
   }
 
   /** The button that was pressed goes away: writing goes on in the message box. */

@@ -1,41 +1,87 @@
-/** Below the message box: how far the model has come, then where it runs and why. Its height never changes. */
+/** Below the message box: how far the model has come and what can be done about it, then where it runs and why. Its height never changes. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ModelStatus, PageData } from '../app/page-data';
-import type { ModelInfo } from '../engine/protocol';
-import { fill, formatBytes } from './format';
+import type { ModelInfo, OpenProgress } from '../engine/protocol';
+import { Emitter } from './emitter';
+import { fill, formatBytes, formatRemaining } from './format';
+import { closeIcon, pauseIcon, resumeIcon } from './icons';
 import { strings } from './strings';
 
-export class StatusLine {
-  constructor(private readonly container: HTMLElement) {}
+type Opening = Extract<ModelStatus, { kind: 'opening' }>;
+
+export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; discard: undefined }> {
+  constructor(private readonly container: HTMLElement) {
+    super();
+  }
 
   update({ status, name }: PageData): void {
-    render(line(status, name), this.container);
+    render(this.#line(status, name), this.container);
+  }
+
+  #line(status: ModelStatus, name: string): TemplateResult {
+    switch (status.kind) {
+      case 'opening':
+        return this.#opening(status, name);
+      case 'paused':
+        return this.#bar(fill(strings.paused, { name }), amount(status.progress), status.progress, [
+          this.#button('resume', strings.resume, resumeIcon),
+          this.#button('discard', strings.discard, closeIcon),
+        ]);
+      case 'licence':
+        return html`<p class="backend">${strings.licenceWaits}</p>`;
+      case 'ready':
+        return backend(status.info);
+      case 'failed':
+        return html`<p class="backend">${strings.notLoaded}</p>`;
+    }
+  }
+
+  #opening(status: Opening, name: string): TemplateResult {
+    const { progress, figures } = status;
+    const text = fill(what(status), { name });
+    const receiving = progress?.step === 'receive' && status.origin !== 'files';
+    const buttons = receiving ? [this.#button('pause', strings.pause, pauseIcon), this.#button('discard', strings.discard, closeIcon)] : [];
+    const pace = figures && figures.rate > 0 && progress?.phase === 'download'
+      ? [fill(strings.perSecond, { rate: formatBytes(figures.rate) }), figures.remaining === null ? '' : formatRemaining(figures.remaining)]
+      : [];
+    return this.#bar(text, amount(progress), progress, buttons, pace.filter(Boolean).map((figure) => ` · ${figure}`).join(''));
+  }
+
+  /** On narrow screens the pace gives way to the name. */
+  #bar(text: string, amount: string, progress: OpenProgress | undefined, buttons: TemplateResult[], pace = ''): TemplateResult {
+    const { done, total } = progress ?? { done: 0, total: 0 };
+    return html`
+      <div class="progress" data-testid="progress">
+        <div class="progress-main">
+          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}<span class="pace">${pace}</span></span></div>
+          ${total > 0
+            ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>`
+            : html`<progress aria-label=${text}></progress>`}
+        </div>
+        ${buttons}
+      </div>`;
+  }
+
+  #button(act: 'pause' | 'resume' | 'discard', label: string, icon: TemplateResult): TemplateResult {
+    return html`<button type="button" class="icon-button small" data-testid=${act} aria-label=${label} title=${label} @click=${() => this.emit(act)}>${icon}</button>`;
   }
 }
 
-function line(status: ModelStatus, name: string): TemplateResult {
-  switch (status.kind) {
-    case 'opening':
-      return progress(status, name);
-    case 'ready':
-      return backend(status.info);
-    case 'failed':
-      return html`<p class="backend">${strings.notLoaded}</p>`;
-  }
+function what({ origin, progress }: Opening): string {
+  if (!progress) return strings.opening;
+  if (progress.step === 'load') return strings.preparing;
+  if (progress.elsewhere) return strings.downloadingElsewhere;
+  if (progress.phase === 'wait') return strings.tryingAgain;
+  if (progress.phase === 'verify') return strings.verifying;
+  if (progress.phase === 'repair') return strings.repairing;
+  if (progress.restarted) return strings.restarted;
+  return origin === 'files' ? strings.importing : strings.downloading;
 }
 
-function progress({ origin, progress }: Extract<ModelStatus, { kind: 'opening' }>, name: string): TemplateResult {
-  const { step, done = 0, total = 0 } = progress ?? {};
-  const what = step === undefined ? strings.opening : step === 'load' ? strings.preparing : origin === 'files' ? strings.importing : strings.downloading;
-  const text = fill(what, { name });
-  const amount = step === 'receive' ? (total > 0 ? fill(strings.amount, { done: formatBytes(done), total: formatBytes(total) }) : formatBytes(done)) : '';
-  return html`
-    <div class="progress" data-testid="progress">
-      <div class="progress-text"><span>${text}</span><span class="amount">${amount}</span></div>
-      ${total > 0
-        ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>`
-        : html`<progress aria-label=${text}></progress>`}
-    </div>`;
+function amount(progress: OpenProgress | undefined): string {
+  if (progress?.step !== 'receive') return '';
+  const { done, total } = progress;
+  return total > 0 ? fill(strings.amount, { done: formatBytes(done), total: formatBytes(total) }) : formatBytes(done);
 }
 
 function backend({ backend, adapter, reason }: ModelInfo): TemplateResult {

@@ -1,55 +1,52 @@
 /** Gives the stored model of a source, after receiving it when it is not there yet. */
 import { failure } from '../app/failure';
-import type { ModelRecord } from './database';
-import { fileKey, openFile } from './from-file';
-import { openUrl } from './from-url';
-import type { OpenPart } from './incoming';
-import { fileParts, modelName, type ModelSource } from './model-source';
+import { download, type DownloadOptions, type DownloadPlan } from './download';
+import { LIMITS, type Progress } from './download-job';
+import { hubParts } from './hub';
+import { importFiles, keepHandles } from './import-files';
+import { manifestParts } from './manifest';
+import { CHUNK_BYTES, type ModelRecord } from './model-record';
+import { fileName, sourceKey, sourceName, type ModelSource, type RemoteSource } from './model-source';
 import type { ModelStore } from './model-store';
-import { receive, type Progress } from './receive';
+import { exclusively } from './neighbours';
 
-const LOCK = 'web-mamba weights';
+export interface AcquireOptions extends Pick<DownloadOptions, 'env' | 'limits' | 'signal' | 'onProgress' | 'checkFits' | 'chunkBytes'> {
+  onElsewhere?: (progress: Progress) => void;
+  /** Where the hub is; tests bring their own. */
+  hubBase?: string;
+}
 
-export async function acquire(
-  store: ModelStore,
-  source: ModelSource,
-  onProgress: (progress: Progress) => void,
-  signal: AbortSignal,
-): Promise<ModelRecord> {
-  const { url, name, parts } = plan(source);
+export async function acquire(store: ModelStore, source: ModelSource, options: AcquireOptions): Promise<ModelRecord> {
+  const url = sourceKey(source);
   const present = await store.find(url);
   if (present) return present;
-  if (parts.length === 0) throw failure('not-stored');
-  return exclusively(signal, async () => {
+  if (source.kind === 'files' && source.handles) return keepHandles(store, source.files, source.handles);
+  const remote = source.kind === 'stored' ? await originOf(store, url) : source;
+  const { signal, onProgress, onElsewhere = onProgress } = options;
+  return exclusively(url, { signal, onProgress, onElsewhere }, async (inner, report) => {
     // Another tab may have received it while this one waited.
     const arrived = await store.find(url);
     if (arrived) return arrived;
-    await store.removeIncomplete();
-    return receive(store, { url, name, parts, onProgress, signal });
+    const inside = { ...options, signal: inner, onProgress: report };
+    if (remote.kind === 'files') return importFiles(store, remote.files, inside);
+    return download(store, await planOf(remote, url, inside), inside);
   });
 }
 
-/** The store's key of a source, and how to open its parts; none where only the store can have it. */
-function plan(source: ModelSource): { url: string; name: string; parts: OpenPart[] } {
-  switch (source.kind) {
-    case 'stored':
-      return { url: source.url, name: source.url, parts: [] };
-    case 'address':
-      return {
-        url: source.urls[0] ?? '',
-        name: source.name,
-        parts: source.urls.map((url) => (signal) => openUrl(url, signal)),
-      };
-    case 'files': {
-      const files = fileParts(source.files);
-      const first = files[0] as File;
-      return { url: fileKey(first), name: modelName(first.name), parts: files.map((file) => async () => openFile(file)) };
-    }
-  }
+/** Where a model that is stored in part came from. */
+async function originOf(store: ModelStore, url: string): Promise<RemoteSource> {
+  const origin = (await store.get(url))?.origin;
+  if (!origin) throw failure('not-stored');
+  return origin;
 }
 
-/** One download at a time over all tabs, so that two never fetch the same bytes. */
-async function exclusively<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  if (!navigator.locks) return work();
-  return navigator.locks.request(LOCK, { signal }, work) as Promise<T>;
+async function planOf(origin: RemoteSource, url: string, { env, limits = LIMITS, signal, hubBase, chunkBytes = CHUNK_BYTES }: AcquireOptions): Promise<DownloadPlan> {
+  switch (origin.kind) {
+    case 'address':
+      return { url, name: origin.name, origin, parts: origin.urls.map((part) => ({ name: fileName(part), url: part })) };
+    case 'hub':
+      return { url, name: sourceName(origin), origin, parts: await hubParts(env, limits, origin, signal, hubBase) };
+    case 'manifest':
+      return { url, origin, ...(await manifestParts(env, limits, origin.url, signal, chunkBytes)) };
+  }
 }

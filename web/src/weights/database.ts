@@ -1,41 +1,19 @@
 /** The IndexedDB schema: one record per model, and its bytes in chunks. Chunk keys are [model url, part, index]. */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import { failure } from '../app/failure';
+import type { ModelRecord } from './model-record';
 
 export const DATABASE_NAME = 'web-mamba';
-const VERSION = 1;
-
-/** One file of a model; a model that is not split has one. */
-export interface PartRecord {
-  name: string;
-  url: string;
-  /** Bytes. */
-  length: number;
-  etag: string | null;
-  chunkCount: number;
-}
-
-export interface ModelRecord {
-  /** The address of the first part, or `file:…` for a local file: the key. */
-  url: string;
-  name: string;
-  /** Bytes of all parts. */
-  length: number;
-  /** Of the first part. */
-  etag: string | null;
-  chunkCount: number;
-  /** Set in the transaction that stores the last chunk, and never before: only then does the model count. */
-  complete: boolean;
-  parts: PartRecord[];
-  /** Milliseconds since 1970. */
-  times: { stored: number; used: number };
-}
+const VERSION = 2;
 
 export type ChunkKey = [url: string, part: number, index: number];
 
+/** A Blob where the browser received one as a whole: it is written and sliced without a copy in the page. */
+export type Chunk = Uint8Array | Blob;
+
 export interface Schema extends DBSchema {
   models: { key: string; value: ModelRecord };
-  chunks: { key: ChunkKey; value: Uint8Array };
+  chunks: { key: ChunkKey; value: Chunk };
 }
 
 export type Database = IDBPDatabase<Schema>;
@@ -43,7 +21,9 @@ export type Database = IDBPDatabase<Schema>;
 export async function openDatabase(name = DATABASE_NAME): Promise<Database> {
   try {
     return await openDB<Schema>(name, VERSION, {
-      upgrade(database) {
+      upgrade(database, oldVersion) {
+        // Version 1 was never released, and its records do not say which chunks are there.
+        if (oldVersion === 1) for (const store of [...database.objectStoreNames]) database.deleteObjectStore(store);
         database.createObjectStore('models', { keyPath: 'url' });
         database.createObjectStore('chunks');
       },

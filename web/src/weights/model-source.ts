@@ -1,15 +1,28 @@
 /** Where a model comes from, and how its address names its parts. */
 import { failure } from '../app/failure';
 
-export type ModelSource =
+/** A source that a download can go back to. */
+export type RemoteSource =
+  /** Addresses of all parts; nobody lists their hashes. */
   | { kind: 'address'; name: string; urls: string[] }
-  | { kind: 'files'; files: File[] }
+  /** A file, or the first part of a split set, in a repository of the Hugging Face hub, which lists sizes and hashes. */
+  | { kind: 'hub'; repo: string; revision: string; file: string }
+  /** A list of parts and chunk hashes made by `scripts/make-manifest`. */
+  | { kind: 'manifest'; url: string };
+
+export type ModelSource =
+  | RemoteSource
+  /** Files of this computer; with handles they are read where they are, and nothing is copied. */
+  | { kind: 'files'; files: File[]; handles?: FileSystemFileHandle[] }
+  /** Something that the store has, as a whole or in part. */
   | { kind: 'stored'; url: string };
 
 const SPLIT = /-(\d{5})-of-(\d{5})(?=\.gguf$)/i;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** No published model has more; a larger number is a typing mistake. */
 const MAX_PARTS = 999;
+const HUB = 'https://huggingface.co';
+const MANIFEST = /\.manifest\.json$/i;
 
 /** The last path segment, decoded. */
 export function fileName(url: string): string {
@@ -23,30 +36,87 @@ export function fileName(url: string): string {
 
 /** A file's name without the extension and the part number. */
 export function modelName(name: string): string {
-  return name.replace(SPLIT, '').replace(/\.gguf$/i, '');
+  return name.replace(SPLIT, '').replace(/\.gguf$/i, '').replace(MANIFEST, '');
 }
 
 /** A typed or linked address as a source. Anything but https, and http of this machine or this server, is refused. */
-export function addressSource(typed: string, base: string): ModelSource {
+export function addressSource(typed: string, base: string): RemoteSource {
   const text = typed.trim();
   const url = URL.canParse(text, base) && text !== '' ? new URL(text, base) : undefined;
   const allowed =
     url?.protocol === 'https:' || (url?.protocol === 'http:' && (LOOPBACK.test(url.hostname) || url.origin === new URL(base).origin));
   if (!url || !allowed) throw failure('address', { url: text });
   url.hash = '';
+  const hub = hubSource(url);
+  if (hub) return hub;
+  if (MANIFEST.test(url.pathname)) return { kind: 'manifest', url: url.href };
   const urls = partUrls(url);
   return { kind: 'address', name: modelName(fileName(urls[0] ?? url.href)), urls };
 }
 
-/** The addresses of every part: of `…-00002-of-00003.gguf` all three. */
+/** The key of a source in the store. */
+export function sourceKey(source: ModelSource): string {
+  switch (source.kind) {
+    case 'address':
+      return source.urls[0] ?? '';
+    case 'hub':
+      return hubUrl(source.repo, source.revision, source.file);
+    case 'manifest':
+    case 'stored':
+      return source.url;
+    case 'files':
+      return fileKey(fileParts(source.files)[0] as File);
+  }
+}
+
+export function sourceName(source: ModelSource): string {
+  switch (source.kind) {
+    case 'address':
+      return source.name;
+    case 'hub':
+      return modelName(source.file.split('/').pop() ?? source.file);
+    case 'files':
+      return modelName(source.files[0]?.name ?? '');
+    case 'manifest':
+      return modelName(fileName(source.url));
+    case 'stored':
+      return source.url;
+  }
+}
+
+/** The address of a file in a hub repository. */
+export function hubUrl(repo: string, revision: string, file: string, base = HUB): string {
+  return `${base}/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** `https://huggingface.co/OWNER/NAME/resolve/REVISION/FILE`, or the page about it, where `resolve` is `blob`. */
+function hubSource(url: URL): RemoteSource | undefined {
+  if (url.origin !== HUB) return undefined;
+  const [, repo, revision, file] = /^\/([^/]+\/[^/]+)\/(?:resolve|blob)\/([^/]+)\/(.+\.gguf)$/i.exec(url.pathname) ?? [];
+  if (!repo || !revision || !file) return undefined;
+  const first = partNames(decodeURIComponent(file))[0] as string;
+  return { kind: 'hub', repo, revision: decodeURIComponent(revision), file: first };
+}
+
+/** The names of every part: of `…-00002-of-00003.gguf` all three. */
+export function partNames(name: string): string[] {
+  const count = Number(SPLIT.exec(name)?.[2] ?? 0);
+  if (count < 1 || count > MAX_PARTS) return [name];
+  return Array.from({ length: count }, (_, part) =>
+    name.replace(SPLIT, `-${String(part + 1).padStart(5, '0')}-of-${String(count).padStart(5, '0')}`));
+}
+
 export function partUrls(url: URL): string[] {
-  const count = Number(SPLIT.exec(url.pathname)?.[2] ?? 0);
-  if (count < 1 || count > MAX_PARTS) return [url.href];
-  return Array.from({ length: count }, (_, part) => {
+  return partNames(url.pathname).map((pathname) => {
     const copy = new URL(url);
-    copy.pathname = url.pathname.replace(SPLIT, `-${String(part + 1).padStart(5, '0')}-of-${String(count).padStart(5, '0')}`);
+    copy.pathname = pathname;
     return copy.href;
   });
+}
+
+/** The key of a local file in the store: no path is known, so name, size and date stand for it. */
+export function fileKey(file: File): string {
+  return `file:${encodeURIComponent(file.name)}:${file.size}:${file.lastModified}`;
 }
 
 /** Local files in the order of their parts; one file that is no part, or every part of one set. */

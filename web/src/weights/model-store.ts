@@ -1,8 +1,11 @@
 /** Models and their chunks in IndexedDB. Knows nothing of networks or files. */
-import type { ChunkKey, Database, ModelRecord } from './database';
+import type { Chunk, ChunkKey, Database } from './database';
+import type { ModelRecord } from './model-record';
 
 export class ModelStore {
   readonly #database: Database;
+  /** Whether this browser has refused to store a Blob; bytes always work. */
+  #blobsRefused = false;
 
   constructor(database: Database) {
     this.#database = database;
@@ -10,30 +13,54 @@ export class ModelStore {
 
   /** The complete models, the one used last first. */
   async list(): Promise<ModelRecord[]> {
+    return (await this.listAll()).filter((model) => model.complete);
+  }
+
+  /** Also those that have not arrived as a whole. */
+  async listAll(): Promise<ModelRecord[]> {
     const models = await this.#database.getAll('models');
-    return models.filter((model) => model.complete).sort((a, b) => b.times.used - a.times.used);
+    return models.sort((a, b) => b.times.used - a.times.used);
   }
 
   /** The model, or undefined when it is absent or incomplete. */
   async find(url: string): Promise<ModelRecord | undefined> {
-    const model = await this.#database.get('models', url);
+    const model = await this.get(url);
     return model?.complete ? model : undefined;
   }
 
+  /** The model, complete or not. */
+  async get(url: string): Promise<ModelRecord | undefined> {
+    return this.#database.get('models', url);
+  }
+
+  async put(model: ModelRecord): Promise<void> {
+    await this.#database.put('models', model);
+  }
+
   /** Notes that the model was opened now. */
-  async touch(model: ModelRecord): Promise<void> {
-    await this.#database.put('models', { ...model, times: { ...model.times, used: Date.now() } });
+  async touch(url: string): Promise<void> {
+    const transaction = this.#database.transaction('models', 'readwrite');
+    const model = await transaction.store.get(url);
+    if (model) await transaction.store.put({ ...model, times: { ...model.times, used: Date.now() } });
+    await transaction.done;
   }
 
-  /** Stores one chunk; with `model`, also its record, in the same transaction. */
-  async putChunk(key: ChunkKey, bytes: Uint8Array, model?: ModelRecord): Promise<void> {
-    const transaction = this.#database.transaction(['models', 'chunks'], 'readwrite');
-    const writes: Promise<unknown>[] = [transaction.objectStore('chunks').put(bytes, key)];
-    if (model) writes.push(transaction.objectStore('models').put(model));
-    await Promise.all([...writes, transaction.done]);
+  /** Stores one chunk, and in the same transaction the record that says so. */
+  async putChunk(key: ChunkKey, chunk: Chunk, model: ModelRecord): Promise<void> {
+    if (!(chunk instanceof Blob)) return this.#write(key, chunk, model);
+    if (!this.#blobsRefused) {
+      try {
+        return await this.#write(key, chunk, model);
+      } catch (thrown) {
+        // Some browsers store no Blobs in private windows. A full disk is another matter.
+        if ((thrown as Error).name === 'QuotaExceededError') throw thrown;
+        this.#blobsRefused = true;
+      }
+    }
+    return this.#write(key, new Uint8Array(await chunk.arrayBuffer()), model);
   }
 
-  async chunk(key: ChunkKey): Promise<Uint8Array | undefined> {
+  async chunk(key: ChunkKey): Promise<Chunk | undefined> {
     return this.#database.get('chunks', key);
   }
 
@@ -47,12 +74,29 @@ export class ModelStore {
     ]);
   }
 
-  /** Deletes what downloads that never ended left behind. Call only while no other download runs. */
-  async removeIncomplete(): Promise<void> {
-    const complete = new Set((await this.list()).map((model) => model.url));
-    const keys = await this.#database.getAllKeys('chunks');
-    const urls = new Set([...(await this.#database.getAllKeys('models')), ...keys.map(([url]) => url)]);
-    for (const url of urls) if (!complete.has(url)) await this.remove(url);
+  /** Deletes the model's chunks and puts a fresh record in place of the old, in one transaction. */
+  async restart(model: ModelRecord): Promise<void> {
+    const transaction = this.#database.transaction(['models', 'chunks'], 'readwrite');
+    await Promise.all([
+      transaction.objectStore('models').put(model),
+      transaction.objectStore('chunks').delete(chunksOf(model.url)),
+      transaction.done,
+    ]);
+  }
+
+  async #write(key: ChunkKey, chunk: Chunk, model: ModelRecord): Promise<void> {
+    const transaction = this.#database.transaction(['models', 'chunks'], 'readwrite');
+    try {
+      await Promise.all([
+        transaction.objectStore('chunks').put(chunk, key),
+        transaction.objectStore('models').put(model),
+        transaction.done,
+      ]);
+    } catch (thrown) {
+      // A request may fail with "aborted" while the transaction knows why; and its end must not count as unhandled.
+      const cause = await transaction.done.then(() => thrown, (error: unknown) => error ?? thrown);
+      throw cause;
+    }
   }
 }
 

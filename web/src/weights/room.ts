@@ -1,16 +1,33 @@
 /** Whether this browser has room for a model. */
 import { failure } from '../app/failure';
 import { formatBytes } from '../ui/format';
+import type { Environment } from './environment';
 
-/** Throws `no-room` when the browser's own estimate says that `needed` bytes do not fit. */
-export async function checkRoom(needed: number): Promise<void> {
-  const { quota, usage } = (await navigator.storage?.estimate?.()) ?? {};
+/** Throws `no-room` when the browser's own estimate says that `needed` more bytes do not fit. */
+export async function checkRoom(env: Environment, needed: number): Promise<void> {
+  const { quota, usage } = await env.estimate();
   if (quota === undefined || usage === undefined) return;
   const available = Math.max(0, quota - usage);
-  if (needed > available) throw failure('no-room', { needed: formatBytes(needed), available: formatBytes(available) });
+  if (needed <= available) return;
+  throw failure('no-room', { needed: formatBytes(needed), available: formatBytes(available), missing: formatBytes(needed - available) });
 }
 
 /** Asks that the browser does not clear the store by itself. It may say no; nothing depends on it. */
 export async function askToPersist(): Promise<void> {
   await navigator.storage?.persist?.().catch(() => false);
+}
+
+export interface Room {
+  /** Bytes that this page's models and all else of it take. */
+  usage: number;
+  /** Bytes that it may take more. */
+  free: number;
+  /** Whether the browser has promised not to clear them by itself. */
+  persisted: boolean;
+}
+
+export async function roomLeft(): Promise<Room | undefined> {
+  const { quota, usage } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
+  if (quota === undefined || usage === undefined) return undefined;
+  return { usage, free: Math.max(0, quota - usage), persisted: (await navigator.storage.persisted?.()) ?? false };
 }

@@ -1,39 +1,39 @@
-/** Reads byte ranges of one stored file: the engine's `ByteSource` over chunks. */
+/** Reads byte ranges of one stored file: the engine's `ByteSource` over chunks, or over a file that is read in place. */
 import { failure } from '../app/failure';
 import type { ByteSource } from '../engine/protocol';
-import type { ModelRecord, PartRecord } from './database';
+import type { Chunk } from './database';
+import { hasChunk, type ModelRecord, type PartRecord } from './model-record';
 import type { ModelStore } from './model-store';
 
 export class StoredFile implements ByteSource {
   readonly name: string;
   readonly length: number;
   /** The chunk read last: a header is read in many small pieces, tensors in order. */
-  #cached: { index: number; bytes: Uint8Array } | undefined;
-  readonly #chunkBytes: number;
+  #cached: { index: number; chunk: Chunk } | undefined;
 
   constructor(
     private readonly store: ModelStore,
-    private readonly url: string,
+    private readonly model: ModelRecord,
     private readonly part: number,
     record: PartRecord,
-    chunkBytes: number,
+    /** Ends a load between two reads. */
+    private readonly signal: AbortSignal | undefined,
   ) {
     this.name = record.name;
-    this.length = record.length;
-    this.#chunkBytes = chunkBytes;
+    this.length = record.length ?? 0;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    if (offset < 0 || length < 0 || offset + length > this.length) {
-      throw failure('read', {}, `bytes ${offset} to ${offset + length} of ${this.name}, which has ${this.length}`);
-    }
+    this.signal?.throwIfAborted();
+    checkRange(this, offset, length);
+    const { chunkBytes } = this.model;
     const result = new Uint8Array(length);
     let done = 0;
     while (done < length) {
       const position = offset + done;
-      const chunk = await this.#chunk(Math.floor(position / this.#chunkBytes));
-      const start = position % this.#chunkBytes;
-      const piece = chunk.subarray(start, start + length - done);
+      const chunk = await this.#chunk(Math.floor(position / chunkBytes));
+      const start = position % chunkBytes;
+      const piece = await slice(chunk, start, start + length - done);
       if (piece.length === 0) throw failure('read', {}, `a chunk of ${this.name} is shorter than its record says`);
       result.set(piece, done);
       done += piece.length;
@@ -41,16 +41,73 @@ export class StoredFile implements ByteSource {
     return result;
   }
 
-  async #chunk(index: number): Promise<Uint8Array> {
-    if (this.#cached?.index === index) return this.#cached.bytes;
-    const bytes = await this.store.chunk([this.url, this.part, index]);
-    if (!bytes) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
-    this.#cached = { index, bytes };
-    return bytes;
+  async #chunk(index: number): Promise<Chunk> {
+    if (this.#cached?.index === index) return this.#cached.chunk;
+    const chunk = await this.store.chunk([this.model.url, this.part, index]);
+    if (!chunk) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
+    this.#cached = { index, chunk };
+    return chunk;
   }
 }
 
-/** A source for each part of a stored model, in order. */
-export function storedFiles(store: ModelStore, model: ModelRecord, chunkBytes: number): StoredFile[] {
-  return model.parts.map((record, part) => new StoredFile(store, model.url, part, record, chunkBytes));
+/** A file of this computer that is read where it is. */
+class FileInPlace implements ByteSource {
+  constructor(
+    private readonly file: File,
+    readonly length: number,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  get name(): string {
+    return this.file.name;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    this.signal?.throwIfAborted();
+    checkRange(this, offset, length);
+    const bytes = await this.file.slice(offset, offset + length).arrayBuffer().catch((cause: unknown) => {
+      throw failure('file-read', { name: this.name }, String(cause));
+    });
+    if (bytes.byteLength !== length) throw failure('file-read', { name: this.name }, `${bytes.byteLength} of ${length} bytes`);
+    return new Uint8Array(bytes);
+  }
+}
+
+/** A source for each part of a model, in order. */
+export async function storedFiles(store: ModelStore, model: ModelRecord, signal?: AbortSignal): Promise<ByteSource[]> {
+  const { handles } = model;
+  if (!handles) return model.parts.map((record, part) => new StoredFile(store, model, part, record, signal));
+  return Promise.all(
+    model.parts.map(async (record, part) => {
+      const file = await handles[part]?.getFile().catch((cause: unknown) => {
+        const refused = (cause as Error).name === 'NotAllowedError';
+        throw failure(refused ? 'file-permission' : 'file-read', { name: record.name }, String(cause));
+      });
+      if (file?.size !== record.length) throw failure('file-read', { name: record.name }, `its size changed to ${file?.size}`);
+      return new FileInPlace(file as File, file?.size ?? 0, signal);
+    }),
+  );
+}
+
+/** Every chunk of a part in order, as it is stored: for verification and export. */
+export async function* storedChunks(store: ModelStore, model: ModelRecord, part: number): AsyncGenerator<{ index: number; chunk: Chunk | undefined }> {
+  const record = model.parts[part] as PartRecord;
+  for (let index = 0; index * model.chunkBytes < (record.length ?? 0); index += 1) {
+    yield { index, chunk: hasChunk(record, index) ? await store.chunk([model.url, part, index]) : undefined };
+  }
+}
+
+function checkRange({ name, length: whole }: ByteSource, offset: number, length: number): void {
+  if (offset < 0 || length < 0 || offset + length > whole) {
+    throw failure('read', {}, `bytes ${offset} to ${offset + length} of ${name}, which has ${whole}`);
+  }
+}
+
+async function slice(chunk: Chunk, start: number, end: number): Promise<Uint8Array> {
+  if (!(chunk instanceof Blob)) return chunk.subarray(start, end);
+  try {
+    return new Uint8Array(await chunk.slice(start, end).arrayBuffer());
+  } catch (cause) {
+    throw failure('read', {}, String(cause));
+  }
 }

@@ -1,0 +1,80 @@
+/** What the page does with models that are kept: lists, verifies, exports and deletes them. One verification or export at a time. */
+import type { EngineWorker, StoredModel } from '../engine/protocol';
+import { roomLeft, type Room } from '../weights/room';
+import { toFailure, type Failure } from './failure';
+import type { PageView, StorageTask } from './page-data';
+
+export class StorageTasks {
+  models: StoredModel[] = [];
+  room: Room | undefined;
+  task: StorageTask | undefined;
+
+  constructor(
+    private readonly engine: EngineWorker,
+    private readonly page: Pick<PageView, 'exportFile'>,
+    private readonly changed: () => void,
+    private readonly failed: (failure: Failure) => void,
+  ) {}
+
+  async list(): Promise<void> {
+    this.models = await this.engine.stored().catch(() => []);
+    this.room = await roomLeft().catch(() => undefined);
+    this.changed();
+  }
+
+  async remove({ url }: StoredModel): Promise<void> {
+    await this.engine.remove(url).catch((thrown: unknown) => this.failed(toFailure(thrown)));
+    if (this.task?.url === url) this.task = undefined;
+    await this.list();
+  }
+
+  async verify({ url }: StoredModel): Promise<void> {
+    await this.#run({ url, kind: 'verify', done: 0, total: 0 }, async (task) => {
+      const { bad } = await this.engine.verify(url, ({ done, total }) => this.#progress(task, done, total));
+      task.bad = bad;
+    });
+  }
+
+  /** Each part becomes a file of its own, as it was downloaded. */
+  async export({ url, parts }: StoredModel): Promise<void> {
+    await this.#run({ url, kind: 'export', done: 0, total: 0 }, async (task) => {
+      for (const [part, name] of parts.entries()) {
+        const file = await this.page.exportFile(name);
+        // The visitor closed the dialog that asks where to.
+        if (!file) return this.#forget(task);
+        await this.engine.exportPart(url, part, file.handle, ({ done, total }) => this.#progress(task, done, total));
+        await file.finish();
+      }
+    });
+  }
+
+  async end(): Promise<void> {
+    this.task = undefined;
+    this.changed();
+    await this.engine.endTask();
+  }
+
+  async #run(task: StorageTask, work: (task: StorageTask) => Promise<void>): Promise<void> {
+    this.task = task;
+    this.changed();
+    try {
+      await work(task);
+      task.ended = true;
+    } catch (thrown) {
+      this.#forget(task);
+      const fault = toFailure(thrown);
+      if (fault.code !== 'cancelled') this.failed(fault);
+    }
+    await this.list();
+  }
+
+  #progress(task: StorageTask, done: number, total: number): void {
+    if (this.task !== task) return;
+    Object.assign(task, { done, total });
+    this.changed();
+  }
+
+  #forget(task: StorageTask): void {
+    if (this.task === task) this.task = undefined;
+  }
+}

@@ -1,0 +1,24 @@
+/** The whole page takes files that are dropped on it, and shows that it does. */
+import type { ChosenFiles } from '../app/page-data';
+import { Emitter } from './emitter';
+import { droppedFiles } from './local-files';
+
+export class DropTarget extends Emitter<{ drop: ChosenFiles }> {
+  constructor(container: HTMLElement) {
+    super();
+    const mark = (over: boolean) => container.classList.toggle('dropping', over);
+    container.addEventListener('dragover', (event) => {
+      if (!event.dataTransfer?.types.includes('Files')) return;
+      event.preventDefault();
+      mark(true);
+    });
+    container.addEventListener('dragleave', (event) => event.relatedTarget === null && mark(false));
+    container.addEventListener('drop', (event) => {
+      mark(false);
+      const data = event.dataTransfer;
+      if (!data?.types.includes('Files')) return;
+      event.preventDefault();
+      void droppedFiles(data).then((chosen) => chosen.files.length > 0 && this.emit('drop', chosen));
+    });
+  }
+}

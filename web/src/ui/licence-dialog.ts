@@ -1,0 +1,43 @@
+/** Shows whose terms a model comes under, and asks for consent before its download. */
+import { html, render } from 'lit-html';
+import type { PageData } from '../app/page-data';
+import { Emitter } from './emitter';
+import { fill, formatBytes } from './format';
+import { strings } from './strings';
+
+export class LicenceDialog extends Emitter<{ accept: undefined; decline: undefined }> {
+  constructor(private readonly dialog: HTMLDialogElement) {
+    super();
+    // Escape, and whatever else a browser offers to close a dialog, is a no.
+    dialog.addEventListener('cancel', (event) => {
+      event.preventDefault();
+      this.emit('decline');
+    });
+  }
+
+  update({ status }: PageData): void {
+    if (status.kind !== 'licence') {
+      if (this.dialog.open) this.dialog.close();
+      return;
+    }
+    const { name, licence, bytes, memory, page } = status.entry;
+    render(
+      html`
+        <div class="sheet">
+          <div class="sheet-head"><h2 id="licence-title">${fill(strings.licenceTitle, { name })}</h2></div>
+          <p>${fill(strings.licenceText, { name, licence: licence.name })}</p>
+          <p class="links">
+            <a href=${licence.link} target="_blank" rel="noopener noreferrer" data-testid="licence-link">${fill(strings.licenceRead, { licence: licence.name })}</a>
+            <a href=${page} target="_blank" rel="noopener noreferrer">${strings.modelPage}</a>
+          </p>
+          <p class="hint">${fill(strings.licenceCost, { size: formatBytes(bytes), memory: formatBytes(memory) })}</p>
+          <div class="actions">
+            <button type="button" class="button" data-testid="licence-decline" @click=${() => this.emit('decline')}>${strings.licenceDecline}</button>
+            <button type="button" class="button primary" data-testid="licence-accept" @click=${() => this.emit('accept')}>${strings.licenceAccept}</button>
+          </div>
+        </div>`,
+      this.dialog,
+    );
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+}

@@ -1,0 +1,111 @@
+/** What this browser keeps: each model with its size and soundness, and what can be done with it. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import type { PageData, StorageTask } from '../app/page-data';
+import type { StoredModel } from '../engine/protocol';
+import { Emitter } from './emitter';
+import { fill, formatBytes } from './format';
+import { checkIcon, exportIcon, removeIcon, verifyIcon } from './icons';
+import { strings } from './strings';
+
+interface Events {
+  open: StoredModel;
+  verify: StoredModel;
+  export: StoredModel;
+  remove: StoredModel;
+  endTask: undefined;
+}
+
+export class StoragePanel extends Emitter<Events> {
+  /** Key of the model whose deletion waits for a second press. */
+  #removing = '';
+
+  constructor(private readonly redraw: () => void) {
+    super();
+  }
+
+  template(data: PageData): TemplateResult | typeof nothing {
+    const { stored, room } = data;
+    if (stored.length === 0) return nothing;
+    const kept = stored.reduce((sum, { stored, inPlace }) => sum + (inPlace ? 0 : stored), 0);
+    const summary = [
+      fill(strings.keptBytes, { bytes: formatBytes(kept) }),
+      room ? fill(strings.freeBytes, { bytes: formatBytes(room.free) }) : '',
+      room ? (room.persisted ? strings.persisted : strings.notPersisted) : '',
+    ];
+    return html`
+      <h3>${strings.onThisComputer}</h3>
+      <ul class="models" data-testid="stored">${stored.map((model) => this.#row(model, data))}</ul>
+      <p class="hint" data-testid="room">${summary.filter(Boolean).join(' · ')}</p>`;
+  }
+
+  #row(model: StoredModel, { url, task }: PageData): TemplateResult {
+    const current = model.url === url;
+    const mine = task?.url === model.url ? task : undefined;
+    return html`
+      <li class="kept">
+        <div class="kept-main">
+          <button type="button" class="model" aria-current=${current ? 'true' : 'false'} ?disabled=${!model.complete && !model.remote}
+            @click=${() => this.emit('open', model)}>
+            <span class="model-name">${model.name}${current ? checkIcon : nothing}</span>
+            <span class="model-size">${formatBytes(model.bytes || model.stored)}</span>
+            <span class="model-note">${state(model)}</span>
+          </button>
+          ${model.complete && !model.inPlace
+            ? html`${this.#act('verify', strings.verify, model, verifyIcon)} ${this.#act('export', strings.export, model, exportIcon)}`
+            : nothing}
+          ${current ? nothing : this.#remove(model)}
+        </div>
+        ${this.#removing === model.url ? this.#confirm(model) : nothing} ${mine ? this.#task(mine) : nothing}
+      </li>`;
+  }
+
+  #act(act: 'verify' | 'export', label: string, model: StoredModel, icon: TemplateResult): TemplateResult {
+    return html`<button type="button" class="icon-button" data-testid=${`${act}-model`} aria-label=${`${label}: ${model.name}`} title=${label}
+      @click=${() => this.emit(act, model)}>${icon}</button>`;
+  }
+
+  #remove(model: StoredModel): TemplateResult {
+    return html`<button type="button" class="icon-button" data-testid="remove-model" aria-label=${`${strings.remove}: ${model.name}`}
+      title=${strings.remove} @click=${() => this.#ask(model.url)}>${removeIcon}</button>`;
+  }
+
+  /** Gigabytes that took an hour to come should not go at one press. */
+  #confirm(model: StoredModel): TemplateResult {
+    const text = model.inPlace ? fill(strings.forgetQuestion, { name: model.name }) : fill(strings.removeQuestion, { bytes: formatBytes(model.stored) });
+    return html`
+      <p class="kept-task" role="status">
+        <span>${text}</span>
+        <button type="button" class="button" @click=${() => this.#ask('')}>${strings.keep}</button>
+        <button type="button" class="button danger" data-testid="remove-confirm"
+          @click=${() => { this.#ask(''); this.emit('remove', model); }}>${model.inPlace ? strings.forget : strings.delete}</button>
+      </p>`;
+  }
+
+  #task({ kind, done, total, ended, bad }: StorageTask): TemplateResult {
+    if (ended) {
+      const text = kind === 'export' ? strings.exported : bad ? fill(strings.damaged, { bad }) : strings.sound;
+      return html`<p class="kept-task" role="status" data-testid="task-ended"><span>${text}</span></p>`;
+    }
+    const text = kind === 'export' ? strings.exporting : strings.checking;
+    return html`
+      <div class="kept-task">
+        <span>${text}</span>
+        <progress max=${total || 1} .value=${done} aria-label=${text}></progress>
+        <button type="button" class="button" @click=${() => this.emit('endTask')}>${strings.cancel}</button>
+      </div>`;
+  }
+
+  #ask(url: string): void {
+    this.#removing = url;
+    this.redraw();
+  }
+}
+
+function state({ complete, verification, inPlace, stored, bytes, remote }: StoredModel): string {
+  if (inPlace) return strings.inPlace;
+  if (!complete) {
+    const part = fill(strings.amount, { done: formatBytes(stored), total: bytes > 0 ? formatBytes(bytes) : '?' });
+    return `${part} · ${remote ? strings.partly : strings.damagedImport}`;
+  }
+  return verification === 'received' || verification === null ? strings.unverified : strings.verified;
+}

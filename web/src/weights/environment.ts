@@ -1,0 +1,40 @@
+/** What downloads need of the world around them, so that tests can bring their own clock, chance and network. */
+
+export interface Environment {
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Milliseconds. */
+  now(): number;
+  /** From 0 up to, not including, 1. */
+  random(): number;
+  /** Waits; ends early when the connection comes back, and rejects when the signal aborts. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** What the browser says of its room. */
+  estimate(): Promise<{ quota?: number; usage?: number }>;
+  /** Whether a request to `url` is one to another origin, where some headers cost a preflight and some answers hide theirs. */
+  crossOrigin(url: string): boolean;
+}
+
+export const browserEnvironment: Environment = {
+  fetch: (url, init) => fetch(url, init),
+  now: () => performance.now(),
+  random: () => Math.random(),
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        globalThis.removeEventListener?.('online', wake);
+        signal.removeEventListener('abort', abort);
+      };
+      const wake = () => (end(), resolve());
+      const abort = () => (end(), reject(signal.reason as Error));
+      const timer = setTimeout(wake, milliseconds);
+      globalThis.addEventListener?.('online', wake);
+      signal.addEventListener('abort', abort);
+      if (signal.aborted) abort();
+    }),
+  estimate: async () => (await globalThis.navigator?.storage?.estimate?.()) ?? {},
+  crossOrigin: (url) => {
+    const origin = (globalThis as { origin?: string }).origin;
+    return origin !== undefined && new URL(url).origin !== origin;
+  },
+};

@@ -1,0 +1,94 @@
+/** Tabs of one browser agree on who downloads: one holds the model's lock, the others show its progress and take over when it goes. */
+import { failure, type Failure } from '../app/failure';
+import type { Progress } from './download-job';
+
+type Ending = 'paused' | 'discarded';
+
+type Message =
+  | { type: 'progress'; url: string; progress: Progress }
+  /** Asks whoever downloads to end. */
+  | { type: 'end'; url: string; how: Ending }
+  /** It has ended that way, for everyone. */
+  | { type: 'ended'; url: string; how: Ending };
+
+/** Other tabs need no more than this often. */
+const TELL_MILLISECONDS = 250;
+
+export function endingFailure(how: Ending): Failure {
+  return failure(how === 'paused' ? 'paused' : 'discarded');
+}
+
+function endingOf(reason: unknown): Ending | undefined {
+  const code = (reason as { code?: string } | undefined)?.code;
+  return code === 'paused' || code === 'discarded' ? code : undefined;
+}
+
+export interface Progressive {
+  signal: AbortSignal;
+  onProgress: (progress: Progress) => void;
+  /** Another tab downloads: its progress, until this one takes over. */
+  onElsewhere: (progress: Progress) => void;
+}
+
+export async function exclusively<T>(
+  url: string,
+  { signal, onProgress, onElsewhere }: Progressive,
+  work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<T>,
+): Promise<T> {
+  const locks = globalThis.navigator?.locks;
+  if (!locks || typeof BroadcastChannel === 'undefined') return work(signal, onProgress);
+  const channel = new BroadcastChannel('web-mamba weights');
+  const control = new AbortController();
+  const abort = () => control.abort(signal.reason);
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
+  const say = (message: Message) => channel.postMessage(message);
+  let holding = false;
+  channel.onmessage = ({ data }: MessageEvent<Message>) => {
+    if (data.url !== url) return;
+    if (data.type === 'progress' && !holding) onElsewhere(data.progress);
+    if (data.type === 'end' && holding) control.abort(endingFailure(data.how));
+    if (data.type === 'ended' && !holding) control.abort(endingFailure(data.how));
+  };
+  try {
+    return (await locks.request(lockName(url), { signal: control.signal }, async () => {
+      holding = true;
+      let told = -Infinity;
+      return work(control.signal, (progress) => {
+        onProgress(progress);
+        const now = performance.now();
+        if (now - told < TELL_MILLISECONDS) return;
+        told = now;
+        say({ type: 'progress', url, progress });
+      });
+    })) as T;
+  } finally {
+    const how = endingOf(control.signal.reason);
+    // A pause that was pressed here is one for the tab that downloads.
+    if (how) say({ type: holding ? 'ended' : 'end', url, how });
+    signal.removeEventListener('abort', abort);
+    // A message posted just before the close is still delivered.
+    channel.close();
+  }
+}
+
+/** Runs `work` unless another tab downloads, verifies or loads the model. */
+export async function undisturbed<T>(url: string, work: () => Promise<T>): Promise<T> {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return work();
+  return (await locks.request(lockName(url), { ifAvailable: true }, async (lock) => {
+    if (!lock) throw failure('in-use');
+    return work();
+  })) as T;
+}
+
+/** Runs `work`, a load, beside other loads but never beside a deletion or a download. */
+export async function reading<T>(url: string, work: () => Promise<T>): Promise<T> {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return work();
+  return (await locks.request(lockName(url), { mode: 'shared' }, work)) as T;
+}
+
+function lockName(url: string): string {
+  return `web-mamba weights ${url}`;
+}

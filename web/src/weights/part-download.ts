@@ -1,0 +1,89 @@
+/** Brings every chunk of one part into the store, several at a time. */
+import { ChunkFetch, ServesWhole, type FetchedChunk } from './chunk-fetch';
+import type { DownloadJob } from './download-job';
+import type { FileHash } from './file-hash';
+import { hasChunk, missingChunks, type PartRecord } from './model-record';
+import { discard, requestWhole, type RangeAnswer } from './range-request';
+import { WholeFetch } from './whole-fetch';
+
+export class PartDownload {
+  constructor(
+    private readonly job: DownloadJob,
+    private readonly partIndex: number,
+    private readonly hash: FileHash | undefined,
+    /** Called when the first chunk is stored, before the bulk of the others; what it throws ends the download. */
+    private readonly onBegun: () => Promise<void>,
+  ) {}
+
+  async run(): Promise<void> {
+    if (hasChunk(this.#part, 0)) await this.onBegun();
+    // Else the first chunk alone: it tells the file's length, and whether the rest is wanted at all.
+    else if (this.#part.ranges !== false) await this.#ranged([0]);
+    while (!this.#complete) {
+      if (this.#part.ranges === false) await new WholeFetch(this.job, this.#part, this.#save, this.#learn).run();
+      else await this.#ranged(missingChunks(this.#part, this.job.model.chunkBytes));
+    }
+  }
+
+  get #part(): PartRecord {
+    return this.job.part(this.partIndex);
+  }
+
+  get #complete(): boolean {
+    return this.#part.length !== null && missingChunks(this.#part, this.job.model.chunkBytes).length === 0;
+  }
+
+  /** Fetches these chunks by ranges. Where the server turns out to have none, notes that and ends early. */
+  async #ranged(queue: number[]): Promise<void> {
+    const { lanes, control } = this.job;
+    const running = new Set<Promise<void>>();
+    try {
+      while (queue.length > 0 || running.size > 0) {
+        while (queue.length > 0 && running.size < lanes.limit) {
+          const lane = this.#fetch(queue.shift() as number);
+          running.add(lane);
+          void lane.then(() => running.delete(lane), () => undefined);
+        }
+        await Promise.race(running);
+      }
+    } catch (thrown) {
+      const whole = thrown instanceof ServesWhole;
+      if (!whole) control.abort(thrown);
+      // Nothing of this download may still write once it has ended.
+      await Promise.allSettled(running);
+      if (!whole) throw thrown;
+      this.#part.ranges = false;
+    }
+  }
+
+  async #fetch(index: number): Promise<void> {
+    await this.#save(await new ChunkFetch(this.job, this.#part, index, this.#learn).run());
+  }
+
+  readonly #save = async ({ index, chunk, bytes, digest }: FetchedChunk): Promise<void> => {
+    await this.job.save(this.partIndex, index, chunk, digest, this.hash);
+    this.hash?.offer(index, bytes);
+    // What it finds wrong is found again when the part is verified.
+    void this.hash?.catchUp(this.job.signal).catch(() => undefined);
+    if (index === 0) await this.onBegun();
+  };
+
+  /** Notes what the first answer says of the file. */
+  readonly #learn = async (answer: RangeAnswer, signal: AbortSignal): Promise<void> => {
+    const part = this.#part;
+    part.ranges = true;
+    part.etag ??= answer.version.etag;
+    part.modified ??= answer.version.modified;
+    part.length ??= answer.total ?? (await this.#lengthOf(answer, signal));
+  };
+
+  /** Servers of other origins may hide the length of the whole file in answers with a range. */
+  async #lengthOf(answer: RangeAnswer, signal: AbortSignal): Promise<number> {
+    const announced = Number(answer.response.headers.get('content-length') ?? NaN);
+    if (announced < this.job.model.chunkBytes) return announced;
+    const whole = await requestWhole(this.job.env, this.#part.url, signal);
+    discard(whole.response);
+    if (whole.total === null) throw new ServesWhole();
+    return whole.total;
+  }
+}
