@@ -3,10 +3,12 @@
 mod blocks;
 mod decode;
 mod device;
+mod integers;
 #[cfg(not(target_arch = "wasm32"))]
 mod random;
 
 pub use decode::decode_row;
+pub use integers::{BlockIntegers, IQ4_STEPS};
 pub use device::{UNIT_LEN, VECTOR_BYTES, device_row_bytes, to_device_rows};
 #[cfg(not(target_arch = "wasm32"))]
 pub use random::{RandomRows, SplitMix64};
