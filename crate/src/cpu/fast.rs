@@ -108,7 +108,14 @@ impl Fast {
         }
     }
 
-    fn matmul(&mut self, weight: WeightId, chunk: Chunk<'_>, x: crate::model::BufferId, accumulate: bool, out: &mut [f32]) {
+    fn matmul(
+        &mut self,
+        weight: WeightId,
+        chunk: Chunk<'_>,
+        x: crate::model::BufferId,
+        accumulate: bool,
+        out: &mut [f32],
+    ) {
         let Self { isa, pool, weights, quantised } = self;
         let Weight::Tiles(w) = &weights[weight.0] else { unreachable!("weight {} is elementwise", weight.0) };
         let x = chunk.all_columns(x);

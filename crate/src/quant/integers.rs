@@ -33,8 +33,7 @@ pub struct BlockIntegers {
 
 impl BlockIntegers {
     /// All zero, and so is every value of such a block but for an offset.
-    pub const ZERO: Self =
-        Self { d: [0; 2], minimum: [0; 2], scales: [0; 16], minimums: [0; 16], quants: [0; 256] };
+    pub const ZERO: Self = Self { d: [0; 2], minimum: [0; 2], scales: [0; 16], minimums: [0; 16], quants: [0; 256] };
 
     /// Takes one block apart.
     ///

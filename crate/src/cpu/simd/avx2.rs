@@ -135,14 +135,16 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn store_i8(self, v: Self::I, to: &mut [i8]) {
         // SAFETY: see above.
-        unsafe { {
-            // Saturating changes nothing in this range; both halves of the vector hold their four bytes first.
-            let bytes = _mm256_packs_epi16(_mm256_packs_epi32(v, v), _mm256_setzero_si256());
-            let low = _mm256_extract_epi32::<0>(bytes).to_ne_bytes();
-            let high = _mm256_extract_epi32::<4>(bytes).to_ne_bytes();
-            to[..4].copy_from_slice(&low.map(|b| b as i8));
-            to[4..LANES].copy_from_slice(&high.map(|b| b as i8));
-        } }
+        unsafe {
+            {
+                // Saturating changes nothing in this range; both halves of the vector hold their four bytes first.
+                let bytes = _mm256_packs_epi16(_mm256_packs_epi32(v, v), _mm256_setzero_si256());
+                let low = _mm256_extract_epi32::<0>(bytes).to_ne_bytes();
+                let high = _mm256_extract_epi32::<4>(bytes).to_ne_bytes();
+                to[..4].copy_from_slice(&low.map(|b| b as i8));
+                to[4..LANES].copy_from_slice(&high.map(|b| b as i8));
+            }
+        }
     }
 
     #[inline(always)]

@@ -53,7 +53,7 @@ pub trait Simd: Copy {
 
     /// As floats, rounded to nearest even.
     fn to_f(self, v: Self::I) -> Self::F;
-    /// The nearest integers, ties to even; of values outside i32 nothing is promised.
+    /// The nearest integers, ties to even; of values beyond 2^22 nothing is promised.
     fn nearest(self, v: Self::F) -> Self::I;
     /// `2^v` for v from -126 to 127.
     fn pow2(self, v: Self::I) -> Self::F;

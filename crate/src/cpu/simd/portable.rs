@@ -29,7 +29,13 @@ fn first<T: Copy, const N: usize>(from: &[T]) -> [T; N] {
 
 /// Adds the 16 products of each lane; `value` reads a byte.
 #[inline(always)]
-fn products(mut sum: [i32; LANES], w: [[u8; 16]; 4], a: &ActUnit, half: usize, value: impl Fn(u8) -> i32) -> [i32; LANES] {
+fn products(
+    mut sum: [i32; LANES],
+    w: [[u8; 16]; 4],
+    a: &ActUnit,
+    half: usize,
+    value: impl Fn(u8) -> i32,
+) -> [i32; LANES] {
     for (w, a) in w.iter().zip(a.quants[16 * half..][..16].chunks_exact(4)) {
         for lane in 0..LANES {
             for byte in 0..4 {

@@ -7,7 +7,8 @@ use crate::quant::{BlockIntegers, DType};
 /// Appends one tile. `rows` are at most 16 whole rows, as a file has them; those that are missing become zero.
 pub fn tile(dtype: DType, columns: usize, rows: &[u8], out: &mut Vec<u8>) {
     let (blocks, block_bytes) = (columns / dtype.block_len(), dtype.block_bytes());
-    let block = |row: usize, block: usize| rows.get((row * blocks + block) * block_bytes..).and_then(|r| r.get(..block_bytes));
+    let block =
+        |row: usize, block: usize| rows.get((row * blocks + block) * block_bytes..).and_then(|r| r.get(..block_bytes));
     let Some(layout) = layout(dtype) else {
         let zero = [0; 4];
         for column in 0..columns {
