@@ -31,8 +31,11 @@ pub enum BackendChoice {
 pub struct LoadOptions {
     /// Which backend.
     pub backend: BackendChoice,
-    /// How matrix products see their input; by default in 8 bits on a GPU that multiplies these fast, else as f32.
+    /// How matrix products see their input; by default in 8 bits on the CPU and on a GPU that multiplies these fast, else as
+    /// f32.
     pub activations: Option<Activations>,
+    /// Threads of the CPU; by default as many as run at once here. In wasm there is one.
+    pub threads: Option<usize>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
     /// How the GPU is asked for.
@@ -198,7 +201,7 @@ type Loaded = (Box<dyn Executor>, String);
 impl Loader<'_> {
     async fn load(&self, options: &LoadOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         match options.backend {
-            BackendChoice::Cpu => self.cpu("The CPU was asked for.".into(), progress).await,
+            BackendChoice::Cpu => self.cpu(options, "The CPU was asked for.".into(), progress).await,
             BackendChoice::WebGpu => self.gpu(options, "The GPU was asked for.", progress).await,
             BackendChoice::Auto => match self.gpu(&any_hardware(options), "A GPU is available.", progress).await {
                 Err(error @ (Error::NoGpu { .. } | Error::Gpu { .. } | Error::OutOfMemory { .. })) => {
@@ -206,7 +209,7 @@ impl Loader<'_> {
                         Error::NoGpu { problem } => format!("There is no GPU to use: {problem}."),
                         other => format!("The GPU cannot be used: {other}."),
                     };
-                    self.cpu(reason, progress).await
+                    self.cpu(options, reason, progress).await
                 }
                 loaded => loaded,
             },
@@ -222,9 +225,12 @@ impl Loader<'_> {
         }
     }
 
-    async fn cpu(&self, reason: String, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
+    async fn cpu(&self, options: &LoadOptions, reason: String, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         let mut count = self.count(progress);
-        let executor = CpuExecutor::load(self.gguf, self.config, self.weights, &mut count).await?;
+        let activations = options.activations.unwrap_or(Activations::Q8);
+        let mut executor = CpuExecutor::load(self.gguf, self.config, self.weights, activations, &mut count).await?;
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        executor.set_threads(options.threads.unwrap_or_else(all));
         Ok((Box::new(executor), reason))
     }
 

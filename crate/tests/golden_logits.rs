@@ -11,7 +11,7 @@ use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions, first_difference};
 
 fn cpu(file: &str) -> CpuExecutor {
     let (gguf, config, weights) = open(&folder().join("models").join(file));
-    pollster::block_on(CpuExecutor::load(&gguf, &config, &weights, &mut |_| {})).unwrap()
+    pollster::block_on(CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {})).unwrap()
 }
 
 fn gpu(file: &str, options: &GpuOptions) -> GpuExecutor {

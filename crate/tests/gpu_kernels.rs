@@ -31,7 +31,7 @@ const CHUNKS: [usize; 5] = [1, 2, 31, 32, 1];
 
 fn executors(model: &RandomModel, options: &GpuOptions, activations: Activations) -> (CpuExecutor, GpuExecutor) {
     let RandomModel { gguf, config, weights } = model;
-    let cpu = block_on(CpuExecutor::load(gguf, config, weights, &mut |_| {})).unwrap();
+    let cpu = block_on(CpuExecutor::load(gguf, config, weights, Activations::F32, &mut |_| {})).unwrap();
     let gpu = block_on(Gpu::open(options)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
     (cpu, block_on(GpuExecutor::load(gpu, gguf, config, weights, activations, &mut |_| {})).unwrap())
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::error::Result;
+use web_mamba::executor::Activations;
 use web_mamba::gguf::Gguf;
 use web_mamba::model::{Config, Weights};
 use web_mamba::source::{ByteSource, FileSource};
@@ -43,13 +44,15 @@ fn weights_are_read_in_the_order_of_the_file_and_once() {
         let gguf = pollster::block_on(Gguf::open(vec![Rc::new(file) as Rc<dyn ByteSource>])).unwrap();
         let config = Config::from_metadata(&gguf.metadata).unwrap();
         let weights = Weights::find(&gguf, &config).unwrap();
-        reads.borrow_mut().clear();
-        pollster::block_on(CpuExecutor::load(&gguf, &config, &weights, &mut |_| {})).unwrap();
-        let reads = reads.borrow();
-        assert!(reads.len() > 10, "{name}: {} reads", reads.len());
-        for pair in reads.windows(2) {
-            let [(before, length), (after, _)] = pair else { unreachable!("windows of two") };
-            assert!(*after >= before + *length as u64, "{name}: {after} is read after {before}");
+        for activations in [Activations::F32, Activations::Q8] {
+            reads.borrow_mut().clear();
+            pollster::block_on(CpuExecutor::load(&gguf, &config, &weights, activations, &mut |_| {})).unwrap();
+            let reads = reads.borrow();
+            assert!(reads.len() > 10, "{name}: {} reads", reads.len());
+            for pair in reads.windows(2) {
+                let [(before, length), (after, _)] = pair else { unreachable!("windows of two") };
+                assert!(*after >= before + *length as u64, "{name}: {after} is read after {before}");
+            }
         }
     }
 }

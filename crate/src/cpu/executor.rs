@@ -1,71 +1,91 @@
-//! Runs a plan's steps with the scalar kernels.
+//! Runs a plan's steps, with the reference kernels or with the fast ones.
 
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::Matrix;
-use super::kernels::{self, Columns, ScanInputs};
+use super::chunk::Chunk;
+use super::exact::Exact;
+use super::fast::Fast;
+use super::simd::Isa;
+use super::vectorised::matmul::MAX_TOKENS;
+use super::{kernels, lanes};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
-use crate::model::{BufferId, Config, Plan, Rows, State, Step, WeightId, Weights, record};
+use crate::model::{BufferId, Config, Plan, State, Step, Weights, record};
 
-/// Tokens of one chunk: enough that decoding a weight is shared, few enough that a stop is noticed soon.
-const MAX_TOKENS: usize = 32;
-
-enum Weight {
-    Matrix(Matrix),
-    /// Decoded at load, for kernels that index single values.
-    Values(Vec<f32>),
+/// How the steps are run.
+enum Kernels {
+    Exact(Exact),
+    Fast(Box<Fast>),
 }
 
-/// A model on the CPU. Scalar, one thread, f32 activations.
+/// A model on the CPU.
 pub struct CpuExecutor {
     config: Config,
     vocab_size: usize,
     plan: Rc<Plan>,
-    weights: Vec<Weight>,
+    kernels: Kernels,
     buffers: Vec<Vec<f32>>,
-    scratch: Vec<f32>,
-    /// One a sequence.
+    /// One a sequence, in the order of lanes where the kernels are the fast ones.
     states: Vec<State>,
     /// The sequence that steps run on.
     current: usize,
 }
 
 impl CpuExecutor {
-    /// Reads every weight. `progress` is called with each number of bytes read.
+    /// Reads every weight. `progress` is called with each number of bytes read. With [`Activations::F32`] the reference kernels
+    /// run, which everything else is held to; with [`Activations::Q8`] the fast ones, on one thread until
+    /// [`CpuExecutor::set_threads`].
     ///
     /// # Errors
     /// What reading gives; [`Error::OutOfMemory`] where the model exceeds the address space, before anything is read, or
     /// where a tensor finds no room.
-    pub async fn load(gguf: &Gguf, config: &Config, weights: &Weights, progress: &mut dyn FnMut(u64)) -> Result<Self> {
+    pub async fn load(
+        gguf: &Gguf,
+        config: &Config,
+        weights: &Weights,
+        activations: Activations,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
         let needed = Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1).total();
         // 4 GiB in wasm; no model exceeds it natively.
         if needed > usize::MAX as u64 {
             return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(usize::MAX as u64) });
         }
         let plan = record(config, weights);
-        let mut loaded = Vec::with_capacity(weights.all().len());
-        for id in weights.in_file_order() {
-            let weight = &weights.all()[id];
-            let matrix = Matrix::load(gguf, weight, progress).await?;
-            loaded
-                .push((id, if weight.elementwise { Weight::Values(matrix.decode()) } else { Weight::Matrix(matrix) }));
-        }
-        loaded.sort_by_key(|(id, _)| *id);
+        let kernels = match activations {
+            Activations::F32 => Kernels::Exact(Exact::load(gguf, weights, progress).await?),
+            Activations::Q8 => Kernels::Fast(Box::new(Fast::load(gguf, config, weights, &plan, progress).await?)),
+        };
         let buffers = plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();
-        Ok(Self {
+        let mut executor = Self {
             config: config.clone(),
             vocab_size: weights.vocab_size,
             plan: Rc::new(plan),
-            weights: loaded.into_iter().map(|(_, weight)| weight).collect(),
+            kernels,
             buffers,
-            scratch: Vec::new(),
-            states: vec![State::new(config)],
+            states: Vec::new(),
             current: 0,
-        })
+        };
+        executor.states.push(executor.fresh_state());
+        Ok(executor)
+    }
+
+    /// Runs the fast kernels on so many threads from now on, at least one; the reference kernels know only one. No result
+    /// depends on it.
+    pub fn set_threads(&mut self, threads: usize) {
+        if let Kernels::Fast(fast) = &mut self.kernels {
+            fast.set_threads(threads);
+        }
+    }
+
+    /// Runs the fast kernels with other instructions than the best from now on, for comparing. No result depends on it.
+    pub fn set_isa(&mut self, isa: Isa) {
+        if let Kernels::Fast(fast) = &mut self.kernels {
+            fast.set_isa(isa);
+        }
     }
 
     /// The plan that it runs.
@@ -82,89 +102,29 @@ impl CpuExecutor {
     pub fn run_step(&mut self, step: &Step, tokens: &[u32], outputs: usize) {
         // What is written is taken out, so that the rest can be read beside it.
         let mut written: Vec<_> = step.outputs().map(|id| (id, std::mem::take(&mut self.buffers[id.0]))).collect();
-        let mut state = std::mem::replace(&mut self.states[self.current], State::none());
-        let rows = match self.plan.buffer(step.output()).rows {
-            Rows::Tokens => tokens.len(),
-            Rows::Outputs => outputs,
-        };
+        let rows = Chunk::rows(&self.plan, step, tokens.len(), outputs);
+        let chunk = Chunk { config: &self.config, plan: &self.plan, buffers: &self.buffers, tokens, rows };
         match written.as_mut_slice() {
-            [(_, dt), (_, bc)] => self.split(step, rows, dt, bc),
-            [(_, out)] => self.run_into(step, tokens, rows, &mut state, out),
+            [(_, dt), (_, bc)] => split(step, chunk, dt, bc),
+            [(_, out)] => {
+                let state = &mut self.states[self.current];
+                match &mut self.kernels {
+                    Kernels::Exact(exact) => exact.run(step, chunk, state, out),
+                    Kernels::Fast(fast) => fast.run(step, chunk, state, out),
+                }
+            }
             _ => unreachable!("a step writes one buffer or two"),
         }
-        self.states[self.current] = state;
         for (id, buffer) in written {
             self.buffers[id.0] = buffer;
         }
     }
 
-    fn split(&self, step: &Step, rows: usize, dt: &mut [f32], bc: &mut [f32]) {
-        let Step::SplitDtBC { dbc, eps, .. } = step else { unreachable!("only this step writes two buffers") };
-        let Config { dt_rank, d_state, .. } = self.config;
-        let dbc = &self.buffers[dbc.0][..rows * self.config.dbc_width()];
-        kernels::split_dt_b_c(dbc, dt_rank, d_state, *eps, dt, bc);
-    }
-
-    fn run_into(&mut self, step: &Step, tokens: &[u32], rows: usize, state: &mut State, out: &mut [f32]) {
-        match step {
-            Step::Embed { table, .. } => kernels::embed(tokens, self.matrix(*table), out),
-            Step::RmsNorm { x, weight, eps, out: to } => {
-                let first_row = match self.plan.buffer(*to).rows {
-                    Rows::Outputs => tokens.len() - rows,
-                    Rows::Tokens => 0,
-                };
-                let width = self.plan.buffer(*x).width;
-                let x = &self.buffers[x.0][first_row * width..][..rows * width];
-                kernels::rms_norm(x, self.values(*weight), *eps, out);
-            }
-            Step::MatMul { weight, x, accumulate, .. } => {
-                let mut scratch = std::mem::take(&mut self.scratch);
-                let width = self.plan.buffer(*x).width;
-                let x = self.columns(*x, 0, width);
-                kernels::matmul(self.matrix(*weight), x, rows, *accumulate, &mut scratch, out);
-                self.scratch = scratch;
-            }
-            Step::Conv1dSilu { xz, weight, bias, layer, .. } => {
-                let len = self.config.conv_state_len();
-                let x = self.columns(*xz, 0, self.config.d_inner);
-                let state = &mut state.conv[layer * len..][..len];
-                kernels::conv1d_silu(x, rows, self.values(*weight), self.values(*bias), state, out);
-            }
-            Step::SplitDtBC { .. } => unreachable!("it writes two buffers"),
-            Step::SelectiveScan { x, dt, dt_bias, a, d, bc, xz, layer, .. } => {
-                let Config { d_inner, .. } = self.config;
-                let len = self.config.ssm_state_len();
-                let inputs = ScanInputs {
-                    x: &self.buffers[x.0],
-                    dt: &self.buffers[dt.0],
-                    dt_bias: self.values(*dt_bias),
-                    a: self.values(*a),
-                    d: self.values(*d),
-                    bc: &self.buffers[bc.0],
-                    z: self.columns(*xz, d_inner, d_inner),
-                };
-                kernels::selective_scan(inputs, rows, &mut state.ssm[layer * len..][..len], out);
-            }
-        }
-    }
-
-    /// Some columns of a buffer's rows.
-    fn columns(&self, id: BufferId, start: usize, width: usize) -> Columns<'_> {
-        let stride = self.plan.buffer(id).width;
-        Columns { data: &self.buffers[id.0], stride, start, width }
-    }
-
-    fn matrix(&self, id: WeightId) -> &Matrix {
-        match &self.weights[id.0] {
-            Weight::Matrix(matrix) => matrix,
-            Weight::Values(_) => unreachable!("weight {} is elementwise, the plan multiplies by it", id.0),
-        }
-    }
-
-    fn values(&self, id: WeightId) -> &[f32] {
-        match &self.weights[id.0] {
-            Weight::Values(values) => values,
-            Weight::Matrix(_) => unreachable!("weight {} is a matrix, the plan indexes it", id.0),
+    fn fresh_state(&self) -> State {
+        let state = State::new(&self.config);
+        match self.kernels {
+            Kernels::Exact(_) => state,
+            Kernels::Fast(_) => lanes::state_to_lanes(&state, &self.config),
         }
     }
 
@@ -187,6 +147,14 @@ impl CpuExecutor {
     }
 }
 
+/// A few values a token: one kernel serves both.
+fn split(step: &Step, chunk: Chunk<'_>, dt: &mut [f32], bc: &mut [f32]) {
+    let Step::SplitDtBC { dbc, eps, .. } = step else { unreachable!("only this step writes two buffers") };
+    let Config { dt_rank, d_state, .. } = *chunk.config;
+    let dbc = &chunk.buffer(*dbc)[..chunk.rows * chunk.config.dbc_width()];
+    kernels::split_dt_b_c(dbc, dt_rank, d_state, *eps, dt, bc);
+}
+
 impl Executor for CpuExecutor {
     fn config(&self) -> &Config {
         &self.config
@@ -205,14 +173,13 @@ impl Executor for CpuExecutor {
     }
 
     fn backend(&self) -> Backend {
-        let weights = self.weights.iter().map(|w| match w {
-            Weight::Matrix(m) => m.byte_len(),
-            Weight::Values(v) => 4 * v.len(),
-        });
-        let buffers = self.buffers.iter().map(|b| 4 * b.len());
-        let memory_bytes =
-            (weights.sum::<usize>() + buffers.sum::<usize>() + self.states.len() * self.config.state_bytes()) as u64;
-        Backend { kind: "cpu", adapter: "CPU".into(), activations: Activations::F32, memory_bytes }
+        let (weights, activations, adapter) = match &self.kernels {
+            Kernels::Exact(exact) => (exact.byte_len(), Activations::F32, "CPU".into()),
+            Kernels::Fast(fast) => (fast.byte_len(), Activations::Q8, fast.describe()),
+        };
+        let buffers: usize = self.buffers.iter().map(|b| 4 * b.len()).sum();
+        let memory_bytes = (weights + buffers + self.states.len() * self.config.state_bytes()) as u64;
+        Backend { kind: "cpu", adapter, activations, memory_bytes }
     }
 
     fn forward<'a>(
@@ -239,22 +206,30 @@ impl Executor for CpuExecutor {
     }
 
     fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
-        self.states = vec![State::new(&self.config); count];
+        self.states = vec![self.fresh_state(); count];
         Box::pin(std::future::ready(Ok(())))
     }
 
     fn reset(&mut self, sequence: usize) -> Result<()> {
-        self.states[sequence] = State::new(&self.config);
+        self.states[sequence] = self.fresh_state();
         Ok(())
     }
 
     fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
-        Box::pin(std::future::ready(Ok(self.states[sequence].clone())))
+        let state = &self.states[sequence];
+        let state = match self.kernels {
+            Kernels::Exact(_) => state.clone(),
+            Kernels::Fast(_) => lanes::state_from_lanes(state, &self.config),
+        };
+        Box::pin(std::future::ready(Ok(state)))
     }
 
     fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
         state.check(&self.config)?;
-        self.states[sequence] = state.clone();
+        self.states[sequence] = match self.kernels {
+            Kernels::Exact(_) => state.clone(),
+            Kernels::Fast(_) => lanes::state_to_lanes(state, &self.config),
+        };
         Ok(())
     }
 }

@@ -17,6 +17,55 @@ pub struct Matrix {
 /// Bytes asked for at once while loading: small enough that a copy in flight does not matter, large enough for a disk.
 const READ_BYTES: u64 = 16 << 20;
 
+/// Reads a weight from its file, some rows at a time.
+pub(super) struct Reader<'a> {
+    gguf: &'a Gguf,
+    weight: &'a Weight,
+    /// Called with each number of bytes read.
+    progress: &'a mut dyn FnMut(u64),
+    offset: u64,
+    rows: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(gguf: &'a Gguf, weight: &'a Weight, progress: &'a mut dyn FnMut(u64)) -> Self {
+        Self { gguf, weight, progress, offset: 0, rows: Vec::new() }
+    }
+
+    /// Type, rows and columns.
+    pub fn shape(&self) -> (DType, usize, usize) {
+        (self.weight.tensor.dtype, self.weight.rows, self.weight.columns)
+    }
+
+    /// Bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.weight.tensor.bytes
+    }
+
+    pub fn row_bytes(&self) -> usize {
+        (self.bytes() / self.weight.rows as u64) as usize
+    }
+
+    /// What is read, for error messages.
+    pub fn what(&self) -> String {
+        format!("tensor {}", self.weight.tensor.name)
+    }
+
+    /// The next rows: a multiple of `multiple`, or all that are left.
+    pub async fn next(&mut self, multiple: usize) -> Result<Option<&[u8]>> {
+        let left = self.bytes() - self.offset;
+        if left == 0 {
+            return Ok(None);
+        }
+        let step = (self.row_bytes() * multiple) as u64;
+        let part = left.min(READ_BYTES.next_multiple_of(step));
+        self.rows = self.gguf.read(&self.weight.tensor, self.offset, part as usize).await?;
+        self.offset += part;
+        (self.progress)(part);
+        Ok(Some(&self.rows))
+    }
+}
+
 impl Matrix {
     /// Wraps blocks.
     ///
@@ -28,24 +77,18 @@ impl Matrix {
         Self { dtype, rows, columns, bytes }
     }
 
-    /// Reads a weight from its file, calling `progress` with each number of bytes read.
-    pub(super) async fn load(gguf: &Gguf, weight: &Weight, progress: &mut dyn FnMut(u64)) -> Result<Self> {
-        let total = weight.tensor.bytes;
-        let length = usize::try_from(total).ok();
+    /// Reads a weight from its file.
+    pub(super) async fn load(mut reader: Reader<'_>) -> Result<Self> {
+        let (dtype, rows, columns) = reader.shape();
         let mut bytes = Vec::new();
         // Not even an address for it on wasm32, or no memory: say so instead of aborting.
-        if length.is_none_or(|n| bytes.try_reserve_exact(n).is_err()) {
-            let what = format!("tensor {}", weight.tensor.name);
-            return Err(Error::OutOfMemory { what, needed: total, available: None });
+        if usize::try_from(reader.bytes()).ok().is_none_or(|n| bytes.try_reserve_exact(n).is_err()) {
+            return Err(Error::OutOfMemory { what: reader.what(), needed: reader.bytes(), available: None });
         }
-        let mut offset = 0;
-        while offset < total {
-            let part = READ_BYTES.min(total - offset);
-            bytes.extend_from_slice(&gguf.read(&weight.tensor, offset, part as usize).await?);
-            offset += part;
-            progress(part);
+        while let Some(rows) = reader.next(1).await? {
+            bytes.extend_from_slice(rows);
         }
-        Ok(Self { dtype: weight.tensor.dtype, rows: weight.rows, columns: weight.columns, bytes })
+        Ok(Self { dtype, rows, columns, bytes })
     }
 
     /// Number of rows.

@@ -24,11 +24,6 @@ impl State {
         }
     }
 
-    /// A state of no model, to stand where one has been taken out.
-    pub(crate) fn none() -> Self {
-        Self { position: 0, conv: Vec::new(), ssm: Vec::new() }
-    }
-
     /// Refuses a state of another shape.
     ///
     /// # Errors

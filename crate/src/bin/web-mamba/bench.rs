@@ -185,7 +185,7 @@ impl Compare {
         let difference = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
             let mut gpu = GpuExecutor::load(gpu, &gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
-            let mut cpu = CpuExecutor::load(&gguf, &config, &weights, &mut |_| {}).await?;
+            let mut cpu = CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
             for chunk in some_tokens(self.tokens, weights.vocab_size).chunks(cpu.max_tokens()) {
                 let difference = first_difference(&mut cpu, &mut gpu, chunk, self.tolerance).await?;
                 if difference.is_some() {

@@ -32,6 +32,9 @@ pub struct ModelArguments {
     /// How matrix products see their input: as it is, or in 8 bits. By default what is fastest here.
     #[arg(long, value_enum)]
     pub activations: Option<ActivationsArgument>,
+    /// Threads of the CPU; by default as many as run at once here.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     /// Only a GPU whose name contains this.
     #[arg(long)]
     pub adapter: Option<String>,
@@ -67,7 +70,8 @@ impl ModelArguments {
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
         let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
-        let options = LoadOptions { backend, unix_seconds, activations: self.activations(), gpu: self.gpu_options() };
+        let (activations, threads) = (self.activations(), self.threads.map(usize::from));
+        let options = LoadOptions { backend, unix_seconds, activations, threads, gpu: self.gpu_options() };
         pollster::block_on(Model::load(sources(&self.file)?, &options, &mut |_, _| {}))
     }
 }

@@ -1,0 +1,51 @@
+//! What a step sees of the chunk of tokens that runs.
+
+use super::kernels::Columns;
+use crate::model::{BufferId, Config, Plan, Rows, Step};
+
+/// Everything that a step reads but the weights and the state.
+#[derive(Clone, Copy)]
+pub struct Chunk<'a> {
+    pub config: &'a Config,
+    pub plan: &'a Plan,
+    /// By id; those that the step writes are empty here.
+    pub buffers: &'a [Vec<f32>],
+    pub tokens: &'a [u32],
+    /// Rows that the step writes: one a token, or one an output.
+    pub rows: usize,
+}
+
+impl<'a> Chunk<'a> {
+    /// Rows that a step writes.
+    pub fn rows(plan: &Plan, step: &Step, tokens: usize, outputs: usize) -> usize {
+        match plan.buffer(step.output()).rows {
+            Rows::Tokens => tokens,
+            Rows::Outputs => outputs,
+        }
+    }
+
+    /// A buffer, (rows, width).
+    pub fn buffer(&self, id: BufferId) -> &'a [f32] {
+        &self.buffers[id.0]
+    }
+
+    /// Some columns of a buffer's rows.
+    pub fn columns(&self, id: BufferId, start: usize, width: usize) -> Columns<'a> {
+        Columns { data: &self.buffers[id.0], stride: self.plan.buffer(id).width, start, width }
+    }
+
+    /// All columns of a buffer's rows.
+    pub fn all_columns(&self, id: BufferId) -> Columns<'a> {
+        self.columns(id, 0, self.plan.buffer(id).width)
+    }
+
+    /// The rows of `x` that go into a norm whose result is `out`: where that has a row an output, those of the last tokens.
+    pub fn norm_input(&self, x: BufferId, out: BufferId) -> &'a [f32] {
+        let first_row = match self.plan.buffer(out).rows {
+            Rows::Outputs => self.tokens.len() - self.rows,
+            Rows::Tokens => 0,
+        };
+        let width = self.plan.buffer(x).width;
+        &self.buffers[x.0][first_row * width..][..self.rows * width]
+    }
+}

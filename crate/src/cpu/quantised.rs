@@ -1,0 +1,142 @@
+//! Activations rounded to 8 bits: each 32 neighbouring values have a scale, `max |v| / 127`.
+//!
+//! 32 and not the 256 of llama.cpp's Q8_K: where lanes are rows, a scale for each unit costs next to nothing, rounding errors
+//! are smaller, and a slice of a matrix's columns needs no whole super-blocks.
+
+use super::kernels::Columns;
+use super::simd::{Isa, Kernel, Simd};
+
+/// Values that share a scale: the columns of one unit of weights.
+pub const UNIT: usize = 32;
+
+/// 32 neighbouring values of one token: `value = scale * quant`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(16))]
+pub struct ActUnit {
+    /// From -127 to 127.
+    pub quants: [i8; UNIT],
+    /// `max |v| / 127`.
+    pub scale: f32,
+    /// `scale` times the sum of the first half's quants, of the second's, and of all: what a minimum is multiplied by.
+    pub scaled_sums: [f32; 3],
+    /// Sums of the first half's quants and of the second's.
+    pub sums: [i32; 2],
+    /// The quants as 16-bit integers, each four of them in the order 0, 2, 1, 3: what simd128 multiplies.
+    #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+    pub wide: [i16; UNIT],
+}
+
+impl ActUnit {
+    const ZERO: Self = Self {
+        quants: [0; UNIT],
+        scale: 0.0,
+        scaled_sums: [0.0; 3],
+        sums: [0; 2],
+        #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+        wide: [0; UNIT],
+    };
+
+    /// The quants of one half, four to an integer as they lie in memory.
+    #[inline(always)]
+    pub fn fours(&self, half: usize) -> [i32; 4] {
+        let (fours, _) = self.quants.as_chunks::<4>();
+        let four = |i: usize| i32::from_ne_bytes(fours[4 * half + i].map(|q| q as u8));
+        [four(0), four(1), four(2), four(3)]
+    }
+
+    /// Four quants of one half as pairs of 16-bit integers: the first and third, the second and fourth.
+    #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+    #[inline(always)]
+    pub fn wide_pairs(&self, half: usize, four: usize) -> (i32, i32) {
+        let (fours, _) = self.wide.as_chunks::<4>();
+        let [a, b, c, d] = fours[4 * half + four].map(|q| q as u16 as u32);
+        ((a | b << 16) as i32, (c | d << 16) as i32)
+    }
+}
+
+/// The activations of a chunk, (columns / 32, T): all tokens of a unit side by side, as a matrix product reads them.
+#[derive(Debug, Clone, Default)]
+pub struct Quantised {
+    units: Vec<ActUnit>,
+    tokens: usize,
+}
+
+impl Quantised {
+    /// Rounds the first `tokens` rows of `x`.
+    ///
+    /// # Panics
+    /// Where the columns are not whole units: no quantised matrix has such.
+    pub fn set(&mut self, isa: Isa, x: Columns<'_>, tokens: usize) {
+        assert!(x.width.is_multiple_of(UNIT), "{} columns are not whole units of {UNIT}", x.width);
+        self.tokens = tokens;
+        self.units.resize(x.width / UNIT * tokens, ActUnit::ZERO);
+        isa.run(Quantise { x, tokens, units: &mut self.units });
+    }
+
+    /// All tokens of unit `unit`.
+    #[inline(always)]
+    pub fn unit(&self, unit: usize) -> &[ActUnit] {
+        &self.units[unit * self.tokens..][..self.tokens]
+    }
+
+    /// Number of tokens.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Number of units of one token.
+    pub fn units(&self) -> usize {
+        self.units.len() / self.tokens.max(1)
+    }
+}
+
+struct Quantise<'a> {
+    x: Columns<'a>,
+    tokens: usize,
+    units: &'a mut [ActUnit],
+}
+
+impl Kernel for Quantise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for token in 0..self.tokens {
+            for (unit, values) in self.x.row(token).chunks_exact(UNIT).enumerate() {
+                quantise(s, values, &mut self.units[unit * self.tokens + token]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn quantise<S: Simd>(s: S, values: &[f32], unit: &mut ActUnit) {
+    let mut largest = s.splat(0.0);
+    for v in values.chunks_exact(S::LANES) {
+        largest = s.max(s.abs(s.load(v)), largest);
+    }
+    let mut lanes = [0.0f32; 16];
+    s.store(largest, &mut lanes);
+    let mut max = 0.0f32;
+    for lane in lanes {
+        max = if lane > max { lane } else { max };
+    }
+    // Below f32's normal range the quotient would overflow: such values are nothing beside any weight.
+    let (scale, inverse) = if max > 1e-30 { (max / 127.0, 127.0 / max) } else { (0.0, 0.0) };
+    for (v, quants) in values.chunks_exact(S::LANES).zip(unit.quants.chunks_exact_mut(S::LANES)) {
+        s.store_i8(s.nearest(s.mul(s.load(v), s.splat(inverse))), quants);
+    }
+    let mut sums = [0i32; 2];
+    for (sum, half) in sums.iter_mut().zip(unit.quants.as_chunks::<16>().0) {
+        for &quant in half {
+            *sum += i32::from(quant);
+        }
+    }
+    unit.scale = scale;
+    unit.sums = sums;
+    unit.scaled_sums = [scale * sums[0] as f32, scale * sums[1] as f32, scale * (sums[0] + sums[1]) as f32];
+    #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+    for (wide, four) in unit.wide.as_chunks_mut::<4>().0.iter_mut().zip(unit.quants.as_chunks::<4>().0) {
+        *wide = [four[0], four[2], four[1], four[3]].map(i16::from);
+    }
+}

@@ -1,0 +1,240 @@
+//! simd128, and the relaxed dot product where the build has it: a module with relaxed instructions does not start in a browser
+//! without them, so they are a build of their own.
+
+use std::arch::wasm32::*;
+
+use super::{Kernel, Simd};
+use crate::cpu::quantised::ActUnit;
+
+/// Wasm knows no detection at run time: a build has the instructions or it has not.
+#[derive(Debug, Clone, Copy)]
+pub struct Wasm(());
+
+pub fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Wasm(()))
+}
+
+const LANES: usize = 4;
+
+// SAFETY, of every block below: the whole build has the instructions, and slices are cut to the length that an instruction reads
+// or writes before their address is taken; no instruction here wants alignment.
+impl Simd for Wasm {
+    const LANES: usize = LANES;
+    type F = v128;
+    type I = v128;
+    type B = v128;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::F {
+        f32x4_splat(value)
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Self::F {
+        // SAFETY: see above.
+        unsafe { v128_load(from[..LANES].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store(self, v: Self::F, to: &mut [f32]) {
+        // SAFETY: see above.
+        unsafe { v128_store(to[..LANES].as_mut_ptr().cast(), v) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        f32x4_add(a, b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        f32x4_sub(a, b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        f32x4_mul(a, b)
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        f32x4_div(a, b)
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        // One instruction everywhere, which `f32x4_min` is not.
+        f32x4_pmin(b, a)
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        f32x4_pmax(b, a)
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Self::F) -> Self::F {
+        f32x4_abs(a)
+    }
+
+    #[inline(always)]
+    fn to_f(self, v: Self::I) -> Self::F {
+        f32x4_convert_i32x4(v)
+    }
+
+    #[inline(always)]
+    fn nearest(self, v: Self::F) -> Self::I {
+        // All bits of a float of this size that are below 1 are rounded away, to nearest even; good to 2^22, and far cheaper
+        // than the instruction that also answers for NaN.
+        let magic = f32x4_splat(12_582_912.0);
+        i32x4_sub(f32x4_add(v, magic), magic)
+    }
+
+    #[inline(always)]
+    fn pow2(self, v: Self::I) -> Self::F {
+        i32x4_shl(i32x4_add(v, i32x4_splat(127)), 23)
+    }
+
+    #[inline(always)]
+    fn splat_i(self, value: i32) -> Self::I {
+        i32x4_splat(value)
+    }
+
+    #[inline(always)]
+    fn add_i(self, a: Self::I, b: Self::I) -> Self::I {
+        i32x4_add(a, b)
+    }
+
+    #[inline(always)]
+    fn sub_i(self, a: Self::I, b: Self::I) -> Self::I {
+        i32x4_sub(a, b)
+    }
+
+    #[inline(always)]
+    fn store_i8(self, v: Self::I, to: &mut [i8]) {
+        let shorts = i16x8_narrow_i32x4(v, v);
+        let bytes = i32x4_extract_lane::<0>(i8x16_narrow_i16x8(shorts, shorts)).to_ne_bytes();
+        to[..LANES].copy_from_slice(&bytes.map(|b| b as i8));
+    }
+
+    #[inline(always)]
+    fn f32(self, from: &[u8]) -> Self::F {
+        // SAFETY: see above.
+        unsafe { v128_load(from[..4 * LANES].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn f16(self, from: &[u8]) -> Self::F {
+        // SAFETY: see above.
+        unsafe {
+            let bits = u32x4_load_extend_u16x4(from[..2 * LANES].as_ptr().cast());
+            let sign = u32x4_shl(v128_and(bits, u32x4_splat(0x8000)), 16);
+            // Exponents differ by 112, subnormals included: a product puts them right.
+            let magnitude = u32x4_shl(v128_and(bits, u32x4_splat(0x7fff)), 13);
+            v128_or(f32x4_mul(magnitude, f32x4_splat(f32::from_bits((127 + 112) << 23))), sign)
+        }
+    }
+
+    #[inline(always)]
+    fn bf16(self, from: &[u8]) -> Self::F {
+        // SAFETY: see above.
+        unsafe { u32x4_shl(u32x4_load_extend_u16x4(from[..2 * LANES].as_ptr().cast()), 16) }
+    }
+
+    #[inline(always)]
+    fn u8(self, from: &[u8]) -> Self::I {
+        // SAFETY: see above.
+        unsafe { u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(v128_load32_zero(from[..LANES].as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn i8(self, from: &[u8]) -> Self::I {
+        // SAFETY: see above.
+        unsafe { i32x4_extend_low_i16x8(i16x8_extend_low_i8x16(v128_load32_zero(from[..LANES].as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn nibbles(self, from: &[u8]) -> (Self::I, Self::I) {
+        let both = self.u8(from);
+        (v128_and(both, i32x4_splat(15)), u32x4_shr(both, 4))
+    }
+
+    #[inline(always)]
+    fn bytes(self, from: &[u8]) -> Self::B {
+        // SAFETY: see above.
+        unsafe { v128_load(from[..4 * LANES].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store_bytes(self, v: Self::B, to: &mut [u8]) {
+        // SAFETY: see above.
+        unsafe { v128_store(to[..4 * LANES].as_mut_ptr().cast(), v) }
+    }
+
+    #[inline(always)]
+    fn mask(self, v: Self::B, mask: u8) -> Self::B {
+        v128_and(v, u8x16_splat(mask))
+    }
+
+    #[inline(always)]
+    fn or(self, a: Self::B, b: Self::B) -> Self::B {
+        v128_or(a, b)
+    }
+
+    #[inline(always)]
+    fn shift<const BY: i32>(self, v: Self::B) -> Self::B {
+        if BY > 0 { u16x8_shr(v, BY.unsigned_abs()) } else { u16x8_shl(v, BY.unsigned_abs()) }
+    }
+
+    #[inline(always)]
+    fn lookup(self, table: &[i8; 16], v: Self::B) -> Self::B {
+        // SAFETY: see above.
+        unsafe { i8x16_swizzle(v128_load(table.as_ptr().cast()), v) }
+    }
+
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    fn dot<const BITS: u32>(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
+        // Bytes 0 and 2 of each four lie in the low halves of 16-bit lanes, 1 and 3 in the high ones.
+        let mut sum = sum;
+        for (i, w) in w.into_iter().enumerate() {
+            let (even, odd) = a.wide_pairs(half, i);
+            sum = i32x4_add(sum, i32x4_dot_i16x8(v128_and(w, u16x8_splat(0xff)), i32x4_splat(even)));
+            sum = i32x4_add(sum, i32x4_dot_i16x8(u16x8_shr(w, 8), i32x4_splat(odd)));
+        }
+        sum
+    }
+
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    fn dot_signed(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
+        let mut sum = sum;
+        for (i, w) in w.into_iter().enumerate() {
+            let (even, odd) = a.wide_pairs(half, i);
+            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_shr(i16x8_shl(w, 8), 8), i32x4_splat(even)));
+            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_shr(w, 8), i32x4_splat(odd)));
+        }
+        sum
+    }
+
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    fn dot<const BITS: u32>(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
+        // Exact on every machine: the second factor has at most 7 bits, and no pair of products exceeds 16 bits.
+        let [a0, a1, a2, a3] = a.fours(half);
+        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a0), w[0], sum);
+        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a1), w[1], sum);
+        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a2), w[2], sum);
+        i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a3), w[3], sum)
+    }
+
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    fn dot_signed(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
+        // w = (w & 127) - 128 * (its sign bit): two factors of at most 7 bits.
+        let low = w.map(|w| self.mask(w, 127));
+        let sign = w.map(|w| self.mask(self.shift::<7>(w), 1));
+        let signs = i32x4_shl(self.dot::<2>(self.splat_i(0), sign, a, half), 7);
+        self.sub_i(self.dot::<7>(sum, low, a, half), signs)
+    }
+}

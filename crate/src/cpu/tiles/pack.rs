@@ -1,0 +1,68 @@
+//! Packs rows into tiles. `format.rs` says how they lie there.
+
+use super::ROWS;
+use super::format::{Layout, Scales, layout};
+use crate::quant::{BlockIntegers, DType};
+
+/// Appends one tile. `rows` are at most 16 whole rows, as a file has them; those that are missing become zero.
+pub fn tile(dtype: DType, columns: usize, rows: &[u8], out: &mut Vec<u8>) {
+    let (blocks, block_bytes) = (columns / dtype.block_len(), dtype.block_bytes());
+    let block =
+        |row: usize, block: usize| rows.get((row * blocks + block) * block_bytes..).and_then(|r| r.get(..block_bytes));
+    let Some(layout) = layout(dtype) else {
+        let zero = [0; 4];
+        for column in 0..columns {
+            (0..ROWS).for_each(|row| out.extend_from_slice(block(row, column).unwrap_or(&zero[..block_bytes])));
+        }
+        return;
+    };
+    let mut integers = [BlockIntegers::ZERO; ROWS];
+    for b in 0..blocks {
+        for (row, integers) in integers.iter_mut().enumerate() {
+            *integers = block(row, b).map_or(BlockIntegers::ZERO, |block| BlockIntegers::new(dtype, block));
+        }
+        append(&layout, &integers, out);
+    }
+}
+
+fn append(layout: &Layout, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
+    rows.iter().for_each(|row| out.extend(row.d));
+    if layout.minimum {
+        rows.iter().for_each(|row| out.extend(row.minimum));
+    }
+    for unit in 0..layout.units {
+        let groups = layout.groups * unit..layout.groups * (unit + 1);
+        match layout.scales {
+            Scales::Header => {}
+            Scales::Signed => groups.for_each(|g| out.extend(rows.iter().map(|row| row.scales[g]))),
+            Scales::WithMinimum => {
+                groups.clone().for_each(|g| out.extend(rows.iter().map(|row| row.scales[g])));
+                groups.for_each(|g| out.extend(rows.iter().map(|row| row.minimums[g])));
+            }
+            Scales::Nibbles => {
+                groups.for_each(|g| out.extend(rows.iter().map(|row| row.scales[g] | row.minimums[g] << 4)));
+            }
+        }
+        plane(layout.low, 0, unit, rows, out);
+        plane(layout.high, layout.low, unit, rows, out);
+    }
+}
+
+/// The bits of a unit's quants from bit `from`, `bits` of each.
+fn plane(bits: usize, from: usize, unit: usize, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
+    let mask = (1u32 << bits).wrapping_sub(1) as u8;
+    for vector in 0..bits {
+        for row in rows {
+            let quants = &row.quants[32 * unit..][..32];
+            for column in 0..4 {
+                let mut byte = 0;
+                // Each vector shares its bytes among 8 / bits fours of columns; for 4 bits, half a unit apart.
+                for share in 0..8 / bits {
+                    let four = vector + bits * share;
+                    byte |= (quants[4 * four + column] >> from & mask) << (bits * share);
+                }
+                out.push(byte);
+            }
+        }
+    }
+}

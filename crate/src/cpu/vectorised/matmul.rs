@@ -1,0 +1,290 @@
+//! `out = W x` over tiles of 16 rows, with 8-bit activations where the weights have quants.
+//!
+//! For a row, a token and a unit of 32 columns:
+//!
+//!     dot  = sum quant_w * quant_x - OFFSET * sum quant_x                  (integers)
+//!     sum += dot * (scale_w * scale_x)                                     (f32, each operation rounded)
+//!     sum -= minimum_w * (scale_x * sum quant_x)
+//!
+//! for each of the unit's groups, units in order. That is the whole arithmetic, for every instruction set.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::Shared;
+use crate::cpu::kernels::Columns;
+use crate::cpu::quantised::{ActUnit, Quantised};
+use crate::cpu::simd::{Isa, Kernel, Simd};
+use crate::cpu::tiles::format::{self, Format, Unit, with_format};
+use crate::cpu::tiles::{ROWS, Tiles};
+use crate::quant::DType;
+
+/// What is multiplied: rounded where the weights have quants, else as it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// For weights with quants.
+    Quantised(&'a Quantised),
+    /// For F32, F16 and BF16: `(T, columns)`.
+    Floats(Columns<'a>),
+}
+
+/// One product.
+#[derive(Debug, Clone, Copy)]
+pub struct MatMul<'a> {
+    /// The weights.
+    pub w: &'a Tiles,
+    /// (T, columns).
+    pub x: Input<'a>,
+    /// T, at most [`MAX_TOKENS`].
+    pub tokens: usize,
+    /// `+=` in place of `=`.
+    pub accumulate: bool,
+    /// (T, rows).
+    pub out: Shared<'a>,
+}
+
+/// The most tokens of one product: their sums lie on the stack.
+pub const MAX_TOKENS: usize = 32;
+
+type Sums = [[f32; ROWS]; MAX_TOKENS];
+
+/// Computes the rows of some tiles.
+///
+/// # Safety
+/// No other thread may compute the same tiles of the same product meanwhile.
+///
+/// # Panics
+/// Where shapes do not fit, or there are too many tokens.
+pub unsafe fn matmul(isa: Isa, m: MatMul<'_>, tiles: Range<usize>) {
+    assert!(m.tokens <= MAX_TOKENS, "a product takes at most {MAX_TOKENS} tokens, not {}", m.tokens);
+    match m.x {
+        Input::Quantised(x) => {
+            let fits = x.units() * 32 == m.w.columns() && x.tokens() == m.tokens;
+            assert!(fits, "activations do not fit a matrix of {} columns", m.w.columns());
+            with_format!(m.w.dtype(), F => isa.run(Quants::<F> { m, x, tiles, format: PhantomData }),
+                unreachable!("weights without quants are multiplied by floats"));
+        }
+        Input::Floats(x) => {
+            assert!(x.width == m.w.columns(), "{} columns times {} values", m.w.columns(), x.width);
+            match m.w.dtype() {
+                DType::F32 => isa.run(Floats::<4> { m, x, tiles, bf16: false }),
+                DType::F16 => isa.run(Floats::<2> { m, x, tiles, bf16: false }),
+                DType::BF16 => isa.run(Floats::<2> { m, x, tiles, bf16: true }),
+                other => unreachable!("{other} is multiplied by 8-bit activations"),
+            }
+        }
+    }
+}
+
+/// Writes the sums of a tile.
+#[inline(always)]
+fn write(m: &MatMul<'_>, tile: usize, sums: &[[f32; ROWS]]) {
+    let rows = ROWS * tile..(ROWS * (tile + 1)).min(m.w.rows());
+    for (token, sums) in sums.iter().enumerate() {
+        // SAFETY: this thread alone computes the tile, as the caller of `matmul` promises.
+        let out = unsafe { m.out.row(token, rows.clone()) };
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = if m.accumulate { *out + sum } else { *sum };
+        }
+    }
+}
+
+struct Quants<'a, F> {
+    m: MatMul<'a>,
+    x: &'a Quantised,
+    tiles: Range<usize>,
+    format: PhantomData<F>,
+}
+
+impl<F: Format> Kernel for Quants<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut sums: Sums = [[0.0; ROWS]; MAX_TOKENS];
+        let sums = &mut sums[..self.m.tokens];
+        for tile in self.tiles {
+            let bytes = self.m.w.tile(tile);
+            match self.m.tokens {
+                1 => one_token::<S, F>(s, bytes, self.x, &mut sums[0]),
+                _ => {
+                    sums.fill([0.0; ROWS]);
+                    tokens::<S, F>(s, bytes, self.x, sums);
+                }
+            }
+            write(&self.m, tile, sums);
+        }
+    }
+}
+
+/// Sums stay in registers: up to four vectors of them, by how wide a vector is.
+#[inline(always)]
+fn one_token<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [f32; ROWS]) {
+    let zero = s.splat(0.0);
+    let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+    let mut number = 0;
+    for block in tile.chunks_exact(const { F::LAYOUT.block_bytes() }) {
+        let (head, units) = block.split_at(const { F::LAYOUT.header_bytes() });
+        for unit in units.chunks_exact(const { F::LAYOUT.unit_bytes() }) {
+            let x = &x.unit(number)[0];
+            s0 = one_part::<S, F>(s, head, unit, 0, x, s0);
+            if S::LANES < 16 {
+                s1 = one_part::<S, F>(s, head, unit, S::LANES, x, s1);
+            }
+            if S::LANES < 8 {
+                s2 = one_part::<S, F>(s, head, unit, 2 * S::LANES, x, s2);
+                s3 = one_part::<S, F>(s, head, unit, 3 * S::LANES, x, s3);
+            }
+            number += 1;
+        }
+    }
+    for (sums, part) in sums.chunks_exact_mut(S::LANES).zip([s0, s1, s2, s3]) {
+        s.store(part, sums);
+    }
+}
+
+#[inline(always)]
+fn one_part<S: Simd, F: Format>(s: S, head: &[u8], unit: &[u8], row: usize, x: &ActUnit, sum: S::F) -> S::F {
+    let unit = format::unit::<S, F>(s, format::header::<S, F>(s, head, row), unit, row);
+    product::<S, F>(s, &unit, x, sum)
+}
+
+/// Each unit is decoded once for all tokens.
+#[inline(always)]
+fn tokens<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [[f32; ROWS]]) {
+    let mut number = 0;
+    for block in tile.chunks_exact(const { F::LAYOUT.block_bytes() }) {
+        let (head, units) = block.split_at(const { F::LAYOUT.header_bytes() });
+        for unit in units.chunks_exact(const { F::LAYOUT.unit_bytes() }) {
+            let mut row = 0;
+            while row < ROWS {
+                let unit = format::unit::<S, F>(s, format::header::<S, F>(s, head, row), unit, row);
+                for (x, sums) in x.unit(number).iter().zip(sums.iter_mut()) {
+                    let sums = &mut sums[row..][..S::LANES];
+                    s.store(product::<S, F>(s, &unit, x, s.load(sums)), sums);
+                }
+                row += S::LANES;
+            }
+            number += 1;
+        }
+    }
+}
+
+/// Adds what one unit of weights and one of activations give.
+#[inline(always)]
+fn product<S: Simd, F: Format>(s: S, w: &Unit<S>, x: &ActUnit, sum: S::F) -> S::F {
+    let [q0, q1, q2, q3, q4, q5, q6, q7] = w.quants;
+    let (first, second) = ([q0, q1, q2, q3], [q4, q5, q6, q7]);
+    if F::LAYOUT.groups == 1 {
+        let dot = s.add_i(dot::<S, F>(s, first, x, 0), dot::<S, F>(s, second, x, 1));
+        let dot = offset::<S, F>(s, dot, x.sums[0] + x.sums[1]);
+        return scaled::<S, F>(s, dot, w.scales[0], w.minimums[0], x.scale, x.scaled_sums[2], sum);
+    }
+    let low = offset::<S, F>(s, dot::<S, F>(s, first, x, 0), x.sums[0]);
+    let high = offset::<S, F>(s, dot::<S, F>(s, second, x, 1), x.sums[1]);
+    let sum = scaled::<S, F>(s, low, w.scales[0], w.minimums[0], x.scale, x.scaled_sums[0], sum);
+    scaled::<S, F>(s, high, w.scales[1], w.minimums[1], x.scale, x.scaled_sums[1], sum)
+}
+
+#[inline(always)]
+fn dot<S: Simd, F: Format>(s: S, w: [S::B; 4], x: &ActUnit, half: usize) -> S::I {
+    let zero = s.splat_i(0);
+    match F::BITS {
+        8 => s.dot_signed(zero, w, x, half),
+        6 => s.dot::<6>(zero, w, x, half),
+        _ => s.dot::<5>(zero, w, x, half),
+    }
+}
+
+#[inline(always)]
+fn offset<S: Simd, F: Format>(s: S, dot: S::I, sum: i32) -> S::I {
+    if F::LAYOUT.offset == 0 { dot } else { s.sub_i(dot, s.splat_i(F::LAYOUT.offset * sum)) }
+}
+
+#[inline(always)]
+fn scaled<S: Simd, F: Format>(
+    s: S,
+    dot: S::I,
+    scale: S::F,
+    minimum: S::F,
+    x_scale: f32,
+    x_sum: f32,
+    sum: S::F,
+) -> S::F {
+    let sum = s.add(sum, s.mul(s.to_f(dot), s.mul(scale, s.splat(x_scale))));
+    if F::LAYOUT.minimum { s.sub(sum, s.mul(minimum, s.splat(x_sum))) } else { sum }
+}
+
+/// Weights of `BYTES` bytes each, times floats: `sum += w * x`, columns in order.
+struct Floats<'a, const BYTES: usize> {
+    m: MatMul<'a>,
+    x: Columns<'a>,
+    tiles: Range<usize>,
+    bf16: bool,
+}
+
+impl<const BYTES: usize> Kernel for Floats<'_, BYTES> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut sums: Sums = [[0.0; ROWS]; MAX_TOKENS];
+        let sums = &mut sums[..self.m.tokens];
+        for tile in self.tiles.clone() {
+            let bytes = self.m.w.tile(tile);
+            let mut row = 0;
+            while row < ROWS {
+                let mut token = 0;
+                while token + 4 <= sums.len() {
+                    let x = [0, 1, 2, 3].map(|t: usize| self.x.row(token + t));
+                    self.four(s, bytes, row, x, &mut sums[token..token + 4]);
+                    token += 4;
+                }
+                while token < sums.len() {
+                    self.one(s, bytes, row, self.x.row(token), &mut sums[token]);
+                    token += 1;
+                }
+                row += S::LANES;
+            }
+            write(&self.m, tile, sums);
+        }
+    }
+}
+
+impl<const BYTES: usize> Floats<'_, BYTES> {
+    #[inline(always)]
+    fn weights<S: Simd>(&self, s: S, column: &[u8]) -> S::F {
+        match BYTES {
+            4 => s.f32(column),
+            _ if self.bf16 => s.bf16(column),
+            _ => s.f16(column),
+        }
+    }
+
+    #[inline(always)]
+    fn one<S: Simd>(&self, s: S, tile: &[u8], row: usize, x: &[f32], sums: &mut [f32; ROWS]) {
+        let mut sum = s.splat(0.0);
+        for (column, &x) in tile.chunks_exact(ROWS * BYTES).zip(x) {
+            sum = s.add(sum, s.mul(self.weights(s, &column[BYTES * row..]), s.splat(x)));
+        }
+        s.store(sum, &mut sums[row..]);
+    }
+
+    /// Four tokens share each reading of the weights.
+    #[inline(always)]
+    fn four<S: Simd>(&self, s: S, tile: &[u8], row: usize, x: [&[f32]; 4], sums: &mut [[f32; ROWS]]) {
+        let zero = s.splat(0.0);
+        let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+        let [x0, x1, x2, x3] = x;
+        for ((((column, &x0), &x1), &x2), &x3) in tile.chunks_exact(ROWS * BYTES).zip(x0).zip(x1).zip(x2).zip(x3) {
+            let w = self.weights(s, &column[BYTES * row..]);
+            s0 = s.add(s0, s.mul(w, s.splat(x0)));
+            s1 = s.add(s1, s.mul(w, s.splat(x1)));
+            s2 = s.add(s2, s.mul(w, s.splat(x2)));
+            s3 = s.add(s3, s.mul(w, s.splat(x3)));
+        }
+        for (sums, sum) in sums.iter_mut().zip([s0, s1, s2, s3]) {
+            s.store(sum, &mut sums[row..]);
+        }
+    }
+}
