@@ -11,6 +11,8 @@ export interface ByteSource {
 export interface LoadOptions {
   /** `auto` (the default) takes WebGPU where there is an adapter that holds the model, else the CPU. */
   backend?: 'auto' | 'webgpu' | 'cpu';
+  /** How matrix products see their input: `f32` as it is, `q8` in 8 bits. By default what is fastest on this device. */
+  activations?: 'f32' | 'q8';
   /** Bytes of weights read, of all. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
@@ -30,6 +32,7 @@ export interface ModelInfo {
   bytesPerToken: number;
   /** Bytes that the backend holds. */
   memoryBytes: number;
+  activations: 'f32' | 'q8';
   backend: 'webgpu' | 'cpu';
   adapter: string;
   /** Why this backend, as a sentence. */

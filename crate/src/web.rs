@@ -46,6 +46,8 @@ extern "C" {
     pub type JsLoadOptions;
     #[wasm_bindgen(method, getter)]
     fn backend(this: &JsLoadOptions) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn activations(this: &JsLoadOptions) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = onProgress)]
     fn on_progress(this: &JsLoadOptions) -> Option<Function>;
 
@@ -88,11 +90,9 @@ fn start() {
 #[wasm_bindgen(js_name = loadModel)]
 pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOptions>) -> Result<JsModel, JsValue> {
     let sources = sources.into_iter().map(|source| Rc::new(JsSource::new(source)) as Rc<dyn ByteSource>).collect();
-    let backend = match options.as_ref().map(JsLoadOptions::backend) {
-        None => BackendChoice::Auto,
-        Some(value) if value.is_undefined() => BackendChoice::Auto,
-        Some(value) => from_js(value)?,
-    };
+    let optional = |get: fn(&JsLoadOptions) -> JsValue| options.as_ref().map(get).filter(|value| !value.is_undefined());
+    let backend = optional(JsLoadOptions::backend).map_or(Ok(BackendChoice::Auto), from_js)?;
+    let activations = optional(JsLoadOptions::activations).map(from_js).transpose()?;
     let on_progress = options.as_ref().and_then(JsLoadOptions::on_progress);
     let mut progress = |done: u64, total: u64| {
         if let Some(callback) = &on_progress {
@@ -105,7 +105,7 @@ pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOption
         }
     };
     let unix_seconds = Some((js_sys::Date::now() / 1e3) as i64);
-    let load_options = LoadOptions { backend, unix_seconds, ..Default::default() };
+    let load_options = LoadOptions { backend, activations, unix_seconds, ..Default::default() };
     let model = Model::load(sources, &load_options, &mut progress).await.map_err(to_js)?;
     let info = Rc::new(serde_wasm_bindgen::to_value(model.info())?);
     Ok(JsModel { model: Slot::new(model), info })

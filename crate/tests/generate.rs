@@ -9,6 +9,7 @@ use std::rc::Rc;
 use pollster::block_on;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
+use web_mamba::executor::Activations;
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt, StopReason};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::source::{ByteSource, FileSource};
@@ -18,7 +19,8 @@ const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/we
 
 fn load(path: impl AsRef<std::path::Path>) -> Model {
     let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(path.as_ref()).unwrap());
-    let options = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
+    let activations = Some(Activations::F32);
+    let options = LoadOptions { backend: BackendChoice::Cpu, activations, ..Default::default() };
     block_on(Model::load(vec![source], &options, &mut |_, _| {})).unwrap()
 }
 

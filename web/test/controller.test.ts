@@ -141,7 +141,7 @@ test('a licence that must be accepted is shown before the first byte; a no leave
   await settle();
   emit('acceptLicence');
   await settle();
-  expect(engine.open).toHaveBeenCalledWith(expect.objectContaining({ kind: 'hub' }), 'auto', expect.anything());
+  expect(engine.open).toHaveBeenCalledWith(expect.objectContaining({ kind: 'hub' }), { backend: 'auto' }, expect.anything());
 });
 
 test('a licence is not asked for again where some of the model is kept', async () => {
@@ -149,7 +149,7 @@ test('a licence is not asked for again where some of the model is kept', async (
   engine.stored.mockResolvedValue([{ url: KEY } as StoredModel]);
   emit('openAddress', KEY);
   await settle();
-  expect(engine.open).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'hub' }), 'auto', expect.anything());
+  expect(engine.open).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'hub' }), { backend: 'auto' }, expect.anything());
 });
 
 test('a paused download is no error, and goes on or is given up', async () => {

@@ -9,7 +9,7 @@ const SOURCE: ModelSource = { kind: 'address', name: 'model', urls: ['https://ex
 const INFO = {
   name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
   bytesPerToken: 1, memoryBytes: 1,
-  backend: 'cpu', adapter: '', reason: 'asked for',
+  backend: 'cpu', adapter: '', activations: 'f32', reason: 'asked for',
 } as const;
 
 /** A model that counts up to `words`, one in each turn of the event loop. */
@@ -50,7 +50,7 @@ test('opening receives the bytes, then loads them, and says how far it is', asyn
     options?.onProgress?.({ done: 100, total: 100 });
     return countingModel(1);
   });
-  const model = await session.open(SOURCE, 'auto', ({ step }) => steps.push(step));
+  const model = await session.open(SOURCE, { backend: 'auto' }, ({ step }) => steps.push(step));
   expect(model).toEqual({ url: SOURCE.kind === 'address' ? SOURCE.urls[0] : '', name: 'model', info: INFO });
   expect([...new Set(steps)]).toEqual(['receive', 'load']);
   expect(await session.stored()).toMatchObject([{ url: model.url, name: 'model', bytes: 100, stored: 100, complete: true, verification: 'received' }]);
@@ -60,19 +60,19 @@ test.each([['architecture', 0], ['truncated', 0], ['tensor', 0], ['gpu', 2], ['o
   'after the engine fails with %s, %i rows stay in the store',
   async (code, expected) => {
     const { session, rows } = await sessionWith(() => Promise.reject(engineError(code)));
-    await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code, detail: `engine says ${code}` });
+    await expect(session.open(SOURCE, { backend: 'auto' }, quiet)).rejects.toMatchObject({ code, detail: `engine says ${code}` });
     expect(await rows()).toBe(expected);
   },
 );
 
 test('an engine that does not start is said so', async () => {
   const { session } = await sessionWith(async () => countingModel(1), () => Promise.reject(new Error('no wasm')));
-  await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code: 'engine-start', detail: 'Error: no wasm' });
+  await expect(session.open(SOURCE, { backend: 'auto' }, quiet)).rejects.toMatchObject({ code: 'engine-start', detail: 'Error: no wasm' });
 });
 
 test('a stop is heard between tokens', async () => {
   const { session } = await sessionWith(async () => countingModel(100_000));
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
   let tokens = 0;
   const running = session.generate([{ role: 'user', content: 'count' }], {}, () => (tokens += 1));
   await expect(session.generate([], {}, quiet)).rejects.toMatchObject({ code: 'busy' });
@@ -90,7 +90,7 @@ test('a model without a chat template continues the text', async () => {
     return plain(prompt, options);
   };
   const { session } = await sessionWith(async () => model);
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
   const events: GenerateEvent[] = [];
   await session.generate([{ role: 'user', content: 'one' }, { role: 'assistant', content: 'two' }, { role: 'user', content: 'three' }], {}, (e) => events.push(e));
   expect(model.prompts).toEqual(['one\ntwo\nthree']);
@@ -107,7 +107,7 @@ test('a load that is given up ends at its next read, and what was downloaded is 
       await new Promise((resolve) => setImmediate(resolve));
     }
   });
-  await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code: 'paused' });
+  await expect(session.open(SOURCE, { backend: 'auto' }, quiet)).rejects.toMatchObject({ code: 'paused' });
   expect(reads).toBeLessThan(6);
   expect(await rows()).toBe(2);
   expect(await session.stored()).toMatchObject([{ complete: true }]);
@@ -115,7 +115,7 @@ test('a load that is given up ends at its next read, and what was downloaded is 
 
 test('a download that is cancelled leaves nothing behind', async () => {
   const { session, rows } = await sessionWith(async () => countingModel(1));
-  const opening = session.open(SOURCE, 'auto', () => void session.endOpening('discard'));
+  const opening = session.open(SOURCE, { backend: 'auto' }, () => void session.endOpening('discard'));
   await expect(opening).rejects.toMatchObject({ code: 'discarded' });
   expect(await rows()).toBe(0);
 });
@@ -124,13 +124,13 @@ test('opening another model gives up the first and frees the one before', async 
   const models = [countingModel(1), countingModel(1)];
   const { session, rows } = await sessionWith(async () => models.shift() as EngineModel);
   const [first] = models;
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
   vi.stubGlobal('fetch', (_: string, { signal }: RequestInit) =>
     new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error))));
-  const slow = session.open({ kind: 'address', name: 'slow', urls: ['https://example.org/slow.gguf'] }, 'auto', quiet);
+  const slow = session.open({ kind: 'address', name: 'slow', urls: ['https://example.org/slow.gguf'] }, { backend: 'auto' }, quiet);
   const outcome = expect(slow).rejects.toMatchObject({ code: 'cancelled' });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
   await outcome;
   expect(first?.free).toHaveBeenCalledOnce();
   expect(await rows()).toBe(2);

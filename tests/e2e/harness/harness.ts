@@ -11,8 +11,10 @@ const engine = new EngineClient();
 const weights = wrap<WeightsWorker>(new Worker(new URL('./weights.worker.ts', import.meta.url), { type: 'module' }));
 
 export const harness = {
-  async open(url: string, backend: Backend): Promise<ModelInfo> {
-    const { info } = await engine.open({ kind: 'address', name: 'model', urls: [new URL(url, location.href).href] }, backend, () => undefined);
+  /** Opens a model as exactly as it runs, unless 8-bit activations are asked for. */
+  async open(url: string, backend: Backend, activations: 'f32' | 'q8' = 'f32'): Promise<ModelInfo> {
+    const urls = [new URL(url, location.href).href];
+    const { info } = await engine.open({ kind: 'address', name: 'model', urls }, { backend, activations }, () => undefined);
     return info;
   },
   /** Opens a model and answers with it, all under one signal that aborts at `when`; tells how it ended and how long the end took. */
@@ -28,7 +30,7 @@ export const harness = {
     try {
       const urls = [new URL(url, location.href).href];
       const opening = ({ step, done }: { step: string; done: number }) => done > 0 && abort(step === 'load' ? 'load' : 'download');
-      await engine.open({ kind: 'address', name: 'model', urls }, 'cpu', opening, control.signal);
+      await engine.open({ kind: 'address', name: 'model', urls }, { backend: 'cpu' }, opening, control.signal);
       const prompt = new Uint32Array(4000).fill(5);
       await engine.generate(when === 'prefill' ? prompt : prompt.slice(0, 8), { maxTokens: 4000, ignoreEos: true }, (event) => {
         if (event.type === 'prefill' && event.done < event.total) abort('prefill');

@@ -6,7 +6,7 @@ import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import type {
-  Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
+  DeviceOptions, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -24,8 +24,8 @@ export class EngineClient implements EngineWorker {
   }
 
   /** `signal` ends the download, keeping what has arrived, and the load. */
-  open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void, signal?: AbortSignal): Promise<OpenModel> {
-    return this.#ending(signal, () => this.endOpening('pause'), () => this.#remote.open(source, backend, proxy(onProgress)));
+  open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void, signal?: AbortSignal): Promise<OpenModel> {
+    return this.#ending(signal, () => this.endOpening('pause'), () => this.#remote.open(source, device, proxy(onProgress)));
   }
 
   endOpening(how: 'pause' | 'discard'): Promise<void> {

@@ -10,6 +10,9 @@ export type { ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptio
 
 export type Backend = NonNullable<LoadOptions['backend']>;
 
+/** Where and how a model is to run. */
+export type DeviceOptions = Pick<LoadOptions, 'backend' | 'activations'>;
+
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
 /** A model that is open: its key in the store, and what the engine says. */
@@ -46,7 +49,7 @@ export interface StoredModel {
 
 /** The worker's calls. Every rejection is a `FailureReport`. */
 export interface EngineWorker {
-  open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
+  open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening(how: 'pause' | 'discard'): Promise<void>;
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void>;

@@ -9,7 +9,7 @@ import type { ModelStore } from '../weights/model-store';
 import { reading } from '../weights/neighbours';
 import { storedFiles } from '../weights/stored-file';
 import { Generation } from './generation';
-import type { Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress } from './protocol';
+import type { DeviceOptions, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress } from './protocol';
 import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from './wasm-engine';
 
@@ -42,7 +42,7 @@ export class Session extends StoredModels implements EngineWorker {
     store.catch(() => undefined);
   }
 
-  async open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
+  async open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
     this.#opening.abort();
     const { signal } = (this.#opening = new AbortController());
     await this.stop();
@@ -51,7 +51,7 @@ export class Session extends StoredModels implements EngineWorker {
     await this.#start();
     const store = await this.store;
     const record = await this.#acquire(store, source, signal, onProgress);
-    const model = await this.#load(store, record, backend, signal, onProgress);
+    const model = await this.#load(store, record, device, signal, onProgress);
     if (signal.aborted) {
       model.free();
       throw toFailure(signal.reason);
@@ -121,12 +121,12 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async #load(
-    store: ModelStore, record: ModelRecord, backend: Backend, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+    store: ModelStore, record: ModelRecord, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
   ): Promise<EngineModel> {
     try {
       return await reading(record.url, async () =>
         this.engine.loadModel(await storedFiles(store, record, signal), {
-          backend,
+          ...device,
           onProgress: (progress) => onProgress({ step: 'load', ...progress }),
         }));
     } catch (thrown) {

@@ -33,7 +33,7 @@ async function reporting<Event, T>(callback: (event: Event) => void, call: (repo
 }
 
 const calls: EngineWorker = {
-  open: (source, backend, onProgress) => reporting(onProgress, (report) => session.open(source, backend, report)),
+  open: (source, device, onProgress) => reporting(onProgress, (report) => session.open(source, device, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
   stop: () => reported(session.stop()),
   endOpening: (how) => reported(session.endOpening(how)),
