@@ -37,7 +37,7 @@ fn clean(bits: u32) -> u32 {
     if magnitude > INFINITY {
         return SIGN | LARGEST;
     }
-    return select(bits & SIGN | min(magnitude, LARGEST), 0u, magnitude < SMALLEST);
+    return select((bits & SIGN) | min(magnitude, LARGEST), 0u, magnitude < SMALLEST);
 }
 
 fn cleaned(value: f32) -> f32 {
@@ -100,7 +100,7 @@ fn product(a: u32, b: u32) -> vec2<u32> {
     let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
     let other_middle = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
     let high = (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other_middle >> 16u);
-    return vec2(other_middle << 16u | (low & 0xffffu), high);
+    return vec2((other_middle << 16u) | (low & 0xffffu), high);
 }
 
 // sum * fraction / 2^32, rounded down, or up.
