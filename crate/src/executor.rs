@@ -13,7 +13,7 @@ use crate::sampler::Sampler;
 pub enum Activations {
     /// As it is: exact.
     F32,
-    /// Rounded to 8 bits, each 16 values with a scale of their own, and multiplied in integers.
+    /// Rounded to 8 bits and multiplied in integers; each 16 values have a scale of their own on a GPU, each 32 on the CPU.
     Q8,
 }
 

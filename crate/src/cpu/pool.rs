@@ -37,28 +37,33 @@ mod single {
 #[cfg(not(target_arch = "wasm32"))]
 mod native {
     use std::cell::UnsafeCell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
     use std::thread::JoinHandle;
 
-    /// Looks at a changed counter before a thread sleeps: some microseconds.
+    /// Looks for work before a thread sleeps: some microseconds.
     const LOOKS: usize = 4000;
 
     type Work = *const (dyn Fn(usize) + Sync);
 
     struct Inner {
-        /// How many rounds have begun.
-        round: AtomicUsize,
-        /// Threads that have not finished this round.
-        busy: AtomicUsize,
-        /// Some thread's work panicked.
+        /// Parts of a round: as many as threads.
+        parts: usize,
+        /// The round's number, times 2^16, and the next part that nobody has taken. Taking one is a compare-and-swap of both, so
+        /// that a thread that slept through a round cannot take a part of it.
+        next: AtomicU64,
+        /// Parts of this round that are finished.
+        done: AtomicUsize,
+        /// Some part panicked.
         failed: AtomicBool,
         end: AtomicBool,
         work: UnsafeCell<Option<Work>>,
     }
 
-    // SAFETY: `work` is written only while no thread runs a round, before `round` is raised with Release, and read only after
-    // that was seen with Acquire; what it points to is Sync and outlives the round, because `run` waits for its end.
+    // SAFETY: `work` is written only between rounds, before `next` is set with Release, and read only by who has taken a part
+    // with Acquire. A round does not end before all parts are finished, so what was taken can be read; it points to something
+    // Sync that outlives the round, because `run` waits for its end.
     unsafe impl Sync for Inner {}
     // SAFETY: as above.
     unsafe impl Send for Inner {}
@@ -70,79 +75,87 @@ mod native {
     }
 
     impl Pool {
-        /// `threads` in all, the caller among them; fewer where the system gives no more.
+        /// `threads` in all, the caller among them; fewer where the system gives no more. At most 1024.
         pub fn new(threads: usize) -> Self {
+            let parts = threads.clamp(1, 1024);
             let inner = Arc::new(Inner {
-                round: AtomicUsize::new(0),
-                busy: AtomicUsize::new(0),
+                parts,
+                next: AtomicU64::new(parts as u64),
+                done: AtomicUsize::new(parts),
                 failed: AtomicBool::new(false),
                 end: AtomicBool::new(false),
                 work: UnsafeCell::new(None),
             });
             let spawn = |part| {
                 let inner = Arc::clone(&inner);
-                std::thread::Builder::new().name(format!("cpu {part}")).spawn(move || inner.serve(part))
+                std::thread::Builder::new().name(format!("cpu {part}")).spawn(move || inner.serve())
             };
-            let threads = (1..threads.max(1)).map_while(|part| spawn(part).ok()).collect();
+            let threads = (1..parts).map_while(|part| spawn(part).ok()).collect();
             Self { inner, threads }
         }
 
-        /// How many threads there are, the caller's among them.
+        /// Parts of the work, and threads where the system gave all that were asked for.
         pub fn threads(&self) -> usize {
-            self.threads.len() + 1
+            self.inner.parts
         }
 
-        /// Runs `work` with every number below [`Pool::threads`], each on a thread of its own, and waits for all.
+        /// Runs `work` with every number below [`Pool::threads`] and waits for all. Where a thread does not come in time, another
+        /// does its part: on a busy machine nobody waits for one that sleeps.
         ///
         /// # Panics
-        /// Where the work does, after all threads have finished.
+        /// Where the work does, after all parts have ended.
         pub fn run(&mut self, work: &(dyn Fn(usize) + Sync)) {
-            if self.threads.is_empty() {
+            let inner = &*self.inner;
+            if inner.parts == 1 {
                 return work(0);
             }
-            let inner = &*self.inner;
-            // SAFETY: only the lifetime changes. No thread looks at it after this round, whose end is waited for below, also
-            // where the work panics.
-            let work_pointer = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Work>(work) };
+            // SAFETY: only the lifetime changes. Nobody uses it after this round, whose end is waited for below.
+            let work = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Work>(work) };
             // SAFETY: no round runs, so nobody reads it.
-            unsafe { *inner.work.get() = Some(work_pointer) };
-            inner.busy.store(self.threads.len(), Ordering::Relaxed);
-            inner.round.fetch_add(1, Ordering::Release);
+            unsafe { *inner.work.get() = Some(work) };
+            inner.done.store(0, Ordering::Relaxed);
+            let round = (inner.next.load(Ordering::Relaxed) >> 16).wrapping_add(1);
+            inner.next.store(round << 16, Ordering::Release);
             self.threads.iter().for_each(|thread| thread.thread().unpark());
-            let own = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(0)));
+            while inner.take_part() {}
             let mut looks = 0;
-            while inner.busy.load(Ordering::Acquire) > 0 {
+            while inner.done.load(Ordering::Acquire) < inner.parts {
                 looks += 1;
                 if looks < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
             }
-            if let Err(panic) = own {
-                std::panic::resume_unwind(panic);
-            }
-            assert!(!inner.failed.swap(false, Ordering::Relaxed), "a thread of the CPU engine panicked");
+            assert!(!inner.failed.swap(false, Ordering::Relaxed), "a part of the CPU engine's work panicked");
         }
     }
 
     impl Inner {
-        fn serve(&self, part: usize) {
-            let mut seen = 0;
-            loop {
-                let mut looks = 0;
-                while self.round.load(Ordering::Acquire) == seen {
-                    looks += 1;
+        /// Takes a part and does it; false where none is left.
+        fn take_part(&self) -> bool {
+            let free = |next: u64| ((next & 0xffff) < self.parts as u64).then_some(next + 1);
+            let Ok(taken) = self.next.fetch_update(Ordering::Acquire, Ordering::Relaxed, free) else { return false };
+            // SAFETY: this thread has a part of the round, which therefore lasts until `done` is raised below; its work was
+            // written before the round was seen.
+            let work = unsafe { (*self.work.get()).map(|work| &*work) };
+            let part = (taken & 0xffff) as usize;
+            if catch_unwind(AssertUnwindSafe(|| work.map(|work| work(part)))).is_err() {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+            self.done.fetch_add(1, Ordering::Release);
+            true
+        }
+
+        fn serve(&self) {
+            let mut looks = 0;
+            while !self.end.load(Ordering::Acquire) {
+                looks += 1;
+                if self.take_part() {
+                    looks = 0;
+                } else if looks < LOOKS {
+                    std::hint::spin_loop();
+                } else {
                     // A wake-up that comes before the sleep ends it at once, so none is lost.
-                    if looks < LOOKS { std::hint::spin_loop() } else { std::thread::park() }
+                    std::thread::park();
+                    looks = 0;
                 }
-                seen = seen.wrapping_add(1);
-                if self.end.load(Ordering::Acquire) {
-                    return;
-                }
-                // SAFETY: this round's work was written before the round was seen, and stays until `busy` is zero.
-                let work = unsafe { (*self.work.get()).map(|work| &*work) };
-                let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work.map(|work| work(part))));
-                if done.is_err() {
-                    self.failed.store(true, Ordering::Relaxed);
-                }
-                self.busy.fetch_sub(1, Ordering::Release);
             }
         }
     }
@@ -150,7 +163,6 @@ mod native {
     impl Drop for Pool {
         fn drop(&mut self) {
             self.inner.end.store(true, Ordering::Release);
-            self.inner.round.fetch_add(1, Ordering::Release);
             for thread in self.threads.drain(..) {
                 thread.thread().unpark();
                 // It caught its panics.

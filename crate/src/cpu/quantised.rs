@@ -43,15 +43,6 @@ impl ActUnit {
         let four = |i: usize| i32::from_ne_bytes(fours[4 * half + i].map(|q| q as u8));
         [four(0), four(1), four(2), four(3)]
     }
-
-    /// Four quants of one half as pairs of 16-bit integers: the first and third, the second and fourth.
-    #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
-    #[inline(always)]
-    pub fn wide_pairs(&self, half: usize, four: usize) -> (i32, i32) {
-        let (fours, _) = self.wide.as_chunks::<4>();
-        let [a, b, c, d] = fours[4 * half + four].map(|q| q as u16 as u32);
-        ((a | b << 16) as i32, (c | d << 16) as i32)
-    }
 }
 
 /// The activations of a chunk, (columns / 32, T): all tokens of a unit side by side, as a matrix product reads them.

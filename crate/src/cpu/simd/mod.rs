@@ -5,7 +5,7 @@
 //!
 //! Every operation has one result, whatever the instruction set: integers are exact, and floats are added and multiplied one by
 //! one, never fused, because wasm has no fused form. A lane is a row or a channel, never a part of a sum, so that the width of
-//! a vector changes no order of addition. So all implementations of a kernel agree bit for bit with [`portable`]'s.
+//! a vector changes no order of addition. So all implementations of a kernel agree bit for bit with the portable one, which defines the arithmetic.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -13,6 +13,7 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
@@ -174,7 +175,11 @@ impl Isa {
     /// Runs a kernel with these instructions; with the portable ones where this machine lacks them.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Self::Portable => kernel.run(portable::Portable),
+            // A page downloads no kernel twice.
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Portable => wasm::run(kernel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => avx2::run(kernel),
             #[cfg(target_arch = "x86_64")]

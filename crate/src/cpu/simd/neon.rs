@@ -9,6 +9,8 @@ use crate::cpu::quantised::ActUnit;
 #[derive(Debug, Clone, Copy)]
 pub struct Neon(());
 
+/// A function for each kernel: all of them in one would be more than a compiler allots registers well for.
+#[inline(never)]
 pub fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Neon(()))
 }

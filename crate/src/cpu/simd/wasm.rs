@@ -10,6 +10,8 @@ use crate::cpu::quantised::ActUnit;
 #[derive(Debug, Clone, Copy)]
 pub struct Wasm(());
 
+/// A function for each kernel: all of them in one would be more than a compiler allots registers well for.
+#[inline(never)]
 pub fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Wasm(()))
 }
@@ -198,9 +200,9 @@ impl Simd for Wasm {
         // Bytes 0 and 2 of each four lie in the low halves of 16-bit lanes, 1 and 3 in the high ones.
         let mut sum = sum;
         for (i, w) in w.into_iter().enumerate() {
-            let (even, odd) = a.wide_pairs(half, i);
-            sum = i32x4_add(sum, i32x4_dot_i16x8(v128_and(w, u16x8_splat(0xff)), i32x4_splat(even)));
-            sum = i32x4_add(sum, i32x4_dot_i16x8(u16x8_shr(w, 8), i32x4_splat(odd)));
+            let (even, odd) = pairs(a, half, i);
+            sum = i32x4_add(sum, i32x4_dot_i16x8(v128_and(w, u16x8_splat(0xff)), even));
+            sum = i32x4_add(sum, i32x4_dot_i16x8(u16x8_shr(w, 8), odd));
         }
         sum
     }
@@ -210,9 +212,9 @@ impl Simd for Wasm {
     fn dot_signed(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
         let mut sum = sum;
         for (i, w) in w.into_iter().enumerate() {
-            let (even, odd) = a.wide_pairs(half, i);
-            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_shr(i16x8_shl(w, 8), 8), i32x4_splat(even)));
-            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_shr(w, 8), i32x4_splat(odd)));
+            let (even, odd) = pairs(a, half, i);
+            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_shr(i16x8_shl(w, 8), 8), even));
+            sum = i32x4_add(sum, i32x4_dot_i16x8(i16x8_shr(w, 8), odd));
         }
         sum
     }
@@ -221,11 +223,11 @@ impl Simd for Wasm {
     #[inline(always)]
     fn dot<const BITS: u32>(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
         // Exact on every machine: the second factor has at most 7 bits, and no pair of products exceeds 16 bits.
-        let [a0, a1, a2, a3] = a.fours(half);
-        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a0), w[0], sum);
-        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a1), w[1], sum);
-        let sum = i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a2), w[2], sum);
-        i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(a3), w[3], sum)
+        let mut sum = sum;
+        for (i, w) in w.into_iter().enumerate() {
+            sum = i32x4_relaxed_dot_i8x16_i7x16_add(four(a, half, i), w, sum);
+        }
+        sum
     }
 
     #[cfg(target_feature = "relaxed-simd")]
@@ -237,4 +239,21 @@ impl Simd for Wasm {
         let signs = i32x4_shl(self.dot::<2>(self.splat_i(0), sign, a, half), 7);
         self.sub_i(self.dot::<7>(sum, low, a, half), signs)
     }
+}
+
+/// Four quants of one half as 16-bit integers, in every lane: the first and third, the second and fourth.
+#[cfg(not(target_feature = "relaxed-simd"))]
+#[inline(always)]
+fn pairs(a: &ActUnit, half: usize, four: usize) -> (v128, v128) {
+    let four = &a.wide[16 * half + 4 * four..][..4];
+    // SAFETY: both halves of four 16-bit integers.
+    unsafe { (v128_load32_splat(four.as_ptr().cast()), v128_load32_splat(four[2..].as_ptr().cast())) }
+}
+
+/// Four quants of one half, in every lane.
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
+fn four(a: &ActUnit, half: usize, four: usize) -> v128 {
+    // SAFETY: four bytes, cut to this length.
+    unsafe { v128_load32_splat(a.quants[16 * half + 4 * four..][..4].as_ptr().cast()) }
 }

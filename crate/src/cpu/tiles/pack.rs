@@ -48,21 +48,20 @@ fn append(layout: &Layout, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
     }
 }
 
-/// The bits of a unit's quants from bit `from`, `bits` of each.
+/// The bits of a unit's quants from bit `from`, `bits` of each. Four columns at a time: they are one word here and there.
 fn plane(bits: usize, from: usize, unit: usize, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
-    let mask = (1u32 << bits).wrapping_sub(1) as u8;
-    for vector in 0..bits {
-        for row in rows {
-            let quants = &row.quants[32 * unit..][..32];
-            for column in 0..4 {
-                let mut byte = 0;
-                // Each vector shares its bytes among 8 / bits fours of columns; for 4 bits, half a unit apart.
-                for share in 0..8 / bits {
-                    let four = vector + bits * share;
-                    byte |= (quants[4 * four + column] >> from & mask) << (bits * share);
-                }
-                out.push(byte);
-            }
+    const EVERY_BYTE: u32 = 0x0101_0101;
+    let mask = EVERY_BYTE * ((1 << bits) - 1);
+    let start = out.len();
+    out.resize(start + 64 * bits, 0);
+    let (words, _) = out[start..].as_chunks_mut::<4>();
+    for (row, integers) in rows.iter().enumerate() {
+        let (fours, _) = integers.quants[32 * unit..][..32].as_chunks::<4>();
+        for vector in 0..bits {
+            // Each vector shares its bytes among 8 / bits fours of columns.
+            let share = |n: usize| (u32::from_le_bytes(fours[vector + bits * n]) >> from & mask) << (bits * n);
+            let word = (0..8 / bits).fold(0, |word, n| word | share(n));
+            words[ROWS * vector + row] = word.to_le_bytes();
         }
     }
 }
