@@ -8,7 +8,7 @@ mod rust_source;
 use std::path::{Path, PathBuf};
 
 use rust_source::RustSource;
-use web_mamba::gpu::KERNELS;
+use web_mamba::gpu::{KERNELS, SAMPLING_KERNELS};
 use web_mamba::quant::DType;
 
 const MAX_LINES: usize = 400;
@@ -148,6 +148,19 @@ fn every_kernel_is_a_shader_and_a_cpu_function() {
     }
 }
 
+/// The twins of the kernels that sample are the sampler's filters.
+#[test]
+fn every_sampling_kernel_is_a_shader_and_a_filter() {
+    let filters = std::fs::read_to_string(root().join("crate/src/sampler/filters.rs")).unwrap();
+    for kernel in &SAMPLING_KERNELS {
+        let path = format!("crate/src/gpu/shaders/{}.wgsl", kernel.name);
+        let shader = std::fs::read_to_string(root().join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (_, twin) = shader.split_once("Twin: sampler::filters::").unwrap_or_else(|| panic!("{path} names no twin"));
+        let (twin, _) = twin.split_once('.').unwrap();
+        assert!(filters.contains(&format!("pub fn {twin}(")), "sampler/filters.rs has no function {twin}");
+    }
+}
+
 #[test]
 fn every_shader_file_is_used() {
     let table = std::fs::read_to_string(root().join("crate/src/gpu/kernels.rs")).unwrap();
@@ -158,7 +171,7 @@ fn every_shader_file_is_used() {
                 decoder == "half" || DType::all().any(|dtype| dtype.name().to_lowercase() == decoder)
             }
             Some((_, part)) => table.contains(&format!("\"{part}\"")) || table.contains(&format!("/{part}.wgsl\"")),
-            None => KERNELS.iter().any(|kernel| kernel.name == name),
+            None => KERNELS.iter().chain(&SAMPLING_KERNELS).any(|kernel| kernel.name == name),
         };
         assert!(used, "{path} is neither a kernel of the table, nor a type's decoder, nor imported by either");
     }

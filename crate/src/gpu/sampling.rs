@@ -103,9 +103,7 @@ impl GpuSampler {
             usage: wgpu::BufferUsages::STORAGE | written,
         });
 
-        let chunk_len = vocab_size.div_ceil(SAMPLING_CHUNKS);
-        let chunks = vocab_size.div_ceil(chunk_len) as u32;
-        let uniforms = Uniforms::new(gpu, shape, chunk_len, chunks);
+        let uniforms = Uniforms::new(gpu, shape);
         let pipeline = |kernel: &Kernel| {
             let layout = make_layout(device, kernel);
             let pipeline = make_pipeline(device, kernel, &layout, compose_sampling(kernel, invocations));
@@ -122,7 +120,7 @@ impl GpuSampler {
         Some(Self {
             queue: gpu.queue.clone(),
             shape,
-            chunks,
+            chunks: chunks(vocab_size).1,
             maxima: (maxima_pipeline, maxima_group),
             choose,
             steps: (0..steps).map(|step| bind(&SAMPLE_CHOOSE, &layout, step, &buffers)).collect(),
@@ -196,6 +194,12 @@ impl GpuSampler {
     }
 }
 
+/// Tokens of a chunk, as a power of two, and the number of chunks.
+fn chunks(vocab_size: usize) -> (u32, u32) {
+    let len = vocab_size.div_ceil(SAMPLING_CHUNKS).next_power_of_two();
+    (len.trailing_zeros(), vocab_size.div_ceil(len) as u32)
+}
+
 /// The uniform buffers, which bind groups keep.
 struct Uniforms {
     params: wgpu::Buffer,
@@ -205,12 +209,13 @@ struct Uniforms {
 }
 
 impl Uniforms {
-    fn new(gpu: &Gpu, shape: SamplingShape, chunk_len: usize, chunks: u32) -> Self {
+    fn new(gpu: &Gpu, shape: SamplingShape) -> Self {
         let unit = Scale::new(1.0);
+        let (chunk_bits, chunks) = chunks(shape.vocab_size);
         let params = params::Sampling {
             vocab_size: shape.vocab_size as u32,
             stride: shape.stride as u32,
-            chunk_len: chunk_len as u32,
+            chunk_bits,
             chunks,
             rows: shape.rows as u32,
             unit_factor: unit.factor,

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::arithmetic::{HEAVIEST, Scale, clean, cleaned, part, weight};
 use super::filters::{keep_top_k, keep_top_p, likelier};
-use super::prepared::ALL;
 use super::*;
 
 /// Every filter off and temperature 1: the plain distribution.
@@ -248,6 +247,21 @@ fn draws_follow_the_distribution() {
     let counts = histogram(SamplerOptions { temperature: 0.5, ..plain() }, &logits, 20_000);
     let squares = [0.0025, 0.16, 0.0225, 0.09, 0.01].map(|square| square / 0.285);
     assert!(chi_square(&counts, &squares) < LIMIT, "{counts:?}");
+}
+
+#[test]
+fn borders_are_exact() {
+    let token =
+        |options: SamplerOptions, random| choose(&mut Vec::new(), &[0.0; 641], &Prepared::new(&options), random);
+    // The sum of four equal weights, and random numbers at its quarters and just before.
+    for k in 0..4 {
+        let four = SamplerOptions { top_k: 4, ..plain() };
+        assert_eq!(token(four.clone(), k << 30), k);
+        assert_eq!(token(four, (k << 30) + ((1 << 30) - 1)), k);
+    }
+    // Euler: 641 * 6,700,417 = 2^32 + 1, so this fraction of 641 weights is half a unit more than one weight.
+    let just_two = SamplerOptions { top_p: 6_700_417.0 * 2f32.powi(-32), ..plain() };
+    assert_eq!([0, (1 << 31) - 1, 1 << 31, u32::MAX].map(|random| token(just_two.clone(), random)), [0, 0, 1, 1]);
 }
 
 #[test]

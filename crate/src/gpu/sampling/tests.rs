@@ -96,7 +96,7 @@ impl Random {
 
     /// About normal, of deviation 1.
     fn normal(&mut self) -> f32 {
-        (0..12).map(|_| self.unit()).sum::<f32>() - 6.0
+        ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3f32.sqrt()
     }
 }
 
@@ -107,7 +107,7 @@ const KINDS: usize = 10;
 fn make_logits(kind: usize, vocab_size: usize, random: &mut Random) -> Vec<f32> {
     let likely = 1 + random.below(20);
     let constant = random.of(&[0.0, -7.25, 1e30, f32::NAN, f32::NEG_INFINITY, f32::INFINITY]);
-    let mut one = |random: &mut Random| match kind {
+    let one = |random: &mut Random| match kind {
         0 => 3.0 * random.normal(),
         // Peaked.
         1 => random.normal() + if random.below(vocab_size) < likely { 15.0 } else { 0.0 },
@@ -236,6 +236,28 @@ fn other_random_numbers_give_other_tokens() {
     assert!(distinct.len() > 60, "{} distinct tokens of 64", distinct.len());
     let quarters: HashSet<u32> = distinct.iter().map(|id| id / (vocab_size as u32 / 4)).collect();
     assert!(quarters.len() >= 4, "draws come from {quarters:?} of four quarters alone");
+}
+
+/// As the processor's test of this name, whose comments say what the numbers are.
+#[test]
+fn borders_are_exact() {
+    let plain = SamplerOptions { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, ..Default::default() };
+    let four = SamplerOptions { top_k: 4, ..plain.clone() };
+    let just_two = SamplerOptions { top_p: 6_700_417.0 * 2f32.powi(-32), ..plain };
+    let before = |random: u32| random.wrapping_sub(1);
+    for (vocab_size, options, randoms, tokens) in [
+        (641, &four, [1 << 30, 2 << 30, 3 << 30, 0], [1, 2, 3, 0]),
+        (641, &four, [1 << 30, 2 << 30, 3 << 30, 0].map(before), [0, 1, 2, 3]),
+        (5, &four, [1 << 30, 2 << 30, 3 << 30, 0], [1, 2, 3, 0]),
+        (5, &four, [1 << 30, 2 << 30, 3 << 30, 0].map(before), [0, 1, 2, 3]),
+        (641, &just_two, [0, before(1 << 31), 1 << 31, u32::MAX], [0, 0, 1, 1]),
+    ] {
+        let rig = Rig::new(vocab_size, 1, STEPS, 256);
+        rig.write(0, &vec![0.0; vocab_size]);
+        rig.sampler.start(0, &Sampler::new(options.clone()).unwrap());
+        (0..STEPS).for_each(|step| rig.sampler.prepare_step(step, 0, randoms[step]));
+        assert_eq!(rig.run(1), tokens.map(|token| vec![token]), "{vocab_size} tokens, {randoms:?}");
+    }
 }
 
 /// Over many steps the ring comes around, and what falls out of it is penalised no more.

@@ -5,7 +5,7 @@
 struct Params { // twin: params::Sampling
     vocab_size: u32,
     stride: u32, // of a row of logits
-    chunk_len: u32, // tokens of a chunk; the last one may have fewer
+    chunk_bits: u32, // a chunk has 2^chunk_bits tokens, the last one fewer
     chunks: u32, // CHUNKS at the most
     rows: u32,
     unit_factor: f32, // the scale of temperature 1, which the filters see
@@ -37,7 +37,7 @@ fn clean(bits: u32) -> u32 {
     if magnitude > INFINITY {
         return SIGN | LARGEST;
     }
-    return select(bits & SIGN | min(magnitude, LARGEST), 0u, magnitude < SMALLEST);
+    return select((bits & SIGN) | min(magnitude, LARGEST), 0u, magnitude < SMALLEST);
 }
 
 fn cleaned(value: f32) -> f32 {
@@ -100,7 +100,7 @@ fn product(a: u32, b: u32) -> vec2<u32> {
     let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
     let other_middle = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
     let high = (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other_middle >> 16u);
-    return vec2(other_middle << 16u | (low & 0xffffu), high);
+    return vec2((other_middle << 16u) | (low & 0xffffu), high);
 }
 
 // sum * fraction / 2^32, rounded down, or up.
