@@ -20,6 +20,9 @@ use crate::sampler::arithmetic::Scale;
 /// The largest vocabulary that the kernels take: their last histogram is by 20 bits of the id.
 pub const MAX_VOCAB_SIZE: usize = 1 << 20;
 
+/// Invocations of the one workgroup that chooses for a row, at the most.
+const MOST_INVOCATIONS: u32 = 1024;
+
 /// Sizes of what is sampled from and to.
 #[derive(Debug, Clone, Copy)]
 pub struct SamplingShape {
@@ -59,13 +62,12 @@ impl GpuSampler {
     /// `logits` holds (rows, stride) floats, and `tokens` (rows) ids, where each choice leaves its token. Both are bound as
     /// storage.
     pub fn new(gpu: &Gpu, shape: SamplingShape, logits: &wgpu::Buffer, tokens: &wgpu::Buffer) -> Option<Self> {
-        let limits = gpu.device.limits();
-        let enough = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) >= 1024;
         // A large GPU hides with more invocations that a single workgroup waits for memory. Elsewhere they are only more.
-        let invocations = if enough && gpu.discrete() { 1024 } else { SAMPLING_CHUNKS as u32 };
+        let invocations = if gpu.discrete() { MOST_INVOCATIONS } else { SAMPLING_CHUNKS as u32 };
         Self::with_invocations(gpu, shape, logits, tokens, invocations)
     }
 
+    /// `invocations` of a workgroup of `sample_choose`, where the device grants so many.
     fn with_invocations(
         gpu: &Gpu,
         shape: SamplingShape,
@@ -79,6 +81,9 @@ impl GpuSampler {
             return None;
         }
         let device = &gpu.device;
+        let limits = device.limits();
+        let granted = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        let invocations = if invocations <= granted { invocations } else { SAMPLING_CHUNKS as u32 };
         let make = |label, words: usize, usage| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
