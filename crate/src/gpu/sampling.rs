@@ -75,7 +75,8 @@ impl GpuSampler {
         tokens: &wgpu::Buffer,
         invocations: u32,
     ) -> Option<Self> {
-        let SamplingShape { vocab_size, rows, steps, .. } = shape;
+        let SamplingShape { vocab_size, stride, rows, steps } = shape;
+        assert!(rows > 0 && steps > 0 && stride >= vocab_size, "nothing can be sampled in {shape:?}");
         let history_bytes = 4 * (rows * (SAMPLING_HISTORY + vocab_size)) as u64;
         if !(1..=MAX_VOCAB_SIZE).contains(&vocab_size) || history_bytes > gpu.max_binding_bytes {
             return None;

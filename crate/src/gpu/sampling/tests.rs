@@ -293,7 +293,7 @@ fn history_is_kept_over_many_steps() {
 fn shapes_that_the_kernels_do_not_take_are_refused() {
     let rig = Rig::new(4, 1, 1, 256);
     for vocab_size in [0, MAX_VOCAB_SIZE + 1] {
-        let shape = SamplingShape { vocab_size, ..rig.shape };
+        let shape = SamplingShape { vocab_size, stride: vocab_size, ..rig.shape };
         assert!(GpuSampler::new(&rig.gpu, shape, &rig.logits, &rig.tokens).is_none(), "{vocab_size}");
     }
     assert!(GpuSampler::new(&rig.gpu, rig.shape, &rig.logits, &rig.tokens).is_some());
