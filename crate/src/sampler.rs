@@ -162,11 +162,13 @@ impl Sampler {
     }
 
     /// The options in the units of the arithmetic.
+    #[cfg(feature = "gpu")]
     pub(crate) fn prepared(&self) -> &Prepared {
         &self.prepared
     }
 
     /// The tokens that the penalties look at, oldest first: `last_n` at the most.
+    #[cfg(feature = "gpu")]
     pub(crate) fn recent(&self) -> impl ExactSizeIterator<Item = u32> {
         self.recent.iter().copied()
     }

@@ -151,6 +151,19 @@ fn every_kernel_is_a_shader_and_a_cpu_function() {
     }
 }
 
+/// The twins of the kernels that sample are the sampler's filters.
+#[test]
+fn every_sampling_kernel_is_a_shader_and_a_filter() {
+    let filters = std::fs::read_to_string(root().join("crate/src/sampler/filters.rs")).unwrap();
+    for kernel in &SAMPLING_KERNELS {
+        let path = format!("crate/src/gpu/shaders/{}.wgsl", kernel.name);
+        let shader = std::fs::read_to_string(root().join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (_, twin) = shader.split_once("Twin: sampler::filters::").unwrap_or_else(|| panic!("{path} names no twin"));
+        let (twin, _) = twin.split_once('.').unwrap();
+        assert!(filters.contains(&format!("pub fn {twin}(")), "sampler/filters.rs has no function {twin}");
+    }
+}
+
 #[test]
 fn every_shader_file_is_used() {
     let composed: String = ["kernels", "units"]

@@ -12,7 +12,9 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 use unit_shader::{quants_shader, unit_shader};
 use web_mamba::executor::Activations;
-use web_mamba::gpu::{DecodeScan, KERNELS, Kernel, Scan, Team, Tile, Variant, compose};
+use web_mamba::gpu::{
+    DecodeScan, KERNELS, Kernel, SAMPLING_KERNELS, Scan, Team, Tile, Variant, compose, compose_sampling,
+};
 use web_mamba::quant::{DType, UNIT_LEN};
 
 // The default limits of the WebGPU specification.
@@ -42,6 +44,9 @@ fn parse(name: &str, source: &str) -> Module {
 /// Each kernel as composed for every type (one that decodes nothing is the same for all), sizes, activations, and the shapes
 /// that fit default limits.
 fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
+    for kernel in &SAMPLING_KERNELS {
+        check(kernel, kernel.name, &parse(kernel.name, &compose_sampling(kernel, MAX_INVOCATIONS)));
+    }
     for kernel in &KERNELS {
         for dtype in DType::all().filter(|&dtype| kernel.decodes() || dtype == DType::F32) {
             if kernel.name == "matmul_q8" && dtype.block_len() == 1 {
@@ -126,7 +131,7 @@ fn every_shader_is_valid_and_within_default_limits() {
     });
 }
 
-/// Binding 0 `params`, binding 1 `batch`, both uniform; from 2 on the table's inputs, read-only, then its outputs.
+/// Binding 0 `params`, binding 1 `batch` or `step`, both uniform; from 2 on the table's inputs, read-only, then its outputs.
 #[test]
 fn every_shader_binds_what_the_table_says() {
     for_every_shader(|kernel, name, module| {
@@ -138,8 +143,8 @@ fn every_shader_binds_what_the_table_says() {
             assert_eq!(bindings.insert(binding.binding, (global_name, global.space)), None, "{name}: bound twice");
         }
         assert_eq!(bindings.get(&0), Some(&("params", AddressSpace::Uniform)), "{name}");
-        if let Some(batch) = bindings.remove(&1) {
-            assert_eq!(batch, ("batch", AddressSpace::Uniform), "{name}");
+        if let Some((second, space)) = bindings.remove(&1) {
+            assert!(["batch", "step"].contains(&second) && space == AddressSpace::Uniform, "{name}: {second}");
         }
         bindings.remove(&0);
         let (reads, writes) = (StorageAccess::LOAD, StorageAccess::LOAD | StorageAccess::STORE);
@@ -171,9 +176,12 @@ fn twin_fields(name: &str, params: &str, twin: &str) -> Vec<(String, &'static st
 fn uniform_structs_are_their_twins() {
     let params = read("params.rs");
     for_every_shader(|kernel, name, module| {
-        // What the matrix products share stands in a file of its own.
-        let file = if kernel.name.starts_with("matmul") { "parts/matmul_params" } else { kernel.name };
-        let source = read(&format!("shaders/{file}.wgsl"));
+        // What several kernels share stands in a file of its own.
+        let source = match SAMPLING_KERNELS.iter().any(|other| other.name == kernel.name) {
+            true => compose_sampling(kernel, MAX_INVOCATIONS),
+            false if kernel.name.starts_with("matmul") => read("shaders/parts/matmul_params.wgsl"),
+            false => read(&format!("shaders/{}.wgsl", kernel.name)),
+        };
         let mut structs = 0;
         for (struct_name, twin) in source.lines().filter_map(|line| {
             let (struct_name, comment) = line.strip_prefix("struct ")?.split_once(" {")?;
@@ -200,14 +208,20 @@ fn uniform_structs_are_their_twins() {
     });
 }
 
+/// Every kernel, and how its header names the function that it is held to.
+fn twins() -> impl Iterator<Item = (&'static Kernel, &'static str)> {
+    let of_plans = KERNELS.iter().map(|kernel| (kernel, "Twin: cpu::kernels::"));
+    of_plans.chain(SAMPLING_KERNELS.iter().map(|kernel| (kernel, "Twin: sampler::")))
+}
+
 #[test]
 fn every_shader_file_says_what_it_computes() {
-    for kernel in &KERNELS {
+    for (kernel, twins) in twins() {
         let source = read(&format!("shaders/{}.wgsl", kernel.name));
         let header: Vec<_> = source.lines().take_while(|line| line.starts_with("// ")).collect();
         let header = header.join(" ");
         // The formula; the grid; the function that the kernel is held to.
-        for part in ["=", "Grid: (", "Twin: cpu::kernels::"] {
+        for part in ["=", "Grid: (", twins] {
             assert!(header.contains(part), "the header of {}.wgsl has no `{part}`", kernel.name);
         }
     }

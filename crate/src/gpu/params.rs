@@ -119,7 +119,7 @@ pub struct SelectiveScan {
 pub struct Sampling {
     pub vocab_size: u32,
     pub stride: u32,
-    pub chunk_len: u32,
+    pub chunk_bits: u32,
     pub chunks: u32,
     pub rows: u32,
     pub unit_factor: f32,

@@ -20,6 +20,9 @@ use crate::sampler::arithmetic::Scale;
 /// The largest vocabulary that the kernels take: their last histogram is by 20 bits of the id.
 pub const MAX_VOCAB_SIZE: usize = 1 << 20;
 
+/// Invocations of the one workgroup that chooses for a row, at the most.
+const MOST_INVOCATIONS: u32 = 1024;
+
 /// Sizes of what is sampled from and to.
 #[derive(Debug, Clone, Copy)]
 pub struct SamplingShape {
@@ -60,13 +63,12 @@ impl GpuSampler {
     /// `logits` holds (rows, stride) floats, and `tokens` (rows) ids, where each choice leaves its token. Both are bound as
     /// storage.
     pub fn new(gpu: &Gpu, shape: SamplingShape, logits: &wgpu::Buffer, tokens: &wgpu::Buffer) -> Option<Self> {
-        let limits = gpu.device.limits();
-        let enough = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) >= 1024;
         // A large GPU hides with more invocations that a single workgroup waits for memory. Elsewhere they are only more.
-        let invocations = if enough && gpu.discrete() { 1024 } else { SAMPLING_CHUNKS as u32 };
+        let invocations = if gpu.discrete() { MOST_INVOCATIONS } else { SAMPLING_CHUNKS as u32 };
         Self::with_invocations(gpu, shape, logits, tokens, invocations)
     }
 
+    /// `invocations` of a workgroup of `sample_choose`, where the device grants so many.
     fn with_invocations(
         gpu: &Gpu,
         shape: SamplingShape,
@@ -74,12 +76,16 @@ impl GpuSampler {
         tokens: &wgpu::Buffer,
         invocations: u32,
     ) -> Option<Self> {
-        let SamplingShape { vocab_size, rows, steps, .. } = shape;
+        let SamplingShape { vocab_size, stride, rows, steps } = shape;
+        assert!(rows > 0 && steps > 0 && stride >= vocab_size, "nothing can be sampled in {shape:?}");
         let history_bytes = 4 * (rows * (SAMPLING_HISTORY + vocab_size)) as u64;
         if !(1..=MAX_VOCAB_SIZE).contains(&vocab_size) || history_bytes > gpu.max_binding_bytes {
             return None;
         }
         let device = &gpu.device;
+        let limits = device.limits();
+        let granted = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        let invocations = if invocations <= granted { invocations } else { SAMPLING_CHUNKS as u32 };
         let make = |label, words: usize, usage| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -104,9 +110,7 @@ impl GpuSampler {
             usage: wgpu::BufferUsages::STORAGE | written,
         });
 
-        let chunk_len = vocab_size.div_ceil(SAMPLING_CHUNKS);
-        let chunks = vocab_size.div_ceil(chunk_len) as u32;
-        let uniforms = Uniforms::new(gpu, shape, chunk_len, chunks);
+        let uniforms = Uniforms::new(gpu, shape);
         let pipeline = |kernel: &Kernel| {
             let layout = make_layout(device, kernel);
             let pipeline = make_pipeline(device, kernel, &layout, &compose_sampling(kernel, invocations));
@@ -123,7 +127,7 @@ impl GpuSampler {
         Some(Self {
             queue: gpu.queue.clone(),
             shape,
-            chunks,
+            chunks: chunks(vocab_size).1,
             maxima: (maxima_pipeline, maxima_group),
             choose,
             steps: (0..steps).map(|step| bind(&SAMPLE_CHOOSE, &layout, step, &buffers)).collect(),
@@ -197,6 +201,12 @@ impl GpuSampler {
     }
 }
 
+/// Tokens of a chunk, as a power of two, and the number of chunks.
+fn chunks(vocab_size: usize) -> (u32, u32) {
+    let len = vocab_size.div_ceil(SAMPLING_CHUNKS).next_power_of_two();
+    (len.trailing_zeros(), vocab_size.div_ceil(len) as u32)
+}
+
 /// The uniform buffers, which bind groups keep.
 struct Uniforms {
     params: wgpu::Buffer,
@@ -206,12 +216,13 @@ struct Uniforms {
 }
 
 impl Uniforms {
-    fn new(gpu: &Gpu, shape: SamplingShape, chunk_len: usize, chunks: u32) -> Self {
+    fn new(gpu: &Gpu, shape: SamplingShape) -> Self {
         let unit = Scale::new(1.0);
+        let (chunk_bits, chunks) = chunks(shape.vocab_size);
         let params = params::Sampling {
             vocab_size: shape.vocab_size as u32,
             stride: shape.stride as u32,
-            chunk_len: chunk_len as u32,
+            chunk_bits,
             chunks,
             rows: shape.rows as u32,
             unit_factor: unit.factor,

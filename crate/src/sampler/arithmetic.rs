@@ -107,7 +107,7 @@ pub fn weight(distance: u32) -> u32 {
 
 /// `a * f / 2^16`, rounded down, for `f < 2^16`.
 fn times_fraction(a: u32, f: u32) -> u32 {
-    (u64::from(a) * u64::from(f) >> 16) as u32
+    ((u64::from(a) * u64::from(f)) >> 16) as u32
 }
 
 /// `sum * fraction / 2^32`, rounded down, and whether that was exact. `sum` is of 2^20 weights at the most.

@@ -124,15 +124,15 @@ pub fn keep_min_p(candidates: &mut Vec<Candidate>, distance: u32) {
 pub fn draw(candidates: &mut [Candidate], temperature: &Scale, random: u32) -> u32 {
     candidates.sort_unstable_by_key(|candidate| candidate.token);
     let highest = highest_logit(candidates);
-    let weight = |candidate: &Candidate| u64::from(weight(temperature.distance(highest, candidate.logit)));
-    let (target, _) = part(candidates.iter().map(weight).sum(), random);
+    let weights: Vec<u32> = candidates.iter().map(|c| weight(temperature.distance(highest, c.logit))).collect();
+    let (target, _) = part(weights.iter().map(|&weight| u64::from(weight)).sum(), random);
     let mut reached = 0;
-    let drawn = candidates.iter().find(|candidate| {
-        reached += weight(candidate);
+    let drawn = candidates.iter().zip(weights).find(|&(_, weight)| {
+        reached += u64::from(weight);
         // Strictly, so that a token of no weight is never drawn. The target is below the sum.
         reached > target
     });
-    drawn.map_or(0, |candidate| candidate.token)
+    drawn.map_or(0, |(candidate, _)| candidate.token)
 }
 
 fn highest_logit(candidates: &[Candidate]) -> f32 {

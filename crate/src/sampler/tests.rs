@@ -250,6 +250,21 @@ fn draws_follow_the_distribution() {
 }
 
 #[test]
+fn borders_are_exact() {
+    let token =
+        |options: SamplerOptions, random| choose(&mut Vec::new(), &[0.0; 641], &Prepared::new(&options), random);
+    // The sum of four equal weights, and random numbers at its quarters and just before.
+    for k in 0..4 {
+        let four = SamplerOptions { top_k: 4, ..plain() };
+        assert_eq!(token(four.clone(), k << 30), k);
+        assert_eq!(token(four, (k << 30) + ((1 << 30) - 1)), k);
+    }
+    // Euler: 641 * 6,700,417 = 2^32 + 1, so this fraction of 641 weights is half a unit more than one weight.
+    let just_two = SamplerOptions { top_p: 6_700_417.0 * 2f32.powi(-32), ..plain() };
+    assert_eq!([0, (1 << 31) - 1, 1 << 31, u32::MAX].map(|random| token(just_two.clone(), random)), [0, 0, 1, 1]);
+}
+
+#[test]
 fn a_seed_gives_the_same_tokens_everywhere() {
     let logits: Vec<f32> = (0..1000u32).map(|token| (token * 7919 % 1000) as f32 / 125.0).collect();
     let tokens = |seed| -> Vec<u32> {

@@ -96,7 +96,7 @@ impl Random {
 
     /// About normal, of deviation 1.
     fn normal(&mut self) -> f32 {
-        (0..12).map(|_| self.unit()).sum::<f32>() - 6.0
+        ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3f32.sqrt()
     }
 }
 
@@ -238,27 +238,54 @@ fn other_random_numbers_give_other_tokens() {
     assert!(quarters.len() >= 4, "draws come from {quarters:?} of four quarters alone");
 }
 
-/// Over many steps the ring comes around, and what falls out of it is penalised no more.
+/// As the processor's test of this name, whose comments say what the numbers are.
+#[test]
+fn borders_are_exact() {
+    let plain = SamplerOptions { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, ..Default::default() };
+    let four = SamplerOptions { top_k: 4, ..plain.clone() };
+    let just_two = SamplerOptions { top_p: 6_700_417.0 * 2f32.powi(-32), ..plain };
+    let before = |random: u32| random.wrapping_sub(1);
+    for (vocab_size, options, randoms, tokens) in [
+        (641, &four, [1 << 30, 2 << 30, 3 << 30, 0], [1, 2, 3, 0]),
+        (641, &four, [1 << 30, 2 << 30, 3 << 30, 0].map(before), [0, 1, 2, 3]),
+        (5, &four, [1 << 30, 2 << 30, 3 << 30, 0], [1, 2, 3, 0]),
+        (5, &four, [1 << 30, 2 << 30, 3 << 30, 0].map(before), [0, 1, 2, 3]),
+        (641, &just_two, [0, before(1 << 31), 1 << 31, u32::MAX], [0, 0, 1, 1]),
+    ] {
+        let rig = Rig::new(vocab_size, 1, STEPS, 256);
+        rig.write(0, &vec![0.0; vocab_size]);
+        rig.sampler.start(0, &Sampler::new(options.clone()).unwrap());
+        (0..STEPS).for_each(|step| rig.sampler.prepare_step(step, 0, randoms[step]));
+        assert_eq!(rig.run(1), tokens.map(|token| vec![token]), "{vocab_size} tokens, {randoms:?}");
+    }
+}
+
+/// Over many steps the ring comes around, and what falls out of it is penalised no more. What is not in the vocabulary falls
+/// out of the first row without a trace in the second.
 #[test]
 fn history_is_kept_over_many_steps() {
     let (vocab_size, steps) = (50, 200);
-    let rig = Rig::new(vocab_size, 1, steps, 256);
+    let rig = Rig::new(vocab_size, 2, steps, 256);
     let logits = make_logits(0, vocab_size, &mut Random(3));
-    rig.write(0, &logits);
-    for last_n in [1, 7, 150, 400] {
-        let options = SamplerOptions { presence_penalty: 2.0, penalty_last_n: last_n, seed: 5, ..Default::default() };
-        let mut sampler = Sampler::new(options).unwrap();
-        (0..20).for_each(|token| sampler.accept(token));
-        rig.sampler.start(0, &sampler);
-        let mut expected = Vec::new();
-        for step in 0..steps {
-            rig.sampler.prepare_step(step, 0, sampler.clone().next_random());
-            let token = sampler.sample(&mut logits.clone());
-            sampler.accept(token);
-            expected.push(vec![token]);
+    (0..2).for_each(|row| rig.write(row, &logits));
+    for penalty_last_n in [1, 7, 20, 150, 400] {
+        let mut expected = vec![vec![0; 2]; steps];
+        for row in 0..2 {
+            let seed = row as u64;
+            let penalties = SamplerOptions { frequency_penalty: 0.3, presence_penalty: 2.0, ..Default::default() };
+            let options = SamplerOptions { penalty_last_n, seed, ..penalties };
+            let mut sampler = Sampler::new(options).unwrap();
+            (45..65).for_each(|token| sampler.accept(token));
+            rig.sampler.start(row, &sampler);
+            for (step, expected) in expected.iter_mut().enumerate() {
+                rig.sampler.prepare_step(step, row, sampler.clone().next_random());
+                expected[row] = sampler.sample(&mut logits.clone());
+                sampler.accept(expected[row]);
+            }
         }
-        assert_eq!(rig.run(1), expected, "the last {last_n}");
-        assert!(expected.iter().collect::<HashSet<_>>().len() > 3, "penalties change no choice: {expected:?}");
+        assert_eq!(rig.run(2), expected, "the last {penalty_last_n}");
+        let distinct: HashSet<u32> = expected.iter().flatten().copied().collect();
+        assert!(distinct.len() > 3, "penalties change no choice: {distinct:?}");
     }
 }
 
@@ -266,7 +293,7 @@ fn history_is_kept_over_many_steps() {
 fn shapes_that_the_kernels_do_not_take_are_refused() {
     let rig = Rig::new(4, 1, 1, 256);
     for vocab_size in [0, MAX_VOCAB_SIZE + 1] {
-        let shape = SamplingShape { vocab_size, ..rig.shape };
+        let shape = SamplingShape { vocab_size, stride: vocab_size, ..rig.shape };
         assert!(GpuSampler::new(&rig.gpu, shape, &rig.logits, &rig.tokens).is_none(), "{vocab_size}");
     }
     assert!(GpuSampler::new(&rig.gpu, rig.shape, &rig.logits, &rig.tokens).is_some());

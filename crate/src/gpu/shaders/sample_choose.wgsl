@@ -67,13 +67,14 @@ fn list_near(reach: u32, greatest: u32, local: u32) -> u32 {
         atomicStore(&few_count, 0u);
     }
     workgroupBarrier();
-    let positions = atomicLoad(&near_count) * params.chunk_len;
+    let positions = atomicLoad(&near_count) << params.chunk_bits;
     for (var first = local; first < positions; first += 4u * INVOCATIONS) {
         // Four are read before the first is looked at: a single workgroup mostly waits for memory.
         let at = first + vec4(0u, 1u, 2u, 3u) * INVOCATIONS;
-        let chunk = min(at / params.chunk_len, vec4(CHUNKS - 1u));
+        let chunk = min(at >> vec4(params.chunk_bits), vec4(CHUNKS - 1u));
         let chunks = vec4(near_chunks[chunk.x], near_chunks[chunk.y], near_chunks[chunk.z], near_chunks[chunk.w]);
-        let four = chunks * params.chunk_len + at % params.chunk_len;
+        let inside = at & vec4((1u << params.chunk_bits) - 1u);
+        let four = (chunks << vec4(params.chunk_bits)) | inside;
         let four_keys = keys_of(select(four, vec4(ALL), at >= vec4(positions)));
         for (var i = 0u; i < 4u; i++) {
             if four_keys[i] >= floor && distance(four_keys[i]) <= reach {

@@ -18,8 +18,8 @@ var<workgroup> lowest_id: atomic<u32>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let row = rows[group.y];
     let counts = group.y * (HISTORY + params.vocab_size) + HISTORY;
-    let first = group.x * params.chunk_len;
-    let end = min(first + params.chunk_len, params.vocab_size);
+    let first = group.x << params.chunk_bits;
+    let end = min(first + (1u << params.chunk_bits), params.vocab_size);
     var best = vec2(0u, 0u);
     for (var id = first + local; id < end; id += 256u) {
         var logit = bitcast<f32>(clean(logits[group.y * params.stride + id]));

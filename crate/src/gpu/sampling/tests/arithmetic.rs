@@ -61,7 +61,7 @@ fn arithmetic_is_alike_to_the_last_bit() {
     const WORDS: usize = 64 * 1024;
     let rig = Rig::new(1, 1, 1, 256);
     let device = &rig.gpu.device;
-    let uniforms = Uniforms::new(&rig.gpu, rig.shape, 1, 1);
+    let uniforms = Uniforms::new(&rig.gpu, rig.shape);
     let wgsl = compose_sampling(&SAMPLE_MAXIMA, 256).split("@group").next().unwrap().to_owned() + ARITHMETIC;
     let layout = make_layout(device, &SAMPLE_MAXIMA);
     let pipeline = make_pipeline(device, &SAMPLE_MAXIMA, &layout, &wgsl);

@@ -5,7 +5,7 @@
 struct Params { // twin: params::Sampling
     vocab_size: u32,
     stride: u32, // of a row of logits
-    chunk_len: u32, // tokens of a chunk; the last one may have fewer
+    chunk_bits: u32, // a chunk has 2^chunk_bits tokens, the last one fewer
     chunks: u32, // CHUNKS at the most
     rows: u32,
     unit_factor: f32, // the scale of temperature 1, which the filters see
