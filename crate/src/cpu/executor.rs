@@ -41,7 +41,7 @@ impl CpuExecutor {
     /// What reading gives; [`Error::OutOfMemory`] where the model exceeds the address space, before anything is read, or
     /// where a tensor finds no room.
     pub async fn load(gguf: &Gguf, config: &Config, weights: &Weights, progress: &mut dyn FnMut(u64)) -> Result<Self> {
-        let needed = Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1).total();
+        let needed = Self::memory_needed(config, weights).total();
         // 4 GiB in wasm; no model exceeds it natively.
         if needed > usize::MAX as u64 {
             return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(usize::MAX as u64) });
@@ -63,6 +63,11 @@ impl CpuExecutor {
             states: vec![State::new(config)],
             current: 0,
         })
+    }
+
+    /// What a model takes here, before anything is loaded.
+    pub fn memory_needed(config: &Config, weights: &Weights) -> Memory {
+        Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1)
     }
 
     /// The plan that it runs.

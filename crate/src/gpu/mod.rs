@@ -1,13 +1,17 @@
 //! The GPU executor: the plan's kernels in WGSL, through wgpu. The only place that knows wgpu.
 
+mod bandwidth;
 mod chunk_tokens;
 mod compare;
 mod device;
 mod drafts;
 mod executor;
 mod kernels;
+mod limits;
 mod params;
 mod pipelines;
+mod profile;
+mod self_test;
 mod shape;
 mod slots;
 mod stages;
@@ -17,8 +21,9 @@ mod units;
 mod weights;
 
 pub use compare::{Difference, first_difference};
-pub use device::{Gpu, GpuOptions};
+pub use device::{Gpu, GpuOptions, Granted};
 pub use executor::GpuExecutor;
 pub use kernels::{KERNELS, Kernel, Variant, compose};
+pub use self_test::self_test;
 pub use shape::{DecodeScan, Scan, Team, Tile};
 pub use units::unit_source;

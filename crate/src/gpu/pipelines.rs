@@ -55,7 +55,7 @@ impl Pipelines {
 
     /// The pipeline of a kernel's variant.
     pub fn get(&mut self, gpu: &Gpu, kernel: &'static Kernel, variant: &Variant) -> wgpu::ComputePipeline {
-        let wgsl = compose(kernel, variant);
+        let wgsl = corrupted(gpu, kernel, compose(kernel, variant));
         if let Some(pipeline) = self.made.get(&wgsl) {
             return pipeline.clone();
         }
@@ -63,6 +63,14 @@ impl Pipelines {
         let pipeline = make_pipeline(gpu, kernel.name, &wgsl, &layout);
         self.made.insert(wgsl, pipeline.clone());
         pipeline
+    }
+}
+
+/// The WGSL, made wrong where a test asks for that; see [`super::GpuOptions`].
+fn corrupted(gpu: &Gpu, kernel: &Kernel, wgsl: String) -> String {
+    match gpu.corrupt {
+        Some([name, right, wrong]) if name == kernel.name => wgsl.replace(right, wrong),
+        _ => wgsl,
     }
 }
 

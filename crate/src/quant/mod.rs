@@ -3,12 +3,10 @@
 mod blocks;
 mod decode;
 mod device;
-#[cfg(not(target_arch = "wasm32"))]
 mod random;
 
 pub use decode::decode_row;
 pub use device::{UNIT_LEN, VECTOR_BYTES, device_row_bytes, to_device_rows};
-#[cfg(not(target_arch = "wasm32"))]
 pub use random::{RandomRows, SplitMix64};
 
 /// A tensor's element type, with ggml's numbering, names and block layouts.

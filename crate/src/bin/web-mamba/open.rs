@@ -35,6 +35,9 @@ pub struct ModelArguments {
     /// Only a GPU whose name contains this.
     #[arg(long)]
     pub adapter: Option<String>,
+    /// Load at once, without testing the GPU's kernels first.
+    #[arg(long)]
+    pub skip_self_test: bool,
     /// Split weights into storage bindings of at most this many bytes.
     #[arg(long, hide = true)]
     pub max_binding_bytes: Option<u64>,
@@ -56,10 +59,19 @@ impl ModelArguments {
     }
 
     pub fn gpu_options(&self) -> GpuOptions {
-        GpuOptions { adapter: self.adapter.clone(), max_binding_bytes: self.max_binding_bytes, ..GpuOptions::default() }
+        GpuOptions {
+            adapter: self.adapter.clone(),
+            max_binding_bytes: self.max_binding_bytes,
+            skip_self_test: self.skip_self_test,
+            ..GpuOptions::default()
+        }
     }
 
     pub fn load(&self) -> Result<Model> {
+        pollster::block_on(Model::load(sources(&self.file)?, &self.options(), &mut |_, _| {}))
+    }
+
+    pub fn options(&self) -> LoadOptions {
         let backend = match self.backend {
             Backend::Auto => BackendChoice::Auto,
             Backend::Cpu => BackendChoice::Cpu,
@@ -67,8 +79,7 @@ impl ModelArguments {
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
         let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
-        let options = LoadOptions { backend, unix_seconds, activations: self.activations(), gpu: self.gpu_options() };
-        pollster::block_on(Model::load(sources(&self.file)?, &options, &mut |_, _| {}))
+        LoadOptions { backend, unix_seconds, activations: self.activations(), gpu: self.gpu_options() }
     }
 }
 
