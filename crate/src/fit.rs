@@ -40,6 +40,10 @@ pub struct Device {
     pub max_buffer: Option<u64>,
     /// A GPU's largest storage binding.
     pub max_binding: Option<u64>,
+    /// Invocations that every subgroup of a GPU has at least; 1 where kernels may not shuffle.
+    pub subgroup: Option<usize>,
+    /// Whether a GPU can use 8-bit activations.
+    pub packed_products: Option<bool>,
     /// On the CPU, the bytes that a program can have: 4 GiB in a page.
     pub memory: Option<u64>,
 }
@@ -137,6 +141,8 @@ impl Header<'_> {
             adapter: "CPU".into(),
             max_buffer: None,
             max_binding: None,
+            subgroup: None,
+            packed_products: None,
             // Natively the address space says nothing.
             memory: u32::try_from(available).is_ok().then_some(available),
         };
@@ -166,6 +172,8 @@ impl Header<'_> {
             adapter: gpu.adapter_name(),
             max_buffer: Some(granted.max_buffer),
             max_binding: Some(granted.max_binding),
+            subgroup: Some(granted.subgroup),
+            packed_products: Some(granted.packed_products),
             memory: None,
         };
         let doubtful = needs.total / DOUBTFUL_PART > granted.max_buffer;

@@ -18,6 +18,8 @@ export interface LoadOptions {
     selfTest?: boolean;
     /** Take only what WebGPU promises everywhere: default limits and no subgroups. For tests and doubtful drivers. */
     onlyPromised?: boolean;
+    /** Choose kernels as if the adapter were software, or were not, whatever it says. For tests. */
+    software?: boolean;
   };
   /** Bytes of weights read, of all. */
   onProgress?: (progress: { done: number; total: number }) => void;
@@ -63,6 +65,10 @@ export interface ModelPlan {
     /** A GPU's largest buffer: evidence of its memory, which no API tells. */
     maxBuffer?: number;
     maxBinding?: number;
+    /** Invocations that every subgroup of a GPU has at least; 1 where kernels may not shuffle. */
+    subgroup?: number;
+    /** Whether a GPU can use 8-bit activations. */
+    packedProducts?: boolean;
     /** What a page's program can have on the CPU. */
     memory?: number;
   };

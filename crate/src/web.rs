@@ -214,15 +214,16 @@ impl<T> Slot<T> {
 struct JsGpuOptions {
     self_test: Option<bool>,
     only_promised: bool,
+    software: Option<bool>,
 }
 
 fn to_load_options(options: &JsLoadOptions) -> Result<LoadOptions, JsValue> {
-    let JsGpuOptions { self_test, only_promised } = optional(options.gpu())?.unwrap_or_default();
+    let JsGpuOptions { self_test, only_promised, software } = optional(options.gpu())?.unwrap_or_default();
     Ok(LoadOptions {
         backend: optional(options.backend())?.unwrap_or(BackendChoice::Auto),
         activations: optional(options.activations())?,
         unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
-        gpu: GpuOptions { skip_self_test: self_test == Some(false), only_promised, ..GpuOptions::default() },
+        gpu: GpuOptions { skip_self_test: self_test == Some(false), only_promised, software, ..GpuOptions::default() },
     })
 }
 

@@ -24,7 +24,7 @@ function setUp(model: string | null = null) {
     on: (name, listener) => listeners.set(name, listener),
     restoreDraft: (text) => (page.draft = text),
   };
-  const address: PageAddress = { base: 'http://page/', backend: 'auto', model };
+  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
   let say: (event: GenerateEvent) => void = () => undefined;

@@ -8,7 +8,7 @@ import { emptyStore, ggufBytes } from './browser';
 const SOURCE: ModelSource = { kind: 'address', name: 'model', urls: ['https://example.org/model.gguf'] };
 const INFO = {
   name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
-  bytesPerToken: 1, memoryBytes: 1,
+  bytesPerToken: 1, memoryBytes: 1, activations: 'f32',
   backend: 'cpu', adapter: '', reason: 'asked for',
 } as const;
 
@@ -28,13 +28,14 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
     },
     logits: async () => new Float32Array(1),
     tokenize: () => new Uint32Array(1),
+    bench: () => Promise.reject(new Error('no bench')),
     free: vi.fn(),
   };
 }
 
 async function sessionWith(loadModel: WasmEngine['loadModel'], start: WasmEngine['start'] = async () => undefined) {
   const { store, rows } = await emptyStore();
-  return { session: new Session({ start, loadModel }, Promise.resolve(store)), rows };
+  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')) }, Promise.resolve(store)), rows };
 }
 
 const engineError = (code: string) => Object.assign(new Error(`engine says ${code}`), { code, remedy: 'engine remedy' });
@@ -50,7 +51,7 @@ test('opening receives the bytes, then loads them, and says how far it is', asyn
     options?.onProgress?.({ done: 100, total: 100 });
     return countingModel(1);
   });
-  const model = await session.open(SOURCE, 'auto', ({ step }) => steps.push(step));
+  const model = await session.open(SOURCE, {}, ({ step }) => steps.push(step));
   expect(model).toEqual({ url: SOURCE.kind === 'address' ? SOURCE.urls[0] : '', name: 'model', info: INFO });
   expect([...new Set(steps)]).toEqual(['receive', 'load']);
   expect(await session.stored()).toEqual([{ url: model.url, name: 'model', bytes: 100 }]);
@@ -60,19 +61,19 @@ test.each([['architecture', 0], ['truncated', 0], ['tensor', 0], ['gpu', 2], ['o
   'after the engine fails with %s, %i rows stay in the store',
   async (code, expected) => {
     const { session, rows } = await sessionWith(() => Promise.reject(engineError(code)));
-    await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code, detail: `engine says ${code}` });
+    await expect(session.open(SOURCE, {}, quiet)).rejects.toMatchObject({ code, detail: `engine says ${code}` });
     expect(await rows()).toBe(expected);
   },
 );
 
 test('an engine that does not start is said so', async () => {
   const { session } = await sessionWith(async () => countingModel(1), () => Promise.reject(new Error('no wasm')));
-  await expect(session.open(SOURCE, 'auto', quiet)).rejects.toMatchObject({ code: 'engine-start', detail: 'Error: no wasm' });
+  await expect(session.open(SOURCE, {}, quiet)).rejects.toMatchObject({ code: 'engine-start', detail: 'Error: no wasm' });
 });
 
 test('a stop is heard between tokens', async () => {
   const { session } = await sessionWith(async () => countingModel(100_000));
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, {}, quiet);
   let tokens = 0;
   const running = session.generate([{ role: 'user', content: 'count' }], {}, () => (tokens += 1));
   await expect(session.generate([], {}, quiet)).rejects.toMatchObject({ code: 'busy' });
@@ -90,7 +91,7 @@ test('a model without a chat template continues the text', async () => {
     return plain(prompt, options);
   };
   const { session } = await sessionWith(async () => model);
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, {}, quiet);
   const events: GenerateEvent[] = [];
   await session.generate([{ role: 'user', content: 'one' }, { role: 'assistant', content: 'two' }, { role: 'user', content: 'three' }], {}, (e) => events.push(e));
   expect(model.prompts).toEqual(['one\ntwo\nthree']);
@@ -101,13 +102,13 @@ test('opening another model gives up the first and frees the one before', async 
   const models = [countingModel(1), countingModel(1)];
   const { session, rows } = await sessionWith(async () => models.shift() as EngineModel);
   const [first] = models;
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, {}, quiet);
   vi.stubGlobal('fetch', (_: string, { signal }: RequestInit) =>
     new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error))));
-  const slow = session.open({ kind: 'address', name: 'slow', urls: ['https://example.org/slow.gguf'] }, 'auto', quiet);
+  const slow = session.open({ kind: 'address', name: 'slow', urls: ['https://example.org/slow.gguf'] }, {}, quiet);
   const outcome = expect(slow).rejects.toMatchObject({ code: 'cancelled' });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  await session.open(SOURCE, 'auto', quiet);
+  await session.open(SOURCE, {}, quiet);
   await outcome;
   expect(first?.free).toHaveBeenCalledOnce();
   expect(await rows()).toBe(2);

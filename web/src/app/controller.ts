@@ -68,7 +68,7 @@ export class Controller {
     if (source.kind !== 'files') this.address.model = param;
     void askToPersist();
     try {
-      const model = await this.engine.open(source, this.address.backend, (progress) => {
+      const model = await this.engine.open(source, this.address.device, (progress) => {
         if (this.#choice === choice) this.#update(() => (this.#status = { kind: 'opening', origin: source.kind, progress }));
       });
       // A newer choice has taken over: its own outcome is the one to show.

@@ -3,7 +3,7 @@ import { proxy, wrap, type Remote } from 'comlink';
 import { failure, toFailure } from '../app/failure';
 import type { ModelSource } from '../weights/model-source';
 import type {
-  Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
+  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -20,8 +20,8 @@ export class EngineClient implements EngineWorker {
     this.#remote = wrap<EngineWorker>(worker);
   }
 
-  open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
-    return this.#answer(this.#remote.open(source, backend, proxy(onProgress)));
+  open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
+    return this.#answer(this.#remote.open(source, device, proxy(onProgress)));
   }
 
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void> {
@@ -46,6 +46,10 @@ export class EngineClient implements EngineWorker {
 
   tokenize(text: string): Promise<Uint32Array> {
     return this.#answer(this.#remote.tokenize(text));
+  }
+
+  bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
+    return this.#answer(this.#remote.bench(options, proxy(onProgress)));
   }
 
   async #answer<T>(call: Promise<T>): Promise<T> {

@@ -1,11 +1,16 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
 import type { ModelSource } from '../weights/model-source';
 import type { Progress } from '../weights/receive';
-import type { ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export type { ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+export type { BenchOptions, BenchReport, ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type Backend = NonNullable<LoadOptions['backend']>;
+
+/** Where and how a model is to run. */
+export type DeviceOptions = Pick<LoadOptions, 'backend' | 'activations' | 'gpu'>;
+
+export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
@@ -30,7 +35,7 @@ export interface StoredModel {
 
 /** The worker's calls. Every rejection is a `FailureReport`. */
 export interface EngineWorker {
-  open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
+  open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void>;
   /** Ends the running answer after its current token. */
   stop(): Promise<void>;
@@ -39,4 +44,6 @@ export interface EngineWorker {
   /** The logits after the last token, from a fresh state. */
   logits(tokens: Uint32Array): Promise<Float32Array>;
   tokenize(text: string): Promise<Uint32Array>;
+  /** Times the open model. */
+  bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport>;
 }

@@ -8,7 +8,7 @@ import type { ModelStore } from '../weights/model-store';
 import { storedFiles } from '../weights/stored-file';
 import { Generation } from './generation';
 import type {
-  Backend, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
+  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
 } from './protocol';
 import type { EngineModel, WasmEngine } from './wasm-engine';
 
@@ -31,7 +31,7 @@ export class Session implements EngineWorker {
     store.catch(() => undefined);
   }
 
-  async open(source: ModelSource, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
+  async open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
     this.#opening.abort();
     const opening = (this.#opening = new AbortController());
     await this.stop();
@@ -40,7 +40,7 @@ export class Session implements EngineWorker {
     await this.#start();
     const store = await this.store;
     const record = await acquire(store, source, (progress) => onProgress({ step: 'receive', ...progress }), opening.signal);
-    const model = await this.#load(store, record, backend, onProgress);
+    const model = await this.#load(store, record, device, onProgress);
     if (opening.signal.aborted) {
       model.free();
       throw failure('cancelled');
@@ -81,6 +81,10 @@ export class Session implements EngineWorker {
     return this.#openModel().tokenize(text);
   }
 
+  async bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
+    return this.#openModel().bench({ ...options, onProgress });
+  }
+
   #openModel(): EngineModel {
     if (!this.#model) throw failure('not-stored');
     return this.#model;
@@ -95,10 +99,10 @@ export class Session implements EngineWorker {
     }
   }
 
-  async #load(store: ModelStore, record: ModelRecord, backend: Backend, onProgress: (progress: OpenProgress) => void): Promise<EngineModel> {
+  async #load(store: ModelStore, record: ModelRecord, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<EngineModel> {
     try {
       return await this.engine.loadModel(storedFiles(store, record, CHUNK_BYTES), {
-        backend,
+        ...device,
         onProgress: (progress) => onProgress({ step: 'load', ...progress }),
       });
     } catch (thrown) {

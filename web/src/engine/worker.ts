@@ -3,12 +3,12 @@ import { expose, releaseProxy, type Remote } from 'comlink';
 import { toFailure } from '../app/failure';
 import { openDatabase } from '../weights/database';
 import { ModelStore } from '../weights/model-store';
-import init, { loadModel } from './pkg/web_mamba.js';
+import init, { loadModel, planModel } from './pkg/web_mamba.js';
 import type { EngineWorker } from './protocol';
 import { Session } from './session';
 import type { WasmEngine } from './wasm-engine';
 
-const engine: WasmEngine = { start: () => init(), loadModel };
+const engine: WasmEngine = { start: () => init(), loadModel, planModel };
 const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)));
 
 /** Comlink would drop the code and remedy of an `Error`, so failures cross as plain reports. */
@@ -33,12 +33,13 @@ async function reporting<Event, T>(callback: (event: Event) => void, call: (repo
 }
 
 const calls: EngineWorker = {
-  open: (source, backend, onProgress) => reporting(onProgress, (report) => session.open(source, backend, report)),
+  open: (source, device, onProgress) => reporting(onProgress, (report) => session.open(source, device, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
   stop: () => reported(session.stop()),
   stored: () => reported(session.stored()),
   remove: (url) => reported(session.remove(url)),
   logits: (tokens) => reported(session.logits(tokens)),
   tokenize: (text) => reported(session.tokenize(text)),
+  bench: (options, onProgress) => reporting(onProgress, (report) => session.bench(options, report)),
 };
 expose(calls);
