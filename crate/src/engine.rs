@@ -236,9 +236,9 @@ impl Loader<'_> {
     async fn gpu(&self, options: &LoadOptions, reason: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         let gpu = crate::gpu::Gpu::open(&options.gpu).await?;
         let activations = gpu.activations(options.activations)?;
-        let self_test = match options.gpu.skip_self_test {
-            true => None,
-            false => {
+        let self_test = match options.gpu.self_test.unwrap_or(!gpu.is_software()) {
+            false => None,
+            true => {
                 let start = Instant::now();
                 crate::gpu::self_test(&gpu, self.config, self.weights, activations).await?;
                 Some(start.elapsed())

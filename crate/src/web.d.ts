@@ -14,7 +14,7 @@ export interface LoadOptions {
   /** How matrix products see their input: `f32` as it is, `q8` in 8 bits. By default what is fastest on this device. */
   activations?: 'f32' | 'q8';
   gpu?: {
-    /** False leaves out the test of the GPU's kernels that loading begins with. */
+    /** Whether loading begins with a test of the GPU's kernels; by default unless the adapter is software. */
     selfTest?: boolean;
     /** Take only what WebGPU promises everywhere: default limits and no subgroups. For tests and doubtful drivers. */
     onlyPromised?: boolean;

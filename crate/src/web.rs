@@ -223,7 +223,7 @@ fn to_load_options(options: &JsLoadOptions) -> Result<LoadOptions, JsValue> {
         backend: optional(options.backend())?.unwrap_or(BackendChoice::Auto),
         activations: optional(options.activations())?,
         unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
-        gpu: GpuOptions { skip_self_test: self_test == Some(false), only_promised, software, ..GpuOptions::default() },
+        gpu: GpuOptions { self_test, only_promised, software, ..GpuOptions::default() },
     })
 }
 

@@ -175,6 +175,8 @@ fn bench_compares_with_the_bandwidth_of_the_gpu() {
         "1",
         "--backend",
         "gpu",
+        "--self-test",
+        "true",
         "--json",
     ]);
     let number = |key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"));

@@ -77,7 +77,7 @@ fn load(backend: BackendChoice, corrupt: Option<[&'static str; 3]>) -> Result<Mo
     let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(&file).unwrap());
     // The name of an adapter makes `auto` take a software one too.
     let name = block_on(Gpu::open(&GpuOptions::default())).unwrap().adapter_name();
-    let gpu = GpuOptions { corrupt, adapter: Some(name), ..GpuOptions::default() };
+    let gpu = GpuOptions { corrupt, adapter: Some(name), self_test: Some(true), ..GpuOptions::default() };
     block_on(Model::load(vec![source], &LoadOptions { backend, gpu, ..LoadOptions::default() }, &mut |_, _| {}))
 }
 

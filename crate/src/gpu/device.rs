@@ -20,8 +20,9 @@ pub struct GpuOptions {
     pub hardware_only: bool,
     /// Take only what WebGPU promises everywhere: its default limits, and no subgroups.
     pub only_promised: bool,
-    /// Trust the adapter: leave out the test of its kernels that loading a model begins with.
-    pub skip_self_test: bool,
+    /// Whether loading a model begins with a test of the adapter's kernels; by default on hardware. A software adapter takes
+    /// seconds to compile them, and has no driver to doubt.
+    pub self_test: Option<bool>,
     /// For tests of the self-test: a kernel, some text of its WGSL, and what is put in its place.
     #[doc(hidden)]
     pub corrupt: Option<[&'static str; 3]>,
@@ -166,6 +167,11 @@ impl Gpu {
             }),
             wanted => Ok(wanted.unwrap_or_else(|| self.best_activations())),
         }
+    }
+
+    /// True where kernels are chosen for a processor that plays the GPU.
+    pub fn is_software(&self) -> bool {
+        self.software
     }
 
     /// What it grants.

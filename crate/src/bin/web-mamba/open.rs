@@ -35,9 +35,9 @@ pub struct ModelArguments {
     /// Only a GPU whose name contains this.
     #[arg(long)]
     pub adapter: Option<String>,
-    /// Load at once, without testing the GPU's kernels first.
+    /// Whether the GPU's kernels are tested before a model is loaded. By default unless the adapter is software.
     #[arg(long)]
-    pub skip_self_test: bool,
+    pub self_test: Option<bool>,
     /// Split weights into storage bindings of at most this many bytes.
     #[arg(long, hide = true)]
     pub max_binding_bytes: Option<u64>,
@@ -62,7 +62,7 @@ impl ModelArguments {
         GpuOptions {
             adapter: self.adapter.clone(),
             max_binding_bytes: self.max_binding_bytes,
-            skip_self_test: self.skip_self_test,
+            self_test: self.self_test,
             ..GpuOptions::default()
         }
     }
