@@ -9,6 +9,7 @@ export default defineConfig({
     // The content security policy allows no `data:` scripts or fonts, and a wasm file should stream.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { input: ['index.html', 'bench.html'] },
   },
   test: { include: ['test/**/*.test.ts'], environment: 'node', testTimeout: 10_000 },
 });

@@ -1,8 +1,10 @@
 //! A loaded model: file, vocabulary and executor together, on the backend that suits.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
@@ -38,7 +40,7 @@ pub struct LoadOptions {
     pub threads: Option<usize>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
-    /// How the GPU is asked for.
+    /// How the GPU is asked for, and whether it is tested first.
     #[cfg(feature = "gpu")]
     pub gpu: crate::gpu::GpuOptions,
 }
@@ -75,6 +77,8 @@ pub struct ModelInfo {
     pub adapter: String,
     /// Why this backend, as a sentence.
     pub reason: String,
+    /// How long the GPU's self-test took; none where it was left out.
+    pub self_test_milliseconds: Option<f64>,
 }
 
 /// A model ready to run.
@@ -100,14 +104,11 @@ impl Model {
         let config = Config::from_metadata(&gguf.metadata)?;
         let weights = Weights::find(&gguf, &config)?;
         // Everything about the file that can fail does so before the long part, the upload.
-        let tokenizer = match gguf.metadata.get("tokenizer.ggml.tokens") {
-            Some(_) => Some(Rc::new(tokenizer(&gguf, options)?)),
-            None => None,
-        };
+        let tokenizer = read_tokenizer(&gguf, options)?.map(Rc::new);
         let loader = Loader { gguf: &gguf, config: &config, weights: &weights };
-        let (executor, reason) = loader.load(options, progress).await?;
-        let info = info(&gguf, &config, &weights, executor.as_ref(), reason);
-        Ok(Self { executor, tokenizer, info, epoch: 0 })
+        let loaded = loader.load(options, progress).await?;
+        let info = info(&gguf, &config, &weights, &loaded);
+        Ok(Self { executor: loaded.executor, tokenizer, info, epoch: 0 })
     }
 
     /// What it is and where it runs.
@@ -170,12 +171,16 @@ impl Model {
     }
 }
 
-fn tokenizer(gguf: &Gguf, options: &LoadOptions) -> Result<Tokenizer> {
+/// A file's vocabulary, where it has one.
+pub(crate) fn read_tokenizer(gguf: &Gguf, options: &LoadOptions) -> Result<Option<Tokenizer>> {
+    if gguf.metadata.get("tokenizer.ggml.tokens").is_none() {
+        return Ok(None);
+    }
     let mut tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
     if let Some(now) = options.unix_seconds {
         tokenizer.set_now(now);
     }
-    Ok(tokenizer)
+    Ok(Some(tokenizer))
 }
 
 struct Loader<'a> {
@@ -186,17 +191,21 @@ struct Loader<'a> {
 
 /// Natively a software adapter is only a slower CPU. A browser shows one only where it was told to, so there it is taken.
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
-fn any_hardware(options: &LoadOptions) -> LoadOptions {
+pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
     let hardware_only = options.gpu.adapter.is_none();
     LoadOptions { gpu: crate::gpu::GpuOptions { hardware_only, ..options.gpu.clone() }, ..options.clone() }
 }
 
 #[cfg(not(all(feature = "gpu", not(target_arch = "wasm32"))))]
-fn any_hardware(options: &LoadOptions) -> LoadOptions {
+pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
     options.clone()
 }
 
-type Loaded = (Box<dyn Executor>, String);
+struct Loaded {
+    executor: Box<dyn Executor>,
+    reason: String,
+    self_test: Option<Duration>,
+}
 
 impl Loader<'_> {
     async fn load(&self, options: &LoadOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
@@ -204,7 +213,12 @@ impl Loader<'_> {
             BackendChoice::Cpu => self.cpu(options, "The CPU was asked for.".into(), progress).await,
             BackendChoice::WebGpu => self.gpu(options, "The GPU was asked for.", progress).await,
             BackendChoice::Auto => match self.gpu(&any_hardware(options), "A GPU is available.", progress).await {
-                Err(error @ (Error::NoGpu { .. } | Error::Gpu { .. } | Error::OutOfMemory { .. })) => {
+                Err(
+                    error @ (Error::NoGpu { .. }
+                    | Error::Gpu { .. }
+                    | Error::SelfTest { .. }
+                    | Error::OutOfMemory { .. }),
+                ) => {
                     let reason = match error {
                         Error::NoGpu { problem } => format!("There is no GPU to use: {problem}."),
                         other => format!("The GPU cannot be used: {other}."),
@@ -231,16 +245,24 @@ impl Loader<'_> {
         let mut executor = CpuExecutor::load(self.gguf, self.config, self.weights, activations, &mut count).await?;
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         executor.set_threads(options.threads.unwrap_or_else(all));
-        Ok((Box::new(executor), reason))
+        Ok(Loaded { executor: Box::new(executor), reason, self_test: None })
     }
 
     #[cfg(feature = "gpu")]
     async fn gpu(&self, options: &LoadOptions, reason: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         let gpu = crate::gpu::Gpu::open(&options.gpu).await?;
+        let activations = gpu.activations(options.activations)?;
+        let self_test = match options.gpu.self_test.unwrap_or(!gpu.is_software()) {
+            false => None,
+            true => {
+                let start = Instant::now();
+                crate::gpu::self_test(&gpu, self.config, self.weights, activations).await?;
+                Some(start.elapsed())
+            }
+        };
         let mut count = self.count(progress);
-        let activations = options.activations.unwrap_or_else(|| gpu.best_activations());
         let load = crate::gpu::GpuExecutor::load(gpu, self.gguf, self.config, self.weights, activations, &mut count);
-        Ok((Box::new(load.await?), reason.into()))
+        Ok(Loaded { executor: Box::new(load.await?), reason: reason.into(), self_test })
     }
 
     #[cfg(not(feature = "gpu"))]
@@ -249,8 +271,8 @@ impl Loader<'_> {
     }
 }
 
-fn info(gguf: &Gguf, config: &Config, weights: &Weights, executor: &dyn Executor, reason: String) -> ModelInfo {
-    let backend = executor.backend();
+fn info(gguf: &Gguf, config: &Config, weights: &Weights, loaded: &Loaded) -> ModelInfo {
+    let backend = loaded.executor.backend();
     let file_name = || gguf.sources().first().map_or("model", |source| source.name()).to_string();
     let name = gguf.metadata.opt_string("general.name").ok().flatten().map_or_else(file_name, String::from);
     ModelInfo {
@@ -267,6 +289,7 @@ fn info(gguf: &Gguf, config: &Config, weights: &Weights, executor: &dyn Executor
         memory_bytes: backend.memory_bytes,
         backend: backend.kind,
         adapter: backend.adapter,
-        reason,
+        reason: loaded.reason.clone(),
+        self_test_milliseconds: loaded.self_test.map(|time| 1e3 * time.as_secs_f64()),
     }
 }

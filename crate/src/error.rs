@@ -197,6 +197,14 @@ pub enum Error {
         /// The driver's or the API's message.
         problem: String,
     },
+    /// The GPU computes something else than the CPU does.
+    #[error("the GPU {adapter} computes wrongly: {problem}")]
+    SelfTest {
+        /// The adapter's name.
+        adapter: String,
+        /// Where it parts from the CPU, as a clause.
+        problem: String,
+    },
     /// The model does not fit in memory.
     #[error("{what} needs {needed} bytes of memory{}", available.map_or_else(String::new, |n| format!(" and only {n} can be had")))]
     OutOfMemory {
@@ -241,6 +249,7 @@ impl Error {
             Self::Read { .. } => "read",
             Self::NoGpu { .. } => "no-gpu",
             Self::Gpu { .. } => "gpu",
+            Self::SelfTest { .. } => "gpu-wrong",
             Self::OutOfMemory { .. } => "out-of-memory",
             Self::StateShape { .. } => "state",
             Self::Busy => "busy",
@@ -275,6 +284,7 @@ impl Error {
             Self::Read { .. } => "Check that the file or the network is reachable and try again.",
             Self::NoGpu { .. } => "Update the browser and the graphics driver, or let the model run on the CPU.",
             Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",
+            Self::SelfTest { .. } => "Update the graphics driver and the browser, or let the model run on the CPU.",
             Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
             Self::StateShape { .. } => "Use a state that was saved with this very model.",
             Self::Busy => "Wait for the running answer to end, or stop it.",

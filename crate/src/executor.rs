@@ -4,6 +4,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::measure::Instruments;
 use crate::model::{Config, Rows, State, Weights, record};
 use crate::sampler::Sampler;
 
@@ -101,6 +102,11 @@ pub trait Executor {
 
     /// Where it runs.
     fn backend(&self) -> Backend;
+
+    /// What it can tell of itself beside its results.
+    fn instruments(&self) -> Option<&dyn Instruments> {
+        None
+    }
 
     /// Reads `tokens` (at least one, at most [`Executor::max_tokens`]) into a sequence, leaving its state after the last one.
     /// Gives the logits of the wanted tokens, (outputs, vocab_size), in order.

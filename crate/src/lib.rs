@@ -4,10 +4,12 @@ pub mod cpu;
 pub mod engine;
 pub mod error;
 pub mod executor;
+pub mod fit;
 pub mod generate;
 pub mod gguf;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod measure;
 pub mod model;
 pub mod quant;
 pub mod sampler;

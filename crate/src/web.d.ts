@@ -13,6 +13,14 @@ export interface LoadOptions {
   backend?: 'auto' | 'webgpu' | 'cpu';
   /** How matrix products see their input: `f32` as it is, `q8` in 8 bits. By default what is fastest on this device. */
   activations?: 'f32' | 'q8';
+  gpu?: {
+    /** Whether loading begins with a test of the GPU's kernels; by default unless the adapter is software. */
+    selfTest?: boolean;
+    /** Take only what WebGPU promises everywhere: default limits and no subgroups. For tests and doubtful drivers. */
+    onlyPromised?: boolean;
+    /** Choose kernels as if the adapter were software, or were not, whatever it says. For tests. */
+    software?: boolean;
+  };
   /** Bytes of weights read, of all. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
@@ -37,6 +45,74 @@ export interface ModelInfo {
   adapter: string;
   /** Why this backend, as a sentence. */
   reason: string;
+  /** How long the test of the GPU's kernels took; absent where there was none. */
+  selfTestMilliseconds?: number;
+}
+
+/** What a model needs and what this device has, judged by the file's header alone. All numbers are bytes. */
+export interface ModelPlan {
+  needs: {
+    weights: number;
+    state: number;
+    scratch: number;
+    total: number;
+    /** The largest thing that must lie in one storage binding of a GPU. */
+    largestBinding: number;
+  };
+  device: {
+    backend: 'webgpu' | 'cpu';
+    adapter: string;
+    /** A GPU's largest buffer: evidence of its memory, which no API tells. */
+    maxBuffer?: number;
+    maxBinding?: number;
+    /** Invocations that every subgroup of a GPU has at least; 1 where kernels may not shuffle. */
+    subgroup?: number;
+    /** Whether a GPU can use 8-bit activations. */
+    packedProducts?: boolean;
+    /** What a page's program can have on the CPU. */
+    memory?: number;
+  };
+  fits: boolean;
+  /** Why it does not fit, or why the GPU was passed over. */
+  problem?: { code: string; message: string; remedy: string; needed?: number; available?: number };
+  /** What speaks against it without deciding it. */
+  doubt?: string;
+}
+
+/** All have defaults: 512, 64, 5 and false. */
+export interface BenchOptions {
+  promptTokens?: number;
+  genTokens?: number;
+  runs?: number;
+  /** Time each kind of kernel too. */
+  stages?: boolean;
+  onProgress?: (progress: { step: 'warmUp' | 'run' | 'bandwidth' | 'stages'; done: number; runs: number }) => void;
+}
+
+export interface BenchFigure {
+  median: number;
+  lowest: number;
+  highest: number;
+}
+
+export interface BenchReport {
+  promptTokens: number;
+  genTokens: number;
+  runs: number;
+  prefillTps: BenchFigure;
+  decodeTps: BenchFigure;
+  /** The median of all tokens. */
+  tokenMilliseconds: number;
+  bytesPerToken: number;
+  /** Bytes that the device reads from its memory per second; absent on the CPU, as what follows from it. */
+  bandwidth?: number;
+  boundTps?: number;
+  percentOfBound?: number;
+  dispatchesPerToken?: number;
+  decodeStages: { name: string; kernel: string; stages: number; milliseconds: number; bytes: number }[];
+  /** Whether the device timed these itself; else submitting and waiting is part of them. */
+  timestamps: boolean;
+  info: ModelInfo;
 }
 
 export interface ChatMessage {

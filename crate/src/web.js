@@ -1,4 +1,4 @@
-// What wasm-bindgen cannot say: an async iterable, and a turn of the event loop.
+// What wasm-bindgen cannot say: an async iterable, a turn of the event loop, and a feature that wgpu does not know.
 
 /** @param {{ next(): Promise<object | undefined>, cancel(): void, free(): void }} generation */
 export function asyncIterable(generation) {
@@ -54,4 +54,24 @@ export function nextTask() {
     waiting.push(resolve);
     channel.port2.postMessage(undefined);
   });
+}
+
+// The label of this engine's own device requests (`gpu/device.rs`): those of others stay as they are.
+const OWN_LABEL = 'web-mamba';
+
+/** wgpu does not know the feature `subgroups` on the web, so it is added to the engine's requests where the adapter has it. */
+export function askForSubgroups() {
+  const { gpu } = globalThis.navigator ?? {};
+  // wgpu reads this set without asking whether it is there; old browsers lack it.
+  if (gpu && !gpu.wgslLanguageFeatures) Object.defineProperty(gpu, 'wgslLanguageFeatures', { value: new Set() });
+  const prototype = globalThis.GPUAdapter?.prototype;
+  const original = prototype?.requestDevice;
+  if (typeof original !== 'function' || original.asksForSubgroups) return;
+  function requestDevice(descriptor, ...rest) {
+    if (descriptor?.label !== OWN_LABEL || !this.features.has('subgroups')) return original.call(this, descriptor, ...rest);
+    const requiredFeatures = [...(descriptor.requiredFeatures ?? []), 'subgroups'];
+    return original.call(this, { ...descriptor, requiredFeatures }, ...rest);
+  }
+  requestDevice.asksForSubgroups = true;
+  prototype.requestDevice = requestDevice;
 }

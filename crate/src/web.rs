@@ -1,18 +1,21 @@
 //! The JavaScript interface, the only file that knows JavaScript's values. TypeScript sees it as `TYPES` says.
 
+mod plan;
+mod report;
+mod source;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use futures_util::future::LocalBoxFuture;
-use js_sys::{Float32Array, Function, Promise, Reflect, Uint8Array, Uint32Array};
-use serde::Serialize;
+use js_sys::{Float32Array, Function, Promise, Reflect, Uint32Array};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::engine::{BackendChoice, LoadOptions, Model};
 use crate::error::{Error, Result};
 use crate::generate::{GenerateOptions, Generation, ManyGenerations, Prompt};
-use crate::source::ByteSource;
+use crate::gpu::GpuOptions;
 use crate::tokenizer::Special;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -27,6 +30,10 @@ extern "C" {
     /// Resolves after the event loop has turned once, so that a stop can arrive between two tokens.
     #[wasm_bindgen(js_name = nextTask)]
     fn next_task() -> Promise;
+
+    /// Makes the device requests of this engine ask for subgroups.
+    #[wasm_bindgen(js_name = askForSubgroups)]
+    fn ask_for_subgroups();
 }
 
 #[wasm_bindgen]
@@ -48,6 +55,8 @@ extern "C" {
     fn backend(this: &JsLoadOptions) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn activations(this: &JsLoadOptions) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn gpu(this: &JsLoadOptions) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = onProgress)]
     fn on_progress(this: &JsLoadOptions) -> Option<Function>;
 
@@ -84,15 +93,14 @@ const DEFAULT_SEQUENCES: usize = 8;
 #[wasm_bindgen(start)]
 fn start() {
     console_error_panic_hook::set_once();
+    ask_for_subgroups();
 }
 
 /// Loads a model from one source, or from every part of a split set.
 #[wasm_bindgen(js_name = loadModel)]
 pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOptions>) -> Result<JsModel, JsValue> {
-    let sources = sources.into_iter().map(|source| Rc::new(JsSource::new(source)) as Rc<dyn ByteSource>).collect();
-    let optional = |get: fn(&JsLoadOptions) -> JsValue| options.as_ref().map(get).filter(|value| !value.is_undefined());
-    let backend = optional(JsLoadOptions::backend).map_or(Ok(BackendChoice::Auto), from_js)?;
-    let activations = optional(JsLoadOptions::activations).map(from_js).transpose()?;
+    let sources = source::to_sources(sources);
+    let load_options = options.as_ref().map_or_else(|| Ok(LoadOptions::default()), to_load_options)?;
     let on_progress = options.as_ref().and_then(JsLoadOptions::on_progress);
     let mut progress = |done: u64, total: u64| {
         if let Some(callback) = &on_progress {
@@ -104,8 +112,6 @@ pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOption
             let _ = callback.call1(&JsValue::NULL, &event);
         }
     };
-    let unix_seconds = Some((js_sys::Date::now() / 1e3) as i64);
-    let load_options = LoadOptions { backend, activations, unix_seconds, ..Default::default() };
     let model = Model::load(sources, &load_options, &mut progress).await.map_err(to_js)?;
     let info = Rc::new(serde_wasm_bindgen::to_value(model.info())?);
     Ok(JsModel { model: Slot::new(model), info })
@@ -272,48 +278,28 @@ impl<T> Slot<T> {
     }
 }
 
-/// A page's source, as the engine reads it.
-struct JsSource {
-    name: String,
-    length: u64,
-    source: JsByteSource,
+/// `LoadOptions.gpu`.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct JsGpuOptions {
+    self_test: Option<bool>,
+    only_promised: bool,
+    software: Option<bool>,
 }
 
-impl JsSource {
-    fn new(source: JsByteSource) -> Self {
-        Self { name: source.name().unwrap_or_else(|| "model".into()), length: source.length() as u64, source }
-    }
-
-    async fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, String> {
-        let promise = self.source.read(offset as f64, length as f64).map_err(describe)?;
-        let bytes = JsFuture::from(promise).await.map_err(describe)?;
-        let bytes: Uint8Array = bytes.dyn_into().map_err(|_| "read did not give a Uint8Array".to_string())?;
-        if bytes.length() as usize != length {
-            return Err(format!("read gave {} bytes", bytes.length()));
-        }
-        Ok(bytes.to_vec())
-    }
+fn to_load_options(options: &JsLoadOptions) -> Result<LoadOptions, JsValue> {
+    let JsGpuOptions { self_test, only_promised, software } = optional(options.gpu())?.unwrap_or_default();
+    Ok(LoadOptions {
+        backend: optional(options.backend())?.unwrap_or(BackendChoice::Auto),
+        activations: optional(options.activations())?,
+        unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
+        gpu: GpuOptions { self_test, only_promised, software, ..GpuOptions::default() },
+    })
 }
 
-impl ByteSource for JsSource {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn len(&self) -> u64 {
-        self.length
-    }
-
-    fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
-        Box::pin(async move {
-            self.read_range(offset, length).await.map_err(|problem| Error::Read {
-                what: self.name.clone(),
-                offset,
-                length: length as u64,
-                problem,
-            })
-        })
-    }
+/// A field that may be left out.
+fn optional<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<Option<T>, JsValue> {
+    if value.is_undefined() { Ok(None) } else { from_js(value).map(Some) }
 }
 
 fn to_prompt(prompt: JsValue) -> Result<Prompt, JsValue> {
@@ -329,14 +315,6 @@ fn to_prompt(prompt: JsValue) -> Result<Prompt, JsValue> {
 /// A JavaScript value in the form that the engine takes.
 fn from_js<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
     serde_wasm_bindgen::from_value(value).map_err(|error| to_js(Error::Request { problem: error.to_string() }))
-}
-
-/// What a thrown value says, for [`Error::Read`].
-fn describe(thrown: JsValue) -> String {
-    match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => format!("{thrown:?}"),
-    }
 }
 
 /// A JavaScript `Error` with `code` and `remedy` beside its message.

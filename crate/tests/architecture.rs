@@ -79,7 +79,7 @@ fn only_model_knows_tensor_names() {
 
 #[test]
 fn only_web_knows_javascript() {
-    only_inside(|path| path == "web.rs", code, &["JsValue", "wasm_bindgen"]);
+    only_inside(|path| path == "web.rs" || path.starts_with("web/"), code, &["JsValue", "wasm_bindgen"]);
 }
 
 /// Files and sockets are behind `ByteSource`; of the engine, only the source of files opens any.

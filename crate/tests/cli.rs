@@ -122,6 +122,22 @@ fn inspect_shows_metadata_tensors_and_memory() {
 }
 
 #[test]
+fn inspect_says_whether_the_model_fits_this_device() {
+    let file = model("falcon-tiny-Q4_K_M.gguf");
+    let fit = |options: &[&str]| json(&[&["inspect", &file, "--json"], options].concat())["fit"].take();
+    let gpu = fit(&["--backend", "gpu"]);
+    assert_eq!(gpu["fits"], true);
+    assert!(gpu["device"]["maxBinding"].as_u64().unwrap() >= gpu["needs"]["largestBinding"].as_u64().unwrap());
+    let refused = fit(&["--backend", "gpu", "--max-binding-bytes", "4096"]);
+    assert_eq!((refused["fits"].as_bool(), refused["problem"]["available"].as_u64()), (Some(false), Some(4096)));
+    assert_eq!(refused["problem"]["needed"], refused["needs"]["largestBinding"]);
+    // In `auto` the processor takes it, and the reason is kept.
+    let cpu = fit(&["--max-binding-bytes", "4096"]);
+    assert_eq!((cpu["fits"].as_bool(), cpu["device"]["backend"].as_str()), (Some(true), Some("cpu")));
+    assert!(cpu["problem"]["message"].is_string());
+}
+
+#[test]
 fn perplexity_is_near_what_uniform_guessing_is_not() {
     let file = std::env::temp_dir().join(format!("web-mamba-perplexity-{}.txt", std::process::id()));
     std::fs::write(&file, "Once upon a time there was a brave mouse. The mouse lived in a forest far away.").unwrap();
@@ -144,16 +160,48 @@ fn bench_reports_speed_bytes_and_memory() {
         "5",
         "--position",
         "70",
+        "--runs",
+        "2",
         "--backend",
         "cpu",
         "--activations",
         "f32",
         "--json",
     ]);
-    for key in ["prefill_tps", "decode_tps", "bytes_per_token", "peak_memory_bytes"] {
+    for key in ["prefill_tps", "decode_tps", "position_decode_tps", "bytes_per_token", "peak_memory_bytes"] {
         assert!(value[key].as_f64().unwrap() > 0.0, "{key} in {value}");
     }
     assert_eq!((value["backend"].as_str(), value["position"].as_u64()), (Some("cpu"), Some(70)));
+}
+
+/// The bound of a GPU stands beside the figure.
+#[test]
+fn bench_compares_with_the_bandwidth_of_the_gpu() {
+    let file = model("falcon-tiny-Q4_0.gguf");
+    let value = json(&[
+        "bench",
+        &file,
+        "--prompt-tokens",
+        "5",
+        "--gen-tokens",
+        "3",
+        "--runs",
+        "1",
+        "--backend",
+        "gpu",
+        "--self-test",
+        "true",
+        "--json",
+    ]);
+    let number = |key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"));
+    assert!(number("bandwidth_bytes_per_second") > 1e8);
+    let bound = number("bandwidth_bytes_per_second") / number("bytes_per_token");
+    assert!((number("bound_tps") / bound - 1.0).abs() < 1e-6);
+    let percent = 100.0 * number("decode_tps") / bound;
+    assert!((number("percent_of_bound") / percent - 1.0).abs() < 1e-6);
+    // Two layers of four, the embedding, the first norm and the head.
+    assert_eq!(value["dispatches_per_token"], 2 * 4 + 3);
+    assert!(number("self_test_milliseconds") > 0.0);
 }
 
 #[test]

@@ -26,7 +26,7 @@ function setUp(model: string | null = null) {
     exportFile: async (name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined }),
     permit: async () => undefined,
   };
-  const address: PageAddress = { base: 'http://page/', backend: 'auto', model };
+  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
   let say: (event: GenerateEvent) => void = () => undefined;

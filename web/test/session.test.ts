@@ -28,13 +28,14 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
     },
     logits: async () => new Float32Array(1),
     tokenize: () => new Uint32Array(1),
+    bench: () => Promise.reject(new Error('no bench')),
     free: vi.fn(),
   };
 }
 
 async function sessionWith(loadModel: WasmEngine['loadModel'], start: WasmEngine['start'] = async () => undefined) {
   const { store, rows } = await emptyStore();
-  return { session: new Session({ start, loadModel }, Promise.resolve(store)), rows };
+  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')) }, Promise.resolve(store)), rows };
 }
 
 const engineError = (code: string) => Object.assign(new Error(`engine says ${code}`), { code, remedy: 'engine remedy' });

@@ -49,7 +49,7 @@ impl CpuExecutor {
         activations: Activations,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let needed = Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1).total();
+        let needed = Self::memory_needed(config, weights).total();
         // 4 GiB in wasm; no model exceeds it natively.
         if needed > usize::MAX as u64 {
             return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(usize::MAX as u64) });
@@ -86,6 +86,11 @@ impl CpuExecutor {
         if let Kernels::Fast(fast) = &mut self.kernels {
             fast.set_isa(isa);
         }
+    }
+
+    /// What a model takes here, before anything is loaded.
+    pub fn memory_needed(config: &Config, weights: &Weights) -> Memory {
+        Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1)
     }
 
     /// The plan that it runs.

@@ -7,7 +7,6 @@ mod reader;
 mod split;
 mod tensors;
 mod values;
-#[cfg(not(target_arch = "wasm32"))]
 mod writer;
 
 use std::collections::HashMap;
@@ -15,7 +14,6 @@ use std::rc::Rc;
 
 pub use metadata::{Array, Metadata, Value};
 pub use tensors::Tensor;
-#[cfg(not(target_arch = "wasm32"))]
 pub use writer::HeaderWriter;
 
 use crate::error::{Error, Result};
@@ -32,6 +30,7 @@ pub struct Gguf {
     sources: Vec<Rc<dyn ByteSource>>,
     tensors: Vec<Tensor>,
     by_name: HashMap<String, usize>,
+    partial: bool,
 }
 
 impl Gguf {
@@ -46,14 +45,34 @@ impl Gguf {
         for source in sources {
             parts.push(Part::read(source).await?);
         }
+        Self::of(split::assemble(parts)?, false)
+    }
+
+    /// As [`Gguf::open`], but the first part of a split set may stand for all of it: enough to judge a model before the rest
+    /// is fetched. Only the part's own tensors are there.
+    ///
+    /// # Errors
+    /// As of [`Gguf::open`].
+    pub async fn open_start(sources: Vec<Rc<dyn ByteSource>>) -> Result<Self> {
+        if let [source] = sources.as_slice() {
+            let part = Part::read(Rc::clone(source)).await?;
+            let partial = split::is_of_set(&part)?;
+            return Self::of(vec![part], partial);
+        }
+        Self::open(sources).await
+    }
+
+    /// Parts in the order of the set.
+    fn of(parts: Vec<Part>, partial: bool) -> Result<Self> {
         let mut gguf = Self {
+            partial,
             version: 0,
             metadata: Metadata::default(),
             sources: Vec::new(),
             tensors: Vec::new(),
             by_name: HashMap::new(),
         };
-        for (number, part) in split::assemble(parts)?.into_iter().enumerate() {
+        for (number, part) in parts.into_iter().enumerate() {
             if number == 0 {
                 gguf.version = part.version;
                 gguf.metadata = part.metadata;
@@ -83,6 +102,11 @@ impl Gguf {
     /// All tensors, in the order of the file or of the set.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
+    }
+
+    /// True where other parts of the set are not there: see [`Gguf::open_start`].
+    pub fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// The files, in the order that [`Tensor::part`] counts.

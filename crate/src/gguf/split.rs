@@ -52,6 +52,11 @@ fn count(part: &Part) -> Result<u32> {
     Ok(part.metadata.opt_u32(COUNT)?.unwrap_or(0))
 }
 
+/// True for one of several parts.
+pub(super) fn is_of_set(part: &Part) -> Result<bool> {
+    Ok(count(part)? > 1)
+}
+
 /// All parts must speak of the same number of parts, more than one.
 fn check_counts(parts: &[Part]) -> Result<()> {
     let expected = count(&parts[0])?;

@@ -116,7 +116,7 @@ fn decode_row(activations: Activations, row: &[f32], width: usize) -> Vec<f32> {
 }
 
 /// The value that differs most, where one differs by more than the tolerance. NaN differs from everything.
-fn worst(cpu: &[f32], gpu: &[f32], tolerance: f32) -> Option<(usize, f32, f32)> {
+pub(super) fn worst(cpu: &[f32], gpu: &[f32], tolerance: f32) -> Option<(usize, f32, f32)> {
     let squares: f64 = cpu.iter().map(|a| f64::from(a * a)).sum();
     // A small value that large terms cancelled to carries their rounding.
     let scale = ((squares / cpu.len().max(1) as f64).sqrt() as f32).max(1.0);

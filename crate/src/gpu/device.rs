@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 use crate::executor::Activations;
 
@@ -18,14 +20,23 @@ pub struct GpuOptions {
     pub hardware_only: bool,
     /// Take only what WebGPU promises everywhere: its default limits, and no subgroups.
     pub only_promised: bool,
+    /// Whether loading a model begins with a test of the adapter's kernels; by default on hardware. A software adapter takes
+    /// seconds to compile them, and has no driver to doubt.
+    pub self_test: Option<bool>,
+    /// For tests of the self-test: a kernel, some text of its WGSL, and what is put in its place.
+    #[doc(hidden)]
+    pub corrupt: Option<[&'static str; 3]>,
 }
 
-/// An open device.
-#[derive(Debug)]
+/// An open device. Clones share it.
+#[derive(Debug, Clone)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
+    /// Destroys the device with the last clone.
+    _lease: Arc<Lease>,
     pub(super) queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
+    max_buffer_bytes: u64,
     /// The largest storage binding, in bytes.
     pub(super) max_binding_bytes: u64,
     /// True where the processor plays the GPU: barriers cost more than they gain.
@@ -34,9 +45,28 @@ pub struct Gpu {
     pub(super) max_invocations: usize,
     /// Invocations that every subgroup has at least; 1 where kernels may not shuffle.
     subgroup_min: usize,
+    /// True where WGSL multiplies packed bytes (`dot4I8Packed`).
+    packed_products: bool,
     /// True where passes can be timed.
     pub(super) timestamps: bool,
+    pub(super) corrupt: Option<[&'static str; 3]>,
     failure: Failure,
+}
+
+/// What a device grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Granted {
+    /// The largest buffer, in bytes.
+    pub max_buffer: u64,
+    /// The largest storage binding, in bytes.
+    pub max_binding: u64,
+    /// Invocations that every subgroup has at least; 1 where kernels may not shuffle.
+    pub subgroup: usize,
+    /// True where 8-bit activations can be used.
+    pub packed_products: bool,
+    /// True where kernels can be timed by the device itself.
+    pub timestamps: bool,
 }
 
 /// The first thing that the device reported on its own, outside the call that caused it.
@@ -70,7 +100,8 @@ impl Gpu {
         let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
         let features = if options.only_promised { wgpu::Features::empty() } else { adapter.features() & wanted };
         let descriptor = wgpu::DeviceDescriptor {
-            label: Some("web-mamba"),
+            // `web.js` knows our requests by this name, and asks for subgroups in them.
+            label: Some(if options.only_promised { "web-mamba, only what is promised" } else { "web-mamba" }),
             required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -93,7 +124,13 @@ impl Gpu {
         let subgroups = !options.only_promised && has_subgroups(&device);
         let subgroup_min = if subgroups { (info.subgroup_min_size as usize).max(1) } else { 1 };
         let max_invocations = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        let packed_products =
+            instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
         Ok(Self {
+            _lease: Arc::new(Lease(device.clone())),
+            packed_products,
+            max_buffer_bytes: limits.max_buffer_size,
+            corrupt: options.corrupt,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             max_invocations: max_invocations as usize,
             device,
@@ -114,7 +151,38 @@ impl Gpu {
 
     /// What matrix products run fastest with.
     pub fn best_activations(&self) -> Activations {
-        if self.software { Activations::F32 } else { Activations::Q8 }
+        if self.software || !self.packed_products { Activations::F32 } else { Activations::Q8 }
+    }
+
+    /// The activations asked for, or the best.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for 8-bit activations where this WGSL cannot multiply packed bytes.
+    pub fn activations(&self, wanted: Option<Activations>) -> Result<Activations> {
+        match wanted {
+            Some(Activations::Q8) if !self.packed_products => Err(Error::InvalidOption {
+                option: "activations",
+                found: "q8".into(),
+                expected: "f32 on this GPU: its WGSL lacks packed_4x8_integer_dot_product",
+            }),
+            wanted => Ok(wanted.unwrap_or_else(|| self.best_activations())),
+        }
+    }
+
+    /// True where kernels are chosen for a processor that plays the GPU.
+    pub fn is_software(&self) -> bool {
+        self.software
+    }
+
+    /// What it grants.
+    pub fn granted(&self) -> Granted {
+        Granted {
+            max_buffer: self.max_buffer_bytes,
+            max_binding: self.max_binding_bytes,
+            subgroup: self.subgroup_min,
+            packed_products: self.packed_products,
+            timestamps: self.timestamps,
+        }
     }
 
     /// Invocations of a workgroup that owns a whole row.
@@ -259,11 +327,14 @@ impl Gpu {
     }
 }
 
-impl Drop for Gpu {
-    /// Gives the device's memory back now. A browser would keep it until it collects the garbage, which knows nothing of the
-    /// gigabytes behind a few small objects.
+/// Gives the device's memory back at once. A browser would keep it until it collects the garbage, which knows nothing of the
+/// gigabytes behind a few small objects.
+#[derive(Debug)]
+struct Lease(wgpu::Device);
+
+impl Drop for Lease {
     fn drop(&mut self) {
-        self.device.destroy();
+        self.0.destroy();
     }
 }
 

@@ -16,11 +16,12 @@ use super::weights::{DeviceWeight, allocate, upload};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
+use crate::measure::Instruments;
 use crate::model::{Config, Plan, State, Weights, record};
 use crate::sampler::Sampler;
 
 /// The most tokens whose logits one submission gives.
-const MAX_OUTPUTS: usize = MAX_SEQUENCES;
+pub(super) const MAX_OUTPUTS: usize = MAX_SEQUENCES;
 
 /// A model on a GPU.
 pub struct GpuExecutor {
@@ -29,7 +30,7 @@ pub struct GpuExecutor {
     pub(super) vocab_size: usize,
     pub(super) plan: Plan,
     pub(super) activations: Activations,
-    weights: Vec<DeviceWeight>,
+    pub(super) weights: Vec<DeviceWeight>,
     pub(super) storage: Storage,
     /// Receives the logits, (MAX_OUTPUTS, vocab_size), for the host to read.
     staging: wgpu::Buffer,
@@ -60,6 +61,9 @@ impl GpuExecutor {
         activations: Activations,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
+        if let Some(refusal) = Self::refusal(config, weights, activations, gpu.max_binding_bytes) {
+            return Err(refusal);
+        }
         // Browsers report a buffer that found no memory later than the call that made it: the scope waits for that.
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let plan = record(config, weights);
@@ -252,6 +256,10 @@ impl Executor for GpuExecutor {
             activations: self.activations,
             memory_bytes: self.memory_bytes(),
         }
+    }
+
+    fn instruments(&self) -> Option<&dyn Instruments> {
+        Some(self)
     }
 
     fn forward<'a>(

@@ -32,14 +32,22 @@ impl Pipelines {
 
     /// The pipeline of a kernel's variant.
     pub fn get(&mut self, gpu: &Gpu, kernel: &'static Kernel, variant: &Variant) -> wgpu::ComputePipeline {
-        let wgsl = compose(kernel, variant);
+        let wgsl = corrupted(gpu, kernel.name, compose(kernel, variant));
         if let Some(pipeline) = self.made.get(&wgsl) {
             return pipeline.clone();
         }
         let layout = self.layout(gpu, kernel);
-        let pipeline = make_pipeline(&gpu.device, kernel, &layout, &wgsl);
+        let pipeline = make_pipeline(&gpu.device, kernel.name, &layout, &wgsl);
         self.made.insert(wgsl, pipeline.clone());
         pipeline
+    }
+}
+
+/// The WGSL, made wrong where a test asks for that; see [`super::GpuOptions`].
+pub fn corrupted(gpu: &Gpu, kernel: &str, wgsl: String) -> String {
+    match gpu.corrupt {
+        Some([name, right, wrong]) if name == kernel => wgsl.replace(right, wrong),
+        _ => wgsl,
     }
 }
 
@@ -72,14 +80,14 @@ pub fn make_bind_group<'b>(
     device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(kernel.name), layout, entries: &entries })
 }
 
-/// The pipeline of a kernel's whole WGSL.
+/// The pipeline of one of our own shaders, whole.
 pub fn make_pipeline(
     device: &wgpu::Device,
-    kernel: &Kernel,
+    name: &str,
     layout: &wgpu::BindGroupLayout,
     wgsl: &str,
 ) -> wgpu::ComputePipeline {
-    let label = Some(kernel.name);
+    let label = Some(name);
     let source = wgpu::ShaderSource::Wgsl(Gpu::wgsl_for_platform(wgsl).into());
     let descriptor = wgpu::ShaderModuleDescriptor { label, source };
     // Natively wgpu would count the turns of every loop, lest one never end, and drivers cannot unroll such loops.

@@ -12,7 +12,7 @@ mod tests;
 use wgpu::util::DeviceExt;
 
 use super::kernels::{Kernel, SAMPLE_CHOOSE, SAMPLE_MAXIMA, SAMPLING_CHUNKS, SAMPLING_HISTORY, compose_sampling};
-use super::pipelines::{make_bind_group, make_layout, make_pipeline};
+use super::pipelines::{corrupted, make_bind_group, make_layout, make_pipeline};
 use super::{Gpu, params};
 use crate::sampler::Sampler;
 use crate::sampler::arithmetic::Scale;
@@ -113,7 +113,8 @@ impl GpuSampler {
         let uniforms = Uniforms::new(gpu, shape);
         let pipeline = |kernel: &Kernel| {
             let layout = make_layout(device, kernel);
-            let pipeline = make_pipeline(device, kernel, &layout, &compose_sampling(kernel, invocations));
+            let wgsl = corrupted(gpu, kernel.name, compose_sampling(kernel, invocations));
+            let pipeline = make_pipeline(device, kernel.name, &layout, &wgsl);
             (layout, pipeline)
         };
         let bind = |kernel, layout: &_, step, buffers: &[&wgpu::Buffer]| {

@@ -20,6 +20,8 @@ pub struct Shard {
 /// A weight on the device.
 #[derive(Debug)]
 pub struct DeviceWeight {
+    /// The tensor's name.
+    pub name: String,
     /// The type that kernels decode; F32 for elementwise weights, whatever the file has.
     pub dtype: DType,
     /// Vectors of one row, where it is in planes.
@@ -60,6 +62,12 @@ pub(super) fn device_bytes(weight: &Weight) -> u64 {
     (weight.rows * device_form(weight).1) as u64
 }
 
+/// Bytes of a weight that must lie in one binding: all of an elementwise one, of a matrix the rows of a workgroup.
+pub(super) fn least_binding(weight: &Weight) -> u64 {
+    let rows = if weight.elementwise { weight.rows } else { weight.rows.min(SHARD_ROWS) };
+    (rows * device_form(weight).1) as u64
+}
+
 /// Makes room for a weight.
 ///
 /// # Errors
@@ -85,7 +93,8 @@ pub fn allocate(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
         });
         shards.push(Shard { buffer, first_row, rows });
     }
-    Ok(DeviceWeight { dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
+    let name = weight.tensor.name.clone();
+    Ok(DeviceWeight { name, dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
 }
 
 /// Reads a weight and writes it to its room. `progress` is called with each number of file bytes read.

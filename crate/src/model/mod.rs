@@ -4,6 +4,7 @@
 mod config;
 mod forward;
 mod plan;
+mod random;
 mod state;
 mod tensors;
 mod weights;
@@ -11,6 +12,7 @@ mod weights;
 pub use config::Config;
 pub use forward::record;
 pub use plan::{Buffer, BufferId, Plan, Rows, Step, WeightId};
+pub use random::random_values;
 pub use state::State;
 pub use tensors::{TensorKind, TensorSpec, tensors};
 pub use weights::{LayerWeights, Weight, Weights};

@@ -3,6 +3,7 @@
 use super::{Config, TensorKind, WeightId};
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, Tensor};
+use crate::quant::DType;
 
 /// One tensor that the plan uses, as a (rows, columns) matrix; vectors have one row.
 #[derive(Debug, Clone)]
@@ -59,8 +60,21 @@ impl Weights {
     /// [`Error::MissingTensor`] or [`Error::TensorShape`]; [`Error::Vocabulary`] where the token list and the embedding
     /// disagree.
     pub fn find(gguf: &Gguf, config: &Config) -> Result<Self> {
-        let vocab_size = vocab_size(gguf, config)?;
-        let mut finder = Finder { gguf, config, vocab_size, list: Vec::new() };
+        Self::find_with(gguf, config, |tensor| Err(Error::MissingTensor { tensor }))
+    }
+
+    /// As [`Weights::find`], for planning alone: tensors of parts that are not there are taken as F32 of no bytes.
+    ///
+    /// # Errors
+    /// As of [`Weights::find`].
+    pub fn find_in_part(gguf: &Gguf, config: &Config) -> Result<Self> {
+        let absent = |name| Ok(Tensor { name, dtype: DType::F32, dims: Vec::new(), part: 0, offset: 0, bytes: 0 });
+        Self::find_with(gguf, config, absent)
+    }
+
+    fn find_with(gguf: &Gguf, config: &Config, absent: fn(String) -> Result<Tensor>) -> Result<Self> {
+        let vocab_size = vocab_size(gguf, config, absent)?;
+        let mut finder = Finder { gguf, config, vocab_size, absent, list: Vec::new() };
         let token_embd = finder.find(TensorKind::TokenEmbd, 0)?;
         let output_norm = finder.find(TensorKind::OutputNorm, 0)?;
         let head = TensorKind::Output.spec(0, config, vocab_size).name;
@@ -75,6 +89,26 @@ impl Weights {
     /// The weight with this id.
     pub fn get(&self, id: WeightId) -> &Weight {
         &self.list[id.0]
+    }
+
+    /// A tensor of this kind, of the first layer where every layer has one.
+    pub fn example(&self, kind: TensorKind) -> Option<&Weight> {
+        let layer = self.layers.first()?;
+        Some(self.get(match kind {
+            TensorKind::TokenEmbd => self.token_embd,
+            TensorKind::OutputNorm => self.output_norm,
+            TensorKind::Output => self.output,
+            TensorKind::AttnNorm => layer.attn_norm,
+            TensorKind::SsmIn => layer.ssm_in,
+            TensorKind::Conv1dWeight => layer.conv1d_weight,
+            TensorKind::Conv1dBias => layer.conv1d_bias,
+            TensorKind::SsmX => layer.ssm_x,
+            TensorKind::SsmDt => layer.ssm_dt,
+            TensorKind::SsmDtBias => layer.ssm_dt_bias,
+            TensorKind::SsmA => layer.ssm_a,
+            TensorKind::SsmD => layer.ssm_d,
+            TensorKind::SsmOut => layer.ssm_out,
+        }))
     }
 
     /// All weights, by id.
@@ -110,10 +144,13 @@ impl Weights {
     }
 }
 
-fn vocab_size(gguf: &Gguf, config: &Config) -> Result<usize> {
+fn vocab_size(gguf: &Gguf, config: &Config, absent: fn(String) -> Result<Tensor>) -> Result<usize> {
     // The name alone is wanted: how many rows the table has is what is asked here.
     let name = TensorKind::TokenEmbd.spec(0, config, 0).name;
-    let Some(table) = gguf.tensor(&name) else { return Err(Error::MissingTensor { tensor: name }) };
+    let Some(table) = gguf.tensor(&name) else {
+        absent(name)?;
+        return Ok(gguf.metadata.strings("tokenizer.ggml.tokens")?.len());
+    };
     let rows = table.rows();
     if rows > MAX_VOCABULARY {
         let expected = vec![config.d_model as u64, MAX_VOCABULARY];
@@ -133,6 +170,8 @@ struct Finder<'a> {
     gguf: &'a Gguf,
     config: &'a Config,
     vocab_size: usize,
+    /// What stands for a tensor that is not there.
+    absent: fn(String) -> Result<Tensor>,
     list: Vec<Weight>,
 }
 
@@ -155,7 +194,8 @@ impl Finder<'_> {
     fn find(&mut self, kind: TensorKind, layer: usize) -> Result<WeightId> {
         let spec = kind.spec(layer, self.config, self.vocab_size);
         let Some(tensor) = self.gguf.tensor(&spec.name) else {
-            return Err(Error::MissingTensor { tensor: spec.name });
+            let tensor = (self.absent)(spec.name)?;
+            return Ok(self.push(tensor, kind, spec.rows, spec.columns));
         };
         let expected = [spec.columns as u64, spec.rows as u64];
         // Trailing dimensions of 1 say nothing.
@@ -165,8 +205,11 @@ impl Finder<'_> {
             let (expected, found) = (expected.to_vec(), tensor.dims.clone());
             return Err(Error::TensorShape { tensor: spec.name, expected, found });
         }
-        let (rows, columns, elementwise) = (spec.rows, spec.columns, kind.is_elementwise());
-        self.list.push(Weight { tensor: tensor.clone(), rows, columns, elementwise });
-        Ok(WeightId(self.list.len() - 1))
+        Ok(self.push(tensor.clone(), kind, spec.rows, spec.columns))
+    }
+
+    fn push(&mut self, tensor: Tensor, kind: TensorKind, rows: usize, columns: usize) -> WeightId {
+        self.list.push(Weight { tensor, rows, columns, elementwise: kind.is_elementwise() });
+        WeightId(self.list.len() - 1)
     }
 }

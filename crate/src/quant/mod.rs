@@ -4,13 +4,11 @@ mod blocks;
 mod decode;
 mod device;
 mod integers;
-#[cfg(not(target_arch = "wasm32"))]
 mod random;
 
 pub use decode::decode_row;
 pub use device::{UNIT_LEN, VECTOR_BYTES, device_row_bytes, to_device_rows};
 pub use integers::{BlockIntegers, IQ4_STEPS};
-#[cfg(not(target_arch = "wasm32"))]
 pub use random::{RandomRows, SplitMix64};
 
 /// A tensor's element type, with ggml's numbering, names and block layouts.

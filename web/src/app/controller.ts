@@ -84,7 +84,7 @@ export class Controller {
       if (!(await this.#accepted(choice))) return false;
       void askToPersist();
       if (source.kind === 'stored') await this.page.permit(await this.engine.handles(source.url));
-      const model = await this.engine.open(source, { backend: this.address.backend }, this.#follow(choice));
+      const model = await this.engine.open(source, this.address.device, this.#follow(choice));
       // A newer choice has taken over: its own outcome is the one to show.
       if (this.#choice !== choice) return false;
       if (source.kind === 'files') this.address.model = model.url;

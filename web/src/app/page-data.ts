@@ -1,5 +1,5 @@
 /** What the controller gives the page to draw, and what the page tells the controller. */
-import type { Backend, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
+import type { DeviceOptions, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
 import type { ModelSource } from '../weights/model-source';
 import type { Room } from '../weights/room';
 import type { CatalogueEntry } from './catalogue';
@@ -95,7 +95,7 @@ export interface PageView {
 /** What the page's address asks for; the address is the one place where the choice of a model is kept. */
 export interface PageAddress {
   readonly base: string;
-  readonly backend: Backend;
+  readonly device: DeviceOptions;
   /** `?model=`: a catalogue id, an address, or the key of a stored model. */
   model: string | null;
 }

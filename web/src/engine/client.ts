@@ -6,7 +6,7 @@ import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import type {
-  DeviceOptions, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
+  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -73,6 +73,10 @@ export class EngineClient implements EngineWorker {
 
   tokenize(text: string): Promise<Uint32Array> {
     return this.#answer(this.#remote.tokenize(text));
+  }
+
+  bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
+    return this.#answer(this.#remote.bench(options, proxy(onProgress)));
   }
 
   /** An AbortSignal cannot cross into the worker; what it asks for can. */

@@ -4,14 +4,16 @@ import type { Progress } from '../weights/download-job';
 import type { ExportTarget } from '../weights/export-model';
 import type { Verification } from '../weights/model-record';
 import type { VerifyResult } from '../weights/verify-model';
-import type { ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export type { ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+export type { BenchOptions, BenchReport, ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type Backend = NonNullable<LoadOptions['backend']>;
 
 /** Where and how a model is to run. */
-export type DeviceOptions = Pick<LoadOptions, 'backend' | 'activations'>;
+export type DeviceOptions = Pick<LoadOptions, 'backend' | 'activations' | 'gpu'>;
+
+export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
@@ -68,4 +70,6 @@ export interface EngineWorker {
   /** The logits after the last token, from a fresh state. */
   logits(tokens: Uint32Array): Promise<Float32Array>;
   tokenize(text: string): Promise<Uint32Array>;
+  /** Times the open model. */
+  bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport>;
 }

@@ -8,8 +8,11 @@ import { sourceKey, type ModelSource } from '../weights/model-source';
 import type { ModelStore } from '../weights/model-store';
 import { reading } from '../weights/neighbours';
 import { storedFiles } from '../weights/stored-file';
+import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
-import type { DeviceOptions, ChatMessage, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress } from './protocol';
+import type {
+  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress,
+} from './protocol';
 import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from './wasm-engine';
 
@@ -22,7 +25,7 @@ export interface SessionOptions {
   env?: Environment;
   limits?: DownloadLimits;
   /** Judges a model by its header before the bulk of it is fetched; what it throws ends the download. */
-  checkFits?: (header: Uint8Array, bytes: number) => Promise<void>;
+  checkFits?: CheckFits;
 }
 
 export class Session extends StoredModels implements EngineWorker {
@@ -50,7 +53,7 @@ export class Session extends StoredModels implements EngineWorker {
     this.#model = undefined;
     await this.#start();
     const store = await this.store;
-    const record = await this.#acquire(store, source, signal, onProgress);
+    const record = await this.#acquire(store, source, device, signal, onProgress);
     const model = await this.#load(store, record, device, signal, onProgress);
     if (signal.aborted) {
       model.free();
@@ -87,6 +90,10 @@ export class Session extends StoredModels implements EngineWorker {
     return this.#openModel().tokenize(text);
   }
 
+  async bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
+    return this.#openModel().bench({ ...options, onProgress });
+  }
+
   #openModel(): EngineModel {
     if (!this.#model) throw failure('not-stored');
     return this.#model;
@@ -101,14 +108,16 @@ export class Session extends StoredModels implements EngineWorker {
     }
   }
 
-  async #acquire(store: ModelStore, source: ModelSource, signal: AbortSignal, onProgress: (progress: OpenProgress) => void): Promise<ModelRecord> {
+  async #acquire(
+    store: ModelStore, source: ModelSource, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+  ): Promise<ModelRecord> {
     const { env = browserEnvironment, limits, checkFits } = this.options;
     try {
       return await acquire(store, source, {
         env,
         signal,
         ...(limits ? { limits } : {}),
-        ...(checkFits ? { checkFits } : {}),
+        ...(checkFits ? { checkFits: (header: Uint8Array, bytes: number) => checkFits(header, bytes, device) } : {}),
         onProgress: (progress) => onProgress({ step: 'receive', ...progress }),
         onElsewhere: (progress) => onProgress({ step: 'receive', ...progress, elsewhere: true }),
       });

@@ -3,13 +3,14 @@ import { expose, releaseProxy, type Remote } from 'comlink';
 import { toFailure } from '../app/failure';
 import { openDatabase } from '../weights/database';
 import { ModelStore } from '../weights/model-store';
-import init, { loadModel } from './pkg/web_mamba.js';
+import { checkFits } from './check-fits';
+import init, { loadModel, planModel } from './pkg/web_mamba.js';
 import type { EngineWorker } from './protocol';
 import { Session } from './session';
 import type { WasmEngine } from './wasm-engine';
 
-const engine: WasmEngine = { start: () => init(), loadModel };
-const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)));
+const engine: WasmEngine = { start: () => init(), loadModel, planModel };
+const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)), { checkFits: checkFits(engine) });
 
 /** Comlink would drop the code and remedy of an `Error`, so failures cross as plain reports. */
 async function reported<T>(work: Promise<T>): Promise<T> {
@@ -45,5 +46,6 @@ const calls: EngineWorker = {
   handles: (url) => reported(session.handles(url)),
   logits: (tokens) => reported(session.logits(tokens)),
   tokenize: (text) => reported(session.tokenize(text)),
+  bench: (options, onProgress) => reporting(onProgress, (report) => session.bench(options, report)),
 };
 expose(calls);

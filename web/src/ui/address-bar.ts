@@ -1,15 +1,25 @@
-/** The page's own address, where the choice of model and backend is kept. */
+/** The page's own address, where the choice of model and device is kept. */
 import type { PageAddress } from '../app/page-data';
-import type { Backend } from '../engine/protocol';
+import type { DeviceOptions } from '../engine/protocol';
 
 export class AddressBar implements PageAddress {
   get base(): string {
     return document.baseURI;
   }
 
-  get backend(): Backend {
-    const asked = this.#params().get('backend');
-    return asked === 'cpu' || asked === 'webgpu' ? asked : 'auto';
+  /** `?backend=` and `?activations=`; what is neither of the values that they may have is as good as absent. */
+  get device(): DeviceOptions {
+    const [backend, activations] = ['backend', 'activations'].map((name) => this.#params().get(name));
+    return {
+      backend: backend === 'cpu' || backend === 'webgpu' ? backend : 'auto',
+      ...(activations === 'f32' || activations === 'q8' ? { activations } : {}),
+    };
+  }
+
+  /** A whole number above 0 of the address. */
+  count(name: string, otherwise: number): number {
+    const value = Number(this.#params().get(name));
+    return Number.isInteger(value) && value > 0 ? value : otherwise;
   }
 
   get model(): string | null {

@@ -1,5 +1,6 @@
 //! `web-mamba bench` and `web-mamba compare`.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use web_mamba::engine::Model;
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor};
 use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
+use web_mamba::measure::{self, BenchOptions, Report, some_tokens};
 use web_mamba::model::{Config, Weights};
 use web_mamba::sampler::{Sampler, SamplerOptions};
 
@@ -26,7 +28,10 @@ pub struct Bench {
     /// Tokens of the timed decode.
     #[arg(long, default_value_t = 64)]
     gen_tokens: usize,
-    /// Read this many tokens, untimed, before the decode; by default those of the timed prefill.
+    /// How often both are timed; the median counts.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Also time decode after this many tokens; it is to cost the same at any position.
     #[arg(long)]
     position: Option<usize>,
     /// Also time the decode of so many answers at once.
@@ -37,120 +42,127 @@ pub struct Bench {
     json: bool,
 }
 
-/// Any tokens do: their values change no cost. These spread over the vocabulary.
-fn some_tokens(count: usize, vocab_size: usize) -> Vec<u32> {
-    (0..count).map(|i| (i.wrapping_mul(7919) % vocab_size) as u32).collect()
-}
-
 impl Bench {
     pub fn run(&self) -> Result<()> {
-        if self.gen_tokens == 0 || self.prompt_tokens == 0 {
-            let expected = "at least 1";
-            return Err(Error::InvalidOption { option: "prompt-tokens or gen-tokens", found: "0".into(), expected });
-        }
         let start = Instant::now();
         let mut model = self.model.load()?;
         let load_seconds = start.elapsed().as_secs_f64();
-        // One token more than a chunk goes through every pipeline once: drivers compile at first use.
-        let warm_up = model.executor().max_tokens() + 1;
-        read(&mut model, warm_up)?;
-        let prefill_seconds = read(&mut model, self.prompt_tokens)?;
-        let position = self.position.unwrap_or(self.prompt_tokens);
-        if position != self.prompt_tokens {
-            read(&mut model, position)?;
-        }
-        let token_seconds = decode(&mut model, self.gen_tokens)?;
-        let median = token_seconds[token_seconds.len() / 2];
-        let total: f64 = token_seconds.iter().sum();
-        let many = match self.sequences {
-            Some(sequences) => {
-                let seconds = decode_many(&mut model, sequences, self.gen_tokens)?;
-                Some((sequences, (sequences * self.gen_tokens) as f64 / seconds))
-            }
-            None => None,
-        };
-        let info = model.info().clone();
+        let &Self { prompt_tokens, gen_tokens, runs, .. } = self;
+        let options = BenchOptions { prompt_tokens, gen_tokens, runs, stages: false };
+        let report = pollster::block_on(measure::bench(&mut model, &options, &mut |_, _, _| {}))?;
+        let there = self.position.map(|position| tps_at(&mut model, position, gen_tokens)).transpose()?;
+        let many = self.sequences.map(|sequences| tps_of_many(&mut model, sequences, gen_tokens)).transpose()?;
+        let info = &report.info;
         let value = json!({
-            "prefill_tps": self.prompt_tokens as f64 / prefill_seconds,
-            "decode_tps": self.gen_tokens as f64 / total,
-            "decode_median_milliseconds": 1e3 * median,
-            "sequences": many.map(|(sequences, _)| sequences), "many_decode_tps": many.map(|(_, rate)| rate),
-            "prompt_tokens": self.prompt_tokens, "gen_tokens": self.gen_tokens, "position": position,
-            "load_seconds": load_seconds, "bytes_per_token": info.bytes_per_token,
+            "prefill_tps": report.prefill_tps.median, "decode_tps": report.decode_tps.median,
+            "prefill_tps_all": report.prefill_tps, "decode_tps_all": report.decode_tps, "runs": runs,
+            "decode_median_milliseconds": report.token_milliseconds,
+            "prompt_tokens": prompt_tokens, "gen_tokens": gen_tokens,
+            "position": self.position, "position_decode_tps": there,
+            "sequences": self.sequences, "many_decode_tps": many,
+            "load_seconds": load_seconds, "self_test_milliseconds": info.self_test_milliseconds,
+            "bytes_per_token": info.bytes_per_token, "bandwidth_bytes_per_second": report.bandwidth,
+            "bound_tps": report.bound_tps, "percent_of_bound": report.percent_of_bound,
+            "dispatches_per_token": report.dispatches_per_token,
             "state_bytes": info.state_bytes, "memory_bytes": info.memory_bytes,
             "peak_memory_bytes": peak_memory(), "backend": info.backend, "adapter": info.adapter,
             "activations": info.activations,
         });
-        let plain = || {
-            let many = many.map_or_else(String::new, |(sequences, rate)| {
-                format!("{sequences} answers at once {rate:.1} tokens/s\n")
-            });
-            many + &format!(
-                "{} on {} ({})\nprefill {:.1} tokens/s over {} tokens\ndecode  {:.1} tokens/s over {} tokens from position {position}\n\
-                 reads {:.1} MB a token, {:.2} GB/s; holds {:.1} MB",
-                info.name,
-                info.adapter,
-                info.backend,
-                self.prompt_tokens as f64 / prefill_seconds,
-                self.prompt_tokens,
-                self.gen_tokens as f64 / total,
-                self.gen_tokens,
-                info.bytes_per_token as f64 / 1e6,
-                info.bytes_per_token as f64 / median / 1e9,
-                info.memory_bytes as f64 / 1e6,
-            )
-        };
-        print(self.json, &value, plain)
+        let further = Further { position: self.position.zip(there), sequences: self.sequences.zip(many) };
+        print(self.json, &value, || plain(&report, load_seconds, &further))
     }
 }
 
-/// Reads `count` tokens from a fresh state, and the last one's logits; seconds taken.
-fn read(model: &mut Model, count: usize) -> Result<f64> {
-    let tokens = some_tokens(count, model.info().vocab_size);
+/// Speeds that are measured only where asked for, with what they were asked for.
+struct Further {
+    position: Option<(usize, f64)>,
+    sequences: Option<(usize, f64)>,
+}
+
+fn plain(report: &Report, load_seconds: f64, further: &Further) -> String {
+    let Report { info, prefill_tps, decode_tps, prompt_tokens, gen_tokens, runs, .. } = report;
+    let mut out = format!(
+        "{} on {} ({}, {:?} activations), loaded in {load_seconds:.1} s\n\
+         prefill {:8.1} tokens/s over {prompt_tokens} tokens (median of {runs}, {:.1} to {:.1})\n\
+         decode  {:8.1} tokens/s over {gen_tokens} tokens (median of {runs}, {:.1} to {:.1})\n",
+        info.name,
+        info.adapter,
+        info.backend,
+        info.activations,
+        prefill_tps.median,
+        prefill_tps.lowest,
+        prefill_tps.highest,
+        decode_tps.median,
+        decode_tps.lowest,
+        decode_tps.highest,
+    );
+    // Writing to a string cannot fail.
+    if let Some((position, tps)) = further.position {
+        let _ = writeln!(out, "decode  {tps:8.1} tokens/s from position {position}");
+    }
+    if let Some((sequences, tps)) = further.sequences {
+        let _ = writeln!(out, "decode  {tps:8.1} tokens/s, {sequences} answers at once");
+    }
+    let bytes = report.bytes_per_token as f64;
+    let _ = writeln!(out, "a token reads {:.1} MB: {:.2} GB/s", bytes / 1e6, bytes * decode_tps.median / 1e9);
+    if let (Some(bandwidth), Some(bound), Some(percent)) = (report.bandwidth, report.bound_tps, report.percent_of_bound)
+    {
+        let _ = writeln!(
+            out,
+            "this device reads {:.1} GB/s: the bound is {bound:.1} tokens/s, and decode reaches {percent:.1} % of it",
+            bandwidth / 1e9
+        );
+    }
+    if let Some(dispatches) = report.dispatches_per_token {
+        let _ = writeln!(out, "{dispatches} dispatches a token");
+    }
+    let _ = writeln!(out, "holds {:.1} MB", info.memory_bytes as f64 / 1e6);
+    out
+}
+
+/// Tokens decoded per second after reading `position` tokens.
+fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
+    let vocab_size = model.info().vocab_size;
+    match some_tokens(position, vocab_size).as_slice() {
+        [] => {
+            model.begin()?;
+        }
+        tokens => {
+            pollster::block_on(model.logits(tokens))?;
+        }
+    }
     let start = Instant::now();
-    if tokens.is_empty() {
-        model.begin()?;
-    } else {
-        pollster::block_on(model.logits(&tokens))?;
-    }
-    Ok(start.elapsed().as_secs_f64())
+    pollster::block_on(async {
+        let mut sampler = Sampler::new(SamplerOptions::default())?;
+        let mut token = 0;
+        for _ in 0..count {
+            token = model.executor().choose(0, &[token], &mut sampler).await?;
+            sampler.accept(token);
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Seconds of each of `count` decode steps from where the state is, sorted: choosing each token as an answer would.
-fn decode(model: &mut Model, count: usize) -> Result<Vec<f64>> {
-    let mut sampler = Sampler::new(SamplerOptions::default())?;
-    let mut seconds = Vec::with_capacity(count);
-    let mut token = 0;
-    for _ in 0..count {
-        let start = Instant::now();
-        token = pollster::block_on(model.executor().choose(0, &[token], &mut sampler))?;
-        sampler.accept(token);
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds)
-}
-
-/// Seconds of `count` steps of `sequences` answers at once, all together.
-fn decode_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
+/// Tokens decoded per second by so many answers at once, all together.
+fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
     pollster::block_on(async {
         model.begin_many(sequences).await?;
         let mut samplers = vec![Sampler::new(SamplerOptions::default())?; sequences];
         let mut tokens: Vec<(usize, u32)> = (0..sequences).map(|s| (s, s as u32 % 7)).collect();
         let mut start = Instant::now();
-        // The first step goes through every pipeline once, and is not timed.
-        for step in 0..=count {
+        for step in 0..MANY_WARM_UP + count {
+            if step == MANY_WARM_UP {
+                start = Instant::now();
+            }
             let mut all: Vec<_> = samplers.iter_mut().collect();
             let ids = model.executor().choose_each(&tokens, &mut all).await?;
             for ((token, sampler), id) in tokens.iter_mut().zip(&mut samplers).zip(ids) {
                 sampler.accept(id);
                 token.1 = id;
             }
-            if step == 0 {
-                start = Instant::now();
-            }
         }
-        Ok(start.elapsed().as_secs_f64())
+        Ok((sequences * count) as f64 / start.elapsed().as_secs_f64())
     })
 }
 

@@ -1,22 +1,22 @@
 //! `web-mamba inspect`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use web_mamba::Result;
+use web_mamba::fit;
 use web_mamba::gguf::{Array, Gguf, Value};
 use web_mamba::gpu::GpuExecutor;
 use web_mamba::model::{Config, Weights};
 
-use crate::open::open_gguf;
+use crate::open::{ModelArguments, open_gguf, sources};
 use crate::print;
 
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// A GGUF file, or the first part of a split set.
-    file: PathBuf,
+    #[command(flatten)]
+    model: ModelArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -27,7 +27,7 @@ const PLAIN_CHARACTERS: usize = 96;
 
 impl Inspect {
     pub fn run(&self) -> Result<()> {
-        let gguf = open_gguf(&self.file)?;
+        let gguf = open_gguf(&self.model.file)?;
         // A file with a vocabulary alone, or of another architecture, is still worth showing.
         let model = Config::from_metadata(&gguf.metadata)
             .and_then(|config| Weights::find(&gguf, &config).map(|weights| (config, weights)));
@@ -35,6 +35,8 @@ impl Inspect {
             Ok((config, weights)) => describe(config, weights),
             Err(error) => json!({ "error": error.to_string() }),
         };
+        let fit = pollster::block_on(fit::plan(sources(&self.model.file)?, &self.model.options()));
+        let fit = fit.map_or_else(|error| json!({ "error": error.to_string() }), |fit| json!(fit));
         let metadata: Map<_, _> = gguf.metadata.sorted().into_iter().map(|(k, v)| (k.into(), to_json(v))).collect();
         let tensors = gguf.tensors().iter().map(|t| {
             let (name, dtype) = (&t.name, t.dtype.name());
@@ -43,8 +45,9 @@ impl Inspect {
         let tensors: Vec<_> = tensors.collect();
         let whole = json!({
             "version": gguf.version, "bytes": gguf.total_bytes(), "metadata": metadata, "tensors": tensors, "model": runs,
+            "fit": fit,
         });
-        print(self.json, &whole, || plain(&gguf, &runs))
+        print(self.json, &whole, || plain(&gguf, &runs, &fit))
     }
 }
 
@@ -83,7 +86,7 @@ fn array_to_json(array: &Array) -> Json {
     }
 }
 
-fn plain(gguf: &Gguf, runs: &Json) -> String {
+fn plain(gguf: &Gguf, runs: &Json, fit: &Json) -> String {
     let mut out = format!("GGUF version {}, {} bytes\n\nmetadata\n", gguf.version, gguf.total_bytes());
     // Writing to a string cannot fail.
     for (key, value) in gguf.metadata.sorted() {
@@ -100,9 +103,11 @@ fn plain(gguf: &Gguf, runs: &Json) -> String {
         let _ =
             writeln!(out, "  {:32} {:7} {:?} {} bytes", tensor.name, tensor.dtype.name(), tensor.dims, tensor.bytes);
     }
-    let _ = writeln!(out, "\nmodel");
-    for (key, value) in runs.as_object().into_iter().flatten() {
-        let _ = writeln!(out, "  {key} = {value}");
+    for (title, object) in [("model", runs), ("here", fit)] {
+        let _ = writeln!(out, "\n{title}");
+        for (key, value) in object.as_object().into_iter().flatten() {
+            let _ = writeln!(out, "  {key} = {value}");
+        }
     }
     out
 }

@@ -3,7 +3,6 @@
 mod mixture;
 mod new_file;
 mod shapes;
-mod values;
 mod vocabulary;
 
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 use web_mamba::gguf::{HeaderWriter, Value};
-use web_mamba::model::{Config, TensorSpec, tensors};
+use web_mamba::model::{Config, TensorSpec, random_values, tensors};
 use web_mamba::quant::{DType, SplitMix64};
 
 use crate::failure::Failure;
@@ -97,7 +96,7 @@ impl MakeRandom {
         file.write(&start)?;
         let mut random = SplitMix64::new(self.seed);
         for ((tensor, dtype), bytes) in tensors.iter().zip(data_bytes) {
-            values::stream(tensor, *dtype, config, &mut random, |chunk| file.write(chunk))?;
+            random_values(tensor, *dtype, config, &mut random, |chunk| file.write(chunk))?;
             file.write(&vec![0; HeaderWriter::padding(bytes)])?;
         }
         file.finish()?;

@@ -38,6 +38,9 @@ pub struct ModelArguments {
     /// Only a GPU whose name contains this.
     #[arg(long)]
     pub adapter: Option<String>,
+    /// Whether the GPU's kernels are tested before a model is loaded. By default unless the adapter is software.
+    #[arg(long)]
+    pub self_test: Option<bool>,
     /// Split weights into storage bindings of at most this many bytes.
     #[arg(long, hide = true)]
     pub max_binding_bytes: Option<u64>,
@@ -59,10 +62,19 @@ impl ModelArguments {
     }
 
     pub fn gpu_options(&self) -> GpuOptions {
-        GpuOptions { adapter: self.adapter.clone(), max_binding_bytes: self.max_binding_bytes, ..GpuOptions::default() }
+        GpuOptions {
+            adapter: self.adapter.clone(),
+            max_binding_bytes: self.max_binding_bytes,
+            self_test: self.self_test,
+            ..GpuOptions::default()
+        }
     }
 
     pub fn load(&self) -> Result<Model> {
+        pollster::block_on(Model::load(sources(&self.file)?, &self.options(), &mut |_, _| {}))
+    }
+
+    pub fn options(&self) -> LoadOptions {
         let backend = match self.backend {
             Backend::Auto => BackendChoice::Auto,
             Backend::Cpu => BackendChoice::Cpu,
@@ -71,8 +83,7 @@ impl ModelArguments {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
         let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
         let (activations, threads) = (self.activations(), self.threads.map(usize::from));
-        let options = LoadOptions { backend, unix_seconds, activations, threads, gpu: self.gpu_options() };
-        pollster::block_on(Model::load(sources(&self.file)?, &options, &mut |_, _| {}))
+        LoadOptions { backend, unix_seconds, activations, threads, gpu: self.gpu_options() }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Values of each kind of tensor, of such sizes that activations stay near 1 through any number of layers, time steps are
+//! Random values of each kind of tensor, of such sizes that activations stay near 1 through any number of layers, time steps are
 //! those of trained models, and logits have a standard deviation of a few.
 
-use web_mamba::model::{Config, TensorKind, TensorSpec};
-use web_mamba::quant::{DType, RandomRows, SplitMix64};
+use super::{Config, TensorKind, TensorSpec};
+use crate::quant::{DType, RandomRows, SplitMix64};
 
 /// How much larger a product is than what it multiplies. The embedding's makes logits where it is the head, and is next to
 /// nothing elsewhere, since every layer starts with a norm.
@@ -39,7 +39,7 @@ fn element(kind: TensorKind, config: &Config, index: usize, random: &mut SplitMi
 const CHUNK: usize = 1 << 20;
 
 /// Makes a tensor's data chunk by chunk, and hands each on.
-pub fn stream<E>(
+pub fn random_values<E>(
     tensor: &TensorSpec,
     dtype: DType,
     config: &Config,

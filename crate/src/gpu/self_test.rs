@@ -1,0 +1,128 @@
+//! The test that loading begins with: a tiny model with random weights runs on this very adapter and on the CPU, and both must
+//! agree. It has the types, state sizes and switches of the model that is to be loaded, so that it runs the same kernels.
+//! Drivers that miscompile a shader are real; without this they show as a model that writes nonsense.
+
+use std::rc::Rc;
+
+use super::compare::worst;
+use super::{Gpu, GpuExecutor, first_difference};
+use crate::cpu::CpuExecutor;
+use crate::error::{Error, Result};
+use crate::executor::{Activations, Executor, Outputs};
+use crate::gguf::{Gguf, HeaderWriter};
+use crate::model::{Config, TensorKind, Weights, random_values, tensors};
+use crate::quant::{DType, SplitMix64};
+use crate::sampler::{Sampler, SamplerOptions};
+use crate::source::{ByteSource, MemorySource};
+
+/// Rows and columns of most matrices: one block of the types with the largest blocks.
+const WIDTH: usize = 256;
+
+const VOCAB_SIZE: usize = 96;
+
+/// Decode; a product's small tile, its large tile, and decode again from the states that these left behind.
+const CHUNKS: [usize; 4] = [1, 3, 17, 1];
+
+/// Largest difference of a logit, as a part of their root mean square. Sums in another order and a driver's `exp` differ by
+/// about 1e-4, activations of 8 bits by about 1e-2; a wrong kernel by about 1.
+fn tolerance(activations: Activations) -> f32 {
+    match activations {
+        Activations::F32 => 1e-2,
+        Activations::Q8 => 0.1,
+    }
+}
+
+/// Runs the test.
+///
+/// # Errors
+/// [`Error::SelfTest`] where the GPU computes something else than the CPU, with the kernel at which they part;
+/// [`Error::Gpu`] or [`Error::OutOfMemory`] where it does not run at all.
+pub async fn self_test(gpu: &Gpu, config: &Config, weights: &Weights, activations: Activations) -> Result<()> {
+    let (gguf, config, weights) = tiny_model(config, weights).await?;
+    let mut cpu = CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
+    let mut gpu = GpuExecutor::load(gpu.clone(), &gguf, &config, &weights, activations, &mut |_| {}).await?;
+    let tolerance = tolerance(activations);
+    let mut agree = true;
+    for tokens in chunks() {
+        // A slow device would have learnt to take smaller chunks.
+        gpu.set_max_tokens(tokens.len());
+        let right = cpu.forward(0, &tokens, Outputs::Each).await?;
+        let found = gpu.forward(0, &tokens, Outputs::Each).await?;
+        agree &= worst(&right, &found, tolerance).is_none();
+    }
+    if !agree {
+        return Err(fault(&mut cpu, &mut gpu, tolerance).await?);
+    }
+    chooses_alike(&mut gpu).await
+}
+
+/// Both sides choose in integers, so from the same logits they choose the very same.
+async fn chooses_alike(gpu: &mut GpuExecutor) -> Result<()> {
+    for temperature in [0.0, 1.5] {
+        let mut here = Sampler::new(SamplerOptions { temperature, min_p: 0.0, ..SamplerOptions::default() })?;
+        let mut there = here.clone();
+        for tokens in chunks() {
+            gpu.reset(0)?;
+            let right = here.sample(&mut gpu.forward(0, &tokens, Outputs::Last).await?);
+            gpu.reset(0)?;
+            let found = gpu.choose(0, &tokens, &mut there).await?;
+            if found != right {
+                let problem = format!("`sample_maxima` and `sample_choose` chose token {found} where {right} is right");
+                return Err(Error::SelfTest { adapter: gpu.backend().adapter, problem });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn chunks() -> impl Iterator<Item = Vec<u32>> {
+    CHUNKS.iter().map(|&count| (0..count).map(|i| ((31 * i + count) % VOCAB_SIZE) as u32).collect())
+}
+
+/// Runs it again step by step, which takes longer, to name the kernel.
+async fn fault(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tolerance: f32) -> Result<Error> {
+    let adapter = gpu.backend().adapter;
+    cpu.reset(0)?;
+    gpu.reset(0)?;
+    for tokens in chunks() {
+        if let Some(found) = first_difference(cpu, gpu, &tokens, tolerance).await? {
+            let stages = gpu.stage_steps(tokens.len());
+            // One past the last step stands for the states, which no single kernel is to blame for.
+            let kernel =
+                stages.iter().find(|(steps, _)| steps.end == found.step + 1).map_or("a scan", |(_, kernel)| kernel);
+            let problem = format!("`{kernel}` gave {} where {} is right, in `{}`", found.gpu, found.cpu, found.buffer);
+            return Ok(Error::SelfTest { adapter, problem });
+        }
+    }
+    let problem = "the same steps gave two results".into();
+    Ok(Error::SelfTest { adapter, problem })
+}
+
+/// One layer, with the first layer's types.
+async fn tiny_model(like: &Config, weights: &Weights) -> Result<(Gguf, Config, Weights)> {
+    let dtype_of = |kind: TensorKind| match weights.example(kind) {
+        Some(weight) if !weight.elementwise => weight.tensor.dtype,
+        _ => DType::F32,
+    };
+    let dt_rank = dtype_of(TensorKind::SsmDt).block_len().max(16);
+    let config = Config { d_model: WIDTH, d_inner: WIDTH, dt_rank, n_layers: 1, ..like.clone() };
+    let specs = tensors(&config, VOCAB_SIZE, weights.tied_head());
+
+    let mut header = HeaderWriter::new();
+    config.to_pairs().iter().for_each(|(key, value)| header.pair(key, value));
+    let mut data = Vec::new();
+    let mut random = SplitMix64::new(7);
+    for spec in &specs {
+        let dtype = dtype_of(spec.kind);
+        let bytes = header.tensor(&spec.name, dtype, &spec.dims());
+        random_values(spec, dtype, &config, &mut random, |chunk| {
+            data.extend_from_slice(chunk);
+            Ok::<_, Error>(())
+        })?;
+        data.resize(data.len() + HeaderWriter::padding(bytes), 0);
+    }
+    let file = MemorySource::new("self-test", [header.to_bytes(), data].concat());
+    let gguf = Gguf::open(vec![Rc::new(file) as Rc<dyn ByteSource>]).await?;
+    let weights = Weights::find(&gguf, &config)?;
+    Ok((gguf, config, weights))
+}

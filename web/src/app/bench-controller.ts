@@ -1,0 +1,90 @@
+/** Wires the benchmark page to the engine. */
+import type { BenchProgress, BenchReport, DeviceOptions, EngineWorker, OpenProgress } from '../engine/protocol';
+import { chooseParam } from './choice';
+import { toFailure, type Failure } from './failure';
+
+/** Few enough that a slow device ends within minutes. */
+const DEFAULTS = { prompt: 256, answer: 64, runs: 5 };
+
+export type BenchStatus =
+  | { kind: 'idle' }
+  | { kind: 'opening'; progress?: OpenProgress }
+  | { kind: 'measuring'; progress?: BenchProgress }
+  | { kind: 'failed'; failure: Failure }
+  | { kind: 'done'; report: BenchReport; loadSeconds: number };
+
+export interface BenchData {
+  name: string;
+  promptTokens: number;
+  genTokens: number;
+  runs: number;
+  status: BenchStatus;
+}
+
+export interface BenchView {
+  update(data: BenchData): void;
+  on(name: 'measure', listener: () => void): void;
+}
+
+export interface BenchAddress {
+  readonly base: string;
+  readonly model: string | null;
+  readonly device: DeviceOptions;
+  count(name: string, otherwise: number): number;
+}
+
+export class BenchController {
+  #status: BenchStatus = { kind: 'idle' };
+  #name = '';
+
+  constructor(
+    private readonly page: BenchView,
+    private readonly engine: Pick<EngineWorker, 'open' | 'bench'>,
+    private readonly address: BenchAddress,
+  ) {
+    page.on('measure', () => void this.#measure());
+  }
+
+  start(): void {
+    try {
+      this.#name = chooseParam(this.address.model, this.address.base).name;
+      this.#update({ kind: 'idle' });
+    } catch (thrown) {
+      this.#update({ kind: 'failed', failure: toFailure(thrown) });
+    }
+  }
+
+  async #measure(): Promise<void> {
+    try {
+      this.#update({ kind: 'opening' });
+      const { source } = chooseParam(this.address.model, this.address.base);
+      // What is downloaded is no part of loading: the clock starts anew with each byte that arrives.
+      let arrived = performance.now();
+      await this.engine.open(source, this.address.device, (progress) => {
+        if (progress.step === 'receive') arrived = performance.now();
+        this.#update({ kind: 'opening', progress });
+      });
+      const loadSeconds = (performance.now() - arrived) / 1000;
+      this.#update({ kind: 'measuring' });
+      const { promptTokens, genTokens, runs } = this.#counts();
+      const report = await this.engine.bench({ promptTokens, genTokens, runs, stages: true }, (progress) =>
+        this.#update({ kind: 'measuring', progress }));
+      this.#update({ kind: 'done', report, loadSeconds });
+    } catch (thrown) {
+      this.#update({ kind: 'failed', failure: toFailure(thrown) });
+    }
+  }
+
+  #counts(): { promptTokens: number; genTokens: number; runs: number } {
+    return {
+      promptTokens: this.address.count('prompt', DEFAULTS.prompt),
+      genTokens: this.address.count('answer', DEFAULTS.answer),
+      runs: this.address.count('runs', DEFAULTS.runs),
+    };
+  }
+
+  #update(status: BenchStatus): void {
+    this.#status = status;
+    this.page.update({ name: this.#name, ...this.#counts(), status: this.#status });
+  }
+}
