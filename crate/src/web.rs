@@ -294,6 +294,7 @@ fn to_load_options(options: &JsLoadOptions) -> Result<LoadOptions, JsValue> {
         activations: optional(options.activations())?,
         unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
         gpu: GpuOptions { self_test, only_promised, software, ..GpuOptions::default() },
+        ..LoadOptions::default()
     })
 }
 
