@@ -120,7 +120,8 @@ impl Tile {
     /// For prefill. The f32 tile has 16 KiB of workgroup memory to live in, the integer one a quarter of the bytes.
     pub(super) fn many(gpu: &Gpu, integers: bool) -> Self {
         match (gpu.software, integers) {
-            (true, _) => Self { rows: 32, tokens: 32, own_rows: 8, own_tokens: 8, units_at_once: 1 },
+            // Software adapters unroll a tile whole: one of 32 x 32 takes SwiftShader a second to compile for each matrix.
+            (true, _) => Self::few(gpu, integers),
             (false, true) => Self { rows: 64, tokens: 64, own_rows: 4, own_tokens: 4, units_at_once: 2 },
             (false, false) => Self { rows: 64, tokens: 32, own_rows: 4, own_tokens: 4, units_at_once: 1 },
         }
