@@ -10,7 +10,9 @@ pub mod lanes;
 mod matrix;
 mod pool;
 mod quantised;
+pub mod rank;
 pub mod simd;
+pub mod team;
 mod tiles;
 pub mod vectorised;
 
