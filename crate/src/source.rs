@@ -37,19 +37,22 @@ pub trait ByteSource {
         rows: usize,
         columns: Range<usize>,
     ) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
-        Box::pin(async move {
-            let mut bytes = self.read(offset, stride * rows).await?;
-            if columns != (0..stride) {
-                for row in 0..rows {
-                    let start = (row * stride + columns.start).min(bytes.len());
-                    let end = (start + columns.len()).min(bytes.len());
-                    bytes.copy_within(start..end, row * columns.len());
-                }
-                bytes.truncate(rows * columns.len());
-            }
-            Ok(bytes)
-        })
+        Box::pin(async move { Ok(cut(self.read(offset, stride * rows).await?, stride, columns)) })
     }
+}
+
+/// Bytes `columns` of rows that are `stride` bytes long each.
+pub(crate) fn cut(mut bytes: Vec<u8>, stride: usize, columns: Range<usize>) -> Vec<u8> {
+    if columns == (0..stride) {
+        return bytes;
+    }
+    let rows = bytes.len() / stride.max(1);
+    for row in 0..rows {
+        let start = row * stride;
+        bytes.copy_within(start + columns.start..start + columns.end, row * columns.len());
+    }
+    bytes.truncate(rows * columns.len());
+    bytes
 }
 
 fn out_of_range(name: &str, len: u64, offset: u64, length: usize) -> Option<Error> {

@@ -16,15 +16,25 @@ use crate::executor::{Activations, Backend, Executor, Outputs};
 use crate::gguf::Gguf;
 use crate::model::{Plan, Slice, State, Step};
 
-/// What joins the ranks: an all-gather, over whatever memory or messages there are.
+/// For whom something is gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// Every rank gets what all have.
+    All,
+    /// Rank 0 gets it; the others only wait.
+    First,
+}
+
+/// What joins the ranks, over whatever memory or messages there are.
 pub trait Link {
-    /// Gives `mine` to every rank, and puts what each rank gave into `gathered`, in the order of the ranks: `lengths[r]` floats of
-    /// rank r, or nothing of it where that is 0. Every rank calls it with what it has, in the same order of calls.
+    /// Gives `mine`, and where it is gathered for this rank too, puts what each rank gave into `gathered`, in the order of the
+    /// ranks: `lengths[r]` floats of rank r. Every rank calls it with what it has, in the same order of calls.
     ///
     /// # Errors
     /// [`crate::Error::Worker`] where a rank does not answer any more.
-    fn all_gather<'a>(
+    fn gather<'a>(
         &'a mut self,
+        whom: For,
         mine: &'a [f32],
         lengths: &'a [usize],
         gathered: &'a mut [f32],
@@ -102,7 +112,7 @@ impl Rank {
     /// Its part of [`Executor::forward`]. Rank 0 gets the logits of all, the others nothing.
     ///
     /// # Errors
-    /// As of [`Link::all_gather`].
+    /// As of [`Link::gather`].
     pub async fn forward(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
         let count = outputs.count(tokens.len());
         self.executor.current = sequence;
@@ -152,7 +162,7 @@ impl Rank {
     /// Adds up what the ranks have, in their order.
     async fn all_reduce(&mut self, values: &mut [f32]) -> Result<()> {
         let (ranks, length) = (self.all.len(), values.len());
-        self.gather(values, &vec![length; ranks]).await?;
+        self.gather(For::All, values, &vec![length; ranks]).await?;
         values.copy_from_slice(&self.gathered[..length]);
         for theirs in self.gathered[length..].chunks_exact(length) {
             values.iter_mut().zip(theirs).for_each(|(sum, v)| *sum += v);
@@ -160,16 +170,17 @@ impl Rank {
         Ok(())
     }
 
-    async fn gather(&mut self, mine: &[f32], lengths: &[usize]) -> Result<()> {
+    async fn gather(&mut self, whom: For, mine: &[f32], lengths: &[usize]) -> Result<()> {
         self.gathered.resize(lengths.iter().sum(), 0.0);
-        self.link.all_gather(mine, lengths, &mut self.gathered).await
+        self.link.gather(whom, mine, lengths, &mut self.gathered).await
     }
 
-    /// As [`Rank::gather`], for rank 0 alone.
     async fn gather_to_first(&mut self, mine: &[f32], length: impl Fn(&Extent) -> usize) -> Result<()> {
-        let first = self.slice.rank == 0;
-        let lengths: Vec<_> = self.all.iter().map(|extent| if first { length(extent) } else { 0 }).collect();
-        self.gather(mine, &lengths).await
+        let lengths: Vec<_> = match self.slice.rank {
+            0 => self.all.iter().map(length).collect(),
+            _ => Vec::new(),
+        };
+        self.gather(For::First, mine, &lengths).await
     }
 
     async fn gather_logits(&mut self, plan: &Plan, count: usize) -> Result<Vec<f32>> {
@@ -194,7 +205,7 @@ impl Rank {
     /// Its part of [`Executor::read_state`]: rank 0 gets the state of all channels, the others nothing of use.
     ///
     /// # Errors
-    /// As of [`Link::all_gather`].
+    /// As of [`Link::gather`].
     pub async fn read_state(&mut self, sequence: usize) -> Result<State> {
         let mine = self.executor.read_state(sequence).await?;
         let (conv_width, ssm_width) = (self.slice.config.d_conv - 1, self.slice.config.d_state);
@@ -229,8 +240,9 @@ impl Rank {
 pub struct Alone;
 
 impl Link for Alone {
-    fn all_gather<'a>(
+    fn gather<'a>(
         &'a mut self,
+        _: For,
         mine: &'a [f32],
         _: &'a [usize],
         gathered: &'a mut [f32],

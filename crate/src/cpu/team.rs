@@ -86,7 +86,7 @@ impl Rank {
     /// Does what a peer is told.
     ///
     /// # Errors
-    /// As of [`Link::all_gather`], and of what is called.
+    /// As of [`Link::gather`], and of what is called.
     pub async fn obey(&mut self, command: Command) -> Result<()> {
         match command {
             Command::Forward { sequence, outputs, tokens } => {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use futures_util::future::{LocalBoxFuture, ready};
 use pollster::block_on;
 use web_mamba::Result;
-use web_mamba::cpu::rank::{Link, Rank};
+use web_mamba::cpu::rank::{For, Link, Rank};
 use web_mamba::cpu::team::{Command, Crew, Job, Peers};
 use web_mamba::error::Error;
 use web_mamba::model::Slice;
@@ -38,8 +38,9 @@ struct LocalLink {
 }
 
 impl Link for LocalLink {
-    fn all_gather<'a>(
+    fn gather<'a>(
         &'a mut self,
+        whom: For,
         mine: &'a [f32],
         lengths: &'a [usize],
         mut gathered: &'a mut [f32],
@@ -47,12 +48,11 @@ impl Link for LocalLink {
         assert!(mine.len() <= self.capacity);
         *self.memory.given[self.rank].lock().unwrap() = mine.to_vec();
         self.memory.barrier.wait();
+        assert!(self.rank == 0 || whom == For::All || lengths.is_empty());
         for (given, &length) in self.memory.given.iter().zip(lengths) {
             let (to, rest) = gathered.split_at_mut(length);
             // A rank gives as much as the others expect of it.
-            if length > 0 {
-                to.copy_from_slice(&given.lock().unwrap());
-            }
+            to.copy_from_slice(&given.lock().unwrap());
             gathered = rest;
         }
         self.memory.barrier.wait();
