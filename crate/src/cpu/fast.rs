@@ -26,6 +26,9 @@ enum Weight {
     Values(Vec<f32>),
 }
 
+/// Values of channels in the order of lanes.
+type Reordered = fn(&[f32], usize) -> Vec<f32>;
+
 /// Weights in tiles, and who multiplies them.
 pub struct Fast {
     isa: Isa,
@@ -55,7 +58,7 @@ impl Fast {
         loaded.sort_by_key(|(id, _)| *id);
         let mut loaded: Vec<_> = loaded.into_iter().map(|(_, weight)| weight).collect();
         for step in plan.steps() {
-            let (id, reordered): (_, fn(&[f32], usize) -> Vec<f32>) = match step {
+            let (id, reordered): (_, Reordered) = match step {
                 Step::Conv1dSilu { weight, .. } => (weight, lanes::transposed),
                 Step::SelectiveScan { a, .. } => (a, lanes::in_tiles),
                 _ => continue,

@@ -33,7 +33,10 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(gguf: &'a Gguf, weight: &'a Weight, progress: &'a mut dyn FnMut(u64)) -> Self {
-        let left = weight.part.as_ref().map_or_else(|| [0..weight.rows].into(), |part| part.rows.clone().into());
+        let left = match &weight.part {
+            Some(part) => part.rows.clone().into(),
+            None => std::iter::once(0..weight.rows).collect(),
+        };
         Self { gguf, weight, progress, left, rows: Vec::new() }
     }
 

@@ -131,6 +131,9 @@ pub struct Job {
     pub trial: bool,
 }
 
+/// Rank 0's link to its peers, and the peers, which have begun to load.
+pub type Started = (Box<dyn Link>, Box<dyn Peers>);
+
 /// Where peers come from.
 pub trait Crew: fmt::Debug {
     /// Ranks that can run at once here, rank 0 among them.
@@ -143,7 +146,7 @@ pub trait Crew: fmt::Debug {
     ///
     /// # Errors
     /// [`Error::Worker`] where one does not start.
-    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<(Box<dyn Link>, Box<dyn Peers>)>>;
+    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>>;
 }
 
 /// A model on the CPU, shared by several ranks.

@@ -87,7 +87,10 @@ fn cut(weights: &Weights, d_inner: usize, channels: &Range<usize>, tokens: &Rang
         weight.part = Some(part);
     };
     let rows = |w: &Weight, _: usize, range: &Range<usize>| Part { rows: vec![range.clone()], columns: 0..w.columns };
-    let columns = |w: &Weight, _: usize, range: &Range<usize>| Part { rows: vec![0..w.rows], columns: range.clone() };
+    let columns = |w: &Weight, _: usize, range: &Range<usize>| {
+        let all = 0..w.rows;
+        Part { rows: vec![all], columns: range.clone() }
+    };
     let halves = |w: &Weight, d_inner: usize, range: &Range<usize>| {
         let second = d_inner + range.start..d_inner + range.end;
         Part { rows: vec![range.clone(), second], columns: 0..w.columns }

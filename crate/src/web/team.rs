@@ -11,7 +11,7 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use super::{JsByteSource, Slot, source, to_js};
 use crate::cpu::calibrate::trial_model;
 use crate::cpu::rank::{For, Link, Rank};
-use crate::cpu::team::{Command, Crew, Job, Peers};
+use crate::cpu::team::{Command, Crew, Job, Peers, Started};
 use crate::error::{Error, Result};
 use crate::executor::Activations;
 use crate::gguf::Gguf;
@@ -116,7 +116,7 @@ impl Crew for JsCrew {
         self.wanted
     }
 
-    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<(Box<dyn Link>, Box<dyn Peers>)>> {
+    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>> {
         Box::pin(async move {
             if job.ranks == 1 {
                 return Ok((Box::new(crate::cpu::rank::Alone) as Box<dyn Link>, Box::new(Nobody) as Box<dyn Peers>));

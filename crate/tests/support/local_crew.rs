@@ -9,7 +9,7 @@ use futures_util::future::{LocalBoxFuture, ready};
 use pollster::block_on;
 use web_mamba::Result;
 use web_mamba::cpu::rank::{For, Link, Rank};
-use web_mamba::cpu::team::{Command, Crew, Job, Peers};
+use web_mamba::cpu::team::{Command, Crew, Job, Peers, Started};
 use web_mamba::error::Error;
 use web_mamba::model::Slice;
 
@@ -92,7 +92,7 @@ impl Crew for LocalCrew {
         None
     }
 
-    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<(Box<dyn Link>, Box<dyn Peers>)>> {
+    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>> {
         let given = (0..job.ranks).map(|_| Mutex::default()).collect();
         let memory = Arc::new(Memory { given, barrier: Barrier::new(job.ranks) });
         let link = |rank| LocalLink { rank, capacity: job.capacity, memory: Arc::clone(&memory) };
