@@ -61,7 +61,9 @@ const ALL = { files: /./, greedy: 64, prompt: Infinity };
 const GPU = { backend: 'webgpu', activations: 'f32' } as const;
 const variants: Record<string, Variant> = {
   cpu: { device: { backend: 'cpu', activations: 'f32' }, ...ALL },
-  webgpu: { device: GPU, ...ALL },
+  // Two of six formats by all 64 tokens, each of the others by enough to run every kernel.
+  webgpu: { device: GPU, ...ALL, files: /Q4_K_M|F32/ },
+  'webgpu, other types': { device: GPU, ...ALL, files: /^(?!.*(Q4_K_M|F32))/, greedy: 8 },
   'webgpu, kernels for hardware': { device: { ...GPU, gpu: { software: false } }, ...HARDWARE },
   'webgpu, kernels for hardware without subgroups': {
     device: { ...GPU, gpu: { software: false, onlyPromised: true } }, ...HARDWARE,

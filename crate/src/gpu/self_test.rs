@@ -60,8 +60,10 @@ async fn chooses_alike(gpu: &mut GpuExecutor) -> Result<()> {
         let mut here = Sampler::new(SamplerOptions { temperature, min_p: 0.0, ..SamplerOptions::default() })?;
         let mut there = here.clone();
         for tokens in chunks() {
+            gpu.set_max_tokens(tokens.len());
             gpu.reset(0)?;
             let right = here.sample(&mut gpu.forward(0, &tokens, Outputs::Last).await?);
+            gpu.set_max_tokens(tokens.len());
             gpu.reset(0)?;
             let found = gpu.choose(0, &tokens, &mut there).await?;
             if found != right {

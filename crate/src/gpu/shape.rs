@@ -10,6 +10,12 @@ pub(super) const RUN: usize = 16;
 /// From so many rows on even one team a few rows fills a large GPU.
 pub(super) const MANY_ROWS: usize = 2048;
 
+/// Up to so many rows of weights tiles for few tokens are too few to fill a large GPU.
+pub(super) const SOME_ROWS: usize = 8192;
+
+/// Invocations of `matvec_many.wgsl`.
+pub(super) const AT_ONCE_WORKGROUP: usize = 128;
+
 /// Bytes of workgroup memory that a kernel may plan with: what WebGPU promises, less what sums take.
 const WORKGROUP_BYTES: usize = 12 << 10;
 
@@ -120,7 +126,8 @@ impl Tile {
     /// For prefill. The f32 tile has 16 KiB of workgroup memory to live in, the integer one a quarter of the bytes.
     pub(super) fn many(gpu: &Gpu, integers: bool) -> Self {
         match (gpu.software, integers) {
-            (true, _) => Self { rows: 32, tokens: 32, own_rows: 8, own_tokens: 8, units_at_once: 1 },
+            // Software adapters unroll a tile whole: one of 32 x 32 takes SwiftShader a second to compile for each matrix.
+            (true, _) => Self::few(gpu, integers),
             (false, true) => Self { rows: 64, tokens: 64, own_rows: 4, own_tokens: 4, units_at_once: 2 },
             (false, false) => Self { rows: 64, tokens: 32, own_rows: 4, own_tokens: 4, units_at_once: 1 },
         }
