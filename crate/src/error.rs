@@ -215,6 +215,14 @@ pub enum Error {
         /// Bytes available, where that is known.
         available: Option<u64>,
     },
+    /// One of the workers that share the model failed or is gone.
+    #[error("worker {rank} of those that share the model failed: {problem}")]
+    Worker {
+        /// Which, from 0.
+        rank: usize,
+        /// What it said, or that it says nothing any more.
+        problem: String,
+    },
     /// A state made for another model.
     #[error("the state holds {found} numbers where this model needs {expected}")]
     StateShape {
@@ -251,6 +259,7 @@ impl Error {
             Self::Gpu { .. } => "gpu",
             Self::SelfTest { .. } => "gpu-wrong",
             Self::OutOfMemory { .. } => "out-of-memory",
+            Self::Worker { .. } => "worker",
             Self::StateShape { .. } => "state",
             Self::Busy => "busy",
         }
@@ -286,6 +295,9 @@ impl Error {
             Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",
             Self::SelfTest { .. } => "Update the graphics driver and the browser, or let the model run on the CPU.",
             Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
+            Self::Worker { .. } => {
+                "Load the model again; if it happens again, choose a smaller one or close other tabs."
+            }
             Self::StateShape { .. } => "Use a state that was saved with this very model.",
             Self::Busy => "Wait for the running answer to end, or stop it.",
         }

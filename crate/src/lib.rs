@@ -12,6 +12,7 @@ pub mod gpu;
 pub mod measure;
 pub mod model;
 pub mod quant;
+mod sample;
 pub mod sampler;
 pub mod source;
 mod stop;

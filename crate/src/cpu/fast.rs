@@ -96,8 +96,11 @@ impl Fast {
         match step {
             Step::Embed { table, .. } => {
                 let table = self.tiles(*table);
-                for (&token, out) in chunk.tokens.iter().zip(out.chunks_exact_mut(table.columns())) {
-                    table.decode_row(self.isa, token as usize, out);
+                for (row, out) in chunk.embedding_rows(table.rows()).zip(out.chunks_exact_mut(table.columns())) {
+                    match row {
+                        Some(row) => table.decode_row(self.isa, row, out),
+                        None => out.fill(0.0),
+                    }
                 }
             }
             Step::RmsNorm { x, weight, eps, out: to } => {

@@ -4,12 +4,11 @@ import { toFailure } from '../app/failure';
 import { openDatabase } from '../weights/database';
 import { ModelStore } from '../weights/model-store';
 import { checkFits } from './check-fits';
-import init, { loadModel, planModel } from './pkg/web_mamba.js';
+import { loadEngine } from './load-engine';
 import type { EngineWorker } from './protocol';
 import { Session } from './session';
-import type { WasmEngine } from './wasm-engine';
 
-const engine: WasmEngine = { start: () => init(), loadModel, planModel };
+const engine = loadEngine();
 const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)), { checkFits: checkFits(engine) });
 
 /** Comlink would drop the code and remedy of an `Error`, so failures cross as plain reports. */
