@@ -1,9 +1,11 @@
 //! Mamba and Falcon-Mamba language models from GGUF files, on WebGPU or on the CPU.
 
+pub mod checkpoints;
 pub mod cpu;
 pub mod engine;
 pub mod error;
 pub mod executor;
+pub mod fingerprint;
 pub mod fit;
 pub mod generate;
 pub mod gguf;
@@ -13,6 +15,7 @@ pub mod measure;
 pub mod model;
 pub mod quant;
 pub mod sampler;
+pub mod snapshot;
 pub mod source;
 mod stop;
 pub mod tokenizer;

@@ -69,16 +69,19 @@ pub struct Granted {
     pub timestamps: bool,
 }
 
-/// The first thing that the device reported on its own, outside the call that caused it.
+/// The first thing that the device reported on its own, outside the call that caused it; that it is gone weighs more.
 #[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<String>>>);
+struct Failure(Arc<Mutex<Option<Error>>>);
 
 impl Failure {
-    fn set(&self, problem: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+    fn set(&self, error: Error) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_none() || matches!(error, Error::DeviceLost { .. }) {
+            *first = Some(error);
+        }
     }
 
-    fn get(&self) -> Option<String> {
+    fn get(&self) -> Option<Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -113,10 +116,12 @@ impl Gpu {
             .map_err(|error| Error::NoGpu { problem: format!("{} refused: {error}", info.name) })?;
         let failure = Failure::default();
         let (uncaptured, lost) = (failure.clone(), failure.clone());
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.set(error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            uncaptured.set(Error::Gpu { problem: error.to_string() });
+        }));
         device.set_device_lost_callback(move |reason, message| {
             // A device that we drop reports this too; nobody is left to read it then.
-            lost.set(format!("the device was lost ({reason:?}): {message}"));
+            lost.set(Error::DeviceLost { problem: format!("{reason:?}: {message}") });
         });
         let granted = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let max_binding_bytes = options.max_binding_bytes.map_or(granted, |bytes| bytes.min(granted));
@@ -239,7 +244,7 @@ impl Gpu {
     /// Turns what the device reported since it was opened into an error.
     pub(super) fn check(&self) -> Result<()> {
         match self.failure.get() {
-            Some(problem) => Err(Error::Gpu { problem }),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }

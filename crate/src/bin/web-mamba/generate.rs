@@ -133,6 +133,7 @@ impl Generate {
             stop: self.stop.clone(),
             stop_tokens: self.stop_tokens.clone(),
             ignore_eos: self.ignore_eos,
+            ..GenerateOptions::default()
         };
         let generation = Generation::new(&model, &self.prompt(), options)?;
         pollster::block_on(self.stream(&mut model, generation))
@@ -166,11 +167,11 @@ impl Generate {
                     ids.push(id);
                     say(&mut answer, &text);
                 }
-                Event::End { text, stop, prompt_tokens, tokens, prefill_tps, decode_tps } => {
+                Event::End { text, stop, prompt_tokens, prefilled_tokens, tokens, prefill_tps, decode_tps } => {
                     say(&mut answer, &text);
                     let summary = json!({
-                        "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens, "tokens": tokens,
-                        "prefill_tps": prefill_tps, "decode_tps": decode_tps,
+                        "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens,
+                        "prefilled_tokens": prefilled_tokens, "tokens": tokens, "prefill_tps": prefill_tps, "decode_tps": decode_tps,
                         "backend": model.info().backend, "adapter": model.info().adapter,
                     });
                     print(self.json, &summary, String::new)?;
