@@ -116,6 +116,12 @@ impl Checkpoints {
         Some(&longest.snapshot)
     }
 
+    /// How long [`Checkpoints::longest`] is; nothing counts as used.
+    pub fn known(&self, tokens: &[u32], most: usize) -> usize {
+        let known = |entry: &&Entry| entry.info.position <= most && tokens.starts_with(&entry.snapshot.tokens);
+        self.entries.iter().filter(known).map(|entry| entry.info.position).max().unwrap_or(0)
+    }
+
     /// Whether exactly these tokens have a checkpoint.
     pub fn has(&self, tokens: &[u32]) -> bool {
         self.entries.iter().any(|entry| *entry.snapshot.tokens == *tokens)

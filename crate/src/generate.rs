@@ -30,6 +30,16 @@ pub enum Prompt {
     Tokens(Vec<u32>),
 }
 
+impl Prompt {
+    /// The ids that it is read as.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`], [`Error::EmptyPrompt`] without messages, or [`Error::Vocabulary`].
+    pub fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
+        answer::encode(model, self)
+    }
+}
+
 /// How text is made. All fields have defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

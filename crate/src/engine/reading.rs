@@ -67,9 +67,29 @@ impl Model {
     /// # Errors
     /// [`Error::StateModel`] or [`Error::StateShape`].
     pub fn add_checkpoint(&mut self, snapshot: &Snapshot) -> Result<()> {
-        snapshot.check(&self.hash, self.executor.config(), self.executor.vocab_size())?;
+        self.check_state(snapshot)?;
         self.checkpoints.add(snapshot.clone(), CheckpointKind::Restored);
         Ok(())
+    }
+
+    /// Refuses a snapshot of another model.
+    ///
+    /// # Errors
+    /// [`Error::StateModel`] or [`Error::StateShape`].
+    pub fn check_state(&self, snapshot: &Snapshot) -> Result<()> {
+        snapshot.check(&self.hash, self.executor.config(), self.executor.vocab_size())
+    }
+
+    /// How many of `tokens`, the last one left out, an answer to them would not have to read.
+    pub fn known_tokens(&self, tokens: &[u32]) -> usize {
+        let most = tokens.len().saturating_sub(1);
+        self.present_in(tokens, most).max(self.checkpoints.known(tokens, most))
+    }
+
+    /// Tokens that the first sequence has read, where `tokens` begins with them.
+    fn present_in(&self, tokens: &[u32], most: usize) -> usize {
+        let present = self.reading.as_ref().filter(|r| r.tokens.len() <= most && tokens.starts_with(&r.tokens));
+        present.map_or(0, |reading| reading.tokens.len())
     }
 
     /// Logits after `tokens`, (vocab_size), read after what was read before.
@@ -104,8 +124,7 @@ impl Model {
             self.begin_many(1).await?;
         }
         let most = tokens.len().saturating_sub(1);
-        let present = self.reading.as_ref().filter(|r| r.tokens.len() <= most && tokens.starts_with(&r.tokens));
-        let present = present.map_or(0, |reading| reading.tokens.len());
+        let present = self.present_in(tokens, most);
         match self.checkpoints.longest(tokens, most).cloned() {
             Some(snapshot) if snapshot.position() > present => {
                 self.epoch += 1;

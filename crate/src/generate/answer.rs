@@ -141,7 +141,7 @@ fn resumed(model: &Model, prompt: &Prompt) -> Result<(Vec<u32>, Option<SamplerSt
     Ok((read.iter().copied().chain(pending).chain(more).collect(), sampler))
 }
 
-fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>> {
+pub fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>> {
     match prompt {
         Prompt::Tokens(tokens) => Ok(tokens.clone()),
         Prompt::Chat(messages) => model.tokenizer()?.encode_chat(messages),

@@ -7,6 +7,9 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::executor::Activations;
 
+/// How often a device that failed a read is asked whether it is lost; each time is one turn of a browser's event loop.
+const LOSS_TURNS: usize = 20;
+
 /// How a device is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct GpuOptions {
@@ -300,13 +303,19 @@ impl Gpu {
     }
 
     /// Whether a buffer could be mapped: what arrived from its callback.
-    pub(super) fn mapped<E>(&self, arrived: Result<Result<(), wgpu::BufferAsyncError>, E>) -> Result<()> {
+    pub(super) async fn mapped<E>(&self, arrived: Result<Result<(), wgpu::BufferAsyncError>, E>) -> Result<()> {
         self.check()?;
-        match arrived {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Error::Gpu { problem: error.to_string() }),
-            Err(_) => Err(Error::Gpu { problem: "the device dropped a read".into() }),
+        let problem = match arrived {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the device dropped a read".into(),
+        };
+        // A browser fails the reads of a lost device a moment before it says that it is lost.
+        for _ in 0..LOSS_TURNS {
+            self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop().await;
+            self.check()?;
         }
+        Err(Error::Gpu { problem })
     }
 
     /// The start of a mapped buffer.
@@ -323,7 +332,7 @@ impl Gpu {
             let _ = sender.send(result);
         });
         self.wait()?;
-        self.mapped(receiver.await)?;
+        self.mapped(receiver.await).await?;
         let view = self.view(staging, bytes)?;
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
