@@ -135,6 +135,14 @@ impl JsModel {
         Ok(Uint32Array::from(tokens.as_slice()))
     }
 
+    /// The ids that every conversation begins with which goes on from these messages: what can be read ahead of it.
+    #[wasm_bindgen(js_name = conversationTokens)]
+    pub fn conversation_tokens(&self, messages: JsMessages) -> Result<Uint32Array, JsValue> {
+        let messages: Vec<ChatMessage> = from_js(messages.into())?;
+        let tokens = self.model.with(|model| model.tokenizer()?.encode_start(&messages)).map_err(to_js)?;
+        Ok(Uint32Array::from(tokens.as_slice()))
+    }
+
     /// How many of these tokens, the last one left out, an answer to them would not have to read.
     #[wasm_bindgen(js_name = knownTokens)]
     pub fn known_tokens(&self, tokens: &[u32]) -> Result<usize, JsValue> {

@@ -2,6 +2,7 @@
 import { expose, releaseProxy, type Remote } from 'comlink';
 import { toFailure } from '../app/failure';
 import { openDatabase } from '../weights/database';
+import { StateStore } from '../state/state-store';
 import { ModelStore } from '../weights/model-store';
 import { checkFits } from './check-fits';
 import init, { loadModel, planModel } from './pkg/web_mamba.js';
@@ -10,7 +11,11 @@ import { Session } from './session';
 import type { WasmEngine } from './wasm-engine';
 
 const engine: WasmEngine = { start: () => init(), loadModel, planModel };
-const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)), { checkFits: checkFits(engine) });
+const database = openDatabase();
+const session = new Session(engine, database.then((open) => new ModelStore(open)), {
+  checkFits: checkFits(engine),
+  states: database.then((open) => new StateStore(open)),
+});
 
 /** Comlink would drop the code and remedy of an `Error`, so failures cross as plain reports. */
 async function reported<T>(work: Promise<T>): Promise<T> {
@@ -37,6 +42,8 @@ const calls: EngineWorker = {
   open: (source, device, onProgress) => reporting(onProgress, (report) => session.open(source, device, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
   stop: () => reported(session.stop()),
+  saveState: (messages, options) => reported(session.saveState(messages, options)),
+  openState: (file) => reported(session.openState(file)),
   endOpening: (how) => reported(session.endOpening(how)),
   stored: () => reported(session.stored()),
   remove: (url) => reported(session.remove(url)),
