@@ -339,7 +339,9 @@ impl Error {
             Self::NotState { .. } => {
                 "Choose a file that was saved as a state, or check that the address does not lead to a web page."
             }
-            Self::StateVersion { .. } => "Reload the page or update the tool, or save the state again with this version.",
+            Self::StateVersion { .. } => {
+                "Reload the page or update the tool, or save the state again with this version."
+            }
             Self::StateDamaged { .. } => "Get the state file again; this copy is not what was saved.",
             Self::StateUnknown { .. } => "Generate something first, and save the state after that.",
             Self::Busy => "Wait for the running answer to end, or stop it.",

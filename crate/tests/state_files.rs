@@ -14,16 +14,7 @@ use web_mamba::tokenizer::ChatMessage;
 const HASH: ModelHash = ModelHash([7; 16]);
 
 fn config(d_conv: usize) -> Config {
-    Config {
-        d_model: 8,
-        d_inner: 6,
-        d_state: 4,
-        d_conv,
-        dt_rank: 2,
-        n_layers: 3,
-        rms_eps: 1e-5,
-        norm_dt_b_c: false,
-    }
+    Config { d_model: 8, d_inner: 6, d_state: 4, d_conv, dt_rank: 2, n_layers: 3, rms_eps: 1e-5, norm_dt_b_c: false }
 }
 
 fn snapshot(d_conv: usize) -> Snapshot {

@@ -151,7 +151,8 @@ fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
                 block_on(model.restore_state(&carried(&saved, random))).unwrap();
                 let rest = whole.len() - some;
                 // The saved sampler decides, not this one.
-                let resumed = GenerateOptions { resume: true, max_tokens: rest, ignore_eos: true, ..Default::default() };
+                let resumed =
+                    GenerateOptions { resume: true, max_tokens: rest, ignore_eos: true, ..Default::default() };
                 let second = run_until(model, Prompt::Tokens(vec![]), resumed, usize::MAX).ids;
                 assert_eq!([first, second].concat(), whole);
             }

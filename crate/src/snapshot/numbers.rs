@@ -35,7 +35,8 @@ mod tests {
 
     #[test]
     fn halves_lose_an_eleventh_bit_and_no_more() {
-        let layer: Vec<f32> = (0..2000).map(|i| ((i * 7919) % 2003) as f32 * 1e3 - 1e6).chain([0.0, 3e38, -1e-3]).collect();
+        let layer: Vec<f32> =
+            (0..2000).map(|i| ((i * 7919) % 2003) as f32 * 1e3 - 1e6).chain([0.0, 3e38, -1e-3]).collect();
         for layer in [&layer[..2000], &layer[..], &layer[2000..2001], &[1e-30, -2e-30]] {
             let mut bytes = Vec::new();
             write_halves(layer, &mut bytes);

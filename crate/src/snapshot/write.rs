@@ -37,11 +37,8 @@ impl Numbers {
 
 pub fn to_bytes(snapshot: &Snapshot, numbers: Numbers) -> Result<Vec<u8>> {
     let Snapshot { model, shape, state, tokens, .. } = snapshot;
-    let notes = Notes {
-        pending: snapshot.pending,
-        sampler: snapshot.sampler.clone(),
-        messages: snapshot.messages.clone(),
-    };
+    let notes =
+        Notes { pending: snapshot.pending, sampler: snapshot.sampler.clone(), messages: snapshot.messages.clone() };
     let notes = serde_json::to_vec(&notes).map_err(|error| Error::StateDamaged { problem: error.to_string() })?;
     let notes_bytes = u32::try_from(notes.len()).ok().filter(|&n| n <= MAX_NOTES_BYTES);
     let notes_bytes = notes_bytes.ok_or_else(|| Error::StateDamaged {

@@ -136,10 +136,6 @@ export const states = {
     return (await engine.saveState(messages, {})).size;
   },
   openState: (url: string): Promise<OpenedState> => engine.openState(new URL(url, location.href).href),
-  /** As a driver's reset would; see `losable` of the tests. */
-  loseDevice(): void {
-    new BroadcastChannel('lose-device').postMessage('now');
-  },
   /** Times of saving and restoring, the median of nine, and sizes of files. */
   async times(url: string, device: DeviceOptions): Promise<Record<string, number>> {
     const model = await inPage(url, device);
