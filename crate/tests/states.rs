@@ -19,7 +19,10 @@ use web_mamba::generate::{Event, GenerateOptions, Generation, ManyGenerations, P
 use web_mamba::quant::DType;
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::{Numbers, Snapshot};
-use web_mamba::source::ByteSource;
+use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::tokenizer::{ChatMessage, Special};
+
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
 
 const VOCAB: u32 = 61;
 
@@ -328,4 +331,37 @@ fn a_loaded_again_model_goes_on_with_its_answer() {
     assert_eq!(model.checkpoints().list(), kept);
     let answer = run(&mut model, &prompt, greedy(12));
     assert_eq!((answer.ids, answer.prefilled), (expected, 1));
+}
+
+/// The answer comes back as text and is tokenised anew: it has to be the ids that were written, or it is read again.
+#[test]
+fn the_next_turn_of_a_chat_reads_only_its_question() {
+    let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(std::path::Path::new(DEMO)).unwrap());
+    let options = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
+    let mut model = block_on(Model::load(vec![source], &options, &mut |_, _| {})).unwrap();
+    let mut messages = Vec::new();
+    let questions = ["How do I make a cup of tea?", "Tell me a story about a mouse.", "Why is the sky blue?", "Thank you!"];
+    for (turn, question) in questions.into_iter().enumerate() {
+        messages.push(ChatMessage::new("user", question));
+        let start = model.tokenizer().unwrap().encode_start(&messages).unwrap();
+        let prompt = Prompt::Chat(messages.clone()).tokens(&model).unwrap();
+        assert!(prompt.len() > start.len() - 8 && prompt.starts_with(&start[..start.len() - 8]));
+        let mut generation = Generation::new(&model, &Prompt::Chat(messages.clone()), greedy_to_the_end()).unwrap();
+        let (mut answer, mut read) = (String::new(), 0);
+        while let Some(event) = block_on(generation.next(&mut model)).unwrap() {
+            match event {
+                Event::Token { text, .. } => answer += &text,
+                Event::End { text, prefilled_tokens, .. } => (answer, read) = (answer + &text, prefilled_tokens),
+                Event::Prefill { .. } => {}
+            }
+        }
+        let new = model.tokenizer().unwrap().encode(question, Special::Plain).unwrap().len();
+        // The template's markers around a question, and the end of the answer before.
+        assert!(turn == 0 || read <= new + 12, "turn {turn}: {read} tokens for a question of {new}");
+        messages.push(ChatMessage::new("assistant", answer));
+    }
+}
+
+fn greedy_to_the_end() -> GenerateOptions {
+    GenerateOptions { ignore_eos: false, ..greedy(200) }
 }

@@ -62,7 +62,13 @@ pub fn to_bytes(snapshot: &Snapshot, numbers: Numbers) -> Result<Vec<u8>> {
     out.extend(notes);
     for (floats, per_layer) in [&state.conv, &state.ssm].into_iter().zip(shape.layer_floats()) {
         match numbers {
-            Numbers::F32 => floats.iter().for_each(|x| out.extend(x.to_le_bytes())),
+            Numbers::F32 => {
+                // As one copy: a state of 7B has ten million of them.
+                let start = out.len();
+                out.resize(start + 4 * floats.len(), 0);
+                let rooms = out[start..].chunks_exact_mut(4);
+                rooms.zip(floats).for_each(|(room, x)| room.copy_from_slice(&x.to_le_bytes()));
+            }
             Numbers::F16 if per_layer == 0 => (0..shape.n_layers).for_each(|_| write_halves(&[], &mut out)),
             Numbers::F16 => floats.chunks(per_layer).for_each(|layer| write_halves(layer, &mut out)),
         }
