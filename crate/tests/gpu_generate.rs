@@ -161,6 +161,44 @@ fn many_answers_are_those_of_one_at_a_time() {
     }
 }
 
+/// Whoever leaves a batch, and whoever stays, has the state of the tokens that were read.
+#[test]
+fn what_ran_ahead_of_many_is_undone() {
+    let mut model = gpu();
+    let prompts: Vec<_> = (0..3).map(prompt).collect();
+    let greedy = samplers()[0].clone();
+    let alone: Vec<_> =
+        prompts.iter().map(|prompt| ids_of(&mut model, prompt.clone(), options(greedy.clone(), 9))).collect();
+    block_on(model.begin_many(3)).unwrap();
+    let mut samplers = vec![Sampler::new(greedy).unwrap(); 3];
+    let mut ids = vec![Vec::new(); 3];
+    for (sequence, sampler) in samplers.iter_mut().enumerate() {
+        ids[sequence].push(block_on(model.executor().choose(sequence, &prompts[sequence], sampler)).unwrap());
+    }
+    for step in 0..8 {
+        // The second leaves after three steps.
+        let rows: Vec<usize> = if step < 3 { vec![0, 1, 2] } else { vec![0, 2] };
+        let tokens: Vec<_> = rows.iter().map(|&row| (row, ids[row][step])).collect();
+        let mut all: Vec<Option<&mut Sampler>> = samplers.iter_mut().map(Some).collect();
+        let mut those: Vec<_> = rows.iter().filter_map(|&row| all[row].take()).collect();
+        let chosen = block_on(model.executor().choose_each(&tokens, &mut those)).unwrap();
+        rows.iter().zip(chosen).for_each(|(&row, id)| ids[row].push(id));
+    }
+    assert_eq!([&ids[0], &ids[2]], [&alone[0], &alone[2]]);
+    assert_eq!(ids[1], alone[1][..4]);
+    let states: Vec<_> = (0..3).map(|row| block_on(model.executor().read_state(row)).unwrap()).collect();
+    for (row, state) in states.iter().enumerate() {
+        let read = ids[row].len() - 1;
+        let tokens: Vec<u32> = prompts[row].iter().chain(&ids[row][..read]).copied().collect();
+        assert_eq!(state.position, tokens.len() as u64);
+        block_on(model.begin_many(1)).unwrap();
+        block_on(model.logits(&tokens)).unwrap();
+        let expected = block_on(model.executor().read_state(0)).unwrap();
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(close(&state.ssm, &expected.ssm) && close(&state.conv, &expected.conv), "sequence {row} has run ahead");
+    }
+}
+
 /// A prompt longer than a chunk, in chunks of every size, leaves the state that its tokens one by one leave.
 #[test]
 fn long_prompts_in_large_chunks_equal_single_tokens() {

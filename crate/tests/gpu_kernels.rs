@@ -46,8 +46,8 @@ fn every_kernel_and_type(activations: Activations) -> Reached {
         let mut types: Vec<_> = DType::all().filter(|_| decodes).collect();
         match (kernel.name, activations) {
             ("matmul", Activations::Q8) => types.retain(|dtype| dtype.block_len() == 1),
-            ("matmul_q8", Activations::Q8) => types.retain(|dtype| dtype.block_len() > 1),
-            ("matmul_q8", Activations::F32) => return Vec::new(),
+            ("matmul_q8" | "matvec_many", Activations::Q8) => types.retain(|dtype| dtype.block_len() > 1),
+            ("matmul_q8" | "matvec_many", Activations::F32) => return Vec::new(),
             _ => {}
         }
         let names = types.into_iter().map(|dtype| Some(dtype.name()));
@@ -61,14 +61,14 @@ fn difference(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tokens: &[u32], tole
 }
 
 /// Both executors must agree on every buffer of every stage over all chunks: in f32 with the kernels for hardware and with
-/// those for software adapters, in 8 bits with what WebGPU promises alone. Gives the kernels that ran.
+/// those for software adapters, in 8 bits with and without subgroups. Gives the kernels that ran.
 fn check(name: &str, model: &RandomModel, options: &GpuOptions, activations: Activations) -> Reached {
     let hardware = GpuOptions { software: Some(false), ..options.clone() };
     let promised = GpuOptions { only_promised: true, ..hardware.clone() };
     let software = GpuOptions { software: Some(true), ..options.clone() };
     let kinds = match activations {
         Activations::F32 => vec![hardware, software],
-        Activations::Q8 => vec![promised],
+        Activations::Q8 => vec![hardware, promised],
     };
     kinds.iter().flat_map(|options| check_kind(name, model, options, activations)).collect()
 }

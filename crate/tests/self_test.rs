@@ -60,9 +60,12 @@ fn mistake(kernel: &str) -> [&'static str; 2] {
 fn a_wrong_kernel_is_caught_and_named() {
     let model = RandomModel::new(&Shape::odd(DType::Q4_K), DType::Q4_K, 5);
     for kernel in KERNELS.iter().chain(&SAMPLING_KERNELS) {
-        let activations = if kernel.name == "matmul_q8" { Activations::Q8 } else { Activations::F32 };
+        let integers = ["matmul_q8", "matvec_many"].contains(&kernel.name);
+        let activations = if integers { Activations::Q8 } else { Activations::F32 };
         let [right, wrong] = mistake(kernel.name);
-        for options in kinds() {
+        // The kernel over shuffles runs where there are some.
+        let kinds = kinds().into_iter().take(if kernel.name == "matvec_many" { 1 } else { 3 });
+        for options in kinds {
             let options = GpuOptions { corrupt: Some([kernel.name, right, wrong]), ..options };
             match run(&model, &options, activations) {
                 Err(Error::SelfTest { problem, .. }) => {

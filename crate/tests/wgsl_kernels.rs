@@ -68,7 +68,9 @@ fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
             if kernel.name == "matmul_q8" && activations == Activations::F32 {
                 continue;
             }
-            for subgroup in [1, 4] {
+            // The one that is written over shuffles is not made without them.
+            let subgroups: &[usize] = if kernel.name == "matvec_many" { &[4, 8, 16, 32] } else { &[1, 4] };
+            for &subgroup in subgroups {
                 // dt, B and C of more columns are not joined to one kernel.
                 let columns = if kernel.name == "dt_scan" { columns.min(2048) } else { columns };
                 let sizes = Variant {
@@ -79,7 +81,8 @@ fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
                     subgroup,
                     ..Variant::of(dtype, activations)
                 };
-                variants.extend(shapes(sizes, integers));
+                let shapes = shapes(sizes, integers);
+                variants.extend(shapes.into_iter().filter(|shape| subgroups.contains(&shape.subgroup)));
             }
         }
     }
@@ -179,7 +182,9 @@ fn uniform_structs_are_their_twins() {
         // What several kernels share stands in a file of its own.
         let source = match SAMPLING_KERNELS.iter().any(|other| other.name == kernel.name) {
             true => compose_sampling(kernel, MAX_INVOCATIONS),
-            false if kernel.name.starts_with("matmul") => read("shaders/parts/matmul_params.wgsl"),
+            false if kernel.name.starts_with("matmul") || kernel.name == "matvec_many" => {
+                read("shaders/parts/matmul_params.wgsl")
+            }
             false => read(&format!("shaders/{}.wgsl", kernel.name)),
         };
         let mut structs = 0;

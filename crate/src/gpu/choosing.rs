@@ -25,14 +25,14 @@ pub(super) fn steps_ahead(state_bytes: usize) -> usize {
 #[derive(Default)]
 pub struct RunAhead {
     steps: VecDeque<InFlight>,
-    /// The sequence that they belong to, and the id that the host took last, which the first of them reads.
-    reads: Option<(usize, u32)>,
-    /// Draws the random numbers of steps to come; the caller's sampler follows id by id.
-    sampler: Option<Sampler>,
-    /// Number of the next step among those that the sampler has room for.
-    next: usize,
-    /// Of whose rows the device has the history.
+    /// The sequences that they read for, a row each.
     rows: Vec<usize>,
+    /// The ids that the host took last, which the first of them reads.
+    ids: Vec<u32>,
+    /// Draw the random numbers of steps to come, one a row; the caller's samplers follow id by id.
+    samplers: Vec<Sampler>,
+    /// Number of the next step among those that the device's sampler has room for.
+    next: usize,
     /// Buffers to read ids from, not in use.
     staging: Vec<wgpu::Buffer>,
 }
@@ -56,12 +56,10 @@ impl GpuExecutor {
         self.sampler = GpuSampler::new(&self.gpu, shape, &logits, &self.storage.tokens);
     }
 
-    /// Forgets what ran ahead: the state is again the one that the host knows.
+    /// Forgets what ran ahead: the states are again those that the host knows.
     pub(super) fn settle(&mut self) {
-        if let Some((sequence, _)) = self.ahead.reads.take() {
-            for _ in 0..self.ahead.steps.len() {
-                self.slots.undo(sequence);
-            }
+        for _ in 0..self.ahead.steps.len() {
+            self.ahead.rows.iter().rev().for_each(|&sequence| self.slots.undo(sequence));
         }
         // Their buffers are still being mapped, and go with them.
         self.ahead.steps.clear();
@@ -72,47 +70,14 @@ impl GpuExecutor {
     pub(super) async fn choose_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
         check_tokens(tokens, self.chunk_tokens.get(), self.vocab_size)?;
         self.gpu.check()?;
-        let Some(device_sampler) = &self.sampler else {
+        if self.sampler.is_none() {
             let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: 1 };
             let mut logits = self.run_chunk(sequence, tokens, extent).await?;
             return Ok(sampler.sample(&mut logits));
-        };
-        let follows = matches!((self.ahead.reads, tokens), (Some(reads), &[token]) if reads == (sequence, token));
-        if !follows || self.ahead.steps.is_empty() {
-            let device_sampler = device_sampler.clone();
-            self.settle();
-            device_sampler.start(0, sampler);
-            self.ahead.sampler = Some(sampler.clone());
-            self.submit_choice(sequence, Some(tokens));
         }
-        self.positions[sequence] += tokens.len() as u64;
         // Several sequences take turns: what one ran ahead, the next would undo.
         let ahead = if self.positions.len() == 1 { steps_ahead(self.config.state_bytes()) } else { 0 };
-        while self.ahead.steps.len() <= ahead {
-            self.submit_choice(sequence, None);
-        }
-        let Some(step) = self.ahead.steps.pop_front() else { unreachable!("one was submitted just now") };
-        let ids = self.take_ids(step).await?;
-        self.ahead.reads = Some((sequence, ids[0]));
-        // The caller's generator goes on as if it had drawn this itself.
-        sampler.next_random();
-        Ok(ids[0])
-    }
-
-    /// Submits a step that reads `tokens`, or where there are none the token that the device chose last, and chooses.
-    fn submit_choice(&mut self, sequence: usize, tokens: Option<&[u32]>) {
-        let (Some(device_sampler), Some(sampler)) = (&self.sampler, &mut self.ahead.sampler) else {
-            unreachable!("started before steps are submitted")
-        };
-        let step = self.ahead.next;
-        self.ahead.next = (step + 1) % (MOST_AHEAD + 1);
-        device_sampler.prepare_step(step, 0, sampler.next_random());
-        let extent = Extent { tokens: tokens.map_or(1, <[u32]>::len), sequences: 1, outputs: 1 };
-        self.write_batch(tokens.unwrap_or_default(), extent, &[self.slots.of(sequence)]);
-        self.ahead.reads.get_or_insert((sequence, u32::MAX));
-        self.slots.advance(sequence);
-        let submitted = self.submit(extent, step);
-        self.ahead.steps.push_back(submitted);
+        Ok(self.choose_rows(&[sequence], tokens, &mut [sampler], ahead).await?[0])
     }
 
     /// Reads one token into each sequence and chooses the ones after them.
@@ -126,23 +91,83 @@ impl GpuExecutor {
         let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
         check_tokens(&ids, MAX_SEQUENCES, self.vocab_size)?;
         self.gpu.check()?;
-        let Some(device_sampler) = self.sampler.clone() else {
-            let vocab_size = self.vocab_size;
+        if self.sampler.is_none() {
             let mut logits = self.read_one_each(tokens).await?;
-            let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
+            let rows = logits.chunks_exact_mut(self.vocab_size).zip(samplers);
             return Ok(rows.map(|(row, sampler)| sampler.sample(row)).collect());
-        };
-        if self.ahead.rows != rows {
+        }
+        // What cannot be undone does not run ahead.
+        let ahead = usize::from(self.moves_states(rows.len()));
+        self.choose_rows(&rows, &ids, samplers, ahead).await
+    }
+
+    /// Reads as many of `tokens` into each of some sequences, and chooses the ones after them; `ahead` steps are submitted
+    /// beyond those that are asked for.
+    async fn choose_rows(
+        &mut self,
+        rows: &[usize],
+        tokens: &[u32],
+        samplers: &mut [&mut Sampler],
+        ahead: usize,
+    ) -> Result<Vec<u32>> {
+        if self.ahead.rows != rows || self.ahead.ids != tokens {
             self.settle();
-            samplers.iter().enumerate().for_each(|(row, sampler)| device_sampler.start(row, sampler));
-            self.ahead.rows = rows;
+            self.ahead.rows = rows.to_vec();
+            self.ahead.samplers = samplers.iter().map(|sampler| (**sampler).clone()).collect();
+            if let Some(device_sampler) = &self.sampler {
+                samplers.iter().enumerate().for_each(|(row, sampler)| device_sampler.start(row, sampler));
+            }
         }
-        for (row, sampler) in samplers.iter_mut().enumerate() {
-            device_sampler.prepare_step(0, row, sampler.next_random());
+        if self.ahead.steps.is_empty() {
+            self.submit_choice(Some(tokens));
         }
-        let extent = self.write_each(tokens, &ids);
-        let step = self.submit(extent, 0);
-        self.take_ids(step).await
+        rows.iter().for_each(|&sequence| self.positions[sequence] += (tokens.len() / rows.len()) as u64);
+        while self.ahead.steps.len() <= ahead {
+            self.submit_choice(None);
+        }
+        let Some(step) = self.ahead.steps.pop_front() else { unreachable!("one was submitted just now") };
+        let ids = self.take_ids(step).await?;
+        self.ahead.ids.clone_from(&ids);
+        // The callers' generators go on as if they had drawn these themselves.
+        samplers.iter_mut().for_each(|sampler| {
+            sampler.next_random();
+        });
+        Ok(ids)
+    }
+
+    /// True where a step of so many sequences leaves their states as they were, and writes others.
+    fn moves_states(&self, sequences: usize) -> bool {
+        sequences <= self.slots.spares()
+    }
+
+    /// Submits a step that reads `tokens`, or where there are none the tokens that the device chose last, and chooses.
+    fn submit_choice(&mut self, tokens: Option<&[u32]>) {
+        let RunAhead { rows, samplers, next, .. } = &mut self.ahead;
+        let rows = rows.clone();
+        let step = *next;
+        *next = (step + 1) % (MOST_AHEAD + 1);
+        let randoms: Vec<u32> = samplers.iter_mut().map(Sampler::next_random).collect();
+        if let Some(device_sampler) = &self.sampler {
+            device_sampler.prepare_step(step, &randoms);
+        }
+        let each = tokens.map_or(1, |tokens| tokens.len() / rows.len());
+        let extent = Extent { tokens: each, sequences: rows.len(), outputs: rows.len() };
+        let moves = self.moves_states(rows.len());
+        let slots: Vec<[u32; 2]> = rows.iter().map(|&sequence| self.slots_of_step(sequence, moves)).collect();
+        self.write_batch(tokens.unwrap_or_default(), extent, &slots);
+        let submitted = self.submit(extent, step);
+        self.ahead.steps.push_back(submitted);
+    }
+
+    /// The slots that a step reads and writes, which it is then past. One token can also move a state in place: who reads a
+    /// value is who writes it.
+    fn slots_of_step(&mut self, sequence: usize, moves: bool) -> [u32; 2] {
+        let slots = self.slots.of(sequence);
+        if !moves {
+            return [slots[0]; 2];
+        }
+        self.slots.advance(sequence);
+        slots
     }
 
     /// Submits all stages and the choice from every row of logits.

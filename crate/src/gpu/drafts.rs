@@ -2,9 +2,9 @@
 //! buffers.
 
 use super::kernels::{
-    CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_Q8, MATVEC, RMS_NORM, SELECTIVE_SCAN, SPLIT_DT_B_C, Variant,
+    CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, RMS_NORM, SELECTIVE_SCAN, SPLIT_DT_B_C, Variant,
 };
-use super::shape::{DecodeScan, MANY_ROWS, Scan, Team, Tile};
+use super::shape::{AT_ONCE_WORKGROUP, DecodeScan, MANY_ROWS, SOME_ROWS, Scan, Team, Tile};
 use super::storage::Storage;
 use super::units::has_quants;
 use super::weights::{DeviceWeight, Shard};
@@ -34,10 +34,23 @@ pub enum Shape {
     /// `(x, sequences, 1)`.
     PerSequence { x: usize },
     /// A matrix product of `out_rows` rows of weights: the draft's variant is tiled for many tokens, `few` for few; none where
-    /// a [`Shape::Few`] takes these.
+    /// another dispatch takes these.
     Product { out_rows: usize, rows: Rows, few: Option<Tile> },
     /// `(x, rows, 1)` for few tokens, and nothing for many.
     Few { x: usize },
+    /// `(x, 1, 1)` for few tokens, and nothing for many.
+    FewAtOnce { x: usize },
+}
+
+/// How a product serves up to [`Tile::FEW_TOKENS`] tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Few {
+    /// In small tiles.
+    Tiles,
+    /// Each token by itself.
+    OneByOne,
+    /// All together, row by row.
+    AtOnce,
 }
 
 /// Drafts the dispatches of steps, each by itself: prefill.
@@ -105,9 +118,12 @@ impl Drafter<'_> {
             Step::RmsNorm { x, weight, eps, out } => vec![self.rms_norm(x, weight, eps, out)],
             Step::MatMul { weight, x, out, accumulate } => {
                 let mut drafts = self.sharded(weight, |w, shard| self.product((weight, w), shard, x, out, accumulate));
-                if self.makes_few_tiles(weight, out, accumulate) {
-                    let few = |w: &_, shard: &_| self.few_products(w, shard, x, out);
-                    drafts.extend(self.sharded(weight, few));
+                match self.few(weight, out, accumulate) {
+                    Few::Tiles => {}
+                    Few::OneByOne => drafts.extend(self.sharded(weight, |w, shard| self.one_by_one(w, shard, x, out))),
+                    Few::AtOnce => {
+                        drafts.extend(self.sharded(weight, |w, shard| self.at_once(w, shard, x, out, accumulate)));
+                    }
                 }
                 drafts
             }
@@ -161,34 +177,56 @@ impl Drafter<'_> {
         out: BufferId,
         accumulate: bool,
     ) -> Draft {
-        let rows = self.plan.buffer(out).rows;
-        let params = params::MatMul {
+        let integers = self.multiplies_integers(weight);
+        let few = (self.few(id, out, accumulate) == Few::Tiles).then(|| Tile::few(self.gpu, integers));
+        Draft {
+            kernel: if integers { &MATMUL_Q8 } else { &MATMUL },
+            variant: Variant { tile: Tile::many(self.gpu, integers), ..self.variant(weight.dtype, weight.columns, 1) },
+            params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            shape: Shape::Product { out_rows: shard.rows, rows: self.plan.buffer(out).rows, few },
+        }
+    }
+
+    fn matmul_params(&self, shard: &Shard, out: BufferId, accumulate: bool) -> params::MatMul {
+        params::MatMul {
             rows: shard.rows as u32,
             first_row: shard.first_row as u32,
             out_stride: self.width(out) as u32,
             accumulate: accumulate.into(),
-            to_outputs: (rows == Rows::Outputs).into(),
-        };
-        let integers = self.activations == Activations::Q8 && has_quants(weight.dtype);
-        let few = (!self.makes_few_tiles(id, out, accumulate)).then(|| Tile::few(self.gpu, integers));
-        Draft {
-            kernel: if integers { &MATMUL_Q8 } else { &MATMUL },
-            variant: Variant { tile: Tile::many(self.gpu, integers), ..self.variant(weight.dtype, weight.columns, 1) },
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
-            shape: Shape::Product { out_rows: shard.rows, rows, few },
+            to_outputs: (self.plan.buffer(out).rows == Rows::Outputs).into(),
         }
     }
 
-    /// True where a matrix has so few rows that few tokens would leave a large GPU idle.
-    fn makes_few_tiles(&self, weight: WeightId, out: BufferId, accumulate: bool) -> bool {
-        let of_tokens = self.plan.buffer(out).rows == Rows::Tokens;
-        let rows: usize = self.weight(weight).shards.iter().map(|shard| shard.rows).sum();
-        of_tokens && rows < MANY_ROWS && !accumulate && !self.gpu.software
+    fn multiplies_integers(&self, weight: &DeviceWeight) -> bool {
+        self.activations == Activations::Q8 && has_quants(weight.dtype)
     }
 
-    /// The products of few tokens with a matrix of few rows, one by one.
-    fn few_products(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, out: BufferId) -> Draft {
+    /// How few tokens are served: tiles of a matrix of few rows would leave a large GPU idle.
+    fn few(&self, weight: WeightId, out: BufferId, accumulate: bool) -> Few {
+        let of_tokens = self.plan.buffer(out).rows == Rows::Tokens;
+        let weight = self.weight(weight);
+        let rows: usize = weight.shards.iter().map(|shard| shard.rows).sum();
+        match () {
+            () if self.gpu.software || !of_tokens => Few::Tiles,
+            () if rows < MANY_ROWS && !accumulate => Few::OneByOne,
+            () if rows <= SOME_ROWS && self.multiplies_integers(weight) && self.gpu.subgroup(32) >= 4 => Few::AtOnce,
+            () => Few::Tiles,
+        }
+    }
+
+    fn at_once(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, out: BufferId, accumulate: bool) -> Draft {
+        let subgroup = self.gpu.subgroup(32);
+        Draft {
+            kernel: &MATVEC_MANY,
+            variant: Variant { subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            shape: Shape::FewAtOnce { x: shard.rows.div_ceil(2 * AT_ONCE_WORKGROUP / subgroup) },
+        }
+    }
+
+    fn one_by_one(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, out: BufferId) -> Draft {
         let params = params::MatVec {
             rows: shard.rows as u32,
             first_row: shard.first_row as u32,

@@ -143,6 +143,14 @@ impl GpuExecutor {
         self.chunk = build(chunk);
     }
 
+    fn make_states(&mut self, slots: Slots, sequences: usize) {
+        self.storage.states = States::new(&self.gpu, &self.config, slots.count());
+        (self.slots, self.positions) = (slots, vec![0; sequences]);
+        self.ahead = RunAhead::default();
+        self.make_stages();
+        self.make_sampler();
+    }
+
     /// The plan that it runs.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -299,22 +307,20 @@ impl Executor for GpuExecutor {
     fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
         assert!((1..=MAX_SEQUENCES).contains(&count), "1 to {MAX_SEQUENCES} sequences, not {count}");
         Box::pin(async move {
-            let memory = self.gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-            let spare = if count == 1 { steps_ahead(self.config.state_bytes()) } else { 1 };
-            let slots = Slots::new(count, spare);
-            self.storage.states = States::new(&self.gpu, &self.config, slots.count());
-            (self.slots, self.positions) = (slots, vec![0; count]);
-            self.ahead = RunAhead::default();
-            self.make_stages();
-            self.make_sampler();
-            match memory.pop().await {
-                None => self.gpu.check(),
-                Some(_) => Err(Error::OutOfMemory {
-                    what: format!("{count} states on this GPU"),
-                    needed: (self.slots.count() * self.config.state_bytes()) as u64,
-                    available: None,
-                }),
+            // Without room for as many spare states no step runs ahead.
+            let spares = if count == 1 { [steps_ahead(self.config.state_bytes()), 1] } else { [count, 1] };
+            for spare in spares {
+                let memory = self.gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+                self.make_states(Slots::new(count, spare), count);
+                if memory.pop().await.is_none() {
+                    return self.gpu.check();
+                }
             }
+            Err(Error::OutOfMemory {
+                what: format!("{count} states on this GPU"),
+                needed: (self.slots.count() * self.config.state_bytes()) as u64,
+                available: None,
+            })
         })
     }
 

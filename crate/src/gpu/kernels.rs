@@ -1,6 +1,6 @@
 //! The kernel table, and how a kernel's WGSL is put together.
 
-use super::shape::{DecodeScan, Scan, Team, Tile};
+use super::shape::{AT_ONCE_WORKGROUP, DecodeScan, Scan, Team, Tile};
 use super::units::{has_quants, unit_source};
 use crate::executor::{Activations, MAX_SEQUENCES};
 use crate::quant::{DType, UNIT_LEN, device_row_bytes};
@@ -13,7 +13,9 @@ pub(super) enum Part {
     Units,
     /// Reading activations.
     Read,
-    /// Products of a unit with activations, and of rows with them.
+    /// Products of a unit with activations.
+    Products,
+    /// Products of rows with them.
     RowProducts,
     /// Sums over invocations.
     Sums,
@@ -65,10 +67,11 @@ macro_rules! kernel {
 }
 
 /// Every kernel: what serves both prefill and decode, what decode joins of several steps, and the rest of prefill.
-pub static KERNELS: [Kernel; 11] = [
+pub static KERNELS: [Kernel; 12] = [
     EMBED,
     RMS_NORM,
     MATVEC,
+    MATVEC_MANY,
     IN_PROJECT,
     DT_SCAN,
     OUT_PROJECT,
@@ -81,12 +84,15 @@ pub static KERNELS: [Kernel; 11] = [
 
 pub(super) const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, parts [Units]);
 pub(super) const RMS_NORM: Kernel = kernel!("rms_norm", inputs 2, outputs 1, parts [Batch, Sums, Write]);
-pub(super) const MATVEC: Kernel = kernel!("matvec", inputs 2, outputs 1, parts [Units, Read, Sums, RowProducts]);
+pub(super) const MATVEC: Kernel =
+    kernel!("matvec", inputs 2, outputs 1, parts [Units, Read, Sums, Products, RowProducts]);
+pub(super) const MATVEC_MANY: Kernel =
+    kernel!("matvec_many", inputs 2, outputs 1, parts [Units, Read, Products, Batch, MatMulParams]);
 pub(super) const IN_PROJECT: Kernel =
-    kernel!("in_project", inputs 4, outputs 3, parts [Units, Read, Sums, RowProducts, Batch]);
+    kernel!("in_project", inputs 4, outputs 3, parts [Units, Read, Sums, Products, RowProducts, Batch]);
 pub(super) const DT_SCAN: Kernel = kernel!("dt_scan", inputs 6, outputs 2, parts [Units, Sums, Softplus, Batch, Write]);
 pub(super) const OUT_PROJECT: Kernel =
-    kernel!("out_project", inputs 3, outputs 2, parts [Units, Read, Sums, RowProducts, Write]);
+    kernel!("out_project", inputs 3, outputs 2, parts [Units, Read, Sums, Products, RowProducts, Write]);
 pub(super) const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, parts [Units, Read, Batch, MatMulParams]);
 pub(super) const MATMUL_Q8: Kernel =
     kernel!("matmul_q8", inputs 2, outputs 1, parts [Units, Read, Batch, MatMulParams]);
@@ -186,6 +192,7 @@ pub fn compose(kernel: &Kernel, variant: &Variant) -> String {
         "dt_scan" => (v.decode_scan.channels * v.decode_scan.lanes, v.decode_scan.lanes),
         "selective_scan" => (v.scan.channels * v.scan.lanes, v.scan.lanes),
         "matmul" | "matmul_q8" => (v.tile.workgroup(), 1),
+        "matvec_many" => (AT_ONCE_WORKGROUP, v.subgroup),
         _ if kernel.parts.contains(&Part::RowProducts) => (v.team.workgroup(), v.team.lanes),
         _ => (v.workgroup, 1),
     };
@@ -206,17 +213,17 @@ pub fn compose(kernel: &Kernel, variant: &Variant) -> String {
             Part::Sums => constant("SUBGROUP", v.subgroup),
             Part::Batch => constant("MAX_SEQUENCES", MAX_SEQUENCES),
             Part::Write => constant("OUT_RUNS", runs(v.out_columns)),
-            Part::MatMulParams => {
-                constant("TILE_ROWS", v.tile.rows);
-                constant("TILE_TOKENS", v.tile.tokens);
-                constant("OWN_ROWS", v.tile.own_rows);
-                constant("OWN_TOKENS", v.tile.own_tokens);
-                constant("UNITS_AT_ONCE", v.tile.units_at_once);
-            }
-            Part::Softplus => {}
+            Part::Products | Part::MatMulParams | Part::Softplus => {}
         }
     }
     match kernel.name {
+        "matmul" | "matmul_q8" => {
+            constant("TILE_ROWS", v.tile.rows);
+            constant("TILE_TOKENS", v.tile.tokens);
+            constant("OWN_ROWS", v.tile.own_rows);
+            constant("OWN_TOKENS", v.tile.own_tokens);
+            constant("UNITS_AT_ONCE", v.tile.units_at_once);
+        }
         "conv1d_silu" | "in_project" => constant("D_CONV", v.d_conv),
         "split_dt_b_c" | "dt_scan" | "selective_scan" => constant("D_STATE", v.d_state),
         _ => {}
@@ -246,14 +253,10 @@ fn part_source(part: Part, variant: &Variant) -> String {
         (Part::Read, Activations::Q8) => include_str!("shaders/acts/q8.wgsl"),
         (Part::Write, Activations::F32) => include_str!("shaders/acts/write_f32.wgsl"),
         (Part::Write, Activations::Q8) => include_str!("shaders/acts/write_q8.wgsl"),
-        (Part::RowProducts, activations) => {
-            let product = match (quants, activations) {
-                (true, Activations::Q8) => include_str!("shaders/products/quants_q8.wgsl"),
-                (true, Activations::F32) => include_str!("shaders/products/quants_f32.wgsl"),
-                (false, _) => include_str!("shaders/products/values.wgsl"),
-            };
-            return [product, include_str!("shaders/products/rows.wgsl")].concat();
-        }
+        (Part::Products, Activations::Q8) if quants => include_str!("shaders/products/quants_q8.wgsl"),
+        (Part::Products, Activations::F32) if quants => include_str!("shaders/products/quants_f32.wgsl"),
+        (Part::Products, _) => include_str!("shaders/products/values.wgsl"),
+        (Part::RowProducts, _) => include_str!("shaders/products/rows.wgsl"),
         (Part::Sums, _) if variant.subgroup > 1 => include_str!("shaders/sums/subgroup.wgsl"),
         (Part::Sums, _) => include_str!("shaders/sums/tree.wgsl"),
         (Part::Batch, _) => include_str!("shaders/parts/batch.wgsl"),

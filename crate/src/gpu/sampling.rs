@@ -177,11 +177,11 @@ impl GpuSampler {
         self.queue.write_buffer(&self.history, 4 * (own + SAMPLING_HISTORY) as u64, bytemuck::cast_slice(&counts));
     }
 
-    /// Says which random number, of `Sampler::next_random`, a row's choice takes in a step of the next submission.
-    pub fn prepare_step(&self, step: usize, row: usize, random: u32) {
+    /// Says which random numbers, of `Sampler::next_random`, the first rows' choices take in a step of the next submission.
+    pub fn prepare_step(&self, step: usize, randoms: &[u32]) {
         let SamplingShape { rows, steps, .. } = self.shape;
-        assert!(row < rows && step < steps, "there are {steps} steps of {rows} rows, not step {step} of row {row}");
-        self.queue.write_buffer(&self.randoms, 4 * (step * rows + row) as u64, &random.to_le_bytes());
+        assert!(randoms.len() <= rows && step < steps, "there are {steps} steps of {rows} rows, not step {step}");
+        self.queue.write_buffer(&self.randoms, 4 * (step * rows) as u64, bytemuck::cast_slice(randoms));
     }
 
     /// Encodes the choice for the first `rows` rows. Each token goes to its row of `tokens`, and to [`GpuSampler::ids`].

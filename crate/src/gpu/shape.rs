@@ -10,6 +10,12 @@ pub(super) const RUN: usize = 16;
 /// From so many rows on even one team a few rows fills a large GPU.
 pub(super) const MANY_ROWS: usize = 2048;
 
+/// Up to so many rows of weights tiles for few tokens are too few to fill a large GPU.
+pub(super) const SOME_ROWS: usize = 8192;
+
+/// Invocations of `matvec_many.wgsl`.
+pub(super) const AT_ONCE_WORKGROUP: usize = 128;
+
 /// Bytes of workgroup memory that a kernel may plan with: what WebGPU promises, less what sums take.
 const WORKGROUP_BYTES: usize = 12 << 10;
 

@@ -23,6 +23,11 @@ impl Slots {
         self.of_sequence.len() + self.spare.len()
     }
 
+    /// So many steps of one sequence can be undone, or one step of each of so many.
+    pub fn spares(&self) -> usize {
+        self.spare.len()
+    }
+
     /// The slot that holds a sequence's state, and the slot to write the next one to.
     pub fn of(&self, sequence: usize) -> [u32; 2] {
         [self.of_sequence[sequence], self.spare[0]]
@@ -63,6 +68,21 @@ mod tests {
         slots.undo(1);
         slots.undo(1);
         assert_eq!([slots.of(0), slots.of(1), slots.of(2)], before);
+    }
+
+    #[test]
+    fn a_step_of_all_can_be_undone() {
+        let mut slots = Slots::new(3, 3);
+        let before = [slots.of(0)[0], slots.of(1)[0], slots.of(2)[0]];
+        let mut written = Vec::new();
+        for sequence in 0..3 {
+            written.push(slots.of(sequence)[1]);
+            slots.advance(sequence);
+        }
+        assert_eq!([slots.of(0)[0], slots.of(1)[0], slots.of(2)[0]], *written);
+        assert!(written.iter().all(|slot| !before.contains(slot)));
+        (0..3).rev().for_each(|sequence| slots.undo(sequence));
+        assert_eq!([slots.of(0)[0], slots.of(1)[0], slots.of(2)[0]], before);
     }
 
     #[test]

@@ -62,12 +62,12 @@ impl Dispatch {
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, extent: Extent) {
         let few = |rows| extent.rows(rows) <= Tile::FEW_TOKENS;
         match self.shape {
-            Shape::Few { .. } if !few(Rows::Tokens) => return,
+            Shape::Few { .. } | Shape::FewAtOnce { .. } if !few(Rows::Tokens) => return,
             Shape::Product { rows, few: None, .. } if few(rows) => return,
             _ => {}
         }
         let (pipeline, [x, y]) = match (&self.shape, &self.tiles) {
-            (Shape::Fixed { x }, _) => (&self.pipeline, [*x, 1]),
+            (Shape::Fixed { x } | Shape::FewAtOnce { x }, _) => (&self.pipeline, [*x, 1]),
             (Shape::PerRow { x, rows }, _) => (&self.pipeline, [*x, extent.rows(*rows)]),
             (Shape::Few { x }, _) => (&self.pipeline, [*x, extent.rows(Rows::Tokens)]),
             (Shape::PerSequence { x }, _) => (&self.pipeline, [*x, extent.sequences]),

@@ -18,6 +18,9 @@ use web_mamba::sampler::{Sampler, SamplerOptions};
 use crate::open::{ModelArguments, open_gguf};
 use crate::print;
 
+/// Steps of many answers that are not timed: the first goes through every pipeline once, the others raise the clocks.
+const MANY_WARM_UP: usize = 8;
+
 #[derive(Debug, Args)]
 pub struct Bench {
     #[command(flatten)]

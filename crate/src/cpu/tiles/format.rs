@@ -145,7 +145,7 @@ macro_rules! with_format {
             DType::Q6_K => { type $F = f::Q6_K; $body }
             DType::IQ4_NL => { type $F = f::IQ4_NL; $body }
             DType::IQ4_XS => { type $F = f::IQ4_XS; $body }
-                                    };
+                                                            };
         value
     }};
 }

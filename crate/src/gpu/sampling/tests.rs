@@ -3,6 +3,7 @@
 
 mod arithmetic;
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ struct Rig {
     logits: wgpu::Buffer,
     tokens: wgpu::Buffer,
     staging: wgpu::Buffer,
+    /// Of each step and row.
+    randoms: RefCell<Vec<Vec<u32>>>,
 }
 
 impl Rig {
@@ -39,7 +42,15 @@ impl Rig {
         let tokens = make(rows, storage | wgpu::BufferUsages::COPY_SRC);
         let staging = make((steps + 1) * rows, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         let sampler = GpuSampler::with_invocations(&gpu, shape, &logits, &tokens, invocations).unwrap();
-        Self { gpu, sampler, shape, logits, tokens, staging }
+        let randoms = RefCell::new(vec![vec![0; rows]; steps]);
+        Self { gpu, sampler, shape, logits, tokens, staging, randoms }
+    }
+
+    /// Says which random number a row's choice takes in a step.
+    fn random(&self, step: usize, row: usize, random: u32) {
+        let mut randoms = self.randoms.borrow_mut();
+        randoms[step][row] = random;
+        self.sampler.prepare_step(step, &randoms[step]);
     }
 
     /// Puts logits into a row. What lies between the rows is likelier than any token, and must not be seen.
@@ -181,7 +192,7 @@ fn check(rig: &Rig, cases: usize, random: &mut Random) -> usize {
             rig.write(row, &logits);
             rig.sampler.start(row, &sampler);
             for (step, expected) in expected.iter_mut().enumerate() {
-                rig.sampler.prepare_step(step, row, sampler.clone().next_random());
+                rig.random(step, row, sampler.clone().next_random());
                 expected[row] = sampler.sample(&mut logits.clone());
                 sampler.accept(expected[row]);
             }
@@ -228,7 +239,7 @@ fn other_random_numbers_give_other_tokens() {
         let mut sampler = Sampler::new(options).unwrap();
         rig.write(row, &logits);
         rig.sampler.start(row, &sampler);
-        (0..32).for_each(|step| rig.sampler.prepare_step(step, row, sampler.next_random()));
+        (0..32).for_each(|step| rig.random(step, row, sampler.next_random()));
     }
     let steps = rig.run(2);
     let distinct: HashSet<u32> = steps.iter().flatten().copied().collect();
@@ -255,7 +266,7 @@ fn borders_are_exact() {
         let rig = Rig::new(vocab_size, 1, STEPS, 256);
         rig.write(0, &vec![0.0; vocab_size]);
         rig.sampler.start(0, &Sampler::new(options.clone()).unwrap());
-        (0..STEPS).for_each(|step| rig.sampler.prepare_step(step, 0, randoms[step]));
+        (0..STEPS).for_each(|step| rig.random(step, 0, randoms[step]));
         assert_eq!(rig.run(1), tokens.map(|token| vec![token]), "{vocab_size} tokens, {randoms:?}");
     }
 }
@@ -278,7 +289,7 @@ fn history_is_kept_over_many_steps() {
             (45..65).for_each(|token| sampler.accept(token));
             rig.sampler.start(row, &sampler);
             for (step, expected) in expected.iter_mut().enumerate() {
-                rig.sampler.prepare_step(step, row, sampler.clone().next_random());
+                rig.random(step, row, sampler.clone().next_random());
                 expected[row] = sampler.sample(&mut logits.clone());
                 sampler.accept(expected[row]);
             }
@@ -322,7 +333,7 @@ fn how_long_a_choice_takes() {
                 for row in 0..rows {
                     rig.write(row, &logits);
                     rig.sampler.start(row, &sampler);
-                    (0..REPEATED).for_each(|step| rig.sampler.prepare_step(step, row, sampler.next_random()));
+                    (0..REPEATED).for_each(|step| rig.random(step, row, sampler.next_random()));
                 }
                 rig.run(rows);
                 let start = Instant::now();

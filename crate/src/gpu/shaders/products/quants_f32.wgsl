@@ -17,8 +17,13 @@ fn unit_x(row: u32, unit: u32) -> UnitX {
     return UnitX(a, b, sums);
 }
 
-fn unit_dot(row: u32, unit: u32, x: UnitX) -> f32 {
-    let w = load_unit(row, BLOCKS, unit);
+alias UnitWeights = Unit;
+
+fn unit_weights(row: u32, unit: u32) -> UnitWeights {
+    return load_unit(row, BLOCKS, unit);
+}
+
+fn unit_product(w: UnitWeights, x: UnitX) -> f32 {
     let a = w.q[0];
     let b = w.q[1];
     let products = vec2(

@@ -18,8 +18,13 @@ fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
     return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
 }
 
-fn unit_dot(row: u32, unit: u32, x: UnitX) -> f32 {
-    let w = load_unit(row, BLOCKS, unit);
+alias UnitWeights = Unit;
+
+fn unit_weights(row: u32, unit: u32) -> UnitWeights {
+    return load_unit(row, BLOCKS, unit);
+}
+
+fn unit_product(w: UnitWeights, x: UnitX) -> f32 {
     let products = vec2(f32(dot16(w.q[0], x.a)), f32(dot16(w.q[1], x.b)));
     var sum = dot(w.scale * x.d, products);
     if HAS_MINIMUM {

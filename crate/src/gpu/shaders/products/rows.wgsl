@@ -9,7 +9,7 @@ fn row_products(first: u32, rows: u32, x_row: u32, local: u32) -> array<f32, ROW
         let x = unit_x(x_row, unit);
         for (var r = 0u; r < ROWS; r++) {
             // Past the last row the last one is read again: cheaper than a branch, and its sum is not used.
-            sums[r] += unit_dot(min(first + r, rows - 1u) * ROW_VECTORS, unit, x);
+            sums[r] += unit_product(unit_weights(min(first + r, rows - 1u) * ROW_VECTORS, unit), x);
         }
     }
     for (var r = 0u; r < ROWS; r++) {

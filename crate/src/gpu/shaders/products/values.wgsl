@@ -13,8 +13,13 @@ fn unit_x(row: u32, unit: u32) -> UnitX {
     );
 }
 
-fn unit_dot(row: u32, unit: u32, x: UnitX) -> f32 {
-    let w = unit_values(row, BLOCKS, unit);
+alias UnitWeights = array<vec4<f32>, 8>;
+
+fn unit_weights(row: u32, unit: u32) -> UnitWeights {
+    return unit_values(row, BLOCKS, unit);
+}
+
+fn unit_product(w: UnitWeights, x: UnitX) -> f32 {
     return dot(w[0], x.a[0]) + dot(w[1], x.a[1]) + dot(w[2], x.a[2]) + dot(w[3], x.a[3])
         + dot(w[4], x.b[0]) + dot(w[5], x.b[1]) + dot(w[6], x.b[2]) + dot(w[7], x.b[3]);
 }
