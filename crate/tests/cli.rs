@@ -286,7 +286,8 @@ fn a_text_that_was_read_before_is_gone_on_from() {
 
     // Half the bytes, not packed; the text still comes after what was read.
     assert!(read(&["--force", "--no-gzip"]).status.success());
-    let more = json(&[&["generate", DEMO, "--state", &state, "--prompt", " It", "--max-tokens", "1"], &exact[..]].concat());
+    let more =
+        json(&[&["generate", DEMO, "--state", &state, "--prompt", " It", "--max-tokens", "1"], &exact[..]].concat());
     assert!(more["prefilled_tokens"].as_u64() < more["prompt_tokens"].as_u64());
     let mut bytes = std::fs::read(&state).unwrap();
     bytes[5000] ^= 1;

@@ -340,7 +340,8 @@ fn the_next_turn_of_a_chat_reads_only_its_question() {
     let options = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
     let mut model = block_on(Model::load(vec![source], &options, &mut |_, _| {})).unwrap();
     let mut messages = Vec::new();
-    let questions = ["How do I make a cup of tea?", "Tell me a story about a mouse.", "Why is the sky blue?", "Thank you!"];
+    let questions =
+        ["How do I make a cup of tea?", "Tell me a story about a mouse.", "Why is the sky blue?", "Thank you!"];
     for (turn, question) in questions.into_iter().enumerate() {
         messages.push(ChatMessage::new("user", question));
         let start = model.tokenizer().unwrap().encode_start(&messages).unwrap();

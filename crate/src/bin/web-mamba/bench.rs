@@ -147,9 +147,6 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Steps of many answers that are run before they are timed.
-const MANY_WARM_UP: usize = 8;
-
 /// Tokens decoded per second by so many answers at once, all together.
 fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
     pollster::block_on(async {
