@@ -1,20 +1,25 @@
 //! A loaded model: file, vocabulary and executor together, on the backend that suits.
 
+mod reading;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
+use crate::checkpoints::Checkpoints;
 use crate::cpu::CpuExecutor;
 use crate::cpu::calibrate::choose_ranks;
 use crate::cpu::team::{Crew, TeamExecutor};
 use crate::error::{Error, Result};
-use crate::executor::{Activations, Executor, Outputs};
+use crate::executor::{Activations, Executor};
+use crate::fingerprint::ModelHash;
 use crate::gguf::Gguf;
 use crate::model::{Config, Weights};
 use crate::source::ByteSource;
 use crate::tokenizer::Tokenizer;
+use reading::Reading;
 
 /// Which backend to run on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +96,10 @@ pub struct Model {
     tokenizer: Option<Rc<Tokenizer>>,
     info: ModelInfo,
     epoch: u64,
+    hash: ModelHash,
+    /// What the first sequence has read; none where the executor was run from outside.
+    reading: Option<Reading>,
+    checkpoints: Checkpoints,
 }
 
 impl Model {
@@ -110,9 +119,30 @@ impl Model {
         // Everything about the file that can fail does so before the long part, the upload.
         let tokenizer = read_tokenizer(&gguf, options)?.map(Rc::new);
         let loader = Loader { gguf: &gguf, config: &config, weights: &weights };
+        let hash = ModelHash::of(&gguf).await?;
         let loaded = loader.load(options, progress).await?;
         let info = info(&gguf, &config, &weights, &loaded);
-        Ok(Self { executor: loaded.executor, tokenizer, info, epoch: 0 })
+        let (reading, checkpoints) = (Some(Reading::default()), Checkpoints::default());
+        Ok(Self { executor: loaded.executor, tokenizer, info, epoch: 0, hash, reading, checkpoints })
+    }
+
+    /// Loads the same model again, where its device was lost. Its checkpoints stay, and an answer that was interrupted goes on.
+    ///
+    /// # Errors
+    /// As of [`Model::load`], and [`Error::StateModel`] for another model. The old executor stays then.
+    pub async fn reload(
+        &mut self,
+        sources: Vec<Rc<dyn ByteSource>>,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<()> {
+        let again = Self::load(sources, options, progress).await?;
+        if again.hash != self.hash {
+            return Err(Error::StateModel { expected: self.hash.to_string(), found: again.hash.to_string() });
+        }
+        let checkpoints = std::mem::take(&mut self.checkpoints);
+        *self = Self { checkpoints, epoch: self.epoch + 1, ..again };
+        Ok(())
     }
 
     /// What it is and where it runs.
@@ -128,9 +158,15 @@ impl Model {
         self.tokenizer.as_ref().ok_or_else(|| Error::Vocabulary { problem: "the file has none".into() })
     }
 
-    /// What runs it.
+    /// What runs it. Whoever runs it directly moves the state past what the model knows of it: such a state cannot be saved.
     pub fn executor(&mut self) -> &mut dyn Executor {
+        self.reading = None;
         self.executor.as_mut()
+    }
+
+    /// The most tokens that one step reads now: see [`Executor::max_tokens`].
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.executor.max_tokens()
     }
 
     /// Forgets everything read so far and gives the new reading a number: whoever finds another number later knows that
@@ -140,7 +176,9 @@ impl Model {
     /// [`Error::Gpu`] where the device fails.
     pub fn begin(&mut self) -> Result<u64> {
         self.epoch += 1;
+        self.reading = None;
         self.executor.reset(0)?;
+        self.reading = Some(Reading::default());
         Ok(self.epoch)
     }
 
@@ -150,7 +188,9 @@ impl Model {
     /// [`Error::OutOfMemory`] where there is no room for them, [`Error::Gpu`] where the device fails.
     pub async fn begin_many(&mut self, sequences: usize) -> Result<u64> {
         self.epoch += 1;
+        self.reading = None;
         self.executor.set_sequences(sequences).await?;
+        self.reading = (sequences == 1).then(Reading::default);
         Ok(self.epoch)
     }
 
@@ -165,13 +205,7 @@ impl Model {
     /// [`Error::EmptyPrompt`], [`Error::TokenRange`] or [`Error::Gpu`].
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         self.begin()?;
-        let mut logits = Err(Error::EmptyPrompt);
-        let mut chunks = tokens.chunks(self.executor.max_tokens()).peekable();
-        while let Some(chunk) = chunks.next() {
-            let outputs = if chunks.peek().is_some() { Outputs::None } else { Outputs::Last };
-            logits = Ok(self.executor.forward(0, chunk, outputs).await?);
-        }
-        logits
+        self.continue_logits(tokens).await
     }
 }
 
@@ -220,6 +254,7 @@ impl Loader<'_> {
                 Err(
                     error @ (Error::NoGpu { .. }
                     | Error::Gpu { .. }
+                    | Error::DeviceLost { .. }
                     | Error::SelfTest { .. }
                     | Error::OutOfMemory { .. }),
                 ) => {

@@ -197,6 +197,12 @@ pub enum Error {
         /// The driver's or the API's message.
         problem: String,
     },
+    /// The GPU is gone: a driver's reset, sleep, or a browser that wants its memory. The model can be loaded again.
+    #[error("the GPU was lost: {problem}")]
+    DeviceLost {
+        /// What the system says of it.
+        problem: String,
+    },
     /// The GPU computes something else than the CPU does.
     #[error("the GPU {adapter} computes wrongly: {problem}")]
     SelfTest {
@@ -231,6 +237,40 @@ pub enum Error {
         /// Numbers that were given.
         found: usize,
     },
+    /// The first bytes are not those of a state file.
+    #[error("this is not a saved state: it starts with {found:02x?}")]
+    NotState {
+        /// The first bytes of the file, eight at most.
+        found: Vec<u8>,
+    },
+    /// A state file of a version that this engine does not know.
+    #[error("the saved state has version {version}; this engine reads version {known}")]
+    StateVersion {
+        /// As read.
+        version: u32,
+        /// The version that is known.
+        known: u32,
+    },
+    /// A state file that is truncated, was altered, or contradicts itself.
+    #[error("the saved state is damaged: {problem}")]
+    StateDamaged {
+        /// What is wrong with it, as a clause.
+        problem: String,
+    },
+    /// A state that was saved with another model.
+    #[error("the state was saved with the model {found}, and this is {expected}")]
+    StateModel {
+        /// The fingerprint of this model.
+        expected: String,
+        /// The fingerprint in the state.
+        found: String,
+    },
+    /// Nobody knows which tokens made the model's present state.
+    #[error("the model's present state cannot be saved or continued: {problem}")]
+    StateUnknown {
+        /// Why, as a clause.
+        problem: &'static str,
+    },
     /// The model is in use by another call.
     #[error("the model is busy with another request")]
     Busy,
@@ -257,10 +297,16 @@ impl Error {
             Self::Read { .. } => "read",
             Self::NoGpu { .. } => "no-gpu",
             Self::Gpu { .. } => "gpu",
+            Self::DeviceLost { .. } => "device-lost",
             Self::SelfTest { .. } => "gpu-wrong",
             Self::OutOfMemory { .. } => "out-of-memory",
             Self::Worker { .. } => "worker",
             Self::StateShape { .. } => "state",
+            Self::NotState { .. } => "not-state",
+            Self::StateVersion { .. } => "state-version",
+            Self::StateDamaged { .. } => "state-damaged",
+            Self::StateModel { .. } => "state-model",
+            Self::StateUnknown { .. } => "state-unknown",
             Self::Busy => "busy",
         }
     }
@@ -293,12 +339,23 @@ impl Error {
             Self::Read { .. } => "Check that the file or the network is reachable and try again.",
             Self::NoGpu { .. } => "Update the browser and the graphics driver, or let the model run on the CPU.",
             Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",
+            Self::DeviceLost { .. } => "Load the model again: the answer goes on from the last checkpoint.",
             Self::SelfTest { .. } => "Update the graphics driver and the browser, or let the model run on the CPU.",
             Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
             Self::Worker { .. } => {
                 "Load the model again; if it happens again, choose a smaller one or close other tabs."
             }
-            Self::StateShape { .. } => "Use a state that was saved with this very model.",
+            Self::StateShape { .. } | Self::StateModel { .. } => {
+                "Open the model that the state was saved with, or use a state of this very model."
+            }
+            Self::NotState { .. } => {
+                "Choose a file that was saved as a state, or check that the address does not lead to a web page."
+            }
+            Self::StateVersion { .. } => {
+                "Reload the page or update the tool, or save the state again with this version."
+            }
+            Self::StateDamaged { .. } => "Get the state file again; this copy is not what was saved.",
+            Self::StateUnknown { .. } => "Generate something first, and save the state after that.",
             Self::Busy => "Wait for the running answer to end, or stop it.",
         }
     }

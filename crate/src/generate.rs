@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
+use crate::checkpoints::CheckpointKind;
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::executor::Outputs;
@@ -29,6 +30,16 @@ pub enum Prompt {
     Tokens(Vec<u32>),
 }
 
+impl Prompt {
+    /// The ids that it is read as.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`], [`Error::EmptyPrompt`] without messages, or [`Error::Vocabulary`].
+    pub fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
+        answer::encode(model, self)
+    }
+}
+
 /// How text is made. All fields have defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -44,6 +55,12 @@ pub struct GenerateOptions {
     pub stop_tokens: Vec<u32>,
     /// Go on past the model's own end tokens.
     pub ignore_eos: bool,
+    /// Begin at the longest start of the prompt that a checkpoint or the model's present state knows, and keep checkpoints on
+    /// the way (see [`crate::checkpoints`]). Without it the whole prompt is read from a fresh state.
+    pub reuse: bool,
+    /// Read the prompt after what the model has read already, and after a token that an interrupted answer chose last. With an
+    /// empty prompt such an answer goes on exactly as it would have, with its own sampler.
+    pub resume: bool,
 }
 
 impl Default for GenerateOptions {
@@ -54,6 +71,8 @@ impl Default for GenerateOptions {
             stop: Vec::new(),
             stop_tokens: Vec::new(),
             ignore_eos: false,
+            reuse: true,
+            resume: false,
         }
     }
 }
@@ -102,9 +121,12 @@ pub enum Event {
         stop: StopReason,
         /// Tokens of the prompt.
         prompt_tokens: usize,
+        /// Tokens that were read before the first was chosen: those of the prompt that no checkpoint knew. Where the device was
+        /// lost, also those that were read again.
+        prefilled_tokens: usize,
         /// Tokens made.
         tokens: usize,
-        /// Prompt tokens read a second.
+        /// Prefilled tokens read a second.
         prefill_tps: f64,
         /// Tokens made a second, after the first.
         decode_tps: f64,
@@ -113,7 +135,9 @@ pub enum Event {
 
 #[derive(Debug)]
 enum Phase {
-    /// Tokens of the prompt read so far.
+    /// The model is not ours yet, or its device was lost.
+    Begin,
+    /// Tokens of the history read so far.
     Prefill(usize),
     /// The prompt is read, and this token was chosen after it.
     Chosen(u32),
@@ -128,6 +152,9 @@ enum Phase {
 pub struct Generation {
     answer: Answer,
     phase: Phase,
+    reuse: bool,
+    /// Where the last checkpoint of this prompt is.
+    kept_at: usize,
     cancelled: Rc<Cell<bool>>,
     /// Which reading of the model's state is ours; see [`Model::begin`].
     epoch: Option<u64>,
@@ -139,11 +166,14 @@ impl Generation {
     ///
     /// # Errors
     /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::InvalidOption`], [`Error::ChatTemplate`], or
-    /// [`Error::Vocabulary`] where a text is given to a model without a vocabulary.
+    /// [`Error::Vocabulary`] where a text is given to a model without a vocabulary; [`Error::StateUnknown`] where there is
+    /// nothing to resume.
     pub fn new(model: &Model, prompt: &Prompt, options: GenerateOptions) -> Result<Self> {
         Ok(Self {
             answer: Answer::new(model, prompt, &options)?,
-            phase: Phase::Prefill(0),
+            phase: Phase::Begin,
+            reuse: options.reuse || options.resume,
+            kept_at: 0,
             cancelled: Rc::default(),
             epoch: None,
             last_event: Instant::now(),
@@ -158,16 +188,34 @@ impl Generation {
     /// Runs the model up to the next event; `None` after the end.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails, [`Error::Busy`] where another answer was begun on the model in between; this
-    /// one is over then.
+    /// [`Error::DeviceLost`] where the device is gone: after [`Model::reload`] the next call goes on with the same answer.
+    /// [`Error::Gpu`] where it fails, [`Error::Busy`] where another answer was begun on the model in between; this one is over
+    /// then.
     pub async fn next(&mut self, model: &mut Model) -> Result<Option<Event>> {
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        if matches!(phase, Phase::Ended) {
+            return Ok(None);
+        }
+        let event = self.step(model, phase).await;
+        if let Err(Error::DeviceLost { .. }) = event {
+            // No token is chosen by halves: everything that was given out is in the history, which is read again.
+            self.phase = Phase::Begin;
+        }
+        self.last_event = Instant::now();
+        event.map(Some)
+    }
+
+    async fn step(&mut self, model: &mut Model, phase: Phase) -> Result<Event> {
         let event = match phase {
-            Phase::Ended => return Ok(None),
             _ if self.cancelled.get() => self.end(StopReason::Cancelled),
-            Phase::Prefill(0) => {
-                self.epoch = Some(model.begin()?);
-                self.prefill(model, 0).await?
+            Phase::Begin => {
+                let history = &self.answer.history;
+                let (epoch, known) = match self.reuse {
+                    true => model.begin_at(history).await?,
+                    false => (model.begin()?, 0),
+                };
+                (self.epoch, self.kept_at) = (Some(epoch), known);
+                self.prefill(model, known).await?
             }
             _ if self.epoch != Some(model.epoch()) => return Err(Error::Busy),
             Phase::Prefill(done) => self.prefill(model, done).await?,
@@ -176,35 +224,50 @@ impl Generation {
             Phase::Feed(_) if self.answer.is_full() => self.end(StopReason::Length),
             Phase::Feed(token) => {
                 let start = Instant::now();
-                let id = model.executor().choose(0, &[token], &mut self.answer.sampler).await?;
+                let id = model.choose(&[token], &mut self.answer.sampler).await?;
                 self.answer.decode_time += start.elapsed();
                 self.take(model, id)
             }
+            Phase::Ended => unreachable!("an answer that has ended takes no step"),
         };
-        self.last_event = Instant::now();
-        Ok(Some(event))
+        if self.reuse && self.epoch == Some(model.epoch()) && matches!(event, Event::End { .. }) {
+            // The answer is whole: a device that fails now is the next one's to report.
+            let _ = model.keep_checkpoint(CheckpointKind::Answer).await;
+        }
+        Ok(event)
     }
 
     async fn prefill(&mut self, model: &mut Model, done: usize) -> Result<Event> {
         let start = Instant::now();
-        let total = self.answer.prompt.len();
-        let end = total.min(done + model.executor().max_tokens());
-        let wants_token = end == total && !self.answer.is_full();
-        let chunk = &self.answer.prompt[done..end];
-        self.phase = match wants_token {
-            true => Phase::Chosen(model.executor().choose(0, chunk, &mut self.answer.sampler).await?),
-            false => {
-                model.executor().forward(0, chunk, Outputs::None).await?;
-                if end == total { Phase::Nothing } else { Phase::Prefill(end) }
-            }
+        let history = &self.answer.history;
+        let total = history.len();
+        let end = total.min(done + model.max_tokens());
+        // Before the last token lies the checkpoint from which the same prompt is answered again.
+        let before_last = if self.reuse && end == total { total - 1 } else { done };
+        if before_last > done {
+            model.read(&history[done..before_last], Outputs::None).await?;
+            model.keep_checkpoint(CheckpointKind::Prompt).await?;
+        }
+        let chunk = &history[before_last..end];
+        self.phase = if end == total && !self.answer.is_full() {
+            Phase::Chosen(model.choose(chunk, &mut self.answer.sampler).await?)
+        } else {
+            model.read(chunk, Outputs::None).await?;
+            if end == total { Phase::Nothing } else { Phase::Prefill(end) }
         };
+        if self.reuse && end < total && end - self.kept_at >= model.checkpoints().interval() {
+            model.keep_checkpoint(CheckpointKind::Reading).await?;
+            self.kept_at = end;
+        }
+        self.answer.prefilled += end - done;
         self.answer.prefill_time += start.elapsed();
         Ok(Event::Prefill { done: end, total })
     }
 
-    fn take(&mut self, model: &Model, id: u32) -> Event {
+    fn take(&mut self, model: &mut Model, id: u32) -> Event {
         match self.answer.take(model, id) {
             Taken::Token(text) => {
+                model.note_pending(id, &self.answer.sampler);
                 self.phase = Phase::Feed(id);
                 Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64() }
             }

@@ -1,9 +1,11 @@
 //! Mamba and Falcon-Mamba language models from GGUF files, on WebGPU or on the CPU.
 
+pub mod checkpoints;
 pub mod cpu;
 pub mod engine;
 pub mod error;
 pub mod executor;
+pub mod fingerprint;
 pub mod fit;
 pub mod generate;
 pub mod gguf;
@@ -14,6 +16,7 @@ pub mod model;
 pub mod quant;
 mod sample;
 pub mod sampler;
+pub mod snapshot;
 pub mod source;
 mod stop;
 pub mod tokenizer;

@@ -248,6 +248,8 @@ async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize) -> Resu
         sampler: SamplerOptions { temperature: 0.0, ..SamplerOptions::default() },
         max_tokens: gen_tokens,
         ignore_eos: true,
+        // Every run reads the same prompt, and all of it.
+        reuse: false,
         ..GenerateOptions::default()
     };
     let prompt = Prompt::Tokens(some_tokens(prompt_tokens, model.info().vocab_size));

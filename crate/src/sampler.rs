@@ -10,23 +10,25 @@ pub(crate) mod arithmetic;
 mod filters;
 mod pcg32;
 pub(crate) mod prepared;
+mod resume;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use filters::{Candidate, choose};
 use pcg32::Pcg32;
 use prepared::Prepared;
+pub use resume::SamplerState;
 
 /// The most tokens that can count as recent.
 pub(crate) const MAX_RECENT: usize = 65_536;
 
 /// How tokens are chosen. In JSON the names are in camelCase, and absent ones take the defaults.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SamplerOptions {
     /// Divides the logits: below 1 the likely tokens gain, above 1 they lose. 0 always takes the likeliest (greedy).
@@ -98,6 +100,7 @@ fn check(accepted: bool, option: &'static str, value: f32, expected: &'static st
 /// Chooses tokens one after another. A clone goes on exactly as the original would.
 #[derive(Debug, Clone)]
 pub struct Sampler {
+    options: SamplerOptions,
     prepared: Prepared,
     random: Pcg32,
     recent: VecDeque<u32>,
@@ -117,6 +120,7 @@ impl Sampler {
         Ok(Self {
             prepared: Prepared::new(&options),
             random: Pcg32::new(options.seed),
+            options,
             recent: VecDeque::new(),
             occurrences: HashMap::new(),
             candidates: Vec::new(),

@@ -145,6 +145,29 @@ export interface GenerateOptions {
   presencePenalty?: number;
   penaltyLastN?: number;
   seed?: number;
+  /** Begin at the longest start of the prompt that a checkpoint or the present state knows, and keep checkpoints; true by default. */
+  reuse?: boolean;
+  /**
+   * Read the prompt after what the model has read already. With an empty prompt (`''`) an answer that was saved half way goes on
+   * exactly as it would have, with its own sampler.
+   */
+  resume?: boolean;
+}
+
+/** A snapshot that the engine keeps, so that a prompt that begins alike is read only from where it differs. */
+export interface CheckpointInfo {
+  id: number;
+  /** Tokens read. */
+  position: number;
+  /** In the middle of a prompt, before its last token, after an answer, or given from outside. */
+  kind: 'reading' | 'prompt' | 'answer' | 'restored';
+}
+
+export interface CheckpointOptions {
+  /** What checkpoints may take; 256 MiB by default, 0 keeps none. */
+  memoryBytes?: number;
+  /** Tokens between two checkpoints while a prompt is read; 1024 by default. */
+  interval?: number;
 }
 
 export interface ManyOptions extends GenerateOptions {
@@ -161,6 +184,8 @@ export type GenerateEvent =
       text: string;
       stop: 'eos' | 'length' | 'stop-string' | 'stop-token' | 'cancelled';
       promptTokens: number;
+      /** Tokens that were read before the first was chosen: those of the prompt that no checkpoint knew. */
+      prefilledTokens: number;
       tokens: number;
       prefillTps: number;
       decodeTps: number;

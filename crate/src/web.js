@@ -22,7 +22,8 @@ export function asyncIterable(generation) {
         ended ||= event === undefined;
         return event === undefined ? done() : { done: false, value: event };
       } catch (error) {
-        ended = true;
+        // Only a lost device can be mended: once the model is loaded again, the answer goes on.
+        ended ||= error.code !== 'device-lost';
         throw error;
       } finally {
         running -= 1;

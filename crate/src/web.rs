@@ -3,6 +3,7 @@
 mod plan;
 mod report;
 mod source;
+mod states;
 mod team;
 
 use std::cell::{Cell, RefCell};
@@ -119,36 +120,40 @@ pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOption
     load_options.crew = crew;
     let sources = source::to_sources(sources);
     let on_progress = options.as_ref().and_then(JsLoadOptions::on_progress);
-    let mut progress = |done: u64, total: u64| {
-        if let Some(callback) = &on_progress {
-            let event = js_sys::Object::new();
-            // Setting a property of a fresh object cannot fail.
-            let _ = Reflect::set(&event, &"done".into(), &(done as f64).into());
-            let _ = Reflect::set(&event, &"total".into(), &(total as f64).into());
-            // A listener that throws must not end the load.
-            let _ = callback.call1(&JsValue::NULL, &event);
-        }
-    };
+    let mut progress = |done: u64, total: u64| report_progress(&on_progress, done, total);
     let model = Model::load(sources, &load_options, &mut progress).await.map_err(to_js)?;
-    let info = Rc::new(serde_wasm_bindgen::to_value(model.info())?);
+    let info = RefCell::new(serde_wasm_bindgen::to_value(model.info())?);
     Ok(JsModel { model: Slot::new(model), info })
+}
+
+/// Calls a listener with bytes done and bytes in all.
+fn report_progress(listener: &Option<Function>, done: u64, total: u64) {
+    if let Some(callback) = listener {
+        let event = js_sys::Object::new();
+        // Setting a property of a fresh object cannot fail.
+        let _ = Reflect::set(&event, &"done".into(), &(done as f64).into());
+        let _ = Reflect::set(&event, &"total".into(), &(total as f64).into());
+        // A listener that throws must not end the load.
+        let _ = callback.call1(&JsValue::NULL, &event);
+    }
 }
 
 /// A loaded model.
 #[wasm_bindgen(js_name = Model)]
 pub struct JsModel {
     model: Slot<Model>,
-    info: Rc<JsValue>,
+    /// It changes only where the model is loaded again.
+    info: RefCell<JsValue>,
 }
 
 #[wasm_bindgen(js_class = Model)]
 impl JsModel {
     /// What it is and where it runs.
     pub fn info(&self) -> JsModelInfo {
-        self.info.as_ref().clone().unchecked_into()
+        self.info.borrow().clone().unchecked_into()
     }
 
-    /// Reads a prompt from a fresh state and writes an answer. A new call ends an older one that still runs.
+    /// Reads what of a prompt is not known already and writes an answer. A new call ends an older one that still runs.
     pub fn generate(&self, prompt: JsPrompt, options: Option<JsGenerateOptions>) -> Result<JsEvents, JsValue> {
         let prompt = to_prompt(prompt.into())?;
         let options: GenerateOptions = match options {
@@ -292,6 +297,10 @@ impl<T> Slot<T> {
 
     fn with<R>(&self, f: impl FnOnce(&T) -> Result<R>) -> Result<R> {
         f(self.0.borrow().as_ref().ok_or(Error::Busy)?)
+    }
+
+    fn with_mut<R>(&self, f: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
+        f(self.0.borrow_mut().as_mut().ok_or(Error::Busy)?)
     }
 }
 

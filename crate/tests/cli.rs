@@ -254,3 +254,45 @@ fn a_split_set_with_a_part_missing_names_it() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("tiny-00002-of-00002.gguf"));
 }
+
+/// A text is read once; what is said after it is said as if it had just been read, and reads only itself.
+#[test]
+fn a_text_that_was_read_before_is_gone_on_from() {
+    let folder = std::env::temp_dir().join(format!("web-mamba-pre-read-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let manual = "You answer in one sentence. The kettle is blue, and its price is 40 euros.";
+    std::fs::write(path("manual.txt"), manual).unwrap();
+    let exact = ["--backend", "cpu", "--activations", "f32", "--json"];
+    let read = |options: &[&str]| {
+        let state = path("manual.state");
+        tool(&[&["pre-read", DEMO, &path("manual.txt"), "-o", &state], &exact[..], options].concat())
+    };
+    let written = read(&["--f32"]);
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let refused = read(&[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));
+    let ask = |options: &[&str]| {
+        let question = ["--chat", "What is the price?", "--greedy", "--max-tokens", "20"];
+        json(&[&["generate", DEMO], options, &question, &exact].concat())
+    };
+    let state = path("manual.state");
+    let (before, again) = (ask(&["--state", &state]), ask(&["--system", manual]));
+    assert_eq!(ids(&before), ids(&again));
+    assert_eq!(before["prompt_tokens"], again["prompt_tokens"]);
+    assert_eq!(again["prefilled_tokens"], again["prompt_tokens"]);
+    assert!(before["prefilled_tokens"].as_u64().unwrap() < 20, "{before}");
+
+    // Half the bytes, not packed; the text still comes after what was read.
+    assert!(read(&["--force", "--no-gzip"]).status.success());
+    let more =
+        json(&[&["generate", DEMO, "--state", &state, "--prompt", " It", "--max-tokens", "1"], &exact[..]].concat());
+    assert!(more["prefilled_tokens"].as_u64() < more["prompt_tokens"].as_u64());
+    let mut bytes = std::fs::read(&state).unwrap();
+    bytes[5000] ^= 1;
+    std::fs::write(&state, bytes).unwrap();
+    let damaged = tool(&["generate", DEMO, "--state", &state, "--prompt", "x"]);
+    assert!(String::from_utf8_lossy(&damaged.stderr).contains("checksum"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -25,8 +25,9 @@ function setUp(model: string | null = null) {
     restoreDraft: (text) => (page.draft = text),
     exportFile: async (name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined }),
     permit: async () => undefined,
+    save: () => undefined,
   };
-  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model };
+  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model, state: null };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
   let say: (event: GenerateEvent) => void = () => undefined;

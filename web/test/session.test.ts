@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { GenerateEvent } from '../src/engine/protocol';
+import type { AnswerEvent } from '../src/engine/protocol';
 import { Session } from '../src/engine/session';
 import type { EngineModel, WasmEngine } from '../src/engine/wasm-engine';
 import type { ModelSource } from '../src/weights/model-source';
@@ -11,6 +11,12 @@ const INFO = {
   bytesPerToken: 1, memoryBytes: 1,
   backend: 'cpu', adapter: '', activations: 'f32', reason: 'asked for',
 } as const;
+
+const none = () => { throw new Error('no states'); };
+const withoutStates = {
+  hash: none, promptTokens: none, conversationTokens: none, knownTokens: none, saveState: none, readState: none, restoreState: none,
+  continueLogits: none, newCheckpoints: none, checkpoint: none, addCheckpoint: none, setCheckpoints: none, reload: none,
+};
 
 /** A model that counts up to `words`, one in each turn of the event loop. */
 function countingModel(words: number): EngineModel & { prompts: unknown[] } {
@@ -24,11 +30,12 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
         await new Promise((resolve) => setImmediate(resolve));
         yield { type: 'token', id, text: `${id} `, milliseconds: 1 };
       }
-      yield { type: 'end', text: '', stop: 'eos', promptTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
+      yield { type: 'end', text: '', stop: 'eos', promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
     },
     logits: async () => new Float32Array(1),
     tokenize: () => new Uint32Array(1),
     bench: () => Promise.reject(new Error('no bench')),
+    ...withoutStates,
     free: vi.fn(),
   };
 }
@@ -92,7 +99,7 @@ test('a model without a chat template continues the text', async () => {
   };
   const { session } = await sessionWith(async () => model);
   await session.open(SOURCE, { backend: 'auto' }, quiet);
-  const events: GenerateEvent[] = [];
+  const events: AnswerEvent[] = [];
   await session.generate([{ role: 'user', content: 'one' }, { role: 'assistant', content: 'two' }, { role: 'user', content: 'three' }], {}, (e) => events.push(e));
   expect(model.prompts).toEqual(['one\ntwo\nthree']);
   expect(events.map(({ type }) => type)).toEqual(['token', 'token', 'end']);

@@ -3,14 +3,18 @@
 use super::{Event, GenerateOptions, Prompt, StopReason};
 use crate::engine::Model;
 use crate::error::{Error, Result};
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, SamplerState};
 use crate::stop::StopStrings;
 use crate::tokenizer::{DecodeStream, Special};
 use std::time::Duration;
 
 /// A prompt, and what has been written after it.
 pub struct Answer {
-    pub prompt: Vec<u32>,
+    /// The tokens of both.
+    pub history: Vec<u32>,
+    prompt_tokens: usize,
+    /// Tokens read before the first was chosen, and again where a device was lost: of what is known, none.
+    pub prefilled: usize,
     pub sampler: Sampler,
     options: GenerateOptions,
     /// None where the model has no vocabulary: then only ids are given.
@@ -36,7 +40,10 @@ impl Answer {
     /// # Errors
     /// As of [`super::Generation::new`].
     pub fn new(model: &Model, prompt: &Prompt, options: &GenerateOptions) -> Result<Self> {
-        let prompt = encode(model, prompt)?;
+        let (prompt, interrupted) = match options.resume {
+            true => resumed(model, prompt)?,
+            false => (encode(model, prompt)?, None),
+        };
         let vocab_size = model.info().vocab_size;
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
@@ -44,10 +51,18 @@ impl Answer {
         if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
             return Err(Error::TokenRange { token, vocab_size });
         }
-        let mut sampler = Sampler::new(options.sampler.clone())?;
-        prompt.iter().for_each(|&token| sampler.accept(token));
+        let sampler = match interrupted {
+            Some(state) => Sampler::resume(state)?,
+            None => {
+                let mut sampler = Sampler::new(options.sampler.clone())?;
+                prompt.iter().for_each(|&token| sampler.accept(token));
+                sampler
+            }
+        };
         Ok(Self {
-            prompt,
+            prompt_tokens: prompt.len(),
+            history: prompt,
+            prefilled: 0,
             sampler,
             options: options.clone(),
             text: model.tokenizer().ok().map(|tokenizer| tokenizer.decode_stream(true)),
@@ -74,6 +89,7 @@ impl Answer {
             return self.stop(StopReason::StopToken);
         }
         self.tokens += 1;
+        self.history.push(id);
         let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();
         match self.stops.push(&piece) {
             // The text before the stop string goes out with the end: its token is not whole.
@@ -102,16 +118,30 @@ impl Answer {
         Event::End {
             text,
             stop,
-            prompt_tokens: self.prompt.len(),
+            prompt_tokens: self.prompt_tokens,
+            prefilled_tokens: self.prefilled,
             tokens: self.tokens,
-            prefill_tps: per_second(self.prompt.len(), self.prefill_time),
+            prefill_tps: per_second(self.prefilled, self.prefill_time),
             // The first token's pass belongs to the prefill.
             decode_tps: per_second(self.tokens.saturating_sub(1), self.decode_time),
         }
     }
 }
 
-fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>> {
+/// What the model has read, and `prompt` after it; without a prompt also how the interrupted answer was sampled.
+fn resumed(model: &Model, prompt: &Prompt) -> Result<(Vec<u32>, Option<SamplerState>)> {
+    let (read, pending, sampler) = model.tokens_read()?;
+    let more = match prompt {
+        Prompt::Text(text) if text.is_empty() => Vec::new(),
+        // In the middle of a text there is no BOS.
+        Prompt::Text(text) => model.tokenizer()?.encode(text, Special::Parse)?,
+        other => encode(model, other)?,
+    };
+    let sampler = sampler.filter(|_| more.is_empty()).cloned();
+    Ok((read.iter().copied().chain(pending).chain(more).collect(), sampler))
+}
+
+pub fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>> {
     match prompt {
         Prompt::Tokens(tokens) => Ok(tokens.clone()),
         Prompt::Chat(messages) => model.tokenizer()?.encode_chat(messages),

@@ -9,6 +9,7 @@ use web_time::Instant;
 
 use super::answer::{Answer, Taken};
 use super::{Event, GenerateOptions, Prompt, StopReason};
+use crate::checkpoints::CheckpointKind;
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::executor::{MAX_SEQUENCES, Outputs};
@@ -36,6 +37,8 @@ pub struct ManyGenerations {
     cancelled: Rc<Cell<bool>>,
     epoch: Option<u64>,
     last_token: Vec<Instant>,
+    reuse: bool,
+    resume: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +79,8 @@ impl ManyGenerations {
             cancelled: Rc::default(),
             epoch: None,
             last_token: vec![Instant::now(); answers.len()],
+            reuse: options.reuse || options.resume,
+            resume: options.resume,
             answers,
         })
     }
@@ -95,7 +100,13 @@ impl ManyGenerations {
                 return Ok(Some(event));
             }
             match self.epoch {
-                None => self.epoch = Some(model.begin_many(self.sequences.len().max(1)).await?),
+                None => {
+                    if self.resume {
+                        // What the answers go on from would be lost with the present state.
+                        model.keep_checkpoint(CheckpointKind::Prompt).await?;
+                    }
+                    self.epoch = Some(model.begin_many(self.sequences.len().max(1)).await?);
+                }
                 Some(epoch) if epoch != model.epoch() => return Err(Error::Busy),
                 Some(_) => {}
             }
@@ -134,13 +145,19 @@ impl ManyGenerations {
             unreachable!("called for a sequence that reads its prompt")
         };
         let start = Instant::now();
-        if done == 0 {
-            model.executor().reset(sequence)?;
-        }
+        let done = match done {
+            0 => model.begin_sequence_at(sequence, &self.answers[index].history, self.reuse)?,
+            done => done,
+        };
+        let total = self.answers[index].history.len();
+        let end = total.min(done + model.max_tokens());
+        let before_last = if end == total && self.is_asked_again(index) { total - 1 } else { done };
         let answer = &mut self.answers[index];
-        let total = answer.prompt.len();
-        let end = total.min(done + model.executor().max_tokens());
-        let chunk = &answer.prompt[done..end];
+        if before_last > done {
+            model.executor().forward(sequence, &answer.history[done..before_last], Outputs::None).await?;
+            model.keep_sequence(sequence, &answer.history[..before_last]).await?;
+        }
+        let chunk = &answer.history[before_last..end];
         let wants_token = end == total && !answer.is_full();
         let chosen = match wants_token {
             true => Some(model.executor().choose(sequence, chunk, &mut answer.sampler).await?),
@@ -149,6 +166,7 @@ impl ManyGenerations {
                 None
             }
         };
+        answer.prefilled += end - done;
         answer.prefill_time += start.elapsed();
         self.events.push_back(EventOf { index, event: Event::Prefill { done: end, total } });
         self.last_token[index] = Instant::now();
@@ -158,6 +176,13 @@ impl ManyGenerations {
             None => self.sequences[sequence] = Some(Active { index, phase: Phase::Prefill(end) }),
         }
         Ok(())
+    }
+
+    /// Whether another prompt that was not begun is the same: it is read once, and the sequences fork.
+    fn is_asked_again(&self, index: usize) -> bool {
+        let begun = |i: usize| self.answers[i].prefilled > 0;
+        let same = |i: usize| i != index && !begun(i) && self.answers[i].history == self.answers[index].history;
+        self.reuse && (0..self.answers.len()).any(same)
     }
 
     /// One token of every answer.

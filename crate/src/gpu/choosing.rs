@@ -197,7 +197,7 @@ impl GpuExecutor {
 
     async fn take_ids(&mut self, step: InFlight) -> Result<Vec<u32>> {
         self.gpu.wait_for(step.submission)?;
-        self.gpu.mapped(step.mapped.await)?;
+        self.gpu.mapped(step.mapped.await).await?;
         let view = self.gpu.view(&step.staging, 4 * step.ids as u64)?;
         let ids = bytemuck::pod_collect_to_vec(&view);
         drop(view);

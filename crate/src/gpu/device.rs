@@ -7,6 +7,9 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::executor::Activations;
 
+/// How often a device that failed a read is asked whether it is lost; each time is one turn of a browser's event loop.
+const LOSS_TURNS: usize = 20;
+
 /// How a device is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct GpuOptions {
@@ -73,16 +76,19 @@ pub struct Granted {
     pub timestamps: bool,
 }
 
-/// The first thing that the device reported on its own, outside the call that caused it.
+/// The first thing that the device reported on its own, outside the call that caused it; that it is gone weighs more.
 #[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<String>>>);
+struct Failure(Arc<Mutex<Option<Error>>>);
 
 impl Failure {
-    fn set(&self, problem: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+    fn set(&self, error: Error) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_none() || matches!(error, Error::DeviceLost { .. }) {
+            *first = Some(error);
+        }
     }
 
-    fn get(&self) -> Option<String> {
+    fn get(&self) -> Option<Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -117,10 +123,12 @@ impl Gpu {
             .map_err(|error| Error::NoGpu { problem: format!("{} refused: {error}", info.name) })?;
         let failure = Failure::default();
         let (uncaptured, lost) = (failure.clone(), failure.clone());
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.set(error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            uncaptured.set(Error::Gpu { problem: error.to_string() });
+        }));
         device.set_device_lost_callback(move |reason, message| {
             // A device that we drop reports this too; nobody is left to read it then.
-            lost.set(format!("the device was lost ({reason:?}): {message}"));
+            lost.set(Error::DeviceLost { problem: format!("{reason:?}: {message}") });
         });
         let granted = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let max_binding_bytes = options.max_binding_bytes.map_or(granted, |bytes| bytes.min(granted));
@@ -244,7 +252,7 @@ impl Gpu {
     /// Turns what the device reported since it was opened into an error.
     pub(super) fn check(&self) -> Result<()> {
         match self.failure.get() {
-            Some(problem) => Err(Error::Gpu { problem }),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }
@@ -300,13 +308,19 @@ impl Gpu {
     }
 
     /// Whether a buffer could be mapped: what arrived from its callback.
-    pub(super) fn mapped<E>(&self, arrived: Result<Result<(), wgpu::BufferAsyncError>, E>) -> Result<()> {
+    pub(super) async fn mapped<E>(&self, arrived: Result<Result<(), wgpu::BufferAsyncError>, E>) -> Result<()> {
         self.check()?;
-        match arrived {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Error::Gpu { problem: error.to_string() }),
-            Err(_) => Err(Error::Gpu { problem: "the device dropped a read".into() }),
+        let problem = match arrived {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the device dropped a read".into(),
+        };
+        // A browser fails the reads of a lost device a moment before it says that it is lost.
+        for _ in 0..LOSS_TURNS {
+            self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop().await;
+            self.check()?;
         }
+        Err(Error::Gpu { problem })
     }
 
     /// The start of a mapped buffer.
@@ -323,7 +337,7 @@ impl Gpu {
             let _ = sender.send(result);
         });
         self.wait()?;
-        self.mapped(receiver.await)?;
+        self.mapped(receiver.await).await?;
         let view = self.view(staging, bytes)?;
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);

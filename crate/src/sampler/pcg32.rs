@@ -23,6 +23,16 @@ impl Pcg32 {
         random
     }
 
+    /// A generator that goes on from [`Pcg32::state`].
+    pub fn resume(state: u64) -> Self {
+        Self { state }
+    }
+
+    /// All that the next numbers depend on.
+    pub fn state(&self) -> u64 {
+        self.state
+    }
+
     /// Uniform in 0 to 2^32 - 1.
     pub fn next(&mut self) -> u32 {
         let state = self.state;

@@ -111,6 +111,22 @@ impl Tokenizer {
         Ok(self.with_bos(self.encode_where(&guarded.text, &|start| guarded.control_may_start(start))?))
     }
 
+    /// The token ids that a conversation which goes on from `messages` begins with, whatever is said next: what can be read
+    /// ahead of it.
+    ///
+    /// # Errors
+    /// As [`encode_chat`](Self::encode_chat).
+    pub fn encode_start(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
+        // Two next messages that differ from their first letter on.
+        let next = |content: &str| {
+            let next = ChatMessage::new("user", content);
+            self.encode_chat(&messages.iter().cloned().chain([next]).collect::<Vec<_>>())
+        };
+        let (mut one, other) = (next("A")?, next("7?")?);
+        one.truncate(one.iter().zip(&other).take_while(|(a, b)| a == b).count());
+        Ok(one)
+    }
+
     /// The model's chat template.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 /** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
-import type { EngineWorker, GenerateEvent, GenerateOptions, OpenProgress, StopReason } from '../engine/protocol';
+import type { AnswerEvent, EngineWorker, GenerateOptions, OpenProgress, StopReason } from '../engine/protocol';
 import { sourceKey } from '../weights/model-source';
 import { askToPersist } from '../weights/room';
 import { AnswerClock } from './answer-clock';
@@ -38,10 +38,11 @@ export class Controller {
     page.on('ask', (text) => void this.#ask(text));
     page.on('stop', () => this.#stop());
     page.on('newChat', () => this.#newChat());
-    page.on('openEntry', (entry) => this.#open(() => chooseEntry(entry, base)));
-    page.on('openAddress', (typed) => this.#open(() => chooseAddress(typed, base)));
-    page.on('openFiles', ({ files, handles }) => this.#open(() => chooseFiles(files, handles)));
-    page.on('openStored', ({ url, name }) => this.#open(() => chooseStored(url, name, base)));
+    page.on('shareState', () => void this.#shareState());
+    page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
+    page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
+    page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
+    page.on('openStored', ({ url, name }) => this.#openOther(() => chooseStored(url, name, base)));
     page.on('pause', () => void engine.endOpening('pause'));
     page.on('discard', () => this.#discard());
     page.on('acceptLicence', () => this.#consent?.(true));
@@ -56,6 +57,12 @@ export class Controller {
 
   start(): void {
     this.#open(() => chooseParam(this.address.model, this.address.base));
+  }
+
+  /** A saved state belongs to the model that it came with. */
+  #openOther(choose: () => Choice): void {
+    this.address.state = null;
+    this.#open(choose);
   }
 
   /** An address that is none changes nothing but the message; the model that is open stays. */
@@ -90,6 +97,7 @@ export class Controller {
       if (source.kind === 'files') this.address.model = model.url;
       this.#url = model.url;
       this.#status = { kind: 'ready', info: model.info };
+      await this.#openState(choice);
       return true;
     } catch (thrown) {
       if (this.#choice === choice) this.#fail(toFailure(thrown));
@@ -97,6 +105,27 @@ export class Controller {
     } finally {
       await this.#storage.list();
       this.#showKept(choice);
+    }
+  }
+
+  /** Begins from the state that the address names. Without it, the conversation begins as any other. */
+  async #openState(choice: Choice): Promise<void> {
+    const { state, base } = this.address;
+    if (state === null) return;
+    try {
+      const { messages } = await this.engine.openState(new URL(state, base).href);
+      if (this.#choice === choice && !this.#answering) this.#conversation = new Conversation(messages);
+    } catch (thrown) {
+      if (this.#choice === choice) this.#failure = toFailure(thrown);
+    }
+  }
+
+  async #shareState(): Promise<void> {
+    const name = `${this.#choice?.name ?? 'conversation'}.state`;
+    try {
+      this.page.save(name, await this.engine.saveState(this.#conversation.said, {}));
+    } catch (thrown) {
+      this.#update(() => (this.#failure = toFailure(thrown)));
     }
   }
 
@@ -178,13 +207,15 @@ export class Controller {
   async #generate(conversation: Conversation, answer: AssistantMessage): Promise<void> {
     const clock = new AnswerClock();
     let stop: StopReason = 'cancelled';
-    const onEvent = (event: GenerateEvent) => {
+    const onEvent = (event: AnswerEvent) => {
       if (event.type === 'prefill') {
         if (answer.text === '') answer.state = { kind: 'waiting', prefill: event };
       } else if (event.type === 'token') {
         clock.token();
         answer.text += event.text;
         answer.state = { kind: 'streaming' };
+      } else if (event.type !== 'end') {
+        if (this.#status.kind === 'ready') this.#status = { ...this.#status, rebuilding: event.type === 'rebuild' };
       } else {
         answer.text += event.text;
         stop = event.stop;
@@ -196,6 +227,7 @@ export class Controller {
       await this.engine.generate(conversation.promptFor(answer), { ...SAMPLING, ...this.#choice?.entry?.sampling, seed }, onEvent);
     } catch (thrown) {
       if (answer.text !== '') answer.state = { kind: 'done', stop: 'cancelled', stats: clock.stats() };
+      if (this.#status.kind === 'ready') this.#status = { ...this.#status, rebuilding: false };
       throw thrown;
     }
     // Stopped before the first word: it stays waiting, and the question is taken back.

@@ -6,7 +6,9 @@ export type MessageState =
   /** No word yet. */
   | { kind: 'waiting'; prefill?: { done: number; total: number } }
   | { kind: 'streaming' }
-  | { kind: 'done'; stop: StopReason; stats: AnswerStats };
+  | { kind: 'done'; stop: StopReason; stats: AnswerStats }
+  /** It was written elsewhere, and came with a saved state. */
+  | { kind: 'told' };
 
 export interface UserMessage {
   id: number;
@@ -25,7 +27,26 @@ export type Message = UserMessage | AssistantMessage;
 
 export class Conversation {
   readonly messages: Message[] = [];
+  /** What a model was told before the first message, and nobody is shown. */
+  readonly #before: ChatMessage[] = [];
   #nextId = 1;
+
+  /** `told` is a conversation that goes on: what visitor and model said in it is shown. */
+  constructor(told: readonly ChatMessage[] = []) {
+    for (const { role, content: text } of told) {
+      const id = this.#nextId;
+      if (role === 'user') this.messages.push({ id, role, text });
+      else if (role === 'assistant') this.messages.push({ id, role, text, state: { kind: 'told' } });
+      // Templates know no such words between two turns.
+      else if (this.messages.length === 0) this.#before.push({ role, content: text });
+      this.#nextId += 1;
+    }
+  }
+
+  /** Everything that was said, as the engine takes it. */
+  get said(): ChatMessage[] {
+    return this.#prompt(this.messages);
+  }
 
   /** Adds a question and the place of its answer, which is returned. */
   ask(text: string): AssistantMessage {
@@ -44,7 +65,10 @@ export class Conversation {
 
   /** The conversation as the engine takes it, up to and without `answer`. */
   promptFor(answer: AssistantMessage): ChatMessage[] {
-    const before = this.messages.slice(0, this.messages.indexOf(answer));
-    return before.filter(({ text }) => text !== '').map(({ role, text }) => ({ role, content: text }));
+    return this.#prompt(this.messages.slice(0, this.messages.indexOf(answer)));
+  }
+
+  #prompt(messages: readonly Message[]): ChatMessage[] {
+    return [...this.#before, ...messages.filter(({ text }) => text !== '').map(({ role, text }) => ({ role, content: text }))];
   }
 }

@@ -13,7 +13,8 @@ export type ModelStatus =
   | { kind: 'paused'; progress: OpenProgress | undefined }
   /** The model's licence waits to be accepted. */
   | { kind: 'licence'; entry: CatalogueEntry }
-  | { kind: 'ready'; info: ModelInfo }
+  /** `rebuilding`: its device was lost, and another is being filled. */
+  | { kind: 'ready'; info: ModelInfo; rebuilding?: boolean }
   | { kind: 'failed' };
 
 /** A verification or an export. */
@@ -50,6 +51,8 @@ export interface PageEvents {
   ask: string;
   stop: undefined;
   newChat: undefined;
+  /** Saves the state of the conversation as a file. */
+  shareState: undefined;
   openEntry: CatalogueEntry;
   openAddress: string;
   openFiles: ChosenFiles;
@@ -86,6 +89,8 @@ export interface PageView {
   on<Name extends keyof PageEvents>(name: Name, listener: (detail: PageEvents[Name]) => void): void;
   /** Puts text back into the message box, unless something is written there. */
   restoreDraft(text: string): void;
+  /** Hands the visitor a file. */
+  save(name: string, file: Blob): void;
   /** Asks where to export to; undefined when the visitor thinks better of it. */
   exportFile(name: string): Promise<ExportFile | undefined>;
   /** Asks for leave to read files in place; does nothing where it is given already. */
@@ -98,4 +103,6 @@ export interface PageAddress {
   readonly device: DeviceOptions;
   /** `?model=`: a catalogue id, an address, or the key of a stored model. */
   model: string | null;
+  /** `?state=`: the address of a saved state to begin from. */
+  state: string | null;
 }

@@ -6,7 +6,8 @@ import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import type {
-  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
+  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, OpenedState, OpenModel, OpenProgress,
+  StateOptions, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -34,13 +35,21 @@ export class EngineClient implements EngineWorker {
 
   /** `signal` ends the answer while the prompt is read or between two tokens. */
   generate(
-    prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void, signal?: AbortSignal,
+    prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
   ): Promise<void> {
     return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
   }
 
   stop(): Promise<void> {
     return this.#answer(this.#remote.stop());
+  }
+
+  saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob> {
+    return this.#answer(this.#remote.saveState(messages, options));
+  }
+
+  openState(file: Blob | string): Promise<OpenedState> {
+    return this.#answer(this.#remote.openState(file));
   }
 
   stored(): Promise<StoredModel[]> {

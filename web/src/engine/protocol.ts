@@ -7,7 +7,7 @@ import type { VerifyResult } from '../weights/verify-model';
 import type { EngineOptions } from './wasm-engine';
 import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export type { BenchOptions, BenchReport, ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+export type { BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type Backend = NonNullable<LoadOptions['backend']>;
 
@@ -17,6 +17,24 @@ export type DeviceOptions = Pick<EngineOptions, 'backend' | 'activations' | 'gpu
 export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
+
+/** What happens on the way of an answer: also that its device was lost, and that the answer goes on upon a new one. */
+export type AnswerEvent = GenerateEvent | { type: 'rebuild' } | { type: 'rebuilt' };
+
+/** How a state is saved: `f16` and compressed by default. */
+export interface StateOptions {
+  numbers?: 'f32' | 'f16';
+  compress?: boolean;
+}
+
+/** A state that conversations can begin from now. */
+export interface OpenedState {
+  /** Tokens that it has read. */
+  position: number;
+  /** The conversation that these are of; empty where the file does not say. */
+  messages: ChatMessage[];
+  fileBytes: number;
+}
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
@@ -55,9 +73,13 @@ export interface EngineWorker {
   open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening(how: 'pause' | 'discard'): Promise<void>;
-  generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void>;
+  generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
   /** Ends the running answer after its current token. */
   stop(): Promise<void>;
+  /** The state after a conversation, as a file to share. */
+  saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob>;
+  /** Takes a state file, or the one at an address; conversations that begin with its messages go on from it. */
+  openState(file: Blob | string): Promise<OpenedState>;
   stored(): Promise<StoredModel[]>;
   remove(url: string): Promise<void>;
   /** Reads a kept model again; damaged chunks no longer count as stored. */

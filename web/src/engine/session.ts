@@ -3,6 +3,8 @@ import { failure, toFailure } from '../app/failure';
 import { acquire } from '../weights/acquire';
 import type { DownloadLimits } from '../weights/download-job';
 import { browserEnvironment, type Environment } from '../weights/environment';
+import { DurableCheckpoints } from '../state/durable-checkpoints';
+import type { StateStore } from '../state/state-store';
 import type { ModelRecord } from '../weights/model-record';
 import { sourceKey, type ModelSource } from '../weights/model-source';
 import type { ModelStore } from '../weights/model-store';
@@ -11,8 +13,10 @@ import { storedFiles } from '../weights/stored-file';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
-  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress,
+  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, OpenedState, OpenModel, OpenProgress,
+  StateOptions,
 } from './protocol';
+import { openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from './wasm-engine';
 
@@ -26,10 +30,19 @@ export interface SessionOptions {
   limits?: DownloadLimits;
   /** Judges a model by its header before the bulk of it is fetched; what it throws ends the download. */
   checkFits?: CheckFits;
+  /** Where checkpoints outlive the page. */
+  states?: Promise<StateStore>;
+}
+
+/** The open model, and what it takes to open it again. */
+interface Opened {
+  model: EngineModel;
+  record: ModelRecord;
+  device: DeviceOptions;
 }
 
 export class Session extends StoredModels implements EngineWorker {
-  #model: EngineModel | undefined;
+  #opened: Opened | undefined;
   #generation: Generation | undefined;
   /** Of the opening that runs: it ends the download, the load, or the wait for another tab. */
   #opening = new AbortController();
@@ -43,14 +56,15 @@ export class Session extends StoredModels implements EngineWorker {
     super(store);
     // Awaited by every call; this keeps a failure before the first call from counting as unhandled.
     store.catch(() => undefined);
+    options.states?.catch(() => undefined);
   }
 
   async open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel> {
     this.#opening.abort();
     const { signal } = (this.#opening = new AbortController());
     await this.stop();
-    this.#model?.free();
-    this.#model = undefined;
+    this.#opened?.model.free();
+    this.#opened = undefined;
     await this.#start();
     const store = await this.store;
     const record = await this.#acquire(store, source, device, signal, onProgress);
@@ -59,7 +73,7 @@ export class Session extends StoredModels implements EngineWorker {
       model.free();
       throw toFailure(signal.reason);
     }
-    this.#model = model;
+    this.#opened = { model, record, device };
     await store.touch(record.url);
     return { url: record.url, name: record.name, info: model.info() };
   }
@@ -68,9 +82,11 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void> {
+  async generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
     if (this.#generation) throw failure('busy');
-    const generation = (this.#generation = new Generation(this.#openModel()));
+    const help = { ...(await this.#checkpoints()), rebuild: () => this.#rebuild() };
+    if (this.#generation) throw failure('busy');
+    const generation = (this.#generation = new Generation(this.#openModel(), help));
     try {
       await generation.run(prompt, options, onEvent);
     } finally {
@@ -94,9 +110,39 @@ export class Session extends StoredModels implements EngineWorker {
     return this.#openModel().bench({ ...options, onProgress });
   }
 
+  async saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob> {
+    if (this.#generation) throw failure('busy');
+    const { checkpoints } = await this.#checkpoints();
+    return saveConversation(this.#openModel(), checkpoints, messages, options);
+  }
+
+  async openState(file: Blob | string): Promise<OpenedState> {
+    const model = this.#openModel();
+    return openState(model, await this.options.states?.catch(() => undefined), this.#opened?.record.url ?? '', file);
+  }
+
+  override async remove(url: string): Promise<void> {
+    await super.remove(url);
+    await (await this.options.states)?.forget(url);
+  }
+
   #openModel(): EngineModel {
-    if (!this.#model) throw failure('not-stored');
-    return this.#model;
+    if (!this.#opened) throw failure('not-stored');
+    return this.#opened.model;
+  }
+
+  async #checkpoints(): Promise<{ checkpoints?: DurableCheckpoints }> {
+    const store = await this.options.states?.catch(() => undefined);
+    const url = this.#opened?.record.url ?? '';
+    return store ? { checkpoints: new DurableCheckpoints(this.#openModel(), store, url) } : {};
+  }
+
+  /** Loads the open model again, from the store, after its device was lost. */
+  async #rebuild(): Promise<void> {
+    if (!this.#opened) throw failure('not-stored');
+    const { model, record, device } = this.#opened;
+    const store = await this.store;
+    await reading(record.url, async () => model.reload(await storedFiles(store, record, this.#opening.signal), device));
   }
 
   async #start(): Promise<void> {

@@ -1,7 +1,14 @@
 /** The part of the wasm package that the worker uses, as interfaces so that tests can bring their own. */
 import type { ByteSource, LoadOptions, Model, ModelPlan } from './pkg/web_mamba.js';
 
-export type EngineModel = Pick<Model, 'info' | 'generate' | 'logits' | 'tokenize' | 'bench' | 'free'>;
+/** What a model does with its states. */
+export type StatefulModel = Pick<
+  Model,
+  | 'hash' | 'promptTokens' | 'conversationTokens' | 'knownTokens' | 'saveState' | 'readState' | 'restoreState' | 'continueLogits'
+  | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints' | 'reload'
+>;
+
+export type EngineModel = Pick<Model, 'info' | 'generate' | 'logits' | 'tokenize' | 'bench' | 'free'> & StatefulModel;
 
 /** Options of a load; how workers are started is the engine's own matter. */
 export type EngineOptions = Omit<LoadOptions, 'workers'> & { workers?: { count?: number } };

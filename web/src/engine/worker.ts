@@ -2,6 +2,7 @@
 import { expose, releaseProxy, type Remote } from 'comlink';
 import { toFailure } from '../app/failure';
 import { openDatabase } from '../weights/database';
+import { StateStore } from '../state/state-store';
 import { ModelStore } from '../weights/model-store';
 import { checkFits } from './check-fits';
 import { loadEngine } from './load-engine';
@@ -9,7 +10,11 @@ import type { EngineWorker } from './protocol';
 import { Session } from './session';
 
 const engine = loadEngine();
-const session = new Session(engine, openDatabase().then((database) => new ModelStore(database)), { checkFits: checkFits(engine) });
+const database = openDatabase();
+const session = new Session(engine, database.then((open) => new ModelStore(open)), {
+  checkFits: checkFits(engine),
+  states: database.then((open) => new StateStore(open)),
+});
 
 /** Comlink would drop the code and remedy of an `Error`, so failures cross as plain reports. */
 async function reported<T>(work: Promise<T>): Promise<T> {
@@ -36,6 +41,8 @@ const calls: EngineWorker = {
   open: (source, device, onProgress) => reporting(onProgress, (report) => session.open(source, device, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
   stop: () => reported(session.stop()),
+  saveState: (messages, options) => reported(session.saveState(messages, options)),
+  openState: (file) => reported(session.openState(file)),
   endOpening: (how) => reported(session.endOpening(how)),
   stored: () => reported(session.stored()),
   remove: (url) => reported(session.remove(url)),

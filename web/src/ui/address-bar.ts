@@ -29,9 +29,21 @@ export class AddressBar implements PageAddress {
   }
 
   set model(model: string | null) {
+    this.#set('model', model);
+  }
+
+  get state(): string | null {
+    return this.#params().get('state');
+  }
+
+  set state(state: string | null) {
+    this.#set('state', state);
+  }
+
+  #set(name: string, value: string | null): void {
     const url = new URL(location.href);
-    if (model === null) url.searchParams.delete('model');
-    else url.searchParams.set('model', model);
+    if (value === null) url.searchParams.delete(name);
+    else url.searchParams.set(name, value);
     if (url.href !== location.href) history.replaceState(null, '', url);
   }
 

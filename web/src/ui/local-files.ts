@@ -49,10 +49,11 @@ export async function exportFile(name: string): Promise<ExportFile | undefined> 
   // What an earlier export left here has long been downloaded.
   await folder.removeEntry(name).catch(() => undefined);
   const handle = await folder.getFileHandle(name, { create: true });
-  return { handle, finish: async () => download(await handle.getFile(), name) };
+  return { handle, finish: async () => saveFile(name, await handle.getFile()) };
 }
 
-function download(file: File, name: string): void {
+/** A download of what the page has made. */
+export function saveFile(name: string, file: Blob): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(file);
   link.download = name;

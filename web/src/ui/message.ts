@@ -22,7 +22,7 @@ function question(text: string): TemplateResult {
 
 /** Screen readers hear the answer once, when `aria-busy` ends, and not word by word. */
 function answer(message: AssistantMessage, modelReady: boolean): TemplateResult {
-  const done = message.state.kind === 'done';
+  const done = message.state.kind === 'done' || message.state.kind === 'told';
   return html`
     <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
       <h2 class="visually-hidden">${strings.model}</h2>
@@ -38,6 +38,7 @@ function waiting(prefill: { done: number; total: number } | undefined, modelRead
 }
 
 function figures({ state, text }: AssistantMessage): TemplateResult | typeof nothing {
+  if (state.kind === 'told') return copyButton(text);
   if (state.kind !== 'done') return nothing;
   const { tokens, rate, firstToken } = state.stats;
   const data = { tokens, rate: formatRate(rate), first: formatSeconds(firstToken) };

@@ -7,7 +7,7 @@ import { Emitter } from './emitter';
 import { ErrorCard } from './error-card';
 import { Header } from './header';
 import { LicenceDialog } from './licence-dialog';
-import { exportFile, permit } from './local-files';
+import { exportFile, permit, saveFile } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
 import { StatusLine } from './status-line';
@@ -29,6 +29,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     super();
     this.#header.on('chooseModel', () => this.#dialog.show());
     this.#header.on('newChat', () => this.#thenWrite(() => this.emit('newChat')));
+    this.#header.on('shareState', () => this.emit('shareState'));
     this.#log.on('ask', (text) => this.#thenWrite(() => this.emit('ask', text)));
     this.#log.on('showCard', (card) => void this.#card.show(card));
     this.#composer.on('send', (text) => this.emit('ask', text));
@@ -69,6 +70,10 @@ export class Page extends Emitter<PageEvents> implements PageView {
 
   restoreDraft(text: string): void {
     this.#composer.restoreDraft(text);
+  }
+
+  save(name: string, file: Blob): void {
+    saveFile(name, file);
   }
 
   exportFile(name: string): Promise<ExportFile | undefined> {

@@ -30,7 +30,7 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
       case 'licence':
         return html`<p class="backend">${strings.licenceWaits}</p>`;
       case 'ready':
-        return backend(status.info);
+        return status.rebuilding ? html`<p class="backend" data-testid="rebuilding" role="status">${strings.rebuilding}</p>` : backend(status.info);
       case 'failed':
         return html`<p class="backend">${strings.notLoaded}</p>`;
     }

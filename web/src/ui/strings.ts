@@ -3,6 +3,8 @@
 export const strings = {
   product: 'web-mamba',
   newChat: 'New chat',
+  shareState: 'Share this state',
+  shareStateHint: 'Share this state: saves what the model remembers, and this conversation with it, as a file that opens with ?state=',
   chooseModel: 'Choose a model',
   currentModel: 'Model: {name}. Choose another.',
 
@@ -39,6 +41,7 @@ export const strings = {
   stop: 'Stop',
 
   opening: 'Opening {name}',
+  rebuilding: 'The GPU was lost; the model is being loaded again, and the answer goes on.',
   downloading: 'Downloading {name}',
   importing: 'Copying {name} into this browser',
   downloadingElsewhere: 'Another tab is downloading {name}',
@@ -168,6 +171,12 @@ export const failures = {
   'out-of-memory': { sentence: 'The model does not fit in memory.', remedy: 'Close other tabs and programs, or choose a smaller model.' },
   worker: { sentence: 'One of the workers that share the model failed.', remedy: 'Load the model again. If it happens again, close other tabs or choose a smaller model.' },
   state: { sentence: 'The saved state belongs to another model.', remedy: 'Use a state that was saved with this very model.' },
+  'not-state': { sentence: 'This is not a saved state.', remedy: 'Choose a file that was saved with “Share this state”, and check that the address does not lead to a web page.' },
+  'state-version': { sentence: 'The state was saved by another version.', remedy: 'Reload the page, or save the state again with this version.' },
+  'state-damaged': { sentence: 'The saved state is damaged.', remedy: 'Get the file again: this copy is not what was saved.' },
+  'state-model': { sentence: 'The state was saved with another model.', remedy: 'Open the model that it was saved with, then the state.' },
+  'state-unknown': { sentence: 'There is no state to go on from.', remedy: 'Ask something first.' },
+  'device-lost': { sentence: 'The GPU was lost again and again.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
   busy: { sentence: 'The model is still busy with the last answer.', remedy: 'Wait for the running answer to end, or stop it.' },
 } as const satisfies Record<string, FailureText>;
 

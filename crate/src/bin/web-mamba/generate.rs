@@ -1,14 +1,18 @@
 //! `web-mamba logits` and `web-mamba generate`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::json;
 use web_mamba::Result;
 use web_mamba::engine::Model;
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::sampler::SamplerOptions;
+use web_mamba::snapshot::Snapshot;
 use web_mamba::tokenizer::ChatMessage;
 
 use crate::open::ModelArguments;
+use crate::pre_read::read_state;
 use crate::{print, print_text};
 
 #[derive(Debug, Args)]
@@ -38,6 +42,9 @@ pub struct Generate {
     model: ModelArguments,
     #[command(flatten)]
     prompt: PromptArguments,
+    /// Go on from a saved state: a chat after its conversation, a text or tokens after what was read.
+    #[arg(long)]
+    state: Option<PathBuf>,
     /// A system message before the chat.
     #[arg(long, requires = "chat")]
     system: Option<String>,
@@ -127,18 +134,25 @@ impl Sampling {
 impl Generate {
     pub fn run(&self) -> Result<()> {
         let mut model = self.model.load()?;
+        let state = self.state.as_deref().map(read_state).transpose()?;
+        if let Some(state) = &state {
+            pollster::block_on(model.restore_state(state))?;
+        }
         let options = GenerateOptions {
+            // A chat finds the state by the tokens that it begins with.
+            resume: state.is_some() && self.prompt.chat.is_none(),
             sampler: self.sampling.options(),
             max_tokens: self.max_tokens,
             stop: self.stop.clone(),
             stop_tokens: self.stop_tokens.clone(),
             ignore_eos: self.ignore_eos,
+            ..GenerateOptions::default()
         };
-        let generation = Generation::new(&model, &self.prompt(), options)?;
+        let generation = Generation::new(&model, &self.prompt(state), options)?;
         pollster::block_on(self.stream(&mut model, generation))
     }
 
-    fn prompt(&self) -> Prompt {
+    fn prompt(&self, state: Option<Snapshot>) -> Prompt {
         if let Some(tokens) = &self.prompt.tokens {
             return Prompt::Tokens(tokens.clone());
         }
@@ -148,7 +162,8 @@ impl Generate {
         let message = |role: &str, content: &String| ChatMessage { role: role.into(), content: content.clone() };
         let system = self.system.iter().map(|content| message("system", content));
         let user = self.prompt.chat.iter().map(|content| message("user", content));
-        Prompt::Chat(system.chain(user).collect())
+        let before = state.map(|state| state.messages).unwrap_or_default();
+        Prompt::Chat(before.into_iter().chain(system).chain(user).collect())
     }
 
     async fn stream(&self, model: &mut Model, mut generation: Generation) -> Result<()> {
@@ -166,11 +181,11 @@ impl Generate {
                     ids.push(id);
                     say(&mut answer, &text);
                 }
-                Event::End { text, stop, prompt_tokens, tokens, prefill_tps, decode_tps } => {
+                Event::End { text, stop, prompt_tokens, prefilled_tokens, tokens, prefill_tps, decode_tps } => {
                     say(&mut answer, &text);
                     let summary = json!({
-                        "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens, "tokens": tokens,
-                        "prefill_tps": prefill_tps, "decode_tps": decode_tps,
+                        "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens,
+                        "prefilled_tokens": prefilled_tokens, "tokens": tokens, "prefill_tps": prefill_tps, "decode_tps": decode_tps,
                         "backend": model.info().backend, "adapter": model.info().adapter,
                     });
                     print(self.json, &summary, String::new)?;

@@ -7,6 +7,7 @@ mod inspect;
 mod make_random;
 mod open;
 mod perplexity;
+mod pre_read;
 mod profile;
 mod tokenize;
 
@@ -38,6 +39,8 @@ enum Command {
     Generate(generate::Generate),
     /// Measure how well a model predicts a text.
     Perplexity(perplexity::Perplexity),
+    /// Read a text once and write the state after it, for pages and for `generate --state`.
+    PreRead(pre_read::PreRead),
     /// Time prefill and decode.
     Bench(bench::Bench),
     /// Show where a token's time goes on a GPU.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Logits(command) => command.run().map_err(Failure::from),
         Command::Generate(command) => command.run().map_err(Failure::from),
         Command::Perplexity(command) => command.run().map_err(Failure::from),
+        Command::PreRead(command) => command.run(),
         Command::Bench(command) => command.run().map_err(Failure::from),
         Command::Profile(command) => command.run().map_err(Failure::from),
         Command::Compare(command) => command.run().map_err(Failure::from),

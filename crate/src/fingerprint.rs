@@ -1,0 +1,88 @@
+//! Which model a state belongs to.
+
+use std::fmt;
+
+use twox_hash::XxHash3_128;
+
+use crate::error::Result;
+use crate::gguf::{Array, Gguf, Value};
+
+/// How many places of the weights are looked at, and how many bytes of each. Whoever trains on, quantises anew or merges
+/// changes nearly every weight, so a few places tell models apart that share a header; all of them would cost a second reading
+/// of the file.
+const PLACES: usize = 8;
+const PLACE_BYTES: u64 = 1024;
+
+/// Two models have the same where their header (metadata, vocabulary, tensors' names, types and shapes) and a sample of their
+/// weights are the same. It guards against mistakes, not against somebody who wants two models to look alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ModelHash(pub [u8; 16]);
+
+impl ModelHash {
+    /// XXH3-128 over every metadata pair and tensor entry in the file's order, and over 1 KiB of weights at eight places that
+    /// divide the tensors evenly. Where in the file a tensor lies, and how a set is split, does not count.
+    ///
+    /// # Errors
+    /// [`crate::Error::Read`] where the source fails.
+    pub async fn of(gguf: &Gguf) -> Result<Self> {
+        let mut hasher = XxHash3_128::new();
+        // How a set is split is no part of the model.
+        for (key, value) in gguf.metadata.sorted().into_iter().filter(|(key, _)| !key.starts_with("split.")) {
+            hash_text(&mut hasher, key);
+            hash_value(&mut hasher, value);
+        }
+        let tensors = gguf.tensors();
+        for tensor in tensors {
+            hash_text(&mut hasher, &tensor.name);
+            hash_text(&mut hasher, tensor.dtype.name());
+            hash_each(&mut hasher, &tensor.dims, |size| size.to_le_bytes());
+        }
+        for place in 0..PLACES.min(tensors.len()) {
+            let tensor = &tensors[place * tensors.len() / PLACES.min(tensors.len())];
+            let length = tensor.bytes.min(PLACE_BYTES);
+            let middle = (tensor.bytes - length) / 2;
+            hasher.write(&gguf.read(tensor, middle, length as usize).await?);
+        }
+        Ok(Self(hasher.finish_128().to_le_bytes()))
+    }
+}
+
+/// Lengths go in front, so that no two lists of texts run together.
+fn hash_text(hasher: &mut XxHash3_128, text: &str) {
+    hasher.write(&(text.len() as u64).to_le_bytes());
+    hasher.write(text.as_bytes());
+}
+
+fn hash_each<T, const N: usize>(hasher: &mut XxHash3_128, values: &[T], bytes: impl Fn(&T) -> [u8; N]) {
+    hasher.write(&(values.len() as u64).to_le_bytes());
+    values.iter().for_each(|value| hasher.write(&bytes(value)));
+}
+
+/// A value as eight bytes or as text; a number that stands alone is a list of one.
+fn hash_value(hasher: &mut XxHash3_128, value: &Value) {
+    match value {
+        Value::Unsigned(v) => hash_array(hasher, &Array::Unsigned(vec![*v])),
+        Value::Signed(v) => hash_array(hasher, &Array::Signed(vec![*v])),
+        Value::Float(v) => hash_array(hasher, &Array::Float(vec![*v])),
+        Value::Bool(v) => hash_array(hasher, &Array::Bool(vec![*v])),
+        Value::String(v) => hash_text(hasher, v),
+        Value::Array(v) => hash_array(hasher, v),
+    }
+}
+
+fn hash_array(hasher: &mut XxHash3_128, array: &Array) {
+    match array {
+        Array::Unsigned(v) => hash_each(hasher, v, |v| v.to_le_bytes()),
+        Array::Signed(v) => hash_each(hasher, v, |v| v.to_le_bytes()),
+        Array::Float(v) => hash_each(hasher, v, |v| v.to_bits().to_le_bytes()),
+        Array::Bool(v) => hash_each(hasher, v, |&v| [u8::from(v)]),
+        Array::String(v) => v.iter().for_each(|text| hash_text(hasher, text)),
+        Array::Array(v) => v.iter().for_each(|array| hash_array(hasher, array)),
+    }
+}
+
+impl fmt::Display for ModelHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

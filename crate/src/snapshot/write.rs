@@ -1,0 +1,80 @@
+//! Writes state files.
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_128;
+
+use super::numbers::write_halves;
+use super::{CHECKSUM_BYTES, HEADER_BYTES, MAGIC, MAX_NOTES_BYTES, Notes, Snapshot, VERSION};
+use crate::error::{Error, Result};
+
+/// How a file holds a state's numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Numbers {
+    /// As they are: what is restored is equal bit for bit.
+    #[default]
+    F32,
+    /// Half the bytes, and 11 bits of each number; `tests/record/` has what that does to logits.
+    F16,
+}
+
+impl Numbers {
+    pub(super) fn code(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+        }
+    }
+
+    /// Bytes of a layer of so many floats.
+    pub(super) fn layer_bytes(self, floats: usize) -> usize {
+        match self {
+            Self::F32 => 4 * floats,
+            Self::F16 => 4 + 2 * floats,
+        }
+    }
+}
+
+pub fn to_bytes(snapshot: &Snapshot, numbers: Numbers) -> Result<Vec<u8>> {
+    let Snapshot { model, shape, state, tokens, .. } = snapshot;
+    let notes =
+        Notes { pending: snapshot.pending, sampler: snapshot.sampler.clone(), messages: snapshot.messages.clone() };
+    let notes = serde_json::to_vec(&notes).map_err(|error| Error::StateDamaged { problem: error.to_string() })?;
+    let notes_bytes = u32::try_from(notes.len()).ok().filter(|&n| n <= MAX_NOTES_BYTES);
+    let notes_bytes = notes_bytes.ok_or_else(|| Error::StateDamaged {
+        problem: format!("its messages take {} bytes, more than a file holds", notes.len()),
+    })?;
+    let layers = shape.layer_floats().map(|floats| shape.n_layers * numbers.layer_bytes(floats));
+    let length = HEADER_BYTES + 4 * tokens.len() + notes.len() + layers[0] + layers[1] + CHECKSUM_BYTES;
+    let mut out = Vec::with_capacity(length);
+    out.extend(MAGIC);
+    out.extend(VERSION.to_le_bytes());
+    out.extend(numbers.code().to_le_bytes());
+    out.extend((length as u64).to_le_bytes());
+    out.extend(model.0);
+    for size in [shape.n_layers, shape.d_inner, shape.d_conv, shape.d_state, shape.vocab_size] {
+        // Configurations keep every size far below 2^32.
+        out.extend((size as u32).to_le_bytes());
+    }
+    out.extend(notes_bytes.to_le_bytes());
+    out.extend((tokens.len() as u64).to_le_bytes());
+    out.extend(tokens.iter().flat_map(|token| token.to_le_bytes()));
+    out.extend(notes);
+    for (floats, per_layer) in [&state.conv, &state.ssm].into_iter().zip(shape.layer_floats()) {
+        match numbers {
+            Numbers::F32 => {
+                // As one copy: a state of 7B has ten million of them.
+                let start = out.len();
+                out.resize(start + 4 * floats.len(), 0);
+                let rooms = out[start..].chunks_exact_mut(4);
+                rooms.zip(floats).for_each(|(room, x)| room.copy_from_slice(&x.to_le_bytes()));
+            }
+            Numbers::F16 if per_layer == 0 => (0..shape.n_layers).for_each(|_| write_halves(&[], &mut out)),
+            Numbers::F16 => floats.chunks(per_layer).for_each(|layer| write_halves(layer, &mut out)),
+        }
+    }
+    let checksum = XxHash3_128::oneshot(&out);
+    out.extend(checksum.to_le_bytes());
+    assert_eq!(out.len(), length, "a state file is as long as its header says");
+    Ok(out)
+}

@@ -1,0 +1,79 @@
+/** Carries the engine's checkpoints into the store, and out of it again after a reload or a crash. Best effort: a full disk ends no answer. */
+import type { ChatMessage, CheckpointInfo } from '../engine/protocol';
+import type { EngineModel } from '../engine/wasm-engine';
+import type { StateStore } from './state-store';
+
+/** A prompt that adds fewer tokens than this is read again as fast as its state would be. */
+const WORTH_TOKENS = 256;
+
+export type Prompt = string | ChatMessage[] | Uint32Array;
+
+export class DurableCheckpoints {
+  /** Writes one after the other; it never rejects. */
+  #writing: Promise<void> = Promise.resolve();
+  #busy = false;
+  /** Tokens of the checkpoint written last. */
+  #position = 0;
+
+  constructor(
+    private readonly model: EngineModel,
+    private readonly store: StateStore,
+    private readonly url: string,
+  ) {}
+
+  /** Gives the engine the longest start of a prompt that only the store knows. Throws where the prompt itself is none. */
+  async prepare(prompt: Prompt): Promise<void> {
+    const tokens = this.model.promptTokens(prompt);
+    try {
+      const known = this.model.knownTokens(tokens);
+      this.#position = known;
+      const record = await this.store.longest(this.model.hash(), tokens, known);
+      const bytes = record && (await this.store.state(record));
+      if (!record || !bytes) return;
+      try {
+        const state = this.model.readState(bytes);
+        this.model.addCheckpoint(state);
+        this.#position = state.position;
+        state.free();
+      } catch (thrown) {
+        // Damaged on the disk: it is of no use to anybody.
+        await this.store.remove(record);
+        throw thrown;
+      }
+    } catch (thrown) {
+      console.warn('a checkpoint could not be read', thrown);
+    }
+  }
+
+  /** Takes what the engine has kept since the last call. To be called between two events. */
+  collect(): void {
+    for (const info of this.model.newCheckpoints()) {
+      if (this.#isWorthKeeping(info)) this.#write(info);
+    }
+  }
+
+  /** Resolves when everything collected is in the store. */
+  async settle(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** In the middle of a prompt, a disk that is still busy with the last checkpoint waits for the next. */
+  #isWorthKeeping({ kind, position }: CheckpointInfo): boolean {
+    if (kind === 'reading') return !this.#busy;
+    return kind === 'answer' || position - this.#position >= WORTH_TOKENS;
+  }
+
+  #write({ id, kind, position }: CheckpointInfo): void {
+    const state = this.model.checkpoint(id);
+    if (!state) return;
+    const [tokens, bytes] = [state.tokens, state.bytes()];
+    state.free();
+    this.#position = position;
+    this.#busy = true;
+    const record = { model: this.model.hash(), url: this.url, tokens, reading: kind === 'reading' };
+    this.#writing = this.#writing
+      .then(() => this.store.put(record, bytes))
+      .catch((thrown: unknown) => console.warn('a checkpoint could not be stored', thrown))
+      .finally(() => (this.#busy = false));
+  }
+}

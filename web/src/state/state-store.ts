@@ -1,0 +1,86 @@
+/** Checkpoints in IndexedDB: a small record of each, and its state file. Knows no engine. */
+import type { Database } from '../weights/database';
+
+export interface CheckpointRecord {
+  id: string;
+  /** The model's hash, as its states carry it. */
+  model: string;
+  /** Key of the model in the store: its checkpoints go with it. */
+  url: string;
+  /** Every token that was read. */
+  tokens: Uint32Array;
+  /** In the middle of a prompt: of use until it is read. */
+  reading: boolean;
+  /** Of the state file. */
+  bytes: number;
+  /** Milliseconds since 1970. */
+  used: number;
+}
+
+/** What all checkpoints may take: a dozen states of a 7B model. */
+const BUDGET = 512 * 1024 * 1024;
+
+export class StateStore {
+  constructor(
+    private readonly database: Database,
+    private readonly budget = BUDGET,
+  ) {}
+
+  /** The longest checkpoint of this model that `tokens` begins with, longer than `known` and without the last token. */
+  async longest(model: string, tokens: Uint32Array, known: number): Promise<CheckpointRecord | undefined> {
+    const all = await this.database.getAllFromIndex('checkpoints', 'model', model);
+    return all
+      .filter((record) => record.tokens.length > known && record.tokens.length < tokens.length && startsWith(tokens, record.tokens))
+      .reduce<CheckpointRecord | undefined>((best, record) => (record.tokens.length > (best?.tokens.length ?? 0) ? record : best), undefined);
+  }
+
+  /** The state file of a checkpoint, which counts as used now. */
+  async state(record: CheckpointRecord): Promise<Uint8Array | undefined> {
+    const transaction = this.database.transaction(['checkpoints', 'states'], 'readwrite');
+    const [bytes] = await Promise.all([
+      transaction.objectStore('states').get(record.id),
+      transaction.objectStore('checkpoints').put({ ...record, used: Date.now() }),
+      transaction.done,
+    ]);
+    return bytes;
+  }
+
+  /**
+   * Keeps a checkpoint, in one transaction with its record: in place of one of the same tokens, and of those from the middle of the
+   * same prompt. The ones that were not used for longest make room.
+   */
+  async put(record: Omit<CheckpointRecord, 'id' | 'bytes' | 'used'>, state: Uint8Array): Promise<void> {
+    if (state.length > this.budget) return;
+    const transaction = this.database.transaction(['checkpoints', 'states'], 'readwrite');
+    const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
+    // The end of the transaction must not count as unhandled where a request fails first.
+    transaction.done.catch(() => undefined);
+    const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
+    const replaced = (old: CheckpointRecord) =>
+      old.model === record.model && startsWith(record.tokens, old.tokens) && (old.reading || old.tokens.length === record.tokens.length);
+    const all = (await checkpoints.getAll()).sort((a, b) => a.used - b.used);
+    let room = this.budget - state.length - all.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const old of all) {
+      if (!replaced(old) && room >= 0) continue;
+      room += old.bytes;
+      await drop(old);
+    }
+    const whole: CheckpointRecord = { ...record, id: crypto.randomUUID(), bytes: state.length, used: Date.now() };
+    await Promise.all([checkpoints.put(whole), states.put(state, whole.id)]);
+    await transaction.done;
+  }
+
+  async remove({ id }: CheckpointRecord): Promise<void> {
+    const transaction = this.database.transaction(['checkpoints', 'states'], 'readwrite');
+    await Promise.all([transaction.objectStore('checkpoints').delete(id), transaction.objectStore('states').delete(id), transaction.done]);
+  }
+
+  /** Forgets everything of the model with this key. */
+  async forget(url: string): Promise<void> {
+    for (const record of await this.database.getAllFromIndex('checkpoints', 'url', url)) await this.remove(record);
+  }
+}
+
+function startsWith(tokens: Uint32Array, start: Uint32Array): boolean {
+  return start.length <= tokens.length && start.every((token, index) => token === tokens[index]);
+}

@@ -1,0 +1,165 @@
+import { openDB } from 'idb';
+import { expect, test, vi } from 'vitest';
+import { Conversation } from '../src/app/conversation';
+import type { AnswerEvent, CheckpointInfo, GenerateEvent } from '../src/engine/protocol';
+import { Generation } from '../src/engine/generation';
+import type { EngineModel } from '../src/engine/wasm-engine';
+import { DurableCheckpoints } from '../src/state/durable-checkpoints';
+import { pack, unpack } from '../src/state/state-file';
+import { StateStore } from '../src/state/state-store';
+import { openDatabase } from '../src/weights/database';
+import './browser';
+
+let databases = 0;
+const emptyStates = async (budget?: number) => new StateStore(await openDatabase(`states-${(databases += 1)}`), budget);
+const ids = (...tokens: number[]) => Uint32Array.from(tokens);
+const record = (tokens: Uint32Array, reading = false, model = 'm') => ({ model, url: `https://${model}/`, tokens, reading });
+
+test('the longest checkpoint that a prompt begins with is found, of this model and without the last token', async () => {
+  const states = await emptyStates();
+  await states.put(record(ids(1, 2)), new Uint8Array([2]));
+  await states.put(record(ids(1, 2, 3, 4)), new Uint8Array([4]));
+  await states.put(record(ids(1, 2, 9)), new Uint8Array([9]));
+  await states.put(record(ids(1, 2, 3, 4, 5), false, 'other'), new Uint8Array([5]));
+  const longest = async (tokens: Uint32Array, known = 0) => (await states.longest('m', tokens, known))?.tokens.length;
+  expect(await longest(ids(1, 2, 3, 4, 5, 6))).toBe(4);
+  expect(await longest(ids(1, 2, 3, 4))).toBe(2);
+  expect(await longest(ids(1, 2, 3, 4, 5), 4)).toBeUndefined();
+  expect(await longest(ids(2, 2, 3))).toBeUndefined();
+  const found = await states.longest('m', ids(1, 2, 3, 4, 5), 0);
+  expect(found && (await states.state(found))).toEqual(new Uint8Array([4]));
+  await states.forget('https://m/');
+  expect(await longest(ids(1, 2, 3, 4, 5))).toBeUndefined();
+  expect(await states.longest('other', ids(1, 2, 3, 4, 5, 6), 0)).toBeDefined();
+});
+
+test('a checkpoint takes the place of those from the middle of its prompt, and the least used make room', async () => {
+  const states = await emptyStates(10);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const put = async (tokens: Uint32Array, bytes: number, reading = false) => {
+    vi.advanceTimersByTime(10);
+    await states.put(record(tokens, reading), new Uint8Array(bytes));
+  };
+  await put(ids(1), 4, true);
+  await put(ids(1, 1), 4, true);
+  expect(await states.longest('m', ids(1, 2), 0)).toBeUndefined();
+  await put(ids(1, 1, 1), 4);
+  await put(ids(2), 4);
+  expect((await states.longest('m', ids(1, 1, 1, 1), 0))?.tokens.length).toBe(3);
+  const used = await states.longest('m', ids(1, 1, 1, 1), 0);
+  vi.advanceTimersByTime(10);
+  if (used) await states.state(used);
+  await put(ids(3), 4);
+  expect(await states.longest('m', ids(2, 2), 0)).toBeUndefined();
+  expect(await states.longest('m', ids(1, 1, 1, 1), 0)).toBeDefined();
+  await put(ids(4), 11);
+  expect(await states.longest('m', ids(4, 4), 0)).toBeUndefined();
+  vi.useRealTimers();
+});
+
+test('a database of the version before keeps its models', async () => {
+  const old = await openDB('old', 2, {
+    upgrade(database) {
+      database.createObjectStore('models', { keyPath: 'url' });
+      database.createObjectStore('chunks');
+    },
+  });
+  await old.put('models', { url: 'u', name: 'kept' });
+  await old.put('chunks', new Uint8Array([7]), ['u', 0, 0]);
+  old.close();
+  const database = await openDatabase('old');
+  expect(await database.get('models', 'u')).toMatchObject({ name: 'kept' });
+  expect(await database.get('chunks', ['u', 0, 0])).toEqual(new Uint8Array([7]));
+  await new StateStore(database).put(record(ids(1)), new Uint8Array(1));
+  expect(await database.count('checkpoints')).toBe(1);
+});
+
+test('a state file is packed and unpacked, and one that unpacks into too much is refused', async () => {
+  const bytes = new Uint8Array(100_000).map((_, index) => index % 7);
+  const packed = await pack(bytes);
+  expect(packed.size).toBeLessThan(5000);
+  expect(await unpack(packed, 100_000)).toEqual(bytes);
+  expect(await unpack(new Blob([bytes]), 100_000)).toEqual(bytes);
+  await expect(unpack(packed, 99_999)).rejects.toMatchObject({ code: 'state-damaged' });
+  await expect(unpack(new Blob([bytes]), 99_999)).rejects.toMatchObject({ code: 'state-damaged' });
+  await expect(unpack(packed.slice(0, 50), 100_000)).rejects.toMatchObject({ code: 'state-damaged' });
+});
+
+/** A model whose states are their tokens, of which it knows none; `fresh` is what it has kept lately. */
+function stateful(fresh: (CheckpointInfo & { tokens: Uint32Array })[]) {
+  const added: number[] = [];
+  const all = [...fresh];
+  const state = (tokens: Uint32Array) => ({ tokens, position: tokens.length, bytes: () => new Uint8Array(tokens.buffer.slice(0)), free: () => undefined });
+  const model = {
+    hash: () => 'm',
+    promptTokens: (tokens: Uint32Array) => tokens,
+    knownTokens: () => 0,
+    newCheckpoints: () => fresh.splice(0),
+    checkpoint: (id: number) => state(all.find((info) => info.id === id)?.tokens ?? ids()),
+    readState: (bytes: Uint8Array) => {
+      if (bytes.length % 4 !== 0) throw Object.assign(new Error('damaged'), { code: 'state-damaged' });
+      return state(new Uint32Array(bytes.slice().buffer));
+    },
+    addCheckpoint: ({ position }: { position: number }) => added.push(position),
+  };
+  return { model: model as unknown as EngineModel, added };
+}
+
+test('checkpoints of answers and of long prompts are kept, and given back to a model that does not know them', async () => {
+  const states = await emptyStates();
+  const long = ids(...Array(300).keys());
+  const info = (id: number, tokens: Uint32Array, kind: CheckpointInfo['kind']) => ({ id, tokens, position: tokens.length, kind });
+  const { model } = stateful([info(1, long, 'prompt'), info(2, ids(...long, 1, 2), 'prompt'), info(3, ids(...long, 1, 2, 3), 'answer')]);
+  const durable = new DurableCheckpoints(model, states, 'u');
+  await durable.prepare(long);
+  durable.collect();
+  await durable.settle();
+  const next = stateful([]);
+  await new DurableCheckpoints(next.model, states, 'u').prepare(ids(...long, 1, 2, 3, 4));
+  await new DurableCheckpoints(next.model, states, 'u').prepare(ids(...long, 1, 2, 9));
+  expect(next.added).toEqual([303, 300]);
+});
+
+test('a checkpoint that the disk has damaged is forgotten, and the prompt is read', async () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const states = await emptyStates();
+  await states.put(record(ids(1, 2)), new Uint8Array(3));
+  const { model, added } = stateful([]);
+  await new DurableCheckpoints(model, states, 'u').prepare(ids(1, 2, 3));
+  expect([added, await states.longest('m', ids(1, 2, 3), 0)]).toEqual([[], undefined]);
+  expect(warn).toHaveBeenCalledOnce();
+  warn.mockRestore();
+});
+
+/** Gives two tokens, and loses its device `losses` times before each. */
+function losing(losses: number) {
+  let lost = 0;
+  let tokens = 0;
+  const next = async (): Promise<IteratorResult<GenerateEvent>> => {
+    if (lost < losses) throw Object.assign(new Error('gone'), { code: 'device-lost', at: (lost += 1) });
+    if (tokens === 2) return { done: true, value: undefined };
+    lost = 0;
+    return { done: false, value: { type: 'token', id: (tokens += 1), text: '', milliseconds: 0 } };
+  };
+  return { generate: () => ({ next }) } as unknown as EngineModel;
+}
+
+test('a lost device is rebuilt and the answer goes on, but not for ever', async () => {
+  const events: string[] = [];
+  const rebuild = vi.fn(async () => undefined);
+  await new Generation(losing(1), { rebuild }).run(ids(1), {}, ({ type }: AnswerEvent) => events.push(type));
+  expect(events).toEqual(['rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt']);
+  const hopeless = new Generation(losing(Infinity), { rebuild }).run(ids(1), {}, () => undefined);
+  await expect(hopeless).rejects.toMatchObject({ code: 'device-lost' });
+  expect(rebuild).toHaveBeenCalledTimes(6);
+});
+
+test('a conversation that came with a state shows what was said, and tells the model all of it', () => {
+  const told = [{ role: 'system', content: 'manual' }, { role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }];
+  const conversation = new Conversation(told);
+  expect(conversation.messages.map(({ text }) => text)).toEqual(['a', 'b']);
+  const answer = conversation.ask('c');
+  expect(conversation.promptFor(answer)).toEqual([...told, { role: 'user', content: 'c' }]);
+  answer.text = 'd';
+  expect(conversation.said).toEqual([...told, { role: 'user', content: 'c' }, { role: 'assistant', content: 'd' }]);
+});
