@@ -11,10 +11,18 @@ const FILES = (process.env.PEER_FILES ?? '').split(':').filter(Boolean);
 const RUNS = Number(process.env.PEER_RUNS ?? 5);
 const PROMPT = 512;
 const ANSWER = 64;
+/** Without isolation the peer has one thread, whatever it is asked for. */
 const SETTINGS = [
   { threads: 1, isolated: true },
   { threads: 2, isolated: true },
   { threads: 2, isolated: false },
+];
+
+/** Our own workers alone, run about: what a second one is worth here, with and without a shared memory. */
+const WORKERS = [
+  { count: 1, isolated: true },
+  { count: 2, isolated: true },
+  { count: 2, isolated: false },
 ];
 
 interface Figures {
@@ -118,6 +126,32 @@ describe.each(SETTINGS)('$threads threads, isolated: $isolated', ({ threads, iso
     await ours.close();
     await theirs.close();
     await site.stop();
+  });
+});
+
+describe('workers', () => {
+  test.each(FILES)('%s', async (file) => {
+    const variants = await Promise.all(WORKERS.map(async (variant) => {
+      const site = new Site(HARNESS, { isolated: variant.isolated });
+      site.mount('/files/', path.dirname(file));
+      await site.start();
+      return { ...variant, site, page: await browser.newPage(), figures: [] as Figures[] };
+    }));
+    for (const { site, page, count } of variants) {
+      await page.goto(site.url);
+      await page.evaluate(([url, count]) => window.harness.open(url, { backend: 'cpu', workers: { count } }), [`${site.url}files/${path.basename(file)}`, count] as const);
+    }
+    for (let run = 0; run < RUNS; run += 1) {
+      for (const { page, figures } of variants) {
+        figures.push(await page.evaluate(([promptTokens, genTokens]) => window.harness.bench({ promptTokens, genTokens, runs: 1 }), [PROMPT, ANSWER] as const));
+      }
+    }
+    for (const { count, isolated, figures, page, site } of variants) {
+      const [prefill, decode] = (['prefill', 'decode'] as const).map((what) => Number(median(figures.map((each) => each[what])).toFixed(1)));
+      console.log(JSON.stringify({ model: path.basename(file, '.gguf'), workers: count, isolated, prefill, decode }));
+      await page.close();
+      await site.stop();
+    }
   });
 });
 

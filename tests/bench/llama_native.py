@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """llama.cpp's CPU backend beside `web-mamba bench --backend cpu --threads N` and `web-mamba perplexity`, through llama-cpp-python.
 
-usage: llama_cpp.py MODEL.gguf [THREADS] [TEXT]
+usage: llama_native.py MODEL.gguf [THREADS] [TEXT]
 Prints one JSON row: tokens/s of reading 512 tokens and of writing 64, medians of five; with TEXT the perplexity over it.
 """
 import ctypes
