@@ -19,6 +19,9 @@ const TYPES = {
 const FIRST_PORT = 8080;
 const LAST_PORT = 8180;
 
+/** What gives a page memory that its workers share; without them it gets by on messages. */
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
 /** Answers a request from `root`; a path that leads outside of it does not exist. */
 export async function serveFile(root, request, response) {
   const { pathname } = new URL(request.url ?? '/', 'http://localhost');
@@ -87,7 +90,10 @@ async function main([folder, option, number]) {
     process.exit(2);
   }
   const root = path.resolve(folder);
-  const server = createServer((request, response) => void serveFile(root, request, response));
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(ISOLATION)) response.setHeader(name, value);
+    void serveFile(root, request, response);
+  });
   try {
     console.log(`http://127.0.0.1:${await listen(server, port)}/`);
   } catch (error) {

@@ -10,6 +10,8 @@ use web_time::Instant;
 
 use crate::checkpoints::Checkpoints;
 use crate::cpu::CpuExecutor;
+use crate::cpu::calibrate::choose_ranks;
+use crate::cpu::team::{Crew, TeamExecutor};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::fingerprint::ModelHash;
@@ -43,6 +45,8 @@ pub struct LoadOptions {
     pub activations: Option<Activations>,
     /// Threads of the CPU; by default as many as run at once here. In wasm there is one.
     pub threads: Option<usize>,
+    /// Workers with memories of their own that can share the model on the CPU.
+    pub crew: Option<Rc<dyn Crew>>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
     /// How the GPU is asked for, and whether it is tested first.
@@ -277,6 +281,15 @@ impl Loader<'_> {
     async fn cpu(&self, options: &LoadOptions, reason: String, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
         let mut count = self.count(progress);
         let activations = options.activations.unwrap_or(Activations::Q8);
+        if let Some(crew) = &options.crew {
+            let ranks = choose_ranks(&**crew, self.config, self.weights, activations).await?;
+            if ranks > 1 {
+                let (gguf, config, weights) = (self.gguf, self.config, self.weights);
+                let team = (&**crew, ranks, false);
+                let executor = TeamExecutor::load(gguf, config, weights, activations, team, &mut count).await?;
+                return Ok(Loaded { executor: Box::new(executor), reason, self_test: None });
+            }
+        }
         let mut executor = CpuExecutor::load(self.gguf, self.config, self.weights, activations, &mut count).await?;
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         executor.set_threads(options.threads.unwrap_or_else(all));

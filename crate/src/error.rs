@@ -221,6 +221,14 @@ pub enum Error {
         /// Bytes available, where that is known.
         available: Option<u64>,
     },
+    /// One of the workers that share the model failed or is gone.
+    #[error("worker {rank} of those that share the model failed: {problem}")]
+    Worker {
+        /// Which, from 0.
+        rank: usize,
+        /// What it said, or that it says nothing any more.
+        problem: String,
+    },
     /// A state made for another model.
     #[error("the state holds {found} numbers where this model needs {expected}")]
     StateShape {
@@ -292,6 +300,7 @@ impl Error {
             Self::DeviceLost { .. } => "device-lost",
             Self::SelfTest { .. } => "gpu-wrong",
             Self::OutOfMemory { .. } => "out-of-memory",
+            Self::Worker { .. } => "worker",
             Self::StateShape { .. } => "state",
             Self::NotState { .. } => "not-state",
             Self::StateVersion { .. } => "state-version",
@@ -333,6 +342,9 @@ impl Error {
             Self::DeviceLost { .. } => "Load the model again: the answer goes on from the last checkpoint.",
             Self::SelfTest { .. } => "Update the graphics driver and the browser, or let the model run on the CPU.",
             Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
+            Self::Worker { .. } => {
+                "Load the model again; if it happens again, choose a smaller one or close other tabs."
+            }
             Self::StateShape { .. } | Self::StateModel { .. } => {
                 "Open the model that the state was saved with, or use a state of this very model."
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::measure::Instruments;
-use crate::model::{Config, Rows, State, Weights, record};
+use crate::model::{Config, Rows, State, Weight, Weights, record};
 use crate::sampler::Sampler;
 
 /// How matrix products see their input.
@@ -38,7 +38,7 @@ impl Memory {
         };
         let floats: usize = record(config, weights).buffers.iter().map(|b| rows(b.rows) * b.width).sum();
         Self {
-            weights: weights.all().iter().map(|w| w.tensor.bytes).sum(),
+            weights: weights.all().iter().map(Weight::bytes).sum(),
             state: (states * config.state_bytes()) as u64,
             scratch: 4 * floats as u64,
         }

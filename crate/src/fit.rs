@@ -5,11 +5,12 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::cpu::CpuExecutor;
+use crate::cpu::calibrate::least_ranks;
 use crate::engine::{BackendChoice, LoadOptions, read_tokenizer};
 use crate::error::{Error, Result};
 use crate::executor::Memory;
 use crate::gguf::Gguf;
-use crate::model::{Config, Weights};
+use crate::model::{Config, Slice, Weights};
 use crate::source::ByteSource;
 
 /// What a model needs, in bytes.
@@ -97,7 +98,7 @@ pub async fn plan(sources: Vec<Rc<dyn ByteSource>>, options: &LoadOptions) -> Re
     read_tokenizer(&gguf, options)?;
     let model = Header { gguf: &gguf, config: &config, weights: &weights };
     match options.backend {
-        BackendChoice::Cpu => Ok(model.on_cpu(usize::MAX as u64)),
+        BackendChoice::Cpu => Ok(model.on_cpu(usize::MAX as u64, options)),
         BackendChoice::WebGpu => model.on_gpu(options).await,
         BackendChoice::Auto => model.anywhere(options).await,
     }
@@ -111,7 +112,7 @@ struct Header<'a> {
 
 impl Header<'_> {
     async fn anywhere(&self, options: &LoadOptions) -> Result<Fit> {
-        let cpu = self.on_cpu(usize::MAX as u64);
+        let cpu = self.on_cpu(usize::MAX as u64, options);
         match self.on_gpu(&crate::engine::any_hardware(options)).await {
             // Where neither holds it, the GPU's limits are the ones to know.
             Ok(gpu) if gpu.fits || !cpu.fits => Ok(gpu),
@@ -131,11 +132,17 @@ impl Header<'_> {
         Needs { weights, state, scratch, total, largest_binding: self.largest_binding() }
     }
 
-    fn on_cpu(&self, available: u64) -> Fit {
+    fn on_cpu(&self, available: u64, options: &LoadOptions) -> Fit {
         let needs = self.needs(CpuExecutor::memory_needed(self.config, self.weights));
         let needed = needs.total;
         let too_large = Error::OutOfMemory { what: "the model".into(), needed, available: Some(available) };
-        let fits = needed <= available;
+        // Workers have an address space each.
+        let shared = || match self.gguf.is_partial() {
+            // How the tensors that are not here yet will be cut is unknown.
+            true => needed / Slice::most_ranks(self.config, self.weights) as u64 <= available,
+            false => least_ranks(self.config, self.weights, available).is_some(),
+        };
+        let fits = needed <= available || options.crew.is_some() && shared();
         let device = Device {
             backend: "cpu",
             adapter: "CPU".into(),
@@ -294,7 +301,7 @@ mod tests {
         let gguf = pollster::block_on(Gguf::open(vec![Rc::new(Start(bytes, length))])).unwrap();
         let config = Config::from_metadata(&gguf.metadata).unwrap();
         let weights = Weights::find(&gguf, &config).unwrap();
-        let fit = Header { gguf: &gguf, config: &config, weights: &weights }.on_cpu(1_000_000);
+        let fit = Header { gguf: &gguf, config: &config, weights: &weights }.on_cpu(1_000_000, &cpu());
         let problem = fit.problem.unwrap();
         assert_eq!((fit.fits, problem.code, problem.available), (false, "out-of-memory", Some(1_000_000)));
         assert_eq!(problem.needed, Some(fit.needs.total));

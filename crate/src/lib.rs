@@ -14,6 +14,7 @@ pub mod gpu;
 pub mod measure;
 pub mod model;
 pub mod quant;
+mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;

@@ -1,5 +1,7 @@
 //! Where a model's bytes come from: anything that answers ranges. A file of 4 GB is never held in memory.
 
+use std::ops::Range;
+
 use futures_util::future::LocalBoxFuture;
 
 use crate::error::{Error, Result};
@@ -22,6 +24,35 @@ pub trait ByteSource {
     /// # Errors
     /// [`Error::Read`] where the range is not inside the file or the read fails.
     fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>>;
+
+    /// Reads bytes `columns` of each of `rows` neighbouring rows, of which the first is at byte `offset` and each is `stride` bytes
+    /// long: `rows * columns.len()` bytes. A source that is far away sends no others.
+    ///
+    /// # Errors
+    /// As of [`ByteSource::read`].
+    fn read_columns(
+        &self,
+        offset: u64,
+        stride: usize,
+        rows: usize,
+        columns: Range<usize>,
+    ) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move { Ok(cut(self.read(offset, stride * rows).await?, stride, columns)) })
+    }
+}
+
+/// Bytes `columns` of rows that are `stride` bytes long each.
+pub(crate) fn cut(mut bytes: Vec<u8>, stride: usize, columns: Range<usize>) -> Vec<u8> {
+    if columns == (0..stride) {
+        return bytes;
+    }
+    let rows = bytes.len() / stride.max(1);
+    for row in 0..rows {
+        let start = row * stride;
+        bytes.copy_within(start + columns.start..start + columns.end, row * columns.len());
+    }
+    bytes.truncate(rows * columns.len());
+    bytes
 }
 
 fn out_of_range(name: &str, len: u64, offset: u64, length: usize) -> Option<Error> {

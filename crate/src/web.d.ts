@@ -21,6 +21,13 @@ export interface LoadOptions {
     /** Choose kernels as if the adapter were software, or were not, whatever it says. For tests. */
     software?: boolean;
   };
+  /** Web workers that share the model on the CPU: they make it faster, and let it have more memory than one worker can. */
+  workers?: {
+    /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `servePeer()`. */
+    start(): Worker;
+    /** How many run the model, this one among them. By default as many as a short trial shows to be worth it. */
+    count?: number;
+  };
   /** Bytes of weights read, of all. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }

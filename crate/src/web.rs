@@ -4,6 +4,7 @@ mod plan;
 mod report;
 mod source;
 mod states;
+mod team;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -40,6 +41,7 @@ extern "C" {
 #[wasm_bindgen]
 extern "C" {
     /// A `ByteSource` of the page's.
+    #[derive(Debug)]
     #[wasm_bindgen(typescript_type = "ByteSource")]
     pub type JsByteSource;
     #[wasm_bindgen(method, getter)]
@@ -48,6 +50,17 @@ extern "C" {
     fn length(this: &JsByteSource) -> f64;
     #[wasm_bindgen(method, catch)]
     fn read(this: &JsByteSource, offset: f64, length: f64) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, getter, js_name = readColumns)]
+    fn knows_columns(this: &JsByteSource) -> JsValue;
+    #[wasm_bindgen(method, catch, js_name = readColumns)]
+    fn read_columns(
+        this: &JsByteSource,
+        offset: f64,
+        stride: f64,
+        rows: f64,
+        start: f64,
+        width: f64,
+    ) -> Result<Promise, JsValue>;
 
     /// `LoadOptions`.
     #[wasm_bindgen(typescript_type = "LoadOptions")]
@@ -58,6 +71,8 @@ extern "C" {
     fn activations(this: &JsLoadOptions) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn gpu(this: &JsLoadOptions) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn workers(this: &JsLoadOptions) -> Option<team::JsWorkers>;
     #[wasm_bindgen(method, getter, js_name = onProgress)]
     fn on_progress(this: &JsLoadOptions) -> Option<Function>;
 
@@ -100,8 +115,10 @@ fn start() {
 /// Loads a model from one source, or from every part of a split set.
 #[wasm_bindgen(js_name = loadModel)]
 pub async fn load_model(sources: Vec<JsByteSource>, options: Option<JsLoadOptions>) -> Result<JsModel, JsValue> {
+    let mut load_options = options.as_ref().map_or_else(|| Ok(LoadOptions::default()), to_load_options)?;
+    let (crew, sources) = team::crew(options.as_ref().and_then(JsLoadOptions::workers), sources);
+    load_options.crew = crew;
     let sources = source::to_sources(sources);
-    let load_options = options.as_ref().map_or_else(|| Ok(LoadOptions::default()), to_load_options)?;
     let on_progress = options.as_ref().and_then(JsLoadOptions::on_progress);
     let mut progress = |done: u64, total: u64| report_progress(&on_progress, done, total);
     let model = Model::load(sources, &load_options, &mut progress).await.map_err(to_js)?;

@@ -56,7 +56,7 @@ fn the_kernels_for_software_adapters_meet_every_golden() {
 /// Bindings so small that every matrix is split into row shards.
 #[test]
 fn gpu_shards_meet_a_golden() {
-    let options = GpuOptions { max_binding_bytes: Some(64 << 10), ..Default::default() };
+    let options = GpuOptions { max_shard_bytes: Some(64 << 10), ..Default::default() };
     for golden in golden::all() {
         if ["falcon-tiny-F32.gguf", "mamba-tiny-Q4_K_M.gguf"].contains(&golden.file.as_str()) {
             check(&mut gpu(&golden.file, &options), &golden, &mut AgainstLlama::default());

@@ -23,8 +23,8 @@ use web_mamba::quant::{DType, device_row_bytes};
 const TOLERANCE: f32 = 2e-4;
 
 /// The same with 8-bit activations, whose rounding the CPU's f32 twins do not share: half a quant, 1/254 of the largest of 16
-/// values, in what is read back and, in decode, in what the stage before handed on. A wrong kernel is off by about 1.
-const Q8_TOLERANCE: f32 = 0.1;
+/// values, in what the stage before handed on. The worst over all cases is 0.10, a wrong kernel is off by about 1.
+const Q8_TOLERANCE: f32 = 0.2;
 
 /// A matrix-vector product, the least that is a tile, all but one token of a tile, a whole tile, and again one token.
 const CHUNKS: [usize; 5] = [1, 2, 31, 32, 1];
@@ -68,7 +68,7 @@ fn check(name: &str, model: &RandomModel, options: &GpuOptions, activations: Act
     let software = GpuOptions { software: Some(true), ..options.clone() };
     let kinds = match activations {
         Activations::F32 => vec![hardware, software],
-        Activations::Q8 => vec![hardware, promised],
+        Activations::Q8 => vec![promised, hardware],
     };
     kinds.iter().flat_map(|options| check_kind(name, model, options, activations)).collect()
 }
@@ -165,7 +165,7 @@ fn row_shards_agree_for_every_type() {
         for id in [model.weights.token_embd, model.weights.output, layer.ssm_in, layer.ssm_out] {
             assert!(shards(id) > 1, "{dtype}: {} is not split", model.weights.get(id).tensor.name);
         }
-        let options = GpuOptions { max_binding_bytes: Some(limit as u64), ..Default::default() };
+        let options = GpuOptions { max_shard_bytes: Some(limit as u64), ..Default::default() };
         check(&format!("{dtype} in shards"), &model, &options, Activations::F32);
     }
 }

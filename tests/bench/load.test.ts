@@ -37,7 +37,7 @@ test('loading: Chromium, WebGPU on a software adapter', async () => {
     const processes = await chromium.renderers();
     const before = processes.map((pid) => memoryOf(pid).now);
     const begun = performance.now();
-    const info = await page.evaluate((address) => window.harness.open(address, 'webgpu'), url);
+    const info = await page.evaluate((address) => window.harness.open(address, { backend: 'webgpu' }), url);
     const seconds = (performance.now() - begun) / 1000;
     const grown = Math.max(...processes.map((pid, index) => memoryOf(pid).peak - (before[index] ?? 0)));
     console.log(JSON.stringify({

@@ -13,8 +13,13 @@ export class Site {
   readonly #mounts: { prefix: string; folder: string }[] = [];
   readonly #server: Server;
 
-  constructor(root: string) {
+  /** `isolated`: with the headers that give a page shared memory. */
+  constructor(root: string, { isolated = false } = {}) {
     this.#server = createServer((request, response) => {
+      if (isolated) {
+        response.setHeader('cross-origin-opener-policy', 'same-origin');
+        response.setHeader('cross-origin-embedder-policy', 'require-corp');
+      }
       const { pathname } = new URL(request.url ?? '/', 'http://localhost');
       this.hits.set(pathname, (this.hits.get(pathname) ?? 0) + 1);
       const handler = this.#handlers.get(pathname);

@@ -29,9 +29,12 @@ test('only the controller, and what starts it, knows both page and engine', () =
   expect(offenders).toEqual([]);
 });
 
-test('only the worker imports the wasm package', () => {
-  const importers = sources('src').filter((file) => /^import (?!type ).*\/pkg\//m.test(readFileSync(path.join(WEB, file), 'utf8')));
-  expect(importers).toEqual([path.join('src', 'engine', 'worker.ts')]);
+test('one file imports the wasm packages, and only workers import that', () => {
+  const importing = (what: RegExp) => sources('src').filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
+  expect(importing(/^import (?!type ).*\/pkg|import\('\.\/pkg.*\)\)? as|: import\('\.\/pkg/m)).toEqual([path.join('src', 'engine', 'flavour.ts')]);
+  expect(importing(/^import (?!type ).*'\.\/(flavour|load-engine)'/m).sort()).toEqual(
+    ['load-engine.ts', 'peer.worker.ts', 'worker.ts'].map((name) => path.join('src', 'engine', name)),
+  );
 });
 
 test('every error code of the engine has a sentence', () => {

@@ -11,6 +11,8 @@ pub struct Chunk<'a> {
     /// By id; those that the step writes are empty here.
     pub buffers: &'a [Vec<f32>],
     pub tokens: &'a [u32],
+    /// The token of the first row of the embedding that is here.
+    pub first_token: usize,
     /// Rows that the step writes: one a token, or one an output.
     pub rows: usize,
 }
@@ -22,6 +24,11 @@ impl<'a> Chunk<'a> {
             Rows::Tokens => tokens,
             Rows::Outputs => outputs,
         }
+    }
+
+    /// Each token's row of the embedding; none where another rank has it.
+    pub fn embedding_rows(&self, rows: usize) -> impl Iterator<Item = Option<usize>> {
+        self.tokens.iter().map(move |&token| (token as usize).checked_sub(self.first_token).filter(|&row| row < rows))
     }
 
     /// A buffer, (rows, width).

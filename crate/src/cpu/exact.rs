@@ -46,7 +46,10 @@ impl Exact {
     pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
         let rows = chunk.rows;
         match step {
-            Step::Embed { table, .. } => kernels::embed(chunk.tokens, self.matrix(*table), out),
+            Step::Embed { table, .. } => {
+                let table = self.matrix(*table);
+                kernels::embed(chunk.embedding_rows(table.rows()), table, out);
+            }
             Step::RmsNorm { x, weight, eps, out: to } => {
                 kernels::rms_norm(chunk.norm_input(*x, *to), self.values(*weight), *eps, out);
             }

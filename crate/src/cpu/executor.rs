@@ -25,13 +25,15 @@ enum Kernels {
 pub struct CpuExecutor {
     config: Config,
     vocab_size: usize,
-    plan: Rc<Plan>,
+    /// Of a slice, the token of the embedding's first row that is here.
+    pub(super) first_token: usize,
+    pub(super) plan: Rc<Plan>,
     kernels: Kernels,
-    buffers: Vec<Vec<f32>>,
+    pub(super) buffers: Vec<Vec<f32>>,
     /// One a sequence, in the order of lanes where the kernels are the fast ones.
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     /// The sequence that steps run on.
-    current: usize,
+    pub(super) current: usize,
 }
 
 impl CpuExecutor {
@@ -63,6 +65,7 @@ impl CpuExecutor {
         let mut executor = Self {
             config: config.clone(),
             vocab_size: weights.vocab_size,
+            first_token: 0,
             plan: Rc::new(plan),
             kernels,
             buffers,
@@ -108,7 +111,8 @@ impl CpuExecutor {
         // What is written is taken out, so that the rest can be read beside it.
         let mut written: Vec<_> = step.outputs().map(|id| (id, std::mem::take(&mut self.buffers[id.0]))).collect();
         let rows = Chunk::rows(&self.plan, step, tokens.len(), outputs);
-        let chunk = Chunk { config: &self.config, plan: &self.plan, buffers: &self.buffers, tokens, rows };
+        let Self { config, plan, buffers, first_token, .. } = self;
+        let chunk = Chunk { config, plan, buffers, tokens, first_token: *first_token, rows };
         match written.as_mut_slice() {
             [(_, dt), (_, bc)] => split(step, chunk, dt, bc),
             [(_, out)] => {

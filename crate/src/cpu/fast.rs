@@ -55,13 +55,12 @@ impl Fast {
         loaded.sort_by_key(|(id, _)| *id);
         let mut loaded: Vec<_> = loaded.into_iter().map(|(_, weight)| weight).collect();
         for step in plan.steps() {
-            let (id, reordered): (_, fn(&[f32], usize) -> Vec<f32>) = match step {
-                Step::Conv1dSilu { weight, .. } => (weight, lanes::transposed),
-                Step::SelectiveScan { a, .. } => (a, lanes::in_tiles),
-                _ => continue,
-            };
-            if let Weight::Values(values) = &mut loaded[id.0] {
-                *values = reordered(values, config.d_inner);
+            let (Step::Conv1dSilu { weight, .. } | Step::SelectiveScan { a: weight, .. }) = step else { continue };
+            if let Weight::Values(values) = &mut loaded[weight.0] {
+                *values = match step {
+                    Step::Conv1dSilu { .. } => lanes::transposed(values, config.d_inner),
+                    _ => lanes::in_tiles(values, config.d_inner),
+                };
             }
         }
         Ok(Self { isa: Isa::best(), pool: Pool::new(1), weights: loaded, quantised: Quantised::default() })
@@ -97,8 +96,11 @@ impl Fast {
         match step {
             Step::Embed { table, .. } => {
                 let table = self.tiles(*table);
-                for (&token, out) in chunk.tokens.iter().zip(out.chunks_exact_mut(table.columns())) {
-                    table.decode_row(self.isa, token as usize, out);
+                for (row, out) in chunk.embedding_rows(table.rows()).zip(out.chunks_exact_mut(table.columns())) {
+                    match row {
+                        Some(row) => table.decode_row(self.isa, row, out),
+                        None => out.fill(0.0),
+                    }
                 }
             }
             Step::RmsNorm { x, weight, eps, out: to } => {

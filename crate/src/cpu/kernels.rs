@@ -23,10 +23,13 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// `out[t] = table[tokens[t]]`; `out` is (T, columns).
-pub fn embed(tokens: &[u32], table: &Matrix, out: &mut [f32]) {
-    for (&token, out) in tokens.iter().zip(out.chunks_exact_mut(table.columns())) {
-        table.decode_row(token as usize, out);
+/// `out[t] = table[rows[t]]`, zero where there is no row; `out` is (T, columns).
+pub fn embed(rows: impl Iterator<Item = Option<usize>>, table: &Matrix, out: &mut [f32]) {
+    for (row, out) in rows.zip(out.chunks_exact_mut(table.columns())) {
+        match row {
+            Some(row) => table.decode_row(row, out),
+            None => out.fill(0.0),
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Weights on the CPU: matrices stay as the file has them, vectors and taps are decoded once.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::gguf::Gguf;
 use crate::model::Weight;
@@ -15,21 +18,26 @@ pub struct Matrix {
 }
 
 /// Bytes asked for at once while loading: small enough that a copy in flight does not matter, large enough for a disk.
-const READ_BYTES: u64 = 16 << 20;
+const READ_BYTES: usize = 16 << 20;
 
-/// Reads a weight from its file, some rows at a time.
+/// Reads a weight from its file, some rows at a time; of a slice's weight, only its part.
 pub(super) struct Reader<'a> {
     gguf: &'a Gguf,
     weight: &'a Weight,
     /// Called with each number of bytes read.
     progress: &'a mut dyn FnMut(u64),
-    offset: u64,
+    /// What is left of the tensor's rows.
+    left: VecDeque<Range<usize>>,
     rows: Vec<u8>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(gguf: &'a Gguf, weight: &'a Weight, progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { gguf, weight, progress, offset: 0, rows: Vec::new() }
+        let left = match &weight.part {
+            Some(part) => part.rows.clone().into(),
+            None => std::iter::once(0..weight.rows).collect(),
+        };
+        Self { gguf, weight, progress, left, rows: Vec::new() }
     }
 
     /// Type, rows and columns.
@@ -39,11 +47,16 @@ impl<'a> Reader<'a> {
 
     /// Bytes in all.
     pub fn bytes(&self) -> u64 {
-        self.weight.tensor.bytes
+        self.weight.bytes()
     }
 
     pub fn row_bytes(&self) -> usize {
         (self.bytes() / self.weight.rows as u64) as usize
+    }
+
+    /// Bytes from one row of the tensor to the next.
+    fn stride(&self) -> usize {
+        (self.weight.tensor.bytes / self.weight.tensor.rows().max(1)) as usize
     }
 
     /// What is read, for error messages.
@@ -53,16 +66,36 @@ impl<'a> Reader<'a> {
 
     /// The next rows: a multiple of `multiple`, or all that are left.
     pub async fn next(&mut self, multiple: usize) -> Result<Option<&[u8]>> {
-        let left = self.bytes() - self.offset;
-        if left == 0 {
-            return Ok(None);
+        let mut wanted = (READ_BYTES / self.stride().max(1)).max(1).next_multiple_of(multiple);
+        self.rows.clear();
+        while wanted > 0 {
+            let Some(range) = self.left.front_mut() else { break };
+            let start = range.start;
+            range.start = range.end.min(start + wanted);
+            let rows = start..range.start;
+            if range.start == range.end {
+                self.left.pop_front();
+            }
+            wanted -= rows.len();
+            self.read(rows).await?;
         }
-        let step = (self.row_bytes() * multiple) as u64;
-        let part = left.min(READ_BYTES.next_multiple_of(step));
-        self.rows = self.gguf.read(&self.weight.tensor, self.offset, part as usize).await?;
-        self.offset += part;
-        (self.progress)(part);
-        Ok(Some(&self.rows))
+        Ok((!self.rows.is_empty()).then_some(&self.rows))
+    }
+
+    /// Appends the wanted columns of some rows.
+    async fn read(&mut self, rows: Range<usize>) -> Result<()> {
+        let Weight { tensor, part, .. } = self.weight;
+        let columns = part.as_ref().map_or(0..self.weight.columns, |part| part.columns.clone());
+        let bytes = |columns| tensor.dtype.row_bytes(columns).unwrap_or(0);
+        let (start, length) = (bytes(columns.start), bytes(columns.len()));
+        let read = self.gguf.read_columns(tensor, self.stride(), rows, start..start + length).await?;
+        (self.progress)(read.len() as u64);
+        if self.rows.is_empty() {
+            self.rows = read;
+        } else {
+            self.rows.extend_from_slice(&read);
+        }
+        Ok(())
     }
 }
 

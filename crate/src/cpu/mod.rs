@@ -1,6 +1,7 @@
 //! The CPU executor: reference kernels with f32 activations that everything else is held to, and fast ones with 8-bit
 //! activations, written once over every instruction set.
 
+pub mod calibrate;
 mod chunk;
 mod exact;
 mod executor;
@@ -10,7 +11,9 @@ pub mod lanes;
 mod matrix;
 mod pool;
 mod quantised;
+pub mod rank;
 pub mod simd;
+pub mod team;
 mod tiles;
 pub mod vectorised;
 

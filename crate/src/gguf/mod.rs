@@ -10,6 +10,7 @@ mod values;
 mod writer;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 pub use metadata::{Array, Metadata, Value};
@@ -125,6 +126,28 @@ impl Gguf {
     /// [`Error::Read`] where the range is not inside the tensor or the source fails; [`Error::MissingTensor`] where the
     /// tensor is not of this model.
     pub async fn read(&self, tensor: &Tensor, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let (source, start) = self.locate(tensor, offset, length)?;
+        reader::read_exactly(source, start, length).await
+    }
+
+    /// Reads bytes `columns` of some of a tensor's rows, which are `stride` bytes long each.
+    ///
+    /// # Errors
+    /// As of [`Gguf::read`].
+    pub async fn read_columns(
+        &self,
+        tensor: &Tensor,
+        stride: usize,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) -> Result<Vec<u8>> {
+        let (offset, length) = (rows.start as u64 * stride as u64, rows.len() * stride);
+        let (source, start) = self.locate(tensor, offset, length)?;
+        let wanted = rows.len() * columns.len();
+        reader::exactly(source, start, wanted, source.read_columns(start, stride, rows.len(), columns).await?)
+    }
+
+    fn locate(&self, tensor: &Tensor, offset: u64, length: usize) -> Result<(&dyn ByteSource, u64)> {
         let source = self.sources.get(tensor.part);
         let source = source.ok_or_else(|| Error::MissingTensor { tensor: tensor.name.clone() })?;
         let inside = offset.checked_add(length as u64).is_some_and(|end| end <= tensor.bytes);
@@ -135,6 +158,6 @@ impl Gguf {
             length: length as u64,
             problem: format!("the tensor has only {} bytes", tensor.bytes),
         })?;
-        reader::read_exactly(&**source, start, length).await
+        Ok((&**source, start))
     }
 }

@@ -181,7 +181,11 @@ impl<'s> Reader<'s> {
 
 /// Reads a range and makes sure that the source kept its promise about the length, on which all slicing relies.
 pub(super) async fn read_exactly(source: &dyn ByteSource, offset: u64, length: usize) -> Result<Vec<u8>> {
-    let bytes = source.read(offset, length).await?;
+    exactly(source, offset, length, source.read(offset, length).await?)
+}
+
+/// Bytes that a source gave, if they are as many as it was asked for.
+pub(super) fn exactly(source: &dyn ByteSource, offset: u64, length: usize, bytes: Vec<u8>) -> Result<Vec<u8>> {
     if bytes.len() == length {
         return Ok(bytes);
     }

@@ -55,7 +55,8 @@ pub async fn first_difference(
             let rows = extent.rows(plan.buffer(written).rows);
             let right = &cpu.buffer(written)[..rows * plan.buffer(written).width];
             let values = gpu.read_buffer(written, rows).await?;
-            if let Some((index, cpu, gpu)) = worst(right, &values, tolerance) {
+            let slack = gpu.half_quants(written, right);
+            if let Some((index, cpu, gpu)) = worst(right, &values, tolerance, &slack) {
                 let step = stage.steps.end - 1;
                 let what = format!("{:?}", steps[step]);
                 return Ok(Some(Difference { step, what, buffer: plan.buffer(written).name, index, cpu, gpu }));
@@ -66,7 +67,7 @@ pub async fn first_difference(
     gpu.advance(0, tokens.len());
     let (a, b) = (cpu.read_state(0).await?, gpu.read_state(0).await?);
     for (buffer, a, b) in [("conv state", &a.conv, &b.conv), ("ssm state", &a.ssm, &b.ssm)] {
-        if let Some((index, cpu, gpu)) = worst(a, b, tolerance) {
+        if let Some((index, cpu, gpu)) = worst(a, b, tolerance, &[]) {
             let what = "the state left behind".into();
             return Ok(Some(Difference { step: steps.len(), what, buffer, index, cpu, gpu }));
         }
@@ -86,6 +87,19 @@ impl GpuExecutor {
         let rows = self.gpu.read_parts(&[(&buffer.acts(), 0)], rows * words).await?;
         let decode = |row: &[f32]| decode_row(self.activations, row, buffer.width);
         Ok(rows.chunks_exact(words).flat_map(decode).collect())
+    }
+
+    /// How far rounding alone may take each of some values from what a buffer holds; nothing where it rounds none.
+    fn half_quants(&self, id: BufferId, values: &[f32]) -> Vec<f32> {
+        let buffer = self.storage.buffer(id);
+        if self.activations == Activations::F32 || buffer.plain.is_some() {
+            return Vec::new();
+        }
+        let half = |run: &[f32]| {
+            let half = run.iter().fold(0.0, |highest: f32, value| highest.max(value.abs())) / 254.0;
+            vec![1.001 * half; run.len()]
+        };
+        values.chunks_exact(buffer.width).flat_map(|row| row.chunks(16)).flat_map(half).collect()
     }
 
     /// Puts values into a buffer, from its start, in each of its forms.
@@ -115,13 +129,16 @@ fn decode_row(activations: Activations, row: &[f32], width: usize) -> Vec<f32> {
     }
 }
 
-/// The value that differs most, where one differs by more than the tolerance. NaN differs from everything.
-pub(super) fn worst(cpu: &[f32], gpu: &[f32], tolerance: f32) -> Option<(usize, f32, f32)> {
+/// The value that differs most, where one differs by more than the tolerance, beyond the slack that it has where there is any.
+/// NaN differs from everything.
+pub(super) fn worst(cpu: &[f32], gpu: &[f32], tolerance: f32, slack: &[f32]) -> Option<(usize, f32, f32)> {
     let squares: f64 = cpu.iter().map(|a| f64::from(a * a)).sum();
     // A small value that large terms cancelled to carries their rounding.
     let scale = ((squares / cpu.len().max(1) as f64).sqrt() as f32).max(1.0);
-    let excess = |&(_, a, b): &(usize, f32, f32)| {
-        let error = (a - b).abs() / a.abs().max(scale);
+    let excess = |&(i, a, b): &(usize, f32, f32)| {
+        let beyond = (a - b).abs() - slack.get(i).unwrap_or(&0.0);
+        // `max` would make 0 of NaN.
+        let error = if beyond < 0.0 { 0.0 } else { beyond } / a.abs().max(scale);
         if error.is_nan() { f32::INFINITY } else { error }
     };
     let values = cpu.iter().zip(gpu).enumerate().map(|(i, (&a, &b))| (i, a, b));

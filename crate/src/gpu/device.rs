@@ -15,8 +15,10 @@ const LOSS_TURNS: usize = 20;
 pub struct GpuOptions {
     /// Only adapters whose name contains this, ignoring case (native only).
     pub adapter: Option<String>,
-    /// Treat storage bindings as if they could not be larger than this many bytes: exercises sharding.
+    /// Treat storage bindings as if they could not be larger than this many bytes: models that need larger ones are refused.
     pub max_binding_bytes: Option<u64>,
+    /// Split matrices as if storage bindings could not be larger than this many bytes: exercises sharding.
+    pub max_shard_bytes: Option<u64>,
     /// Choose kernels as if the adapter were software, or were not, whatever it says.
     pub software: Option<bool>,
     /// Refuse an adapter that is software: the CPU executor is faster.
@@ -42,6 +44,8 @@ pub struct Gpu {
     max_buffer_bytes: u64,
     /// The largest storage binding, in bytes.
     pub(super) max_binding_bytes: u64,
+    /// The largest part of a matrix, in bytes.
+    pub(super) max_shard_bytes: u64,
     /// True where the processor plays the GPU: barriers cost more than they gain.
     pub(super) software: bool,
     /// Invocations that a workgroup may have.
@@ -145,6 +149,7 @@ impl Gpu {
             queue,
             info,
             max_binding_bytes,
+            max_shard_bytes: options.max_shard_bytes.map_or(max_binding_bytes, |bytes| bytes.min(max_binding_bytes)),
             software,
             subgroup_min,
             failure,

@@ -2,18 +2,14 @@
 //! agree. It has the types, state sizes and switches of the model that is to be loaded, so that it runs the same kernels.
 //! Drivers that miscompile a shader are real; without this they show as a model that writes nonsense.
 
-use std::rc::Rc;
-
 use super::compare::worst;
 use super::{Gpu, GpuExecutor, first_difference};
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor, Outputs};
-use crate::gguf::{Gguf, HeaderWriter};
-use crate::model::{Config, TensorKind, Weights, random_values, tensors};
-use crate::quant::{DType, SplitMix64};
+use crate::model::{Config, TensorKind, Weights};
+use crate::sample;
 use crate::sampler::{Sampler, SamplerOptions};
-use crate::source::{ByteSource, MemorySource};
 
 /// Rows and columns of most matrices: one block of the types with the largest blocks.
 const WIDTH: usize = 256;
@@ -38,7 +34,9 @@ fn tolerance(activations: Activations) -> f32 {
 /// [`Error::SelfTest`] where the GPU computes something else than the CPU, with the kernel at which they part;
 /// [`Error::Gpu`] or [`Error::OutOfMemory`] where it does not run at all.
 pub async fn self_test(gpu: &Gpu, config: &Config, weights: &Weights, activations: Activations) -> Result<()> {
-    let (gguf, config, weights) = tiny_model(config, weights).await?;
+    let dt_rank = sample::dtype_of(weights, TensorKind::SsmDt).block_len().max(16);
+    let sizes = Config { d_model: WIDTH, d_inner: WIDTH, dt_rank, n_layers: 1, ..config.clone() };
+    let (gguf, config, weights) = sample::model(sizes, VOCAB_SIZE, weights).await?;
     let mut cpu = CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
     let mut gpu = GpuExecutor::load(gpu.clone(), &gguf, &config, &weights, activations, &mut |_| {}).await?;
     let tolerance = tolerance(activations);
@@ -48,7 +46,7 @@ pub async fn self_test(gpu: &Gpu, config: &Config, weights: &Weights, activation
         gpu.set_max_tokens(tokens.len());
         let right = cpu.forward(0, &tokens, Outputs::Each).await?;
         let found = gpu.forward(0, &tokens, Outputs::Each).await?;
-        agree &= worst(&right, &found, tolerance).is_none();
+        agree &= worst(&right, &found, tolerance, &[]).is_none();
     }
     if !agree {
         return Err(fault(&mut cpu, &mut gpu, tolerance).await?);
@@ -98,33 +96,4 @@ async fn fault(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tolerance: f32) -> 
     }
     let problem = "the same steps gave two results".into();
     Ok(Error::SelfTest { adapter, problem })
-}
-
-/// One layer, with the first layer's types.
-async fn tiny_model(like: &Config, weights: &Weights) -> Result<(Gguf, Config, Weights)> {
-    let dtype_of = |kind: TensorKind| match weights.example(kind) {
-        Some(weight) if !weight.elementwise => weight.tensor.dtype,
-        _ => DType::F32,
-    };
-    let dt_rank = dtype_of(TensorKind::SsmDt).block_len().max(16);
-    let config = Config { d_model: WIDTH, d_inner: WIDTH, dt_rank, n_layers: 1, ..like.clone() };
-    let specs = tensors(&config, VOCAB_SIZE, weights.tied_head());
-
-    let mut header = HeaderWriter::new();
-    config.to_pairs().iter().for_each(|(key, value)| header.pair(key, value));
-    let mut data = Vec::new();
-    let mut random = SplitMix64::new(7);
-    for spec in &specs {
-        let dtype = dtype_of(spec.kind);
-        let bytes = header.tensor(&spec.name, dtype, &spec.dims());
-        random_values(spec, dtype, &config, &mut random, |chunk| {
-            data.extend_from_slice(chunk);
-            Ok::<_, Error>(())
-        })?;
-        data.resize(data.len() + HeaderWriter::padding(bytes), 0);
-    }
-    let file = MemorySource::new("self-test", [header.to_bytes(), data].concat());
-    let gguf = Gguf::open(vec![Rc::new(file) as Rc<dyn ByteSource>]).await?;
-    let weights = Weights::find(&gguf, &config)?;
-    Ok((gguf, config, weights))
 }

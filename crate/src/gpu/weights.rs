@@ -77,9 +77,9 @@ pub fn allocate(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
     let too_large = |rows: usize| Error::OutOfMemory {
         what: format!("{} in one storage binding", weight.tensor.name),
         needed: (rows * row_bytes) as u64,
-        available: Some(gpu.max_binding_bytes),
+        available: Some(gpu.max_shard_bytes),
     };
-    let rows = shard_rows(weight.rows, row_bytes, gpu.max_binding_bytes);
+    let rows = shard_rows(weight.rows, row_bytes, gpu.max_shard_bytes);
     let mut shards = Vec::new();
     for (first_row, rows) in rows.ok_or_else(|| too_large(SHARD_ROWS.min(weight.rows)))? {
         if weight.elementwise && rows < weight.rows {
@@ -132,6 +132,7 @@ pub async fn upload(
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::{SHARD_ROWS, shard_rows};
 

@@ -1,6 +1,6 @@
 //! Finds a model's tensors in a file and checks their shapes.
 
-use super::{Config, TensorKind, WeightId};
+use super::{Config, Part, TensorKind, WeightId};
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, Tensor};
 use crate::quant::DType;
@@ -16,6 +16,18 @@ pub struct Weight {
     pub columns: usize,
     /// True where kernels index it as plain f32 (norm weights, biases, conv taps, A and D): an executor decodes it at load.
     pub elementwise: bool,
+    /// Which part of the tensor these rows and columns are; none where they are all of it.
+    pub part: Option<Part>,
+}
+
+impl Weight {
+    /// Bytes as the file has them, of the part that is kept.
+    pub fn bytes(&self) -> u64 {
+        match self.part {
+            None => self.tensor.bytes,
+            Some(_) => (self.tensor.dtype.row_bytes(self.columns).unwrap_or(0) * self.rows) as u64,
+        }
+    }
 }
 
 /// Weights of one layer.
@@ -37,7 +49,7 @@ pub struct LayerWeights {
 /// Every weight of a model, found and checked.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    list: Vec<Weight>,
+    pub(super) list: Vec<Weight>,
     /// Token embedding, (vocab_size, d_model).
     pub token_embd: WeightId,
     /// Final norm, (d_model).
@@ -209,7 +221,7 @@ impl Finder<'_> {
     }
 
     fn push(&mut self, tensor: Tensor, kind: TensorKind, rows: usize, columns: usize) -> WeightId {
-        self.list.push(Weight { tensor, rows, columns, elementwise: kind.is_elementwise() });
+        self.list.push(Weight { tensor, rows, columns, elementwise: kind.is_elementwise(), part: None });
         WeightId(self.list.len() - 1)
     }
 }

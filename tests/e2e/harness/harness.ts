@@ -2,13 +2,16 @@
 import { proxy, wrap } from 'comlink';
 import { EngineClient } from '../../../web/src/engine/client';
 import { checkFits } from '../../../web/src/engine/check-fits';
-import init, { planModel, type ModelPlan } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/src/engine/protocol';
+import { loadEngine } from '../../../web/src/engine/load-engine';
+import type { ModelPlan } from '../../../web/src/engine/pkg/web_mamba.js';
+import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/src/engine/protocol';
 import { renderMarkdown } from '../../../web/src/ui/markdown';
 import type { Progress } from '../../../web/src/weights/download-job';
 import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 
 const engine = new EngineClient();
+/** The engine in the page itself, to judge headers. */
+const judging = loadEngine();
 /** As in the app, downloads run in a worker. */
 const weights = wrap<WeightsWorker>(new Worker(new URL('./weights.worker.ts', import.meta.url), { type: 'module' }));
 
@@ -25,8 +28,7 @@ interface Refusal {
 }
 
 async function judge(header: Uint8Array, bytes: number, device: DeviceOptions): Promise<Refusal | null> {
-  await init();
-  return checkFits({ planModel })(header, bytes, device).then(() => null, ({ code, detail }: Refusal) => ({ code, detail }));
+  return checkFits(judging)(header, bytes, device).then(() => null, ({ code, detail }: Refusal) => ({ code, detail }));
 }
 
 /** A chunk as downloads have it: the header, and what comes after. */
@@ -69,9 +71,8 @@ export const harness = {
   },
   /** Judges a file by its first bytes; gives the plan. */
   async plan(url: string, device: DeviceOptions): Promise<ModelPlan> {
-    await init();
-    const { header, bytes } = await beginning(url);
-    return planModel([{ name: 'model', length: bytes, read: async (offset, length) => header.subarray(offset, offset + length) }], device);
+      const { header, bytes } = await beginning(url);
+    return judging.planModel([{ name: 'model', length: bytes, read: async (offset, length) => header.subarray(offset, offset + length) }], device);
   },
   /** Judges a file as a download does. */
   async checkFits(url: string, device: DeviceOptions): Promise<Refusal | null> {
@@ -85,6 +86,11 @@ export const harness = {
   },
   async logits(tokens: number[]): Promise<number[]> {
     return [...(await engine.logits(Uint32Array.from(tokens)))];
+  },
+  /** Tokens a second: medians of reading and of writing. */
+  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number }> {
+    const { prefillTps, decodeTps } = await engine.bench(options, () => undefined);
+    return { prefill: prefillTps.median, decode: decodeTps.median };
   },
   /** The ids that the model gives after `tokens`. */
   async generate(tokens: number[], options: GenerateOptions): Promise<number[]> {

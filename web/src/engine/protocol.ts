@@ -4,6 +4,7 @@ import type { Progress } from '../weights/download-job';
 import type { ExportTarget } from '../weights/export-model';
 import type { Verification } from '../weights/model-record';
 import type { VerifyResult } from '../weights/verify-model';
+import type { EngineOptions } from './wasm-engine';
 import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type { BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
@@ -11,7 +12,7 @@ export type { BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo
 export type Backend = NonNullable<LoadOptions['backend']>;
 
 /** Where and how a model is to run. */
-export type DeviceOptions = Pick<LoadOptions, 'backend' | 'activations' | 'gpu'>;
+export type DeviceOptions = Pick<EngineOptions, 'backend' | 'activations' | 'gpu' | 'workers'>;
 
 export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];
 

@@ -10,9 +10,12 @@ export type StatefulModel = Pick<
 
 export type EngineModel = Pick<Model, 'info' | 'generate' | 'logits' | 'tokenize' | 'bench' | 'free'> & StatefulModel;
 
+/** Options of a load; how workers are started is the engine's own matter. */
+export type EngineOptions = Omit<LoadOptions, 'workers'> & { workers?: { count?: number } };
+
 export interface WasmEngine {
   /** Compiles and starts the wasm module. */
   start(): Promise<unknown>;
-  planModel(sources: ByteSource[], options?: LoadOptions): Promise<ModelPlan>;
-  loadModel(sources: ByteSource[], options?: LoadOptions): Promise<EngineModel>;
+  planModel(sources: ByteSource[], options?: EngineOptions): Promise<ModelPlan>;
+  loadModel(sources: ByteSource[], options?: EngineOptions): Promise<EngineModel>;
 }

@@ -5,12 +5,11 @@ import { openDatabase } from '../weights/database';
 import { StateStore } from '../state/state-store';
 import { ModelStore } from '../weights/model-store';
 import { checkFits } from './check-fits';
-import init, { loadModel, planModel } from './pkg/web_mamba.js';
+import { loadEngine } from './load-engine';
 import type { EngineWorker } from './protocol';
 import { Session } from './session';
-import type { WasmEngine } from './wasm-engine';
 
-const engine: WasmEngine = { start: () => init(), loadModel, planModel };
+const engine = loadEngine();
 const database = openDatabase();
 const session = new Session(engine, database.then((open) => new ModelStore(open)), {
   checkFits: checkFits(engine),

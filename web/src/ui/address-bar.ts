@@ -7,12 +7,14 @@ export class AddressBar implements PageAddress {
     return document.baseURI;
   }
 
-  /** `?backend=` and `?activations=`; what is neither of the values that they may have is as good as absent. */
+  /** `?backend=`, `?activations=` and `?workers=`; what is none of the values that they may have is as good as absent. */
   get device(): DeviceOptions {
     const [backend, activations] = ['backend', 'activations'].map((name) => this.#params().get(name));
+    const workers = this.count('workers', 0);
     return {
       backend: backend === 'cpu' || backend === 'webgpu' ? backend : 'auto',
       ...(activations === 'f32' || activations === 'q8' ? { activations } : {}),
+      ...(workers > 0 ? { workers: { count: workers } } : {}),
     };
   }
 

@@ -169,6 +169,7 @@ export const failures = {
   gpu: { sentence: 'The GPU failed.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
   'gpu-wrong': { sentence: 'This GPU computes wrongly: a test of it failed.', remedy: 'Update the browser and the graphics driver, or open the page with ?backend=cpu.' },
   'out-of-memory': { sentence: 'The model does not fit in memory.', remedy: 'Close other tabs and programs, or choose a smaller model.' },
+  worker: { sentence: 'One of the workers that share the model failed.', remedy: 'Load the model again. If it happens again, close other tabs or choose a smaller model.' },
   state: { sentence: 'The saved state belongs to another model.', remedy: 'Use a state that was saved with this very model.' },
   'not-state': { sentence: 'This is not a saved state.', remedy: 'Choose a file that was saved with “Share this state”, and check that the address does not lead to a web page.' },
   'state-version': { sentence: 'The state was saved by another version.', remedy: 'Reload the page, or save the state again with this version.' },

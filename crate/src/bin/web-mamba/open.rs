@@ -83,7 +83,7 @@ impl ModelArguments {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
         let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
         let (activations, threads) = (self.activations(), self.threads.map(usize::from));
-        LoadOptions { backend, unix_seconds, activations, threads, gpu: self.gpu_options() }
+        LoadOptions { backend, unix_seconds, activations, threads, gpu: self.gpu_options(), ..LoadOptions::default() }
     }
 }
 

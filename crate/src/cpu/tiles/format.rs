@@ -126,11 +126,12 @@ formats! {
 }
 
 /// Evaluates an expression in which `$F` stands for the marker of a type, or another for types without quants.
+// rustfmt moves the brace that closes the match to the right, each time that it runs.
+#[rustfmt::skip]
 macro_rules! with_format {
     ($dtype:expr, $F:ident => $body:expr, $other:expr) => {{
         use $crate::cpu::tiles::format as f;
         use $crate::quant::DType;
-        #[rustfmt::skip]
         let value = match $dtype {
             DType::F32 | DType::F16 | DType::BF16 => $other,
             DType::Q4_0 => { type $F = f::Q4_0; $body }
@@ -145,7 +146,7 @@ macro_rules! with_format {
             DType::Q6_K => { type $F = f::Q6_K; $body }
             DType::IQ4_NL => { type $F = f::IQ4_NL; $body }
             DType::IQ4_XS => { type $F = f::IQ4_XS; $body }
-                                                            };
+        };
         value
     }};
 }

@@ -1,0 +1,113 @@
+//! How many ranks a model gets: as few as hold it, and more only where a trial shows that more are faster.
+
+use web_time::{Duration, Instant};
+
+use super::CpuExecutor;
+use super::team::{Crew, TeamExecutor};
+use crate::error::{Error, Result};
+use crate::executor::{Activations, Executor, Outputs};
+use crate::gguf::Gguf;
+use crate::model::{Config, Slice, Weights};
+use crate::sample;
+
+/// Left of a rank's address space for what is read and packed, and for the program.
+const SPARE_BYTES: u64 = 256 << 20;
+
+/// A trial's widths at the most. Wider layers gain more from another rank, so this errs on the side of fewer.
+const TRIAL_D_MODEL: usize = 1024;
+const TRIAL_D_INNER: usize = 4096;
+const TRIAL_VOCAB: usize = 1024;
+
+/// How long a number of ranks is timed, three times over.
+const TRIAL: Duration = Duration::from_millis(15);
+
+/// What another rank must be worth: it takes memory and a core from others.
+const WORTH: f64 = 0.9;
+
+/// The fewest ranks that hold a model in address spaces of `available` bytes; none where no number of them does.
+pub fn least_ranks(config: &Config, weights: &Weights, available: u64) -> Option<usize> {
+    let fits = |&ranks: &usize| {
+        let needed = |rank| {
+            let slice = Slice::new(config, weights, rank, ranks);
+            CpuExecutor::memory_needed(&slice.config, &slice.weights).total()
+        };
+        (0..ranks).map(needed).max().is_some_and(|needed| needed + SPARE_BYTES <= available)
+    };
+    if CpuExecutor::memory_needed(config, weights).total() + SPARE_BYTES <= available {
+        return Some(1);
+    }
+    (2..=Slice::most_ranks(config, weights)).find(fits)
+}
+
+/// Chooses a number of ranks.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] where no number of them holds the model; what a trial gives where one rank does not hold it.
+pub async fn choose_ranks(
+    crew: &dyn Crew,
+    config: &Config,
+    weights: &Weights,
+    activations: Activations,
+) -> Result<usize> {
+    let available = usize::MAX as u64;
+    let Some(least) = least_ranks(config, weights, available) else {
+        let needed = CpuExecutor::memory_needed(config, weights).total();
+        return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(available) });
+    };
+    let most = crew.most().min(Slice::most_ranks(config, weights));
+    if let Some(wanted) = crew.wanted() {
+        return Ok(wanted.clamp(least, Slice::most_ranks(config, weights)));
+    }
+    if least >= most {
+        return Ok(least);
+    }
+    // Where trials fail, the fewest ranks may still run.
+    Ok(fastest(crew, config, weights, activations, least, most).await.unwrap_or(least))
+}
+
+async fn fastest(
+    crew: &dyn Crew,
+    config: &Config,
+    weights: &Weights,
+    activations: Activations,
+    least: usize,
+    most: usize,
+) -> Result<usize> {
+    let (gguf, config, weights) = trial_model(config, weights).await?;
+    let most = most.min(Slice::most_ranks(&config, &weights));
+    let (mut best, mut ranks, mut time) = (least, least, f64::INFINITY);
+    while ranks <= most {
+        let trial = (crew, ranks, true);
+        let mut team = TeamExecutor::load(&gguf, &config, &weights, activations, trial, &mut |_| {}).await?;
+        let found = time_token(&mut team).await?;
+        if found > time * WORTH {
+            break;
+        }
+        (best, time) = (ranks, found);
+        ranks = if ranks < most { (2 * ranks).min(most) } else { most + 1 };
+    }
+    Ok(best)
+}
+
+/// The model that a trial runs: one layer of the real one, or less.
+///
+/// # Errors
+/// As of [`sample::model`].
+pub async fn trial_model(config: &Config, weights: &Weights) -> Result<(Gguf, Config, Weights)> {
+    let (d_model, d_inner) = (config.d_model.min(TRIAL_D_MODEL), config.d_inner.min(TRIAL_D_INNER));
+    sample::model(Config { d_model, d_inner, n_layers: 1, ..config.clone() }, TRIAL_VOCAB, weights).await
+}
+
+/// Seconds a token, the best of three.
+async fn time_token(team: &mut TeamExecutor) -> Result<f64> {
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let (start, mut tokens) = (Instant::now(), 0);
+        while start.elapsed() < TRIAL {
+            team.forward(0, &[7], Outputs::None).await?;
+            tokens += 1;
+        }
+        best = best.min(start.elapsed().as_secs_f64() / f64::from(tokens));
+    }
+    Ok(best)
+}

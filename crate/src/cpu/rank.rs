@@ -1,0 +1,253 @@
+//! One rank of several that run a model together: the CPU executor over a slice of it, and the exchanges in between.
+//!
+//! Every rank runs the same steps over its own channels. Where a step gives a partial sum, the ranks gather what each has and add
+//! it in the order of the ranks, so that all hold the same residual stream, bit for bit. Beside one executor over the whole model
+//! only the order of those additions differs.
+
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+
+use super::CpuExecutor;
+use super::chunk::Chunk;
+use super::vectorised::matmul::MAX_TOKENS;
+use crate::error::Result;
+use crate::executor::{Activations, Backend, Executor, Outputs};
+use crate::gguf::Gguf;
+use crate::model::{Plan, Slice, State, Step};
+
+/// For whom something is gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// Every rank gets what all have.
+    All,
+    /// Rank 0 gets it; the others only wait.
+    First,
+}
+
+/// What joins the ranks, over whatever memory or messages there are.
+pub trait Link {
+    /// Gives `mine`, and where it is gathered for this rank too, puts what each rank gave into `gathered`, in the order of the
+    /// ranks: `lengths[r]` floats of rank r. Every rank calls it with what it has, in the same order of calls.
+    ///
+    /// # Errors
+    /// [`crate::Error::Worker`] where a rank does not answer any more.
+    fn gather<'a>(
+        &'a mut self,
+        whom: For,
+        mine: &'a [f32],
+        lengths: &'a [usize],
+        gathered: &'a mut [f32],
+    ) -> LocalBoxFuture<'a, Result<()>>;
+}
+
+/// A slice of a model, ready to run.
+pub struct Rank {
+    slice: Slice,
+    /// Of every rank, for what is gathered.
+    all: Vec<Extent>,
+    executor: CpuExecutor,
+    link: Box<dyn Link>,
+    gathered: Vec<f32>,
+}
+
+/// How much of what a rank has.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    channels: usize,
+    tokens: usize,
+}
+
+/// The most floats that a rank of these gives at once.
+pub fn capacity(slices: &[Slice]) -> usize {
+    let of = |slice: &Slice| {
+        let config = &slice.config;
+        let width = config.d_model.max(config.dbc_width()).max(slice.tokens.len());
+        (MAX_TOKENS * width).max(config.conv_state_len() + config.ssm_state_len())
+    };
+    slices.iter().map(of).max().unwrap_or(0)
+}
+
+impl Rank {
+    /// Reads a rank's slice, of `slices`. `progress` is called with each number of bytes read.
+    ///
+    /// # Errors
+    /// As of [`CpuExecutor::load`].
+    pub async fn load(
+        gguf: &Gguf,
+        slices: &[Slice],
+        rank: usize,
+        activations: Activations,
+        link: Box<dyn Link>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let slice = slices[rank].clone();
+        let load = CpuExecutor::load(gguf, &slice.config, &slice.weights, activations, progress);
+        let mut executor = load.await?;
+        executor.first_token = slice.tokens.start;
+        let all = slices.iter().map(|s| Extent { channels: s.channels.len(), tokens: s.tokens.len() }).collect();
+        Ok(Self { slice, all, executor, link, gathered: Vec::new() })
+    }
+
+    /// What it is a rank of, and which.
+    pub fn slice(&self) -> &Slice {
+        &self.slice
+    }
+
+    /// The executor over its own channels.
+    pub fn executor(&mut self) -> &mut CpuExecutor {
+        &mut self.executor
+    }
+
+    /// Where its executor runs.
+    pub fn backend(&self) -> Backend {
+        self.executor.backend()
+    }
+
+    /// Sequences that have a state.
+    pub fn sequences(&self) -> usize {
+        self.executor.sequences()
+    }
+
+    /// Its part of [`Executor::forward`]. Rank 0 gets the logits of all, the others nothing.
+    ///
+    /// # Errors
+    /// As of [`Link::gather`].
+    pub async fn forward(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        let count = outputs.count(tokens.len());
+        self.executor.current = sequence;
+        let plan = Rc::clone(&self.executor.plan);
+        for step in &plan.layers {
+            self.run_step(&plan, step, tokens, count).await?;
+        }
+        self.executor.states[sequence].position += tokens.len() as u64;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        for step in &plan.head {
+            self.run_step(&plan, step, tokens, count).await?;
+        }
+        self.gather_logits(&plan, count).await
+    }
+
+    async fn run_step(&mut self, plan: &Plan, step: &Step, tokens: &[u32], outputs: usize) -> Result<()> {
+        let (width, rows) = (plan.buffer(step.output()).width, Chunk::rows(plan, step, tokens.len(), outputs));
+        let partial = match step {
+            Step::Embed { .. } => true,
+            Step::MatMul { weight, .. } => self.slice.is_partial(*weight),
+            _ => false,
+        };
+        if !partial {
+            self.executor.run_step(step, tokens, outputs);
+            return Ok(());
+        }
+        // What ranks add up does not hold the residual yet: each of them has that.
+        let (sum, residual) = match step {
+            Step::MatMul { weight, x, out, accumulate: true } => {
+                let residual = self.executor.buffers[out.0][..rows * width].to_vec();
+                (&Step::MatMul { weight: *weight, x: *x, out: *out, accumulate: false }, Some(residual))
+            }
+            step => (step, None),
+        };
+        self.executor.run_step(sum, tokens, outputs);
+        let mut sums = std::mem::take(&mut self.executor.buffers[step.output().0]);
+        let reduced = self.all_reduce(&mut sums[..rows * width]).await;
+        if let Some(residual) = residual {
+            sums.iter_mut().zip(residual).for_each(|(sum, x)| *sum += x);
+        }
+        self.executor.buffers[step.output().0] = sums;
+        reduced
+    }
+
+    /// Adds up what the ranks have, in their order.
+    async fn all_reduce(&mut self, values: &mut [f32]) -> Result<()> {
+        let (ranks, length) = (self.all.len(), values.len());
+        self.gather(For::All, values, &vec![length; ranks]).await?;
+        values.copy_from_slice(&self.gathered[..length]);
+        for theirs in self.gathered[length..].chunks_exact(length) {
+            values.iter_mut().zip(theirs).for_each(|(sum, v)| *sum += v);
+        }
+        Ok(())
+    }
+
+    async fn gather(&mut self, whom: For, mine: &[f32], lengths: &[usize]) -> Result<()> {
+        self.gathered.resize(lengths.iter().sum(), 0.0);
+        self.link.gather(whom, mine, lengths, &mut self.gathered).await
+    }
+
+    async fn gather_to_first(&mut self, mine: &[f32], length: impl Fn(&Extent) -> usize) -> Result<()> {
+        let lengths: Vec<_> = match self.slice.rank {
+            0 => self.all.iter().map(length).collect(),
+            _ => Vec::new(),
+        };
+        self.gather(For::First, mine, &lengths).await
+    }
+
+    async fn gather_logits(&mut self, plan: &Plan, count: usize) -> Result<Vec<f32>> {
+        let mine = std::mem::take(&mut self.executor.buffers[plan.logits.0]);
+        let gathered = self.gather_to_first(&mine[..count * self.slice.tokens.len()], |e| count * e.tokens).await;
+        self.executor.buffers[plan.logits.0] = mine;
+        gathered?;
+        if self.slice.rank > 0 {
+            return Ok(Vec::new());
+        }
+        let mut logits = Vec::with_capacity(self.gathered.len());
+        for row in 0..count {
+            let mut start = 0;
+            for &Extent { tokens, .. } in &self.all {
+                logits.extend_from_slice(&self.gathered[start + row * tokens..][..tokens]);
+                start += count * tokens;
+            }
+        }
+        Ok(logits)
+    }
+
+    /// Its part of [`Executor::read_state`]: rank 0 gets the state of all channels, the others nothing of use.
+    ///
+    /// # Errors
+    /// As of [`Link::gather`].
+    pub async fn read_state(&mut self, sequence: usize) -> Result<State> {
+        let mine = self.executor.read_state(sequence).await?;
+        let (conv_width, ssm_width) = (self.slice.config.d_conv - 1, self.slice.config.d_state);
+        let mut whole = State { position: mine.position, conv: Vec::new(), ssm: Vec::new() };
+        let channels = self.slice.channels.len();
+        for layer in 0..self.slice.config.n_layers {
+            for (width, mine, whole) in
+                [(conv_width, &mine.conv, &mut whole.conv), (ssm_width, &mine.ssm, &mut whole.ssm)]
+            {
+                let length = channels * width;
+                self.gather_to_first(&mine[layer * length..][..length], |e| e.channels * width).await?;
+                // A channel's floats lie together, so ranks one after the other are the layer.
+                whole.extend_from_slice(&self.gathered);
+            }
+        }
+        Ok(whole)
+    }
+
+    /// A slice's part of a whole model's state of `d_inner` channels.
+    pub fn part_of_state(slice: &Slice, d_inner: usize, state: &State) -> State {
+        let part = |values: &[f32], width: usize| {
+            let layers = values.chunks_exact((d_inner * width).max(1));
+            layers.flat_map(|layer| &layer[slice.channels.start * width..slice.channels.end * width]).copied().collect()
+        };
+        let (conv, ssm) = (part(&state.conv, slice.config.d_conv - 1), part(&state.ssm, slice.config.d_state));
+        State { position: state.position, conv, ssm }
+    }
+}
+
+/// One rank alone.
+#[derive(Debug)]
+pub struct Alone;
+
+impl Link for Alone {
+    fn gather<'a>(
+        &'a mut self,
+        _: For,
+        mine: &'a [f32],
+        _: &'a [usize],
+        gathered: &'a mut [f32],
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        gathered.copy_from_slice(mine);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

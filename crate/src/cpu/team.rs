@@ -1,0 +1,302 @@
+//! An executor whose work several ranks share: rank 0, which is here, and peers elsewhere that obey its commands.
+
+use std::fmt;
+
+use futures_util::future::LocalBoxFuture;
+
+use super::CpuExecutor;
+use super::rank::{Link, Rank, capacity};
+use super::vectorised::matmul::MAX_TOKENS;
+use crate::error::{Error, Result};
+use crate::executor::{Activations, Backend, Executor, Outputs, check_tokens};
+use crate::gguf::Gguf;
+use crate::model::{Config, Slice, State, Weights};
+
+/// What a peer is to do, the same on every rank.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// [`Rank::forward`].
+    Forward {
+        /// Which sequence.
+        sequence: usize,
+        /// Whose logits.
+        outputs: Outputs,
+        /// What is read.
+        tokens: Vec<u32>,
+    },
+    /// [`Executor::set_sequences`].
+    SetSequences(usize),
+    /// [`Executor::reset`].
+    Reset(usize),
+    /// [`Rank::read_state`].
+    ReadState(usize),
+    /// [`Executor::write_state`], with the state of the rank's own channels.
+    WriteState(usize, State),
+}
+
+impl Command {
+    /// As words, which any transport can carry.
+    pub fn to_words(&self) -> Vec<u32> {
+        match self {
+            Self::Forward { sequence, outputs, tokens } => {
+                let outputs = match outputs {
+                    Outputs::None => 0,
+                    Outputs::Last => 1,
+                    Outputs::Each => 2,
+                };
+                [&[0, *sequence as u32, outputs], tokens.as_slice()].concat()
+            }
+            Self::SetSequences(count) => vec![1, *count as u32],
+            Self::Reset(sequence) => vec![2, *sequence as u32],
+            Self::ReadState(sequence) => vec![3, *sequence as u32],
+            Self::WriteState(sequence, State { position, conv, ssm }) => {
+                let head = [4, *sequence as u32, *position as u32, (*position >> 32) as u32, conv.len() as u32];
+                head.into_iter().chain(conv.iter().chain(ssm).map(|v| v.to_bits())).collect()
+            }
+        }
+    }
+
+    /// The inverse of [`Command::to_words`]; none for words that it does not give.
+    pub fn from_words(words: &[u32]) -> Option<Self> {
+        Some(match words {
+            [0, sequence, outputs, tokens @ ..] => {
+                let outputs = match outputs {
+                    0 => Outputs::None,
+                    1 => Outputs::Last,
+                    2 => Outputs::Each,
+                    _ => return None,
+                };
+                Self::Forward { sequence: *sequence as usize, outputs, tokens: tokens.to_vec() }
+            }
+            [1, count] => Self::SetSequences(*count as usize),
+            [2, sequence] => Self::Reset(*sequence as usize),
+            [3, sequence] => Self::ReadState(*sequence as usize),
+            [4, sequence, low, high, split, values @ ..] => {
+                let (conv, ssm) = values.split_at_checked(*split as usize)?;
+                let floats = |words: &[u32]| words.iter().map(|&word| f32::from_bits(word)).collect();
+                let position = u64::from(*low) | u64::from(*high) << 32;
+                Self::WriteState(*sequence as usize, State { position, conv: floats(conv), ssm: floats(ssm) })
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Rank {
+    /// Does what a peer is told.
+    ///
+    /// # Errors
+    /// As of [`Link::gather`], and of what is called.
+    pub async fn obey(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Forward { sequence, outputs, tokens } => {
+                self.forward(sequence, &tokens, outputs).await?;
+            }
+            Command::SetSequences(count) => self.executor().set_sequences(count).await?,
+            Command::Reset(sequence) => self.executor().reset(sequence)?,
+            Command::ReadState(sequence) => {
+                self.read_state(sequence).await?;
+            }
+            Command::WriteState(sequence, state) => self.executor().write_state(sequence, &state)?,
+        }
+        Ok(())
+    }
+}
+
+/// The ranks after the first. Dropping it lets them go.
+pub trait Peers {
+    /// Resolves when each has its slice.
+    ///
+    /// # Errors
+    /// What went wrong there, as [`Error::Worker`].
+    fn loaded(&mut self) -> LocalBoxFuture<'_, Result<()>>;
+
+    /// Tells rank `rank` what to do, without waiting for it. Commands are done in order.
+    ///
+    /// # Errors
+    /// [`Error::Worker`] where it is known to be gone.
+    fn command(&mut self, rank: usize, command: &Command) -> Result<()>;
+}
+
+/// What peers are to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// How many ranks there are, rank 0 among them.
+    pub ranks: usize,
+    /// The most floats that a rank gives at once.
+    pub capacity: usize,
+    /// How products see their input.
+    pub activations: Activations,
+    /// The model that ranks are timed with in place of the real one.
+    pub trial: bool,
+}
+
+/// Rank 0's link to its peers, and the peers, which have begun to load.
+pub type Started = (Box<dyn Link>, Box<dyn Peers>);
+
+/// Where peers come from.
+pub trait Crew: fmt::Debug {
+    /// Ranks that can run at once here, rank 0 among them.
+    fn most(&self) -> usize;
+
+    /// Ranks that somebody asked for; else they are chosen by timing them.
+    fn wanted(&self) -> Option<usize>;
+
+    /// Starts the peers of a job, which begin to load, and gives rank 0 its link to them.
+    ///
+    /// # Errors
+    /// [`Error::Worker`] where one does not start.
+    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>>;
+}
+
+/// A model on the CPU, shared by several ranks.
+pub struct TeamExecutor {
+    config: Config,
+    vocab_size: usize,
+    slices: Vec<Slice>,
+    first: Rank,
+    peers: Box<dyn Peers>,
+    /// What went wrong before: ranks that are out of step stay so.
+    broken: Option<Error>,
+}
+
+impl TeamExecutor {
+    /// Loads a slice into each of `ranks` ranks. `progress` is called with the bytes that are read in all, as rank 0's share tells.
+    ///
+    /// # Errors
+    /// As of [`CpuExecutor::load`], and [`Error::Worker`].
+    ///
+    /// # Panics
+    /// Where there are more ranks than [`Slice::most_ranks`].
+    pub async fn load(
+        gguf: &Gguf,
+        config: &Config,
+        weights: &Weights,
+        activations: Activations,
+        (crew, ranks, trial): (&dyn Crew, usize, bool),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let slices: Vec<_> = (0..ranks).map(|rank| Slice::new(config, weights, rank, ranks)).collect();
+        let job = Job { ranks, capacity: capacity(&slices), activations, trial };
+        let (link, mut peers) = crew.start(job).await?;
+        let bytes = |weights: &Weights| weights.all().iter().map(crate::model::Weight::bytes).sum::<u64>();
+        let (total, share) = (bytes(weights), bytes(&slices[0].weights).max(1));
+        let (mut read, mut told) = (0, 0);
+        let mut scaled = |more: u64| {
+            read += more;
+            let done = (u128::from(read) * u128::from(total) / u128::from(share)) as u64;
+            progress(done - told);
+            told = done;
+        };
+        let first = Rank::load(gguf, &slices, 0, activations, link, &mut scaled).await?;
+        peers.loaded().await?;
+        let (config, vocab_size) = (config.clone(), weights.vocab_size);
+        Ok(Self { config, vocab_size, slices, first, peers, broken: None })
+    }
+
+    fn tell(&mut self, command: &Command) -> Result<()> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let told = (1..self.slices.len()).try_for_each(|rank| self.peers.command(rank, command));
+        self.keep(told)
+    }
+
+    /// Remembers an error.
+    fn keep<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.broken = Some(error.clone());
+        }
+        result
+    }
+
+    async fn run(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        check_tokens(tokens, MAX_TOKENS, self.vocab_size)?;
+        self.tell(&Command::Forward { sequence, outputs, tokens: tokens.to_vec() })?;
+        let logits = self.first.forward(sequence, tokens, outputs).await;
+        self.keep(logits)
+    }
+}
+
+impl Executor for TeamExecutor {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    fn max_tokens(&self) -> usize {
+        MAX_TOKENS
+    }
+
+    fn max_outputs(&self) -> usize {
+        MAX_TOKENS
+    }
+
+    fn backend(&self) -> Backend {
+        let needed = |slice: &Slice| CpuExecutor::memory_needed(&slice.config, &slice.weights).total();
+        let rest: u64 = self.slices[1..].iter().map(needed).sum();
+        let first = self.first.backend();
+        let adapter = format!("{}, {} workers", first.adapter, self.slices.len());
+        Backend { adapter, memory_bytes: first.memory_bytes + rest, ..first }
+    }
+
+    fn forward<'a>(
+        &'a mut self,
+        sequence: usize,
+        tokens: &'a [u32],
+        outputs: Outputs,
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(self.run(sequence, tokens, outputs))
+    }
+
+    fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            let mut logits = Vec::with_capacity(tokens.len() * self.vocab_size);
+            for &(sequence, token) in tokens {
+                logits.extend(self.run(sequence, &[token], Outputs::Last).await?);
+            }
+            Ok(logits)
+        })
+    }
+
+    fn sequences(&self) -> usize {
+        self.first.sequences()
+    }
+
+    fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.tell(&Command::SetSequences(count))?;
+            self.first.executor().set_sequences(count).await
+        })
+    }
+
+    fn reset(&mut self, sequence: usize) -> Result<()> {
+        self.tell(&Command::Reset(sequence))?;
+        self.first.executor().reset(sequence)
+    }
+
+    fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
+        Box::pin(async move {
+            self.tell(&Command::ReadState(sequence))?;
+            let state = self.first.read_state(sequence).await;
+            self.keep(state)
+        })
+    }
+
+    fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
+        state.check(&self.config)?;
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        for rank in 1..self.slices.len() {
+            let part = Rank::part_of_state(&self.slices[rank], self.config.d_inner, state);
+            let told = self.peers.command(rank, &Command::WriteState(sequence, part));
+            self.keep(told)?;
+        }
+        let part = Rank::part_of_state(&self.slices[0], self.config.d_inner, state);
+        self.first.executor().write_state(sequence, &part)
+    }
+}

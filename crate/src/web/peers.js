@@ -1,0 +1,235 @@
+// Workers that share a model: rank 0's side, which starts them and answers their reads, and theirs.
+import { PortLink, SharedLink, lost, memoryBytes } from './links.js';
+
+/** A worker that has not started by then never will. */
+const START_MILLISECONDS = 30_000;
+/** Whole rows that are kept for the ranks that want other columns of them. */
+const KEPT_READS = 3;
+
+/** Starts the peers of a job; gives rank 0's `link`, a promise `loaded`, and what commands them. */
+export async function startPeers(start, module, job, sources) {
+  const peers = new Peers(job, sources);
+  try {
+    await peers.start(start, module);
+  } catch (problem) {
+    peers.free();
+    throw problem;
+  }
+  return peers;
+}
+
+class Peers {
+  #job;
+  #sources;
+  #workers = [];
+  #failed;
+  #rejects = [];
+
+  constructor(job, sources) {
+    this.#job = job;
+    this.#sources = sources;
+  }
+
+  async start(start, module) {
+    const { ranks, capacity } = this.#job;
+    const begun = [];
+    for (let rank = 1; rank < ranks; rank += 1) {
+      const worker = start();
+      this.#workers.push(worker);
+      begun.push(this.#answer(rank, worker, 'ready'));
+      worker.postMessage({ type: 'start', module });
+    }
+    let timer;
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(lost(1, 'it did not start')), START_MILLISECONDS)));
+    await Promise.race([Promise.all(begun), late]).finally(() => clearTimeout(timer));
+    // Only a worker may sleep for a memory to change.
+    const isolated = globalThis.crossOriginIsolated === true && typeof WorkerGlobalScope !== 'undefined';
+    const memory = isolated ? new SharedArrayBuffer(memoryBytes(ranks, capacity)) : undefined;
+    const ports = memory ? [] : mesh(ranks);
+    this.link = memory ? new SharedLink(0, ranks, capacity, memory) : new PortLink(0, ranks, ports[0]);
+    const sources = this.#sources.map(({ name, length }) => ({ name, length }));
+    const loaded = this.#workers.map((worker, index) => {
+      const rank = index + 1;
+      const mine = ports[rank] ?? [];
+      worker.postMessage({ type: 'load', job: { ...this.#job, rank }, memory, ports: mine, sources }, mine.filter(Boolean));
+      return this.#answer(rank, worker, 'loaded');
+    });
+    this.loaded = Promise.all(loaded);
+    // It is awaited only once rank 0 has loaded its own slice.
+    this.loaded.catch(() => undefined);
+  }
+
+  command(rank, words) {
+    if (this.#failed) throw this.#failed;
+    this.#workers[rank - 1].postMessage({ type: 'command', words }, [words.buffer]);
+  }
+
+  free() {
+    this.#workers.forEach((worker) => worker.terminate());
+    this.link?.close?.();
+  }
+
+  /** Resolves at a message of this type; listens to all others meanwhile and afterwards. */
+  #answer(rank, worker, type) {
+    return new Promise((resolve, reject) => {
+      if (this.#failed) return reject(this.#failed);
+      this.#rejects.push(reject);
+      worker.onerror = (event) => {
+        event.preventDefault?.();
+        this.#fail(rank, event.message || 'its script does not run');
+      };
+      worker.onmessage = ({ data }) => {
+        if (data.type === type) resolve();
+        else if (data.type === 'read') void this.#read(worker, data);
+        else if (data.type === 'failed') this.#fail(rank, data.problem);
+      };
+    });
+  }
+
+  #fail(rank, problem) {
+    this.#failed ??= lost(rank, problem);
+    this.link?.fail(rank, problem);
+    this.#rejects.forEach((reject) => reject(this.#failed));
+  }
+
+  async #read(worker, { id, part, offset, stride, rows, start, width }) {
+    try {
+      const bytes = await this.#sources[part].readColumns(offset, stride, rows, start, width);
+      worker.postMessage({ type: 'bytes', id, bytes }, [bytes.buffer]);
+    } catch (problem) {
+      worker.postMessage({ type: 'bytes', id, problem: String(problem?.message ?? problem) });
+    }
+  }
+}
+
+/** `ports[a][b]` leads from rank a to rank b. */
+function mesh(ranks) {
+  const ports = Array.from({ length: ranks }, () => new Array(ranks).fill(null));
+  for (let a = 0; a < ranks; a += 1) {
+    for (let b = a + 1; b < ranks; b += 1) {
+      const { port1, port2 } = new MessageChannel();
+      ports[a][b] = port1;
+      ports[b][a] = port2;
+    }
+  }
+  return ports;
+}
+
+/** Sources whose rows several ranks read. */
+export function sharedSources(sources) {
+  return sources.map((source) => new SharedSource(source));
+}
+
+export function hardwareConcurrency() {
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
+/** Ranks want different columns of the same rows at about the same time: those rows are read once. */
+class SharedSource {
+  #source;
+  #kept = new Map();
+
+  constructor(source) {
+    this.#source = source;
+  }
+
+  get name() {
+    return this.#source.name;
+  }
+
+  get length() {
+    return this.#source.length;
+  }
+
+  read(offset, length) {
+    return this.#source.read(offset, length);
+  }
+
+  /** Bytes of its own, which may be handed on. */
+  async readColumns(offset, stride, rows, start, width) {
+    if (width === stride) {
+      const bytes = await this.read(offset, stride * rows);
+      return bytes.buffer.byteLength === bytes.length ? bytes : bytes.slice();
+    }
+    const whole = await this.#rows(offset, stride * rows);
+    const bytes = new Uint8Array(rows * width);
+    for (let row = 0; row < rows; row += 1) {
+      bytes.set(whole.subarray(row * stride + start, row * stride + start + width), row * width);
+    }
+    return bytes;
+  }
+
+  #rows(offset, length) {
+    const key = `${offset} ${length}`;
+    const rows = this.#kept.get(key) ?? this.read(offset, length);
+    this.#kept.delete(key);
+    this.#kept.set(key, rows);
+    for (const old of this.#kept.keys()) {
+      if (this.#kept.size <= KEPT_READS) break;
+      this.#kept.delete(old);
+    }
+    return rows;
+  }
+}
+
+/** A peer's side: `load(job, sources, link)` gives what obeys commands. */
+export function servePeer(load) {
+  const reads = new Map();
+  let link;
+  let rank;
+  // Commands are done one after the other.
+  let last = Promise.resolve();
+  const fail = (thrown) => {
+    const problem = String(thrown?.message ?? thrown);
+    link?.fail(thrown?.rank ?? rank ?? 0, problem);
+    postMessage({ type: 'failed', problem });
+  };
+  const next = (work) => {
+    last = last.then(work).catch(fail);
+  };
+  let obeys;
+  globalThis.onmessage = ({ data }) => {
+    if (data.type === 'bytes') {
+      const read = reads.get(data.id);
+      reads.delete(data.id);
+      if (data.problem === undefined) read?.resolve(data.bytes);
+      else read?.reject(new Error(data.problem));
+    } else if (data.type === 'load') {
+      const { job, memory, ports, sources } = data;
+      rank = job.rank;
+      link = memory ? new SharedLink(rank, job.ranks, job.capacity, memory) : new PortLink(rank, job.ranks, ports);
+      next(async () => {
+        obeys = await load(job, sources.map((source, part) => new RemoteSource(source, part, reads)), link);
+        postMessage({ type: 'loaded' });
+      });
+    } else if (data.type === 'command') {
+      next(() => obeys.obey(data.words));
+    }
+  };
+  postMessage({ type: 'ready' });
+}
+
+/** A file that rank 0 reads. */
+class RemoteSource {
+  static #id = 0;
+  #part;
+  #reads;
+
+  constructor({ name, length }, part, reads) {
+    Object.assign(this, { name, length });
+    this.#part = part;
+    this.#reads = reads;
+  }
+
+  read(offset, length) {
+    return this.readColumns(offset, length, 1, 0, length);
+  }
+
+  readColumns(offset, stride, rows, start, width) {
+    const id = (RemoteSource.#id += 1);
+    return new Promise((resolve, reject) => {
+      this.#reads.set(id, { resolve, reject });
+      postMessage({ type: 'read', id, part: this.#part, offset, stride, rows, start, width });
+    });
+  }
+}

@@ -1,0 +1,145 @@
+/** The page's engine beside wllama (llama.cpp compiled to wasm), on the same files in the same browser: `scripts/bench-peers`. */
+import path from 'node:path';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { openBrowser } from '../e2e/browser';
+import { HARNESS } from '../e2e/folders';
+import { Site } from '../e2e/site';
+
+const PEER = process.env.PEER_PACKAGE ?? '';
+const FILES = (process.env.PEER_FILES ?? '').split(':').filter(Boolean);
+const RUNS = Number(process.env.PEER_RUNS ?? 5);
+const PROMPT = 512;
+const ANSWER = 64;
+const SETTINGS = [
+  { threads: 1, isolated: true },
+  { threads: 2, isolated: true },
+  { threads: 2, isolated: false },
+];
+
+interface Figures {
+  prefill: number;
+  decode: number;
+}
+
+/** A page with wllama alone in it. */
+const PEER_PAGE = `<!doctype html><title>peer</title><script type="module">
+  import { Wllama } from './wllama/esm/index.js';
+  let engine;
+  window.peer = {
+    async open(url, threads) {
+      const wasm = new URL('./wllama/esm/wasm/wllama.wasm', location.href).href;
+      engine = new Wllama({ default: wasm }, { suppressNativeLog: true });
+      const blob = await (await fetch(url)).blob();
+      await engine.loadModel([blob], { n_threads: threads, n_ctx: 2048, n_batch: 512, n_gpu_layers: 0, warmup: true });
+      return engine.getNumThreads();
+    },
+    async run(words, answer) {
+      // Another first word each time, so that nothing of the prompt before is used again.
+      const prompt = Math.random().toString(36).slice(2) + ' the'.repeat(words);
+      const { timings } = await engine.createCompletion({ prompt, max_tokens: answer, temperature: 0, ignore_eos: true, cache_prompt: false });
+      return timings;
+    },
+  };
+</script>`;
+
+interface Timings {
+  cache_n: number;
+  prompt_n: number;
+  prompt_per_second: number;
+  predicted_n: number;
+  predicted_per_second: number;
+}
+
+const rows: Record<string, string | number>[] = [];
+let browser: BrowserContext;
+
+beforeAll(async () => {
+  browser = await openBrowser({ webgpu: false });
+});
+afterAll(async () => {
+  await browser?.close();
+  console.table(rows);
+});
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+
+/** Words of a prompt that wllama reads as about `PROMPT` tokens: each is the same number of them. */
+async function wordsOf(page: Page): Promise<number> {
+  const [few, many] = [await page.evaluate(() => window.peer.run(20, 4)), await page.evaluate(() => window.peer.run(120, 4))];
+  const each = (many.prompt_n - few.prompt_n) / 100;
+  return Math.round((PROMPT - (few.prompt_n - 20 * each)) / each);
+}
+
+/** One run of the peer. It sometimes breaks with "Invalid typed array length": then it is opened anew, once. */
+async function peerRun(page: Page, words: number, open: readonly [string, number]): Promise<Timings> {
+  const run = () => page.evaluate(([words, answer]) => window.peer.run(words, answer), [words, ANSWER] as const);
+  return run().catch(async (problem: unknown) => {
+    console.log(`the peer broke: ${String(problem).split('\n')[0]}`);
+    await page.reload();
+    await page.waitForFunction(() => 'peer' in window);
+    await page.evaluate(([url, threads]) => window.peer.open(url, threads), open);
+    return run();
+  });
+}
+
+describe.each(SETTINGS)('$threads threads, isolated: $isolated', ({ threads, isolated }) => {
+  test.each(FILES)('%s', async (file) => {
+    const site = new Site(HARNESS, { isolated });
+    site.mount('/wllama/', PEER);
+    site.mount('/files/', path.dirname(file));
+    site.give('/peer.html', PEER_PAGE, { 'content-type': 'text/html' });
+    await site.start();
+    const [ours, theirs] = [await browser.newPage(), await browser.newPage()];
+    const url = `${site.url}files/${path.basename(file)}`;
+    await ours.goto(site.url);
+    await theirs.goto(`${site.url}peer.html`);
+    const info = await ours.evaluate(([url, count]) => window.harness.open(url, { backend: 'cpu', workers: { count } }), [url, threads] as const);
+    await theirs.waitForFunction(() => 'peer' in window);
+    const peerThreads = await theirs.evaluate(([url, threads]) => window.peer.open(url, threads), [url, threads] as const);
+    const words = await wordsOf(theirs);
+    const figures: { ours: Figures[]; theirs: Figures[] } = { ours: [], theirs: [] };
+    let read = 0;
+    for (let run = 0; run < RUNS; run += 1) {
+      figures.ours.push(await ours.evaluate(([promptTokens, genTokens]) => window.harness.bench({ promptTokens, genTokens, runs: 1 }), [PROMPT, ANSWER] as const));
+      const timings = await peerRun(theirs, words, [url, threads]);
+      if (timings.cache_n > 0 || timings.predicted_n < ANSWER / 2) throw new Error(`the peer's run is no measurement: ${JSON.stringify(timings)}`);
+      read = timings.prompt_n;
+      figures.theirs.push({ prefill: timings.prompt_per_second, decode: timings.predicted_per_second });
+    }
+    const of = (who: 'ours' | 'theirs', what: keyof Figures) => median(figures[who].map((each) => each[what]));
+    const row = {
+      model: path.basename(file, '.gguf'), isolated: String(isolated), ours: info.adapter, 'peer threads': peerThreads, 'peer prompt': read,
+      prefill: of('ours', 'prefill'), 'peer prefill': of('theirs', 'prefill'), 'times prefill': of('ours', 'prefill') / of('theirs', 'prefill'),
+      decode: of('ours', 'decode'), 'peer decode': of('theirs', 'decode'), 'times decode': of('ours', 'decode') / of('theirs', 'decode'),
+    };
+    rows.push(Object.fromEntries(Object.entries(row).map(([key, value]) => [key, typeof value === 'number' ? Number(value.toFixed(2)) : value])));
+    console.log(JSON.stringify(rows.at(-1)));
+    await ours.close();
+    await theirs.close();
+    await site.stop();
+  });
+});
+
+describe('positions', () => {
+  test.each(FILES.slice(0, 1))('%s', async (file) => {
+    const site = new Site(HARNESS, { isolated: true });
+    site.mount('/files/', path.dirname(file));
+    await site.start();
+    const page = await browser.newPage();
+    await page.goto(site.url);
+    const info = await page.evaluate((url) => window.harness.open(url, { backend: 'cpu', workers: { count: 2 } }), `${site.url}files/${path.basename(file)}`);
+    for (const promptTokens of [64, 16_384, 64]) {
+      const { decode } = await page.evaluate((promptTokens) => window.harness.bench({ promptTokens, genTokens: 128, runs: 1 }), promptTokens);
+      console.log(JSON.stringify({ model: path.basename(file, '.gguf'), position: promptTokens, decode: Number(decode.toFixed(2)), memoryBytes: info.memoryBytes }));
+    }
+    await page.close();
+    await site.stop();
+  });
+});
+
+declare global {
+  interface Window {
+    peer: { open(url: string, threads: number): Promise<number>; run(words: number, answer: number): Promise<Timings> };
+  }
+}

@@ -1,0 +1,19 @@
+/** The real engine: the wasm package in the flavour that suits the browser, with workers to share a model. */
+import { bestFlavour, importPackage, type Package } from './flavour';
+import type { WasmEngine } from './wasm-engine';
+
+export function loadEngine(flavour = bestFlavour()): WasmEngine {
+  let imported: Promise<Package> | undefined;
+  const started = async (): Promise<Package> => {
+    const engine = await (imported ??= importPackage(flavour));
+    // It starts once, however often it is asked to.
+    await engine.default();
+    return engine;
+  };
+  const start = (): Worker => new Worker(new URL('./peer.worker.ts', import.meta.url), { type: 'module', name: flavour });
+  return {
+    start: started,
+    planModel: async (sources, { workers, ...options } = {}) => (await started()).planModel(sources, { ...options, workers: { start, ...workers } }),
+    loadModel: async (sources, { workers, ...options } = {}) => (await started()).loadModel(sources, { ...options, workers: { start, ...workers } }),
+  };
+}
