@@ -58,13 +58,20 @@ impl Extent {
 }
 
 impl Dispatch {
-    /// Encodes it, unless it is for another number of tokens.
-    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, extent: Extent) {
+    /// True where it is for so many tokens.
+    pub fn runs(&self, extent: Extent) -> bool {
         let few = |rows| extent.rows(rows) <= Tile::FEW_TOKENS;
         match self.shape {
-            Shape::Few { .. } | Shape::FewAtOnce { .. } if !few(Rows::Tokens) => return,
-            Shape::Product { rows, few: None, .. } if few(rows) => return,
-            _ => {}
+            Shape::Few { .. } | Shape::FewAtOnce { .. } => few(Rows::Tokens),
+            Shape::Product { rows, few: None, .. } => !few(rows),
+            _ => true,
+        }
+    }
+
+    /// Encodes it, if it runs at all.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, extent: Extent) {
+        if !self.runs(extent) {
+            return;
         }
         let (pipeline, [x, y]) = match (&self.shape, &self.tiles) {
             (Shape::Fixed { x } | Shape::FewAtOnce { x }, _) => (&self.pipeline, [*x, 1]),

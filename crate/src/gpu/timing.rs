@@ -5,7 +5,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::chunk_tokens::ChunkTokens;
-use super::stages::Extent;
+use super::stages::{Extent, Stage};
 use super::{Gpu, GpuExecutor};
 use crate::error::Result;
 
@@ -71,8 +71,10 @@ impl GpuExecutor {
 
     /// The steps of each stage over so many tokens, and the kernel that runs them.
     pub fn stage_steps(&self, tokens: usize) -> Vec<(std::ops::Range<usize>, &'static str)> {
-        let stages = self.stages(Extent { tokens, sequences: 1, outputs: 1 });
-        stages.iter().map(|stage| (stage.steps.clone(), stage.dispatches[0].kernel)).collect()
+        let extent = Extent { tokens, sequences: 1, outputs: 1 };
+        let kernel = |stage: &Stage| stage.dispatches.iter().find(|dispatch| dispatch.runs(extent)).map(|d| d.kernel);
+        let stages = self.stages(extent).iter();
+        stages.filter_map(|stage| Some((stage.steps.clone(), kernel(stage)?))).collect()
     }
 
     /// Time that some stages take together over a chunk of the first tokens of the vocabulary: the device's own where it has

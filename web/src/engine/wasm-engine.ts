@@ -5,8 +5,10 @@ import type { ByteSource, LoadOptions, Model, ModelPlan } from './pkg/web_mamba.
 export type StatefulModel = Pick<
   Model,
   | 'hash' | 'promptTokens' | 'conversationTokens' | 'knownTokens' | 'saveState' | 'readState' | 'restoreState' | 'continueLogits'
-  | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints' | 'reload'
->;
+  | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints'
+> & {
+  reload(sources: ByteSource[], options?: EngineOptions): ReturnType<Model['reload']>;
+};
 
 export type EngineModel = Pick<Model, 'info' | 'generate' | 'logits' | 'tokenize' | 'bench' | 'free'> & StatefulModel;
 
