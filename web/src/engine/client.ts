@@ -6,7 +6,8 @@ import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import type {
-  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress, StoredModel,
+  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, ManyEvent, ManyOptions,
+  OpenModel, OpenProgress, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -37,6 +38,10 @@ export class EngineClient implements EngineWorker {
     prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void, signal?: AbortSignal,
   ): Promise<void> {
     return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
+  }
+
+  generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    return this.#answer(this.#remote.generateMany(prompts, options, proxy(onEvent)));
   }
 
   stop(): Promise<void> {

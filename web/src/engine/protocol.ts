@@ -4,9 +4,9 @@ import type { Progress } from '../weights/download-job';
 import type { ExportTarget } from '../weights/export-model';
 import type { Verification } from '../weights/model-record';
 import type { VerifyResult } from '../weights/verify-model';
-import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export type { BenchOptions, BenchReport, ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+export type { BenchOptions, BenchReport, ByteSource, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type Backend = NonNullable<LoadOptions['backend']>;
 
@@ -16,6 +16,9 @@ export type DeviceOptions = Pick<LoadOptions, 'backend' | 'activations' | 'gpu'>
 export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
+
+/** An event of one of several answers: `index` is the number of its prompt. */
+export type ManyEvent = GenerateEvent & { index: number };
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
@@ -55,7 +58,9 @@ export interface EngineWorker {
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening(how: 'pause' | 'discard'): Promise<void>;
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void>;
-  /** Ends the running answer after its current token. */
+  /** Answers several prompts side by side. */
+  generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
+  /** Ends the running answer, or answers, after its current token. */
   stop(): Promise<void>;
   stored(): Promise<StoredModel[]>;
   remove(url: string): Promise<void>;

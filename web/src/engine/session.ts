@@ -11,7 +11,8 @@ import { storedFiles } from '../weights/stored-file';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
-  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, OpenModel, OpenProgress,
+  BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateEvent, GenerateOptions, ManyEvent, ManyOptions, OpenModel,
+  OpenProgress,
 } from './protocol';
 import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from './wasm-engine';
@@ -69,13 +70,11 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: GenerateEvent) => void): Promise<void> {
-    if (this.#generation) throw failure('busy');
-    const generation = (this.#generation = new Generation(this.#openModel()));
-    try {
-      await generation.run(prompt, options, onEvent);
-    } finally {
-      this.#generation = undefined;
-    }
+    await this.#answering((generation) => generation.run(prompt, options, onEvent));
+  }
+
+  async generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    await this.#answering((generation) => generation.runMany(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {
@@ -92,6 +91,16 @@ export class Session extends StoredModels implements EngineWorker {
 
   async bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
     return this.#openModel().bench({ ...options, onProgress });
+  }
+
+  async #answering(run: (generation: Generation) => Promise<void>): Promise<void> {
+    if (this.#generation) throw failure('busy');
+    const generation = (this.#generation = new Generation(this.#openModel()));
+    try {
+      await run(generation);
+    } finally {
+      this.#generation = undefined;
+    }
   }
 
   #openModel(): EngineModel {

@@ -1,7 +1,7 @@
 /** The part of the wasm package that the worker uses, as interfaces so that tests can bring their own. */
 import type { ByteSource, LoadOptions, Model, ModelPlan } from './pkg/web_mamba.js';
 
-export type EngineModel = Pick<Model, 'info' | 'generate' | 'logits' | 'tokenize' | 'bench' | 'free'>;
+export type EngineModel = Pick<Model, 'info' | 'generate' | 'generateMany' | 'logits' | 'tokenize' | 'bench' | 'free'>;
 
 export interface WasmEngine {
   /** Compiles and starts the wasm module. */
