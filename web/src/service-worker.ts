@@ -64,7 +64,7 @@ async function install(): Promise<void> {
   }));
 }
 
-/** Nothing of the old version is needed any more: its pages are reloaded by those who asked for the new one. */
+/** The old version's files go. Pages of it that are still open have what they began with, and say that there is a newer one. */
 async function activate(): Promise<void> {
   const cache = await caches.open(CACHE);
   const current = new Set(Object.keys(files).map(keyOf));

@@ -10,8 +10,8 @@ interface Schema extends DBSchema {
   conversations: { key: string; value: ConversationRecord };
   documents: { key: string; value: DocumentRecord };
   texts: { key: string; value: DocumentText };
-  summaries: { key: string; value: SummaryRecord; indexes: { document: string } };
-  questions: { key: string; value: QuestionRecord; indexes: { document: string } };
+  summaries: { key: string; value: SummaryRecord; indexes: { byDocument: string } };
+  questions: { key: string; value: QuestionRecord; indexes: { byDocument: string } };
   settings: { key: string; value: unknown };
 }
 
@@ -24,8 +24,8 @@ export async function openAppDatabase(name = 'web-mamba-app'): Promise<AppDataba
         database.createObjectStore('conversations', { keyPath: 'id' });
         database.createObjectStore('documents', { keyPath: 'id' });
         database.createObjectStore('texts', { keyPath: 'id' });
-        database.createObjectStore('summaries', { keyPath: 'id' }).createIndex('document', 'documentId');
-        database.createObjectStore('questions', { keyPath: 'id' }).createIndex('document', 'documentId');
+        database.createObjectStore('summaries', { keyPath: 'id' }).createIndex('byDocument', 'documentId');
+        database.createObjectStore('questions', { keyPath: 'id' }).createIndex('byDocument', 'documentId');
         database.createObjectStore('settings');
       },
       blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),

@@ -73,9 +73,7 @@ export class Conversation {
 
   /** The branch that is shown, from its first question on. */
   get messages(): Message[] {
-    const path: Message[] = [];
-    for (let at = this.#find(this.record.leaf); at; at = this.#find(at.parent)) path.unshift(at);
-    return path;
+    return this.#pathTo(this.record.leaf);
   }
 
   /** Adds a question and the place of its answer, which is returned. */
@@ -124,8 +122,7 @@ export class Conversation {
 
   /** The conversation as the engine takes it, up to `answer`. An answer that has words already ends it and is carried on. */
   promptFor(answer: AssistantMessage): ChatMessage[] {
-    const path = this.messages;
-    const before = path.slice(0, path.indexOf(answer)).filter(({ text }) => text !== '');
+    const before = this.#pathTo(answer.parent).filter(({ text }) => text !== '');
     const system = systemText(this.record);
     return [
       ...(system ? [{ role: 'system', content: system }] : []),
@@ -147,6 +144,12 @@ export class Conversation {
     this.record.messages.push(answer);
     this.record.leaf = answer.id;
     return answer;
+  }
+
+  #pathTo(id: number | null): Message[] {
+    const path: Message[] = [];
+    for (let at = this.#find(id); at; at = this.#find(at.parent)) path.unshift(at);
+    return path;
   }
 
   #find(id: number | null): Message | undefined {

@@ -21,11 +21,11 @@ export class DocumentStore {
   }
 
   async summaries(id: string): Promise<SummaryRecord[]> {
-    return (await (await this.database).getAllFromIndex('summaries', 'document', id)).sort((a, b) => b.started - a.started);
+    return (await (await this.database).getAllFromIndex('summaries', 'byDocument', id)).sort((a, b) => b.started - a.started);
   }
 
   async questions(id: string): Promise<QuestionRecord[]> {
-    return (await (await this.database).getAllFromIndex('questions', 'document', id)).sort((a, b) => a.asked - b.asked);
+    return (await (await this.database).getAllFromIndex('questions', 'byDocument', id)).sort((a, b) => a.asked - b.asked);
   }
 
   /** Not where its document was deleted meanwhile. */
@@ -50,7 +50,7 @@ export class DocumentStore {
     const transaction = (await this.database).transaction(['documents', 'texts', 'summaries', 'questions'], 'readwrite');
     const made = await Promise.all((['summaries', 'questions'] as const).map(async (name) => {
       const store = transaction.objectStore(name);
-      const keys = await store.index('document').getAllKeys(id);
+      const keys = await store.index('byDocument').getAllKeys(id);
       return Promise.all(keys.map((key) => store.delete(key)));
     }));
     await Promise.all([...made.flat(), transaction.objectStore('documents').delete(id), transaction.objectStore('texts').delete(id), transaction.done]);

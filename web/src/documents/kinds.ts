@@ -7,7 +7,7 @@ const BY_ENDING: Readonly<Record<string, DocumentKind>> = {
 };
 const BY_TYPE: readonly (readonly [RegExp, DocumentKind])[] = [
   [/^application\/pdf$/, 'pdf'],
-  [/wordprocessingml\.document$/, 'docx'],
+  [/wordprocessingml/, 'docx'],
   [/^application\/epub\+zip$/, 'epub'],
   [/html/, 'html'],
   [/^text\/markdown$/, 'markdown'],

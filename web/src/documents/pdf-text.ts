@@ -28,7 +28,8 @@ export async function pdfText(bytes: Uint8Array, onPage: (done: number, total: n
 
 /** The built scripts lie in `assets/`, beside them the page and what it serves as it is. */
 function baseUrl(): URL {
-  return new URL(import.meta.env.DEV ? '/' : '../', self.location.href);
+  const here = import.meta.url;
+  return new URL(import.meta.env.DEV ? '/' : '../', here);
 }
 
 async function readPages(pdf: PDFDocumentProxy, onPage: (done: number, total: number) => void): Promise<Extracted> {
@@ -62,5 +63,5 @@ export function paragraphs(items: readonly Pick<TextItem, 'str' | 'hasEOL' | 'tr
     }
     if (hasEOL) text += '\n';
   }
-  return [...found, text].map((each) => each.replace(/\s*\n\s*/g, ' '));
+  return [...found, text].map((each) => each.replace(/\s*\n\s*/g, ' ').trim());
 }

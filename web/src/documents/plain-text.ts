@@ -1,4 +1,5 @@
 /** Markdown and plain text: read as they stand, in the encoding that their bytes show. */
+import { Marked } from 'marked';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
 
@@ -24,15 +25,16 @@ export function decodeHtml(bytes: Uint8Array): string {
   }
 }
 
-/** Headings are places; in plain text there are none. */
+/** As it stands; in Markdown, headings are places. */
 export function plainText(text: string, markdown: boolean): Extracted {
   const builder = new TextBuilder();
-  let inCode = false;
-  for (const paragraph of text.replace(/\r\n?/g, '\n').split(/\n\s*\n/)) {
-    const heading = /^ {0,3}#{1,4} +(.+?) *#*$/m.exec(paragraph);
-    if (markdown && !inCode && heading?.[1]) builder.place(heading[1]);
-    if ((paragraph.match(/^ {0,3}```/gm) ?? []).length % 2 === 1) inCode = !inCode;
-    builder.paragraph(paragraph);
+  if (!markdown) {
+    for (const paragraph of text.replace(/\r\n?/g, '\n').split(/\n\s*\n/)) builder.paragraph(paragraph);
+    return builder.done();
+  }
+  for (const token of new Marked().lexer(text)) {
+    if (token.type === 'heading') builder.place(token.text as string);
+    builder.paragraph(token.raw);
   }
   return builder.done();
 }

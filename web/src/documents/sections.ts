@@ -24,14 +24,14 @@ export function blocksOf(text: string): Block[] {
 function blockEnd(text: string, start: number): number {
   const limit = start + BLOCK_CHARACTERS;
   if (limit >= text.length) return text.length;
-  const window = text.slice(start, limit);
+  const ahead = text.slice(start, limit);
   for (const boundary of [/\n\n/g, /[.!?。！？]["”’)]*\s/g, /\s/g]) {
-    const last = [...window.matchAll(boundary)].at(-1);
+    const last = [...ahead.matchAll(boundary)].at(-1);
     // A boundary near the start would make crumbs.
     if (last && last.index > BLOCK_CHARACTERS / 4) return start + last.index + last[0].length;
   }
   // Not in the middle of a character that takes two units.
-  const high = window.charCodeAt(window.length - 1) & 0xfc00;
+  const high = ahead.charCodeAt(ahead.length - 1) & 0xfc00;
   return high === 0xd800 ? limit - 1 : limit;
 }
 

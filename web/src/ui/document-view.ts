@@ -29,6 +29,11 @@ export class DocumentView {
     this.#questions = new QuestionPanel(emit);
   }
 
+  /** What is opened next begins at its summary. */
+  close(): void {
+    this.#shown = '';
+  }
+
   template(open: OpenDocument, data: PageData): TemplateResult {
     const { record } = open;
     if (record.id !== this.#shown) [this.#shown, this.#tab, this.#marked] = [record.id, 'summary', undefined];

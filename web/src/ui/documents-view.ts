@@ -24,6 +24,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
     this.#data = data;
     if (data.view !== 'documents') return;
     const { open } = data.documents;
+    if (!open) this.#open.close();
     render(html`<div class="documents-column">${open ? this.#open.template(open, data) : this.#all(data)}</div>`, this.container);
   }
 

@@ -4,7 +4,7 @@ import type uPlot from 'uplot';
 import type { TokenTime } from '../app/answer-clock';
 import type { PageData } from '../app/page-data';
 import { chatStrings as words } from './chat-strings';
-import { fill, formatBytes, formatRate } from './format';
+import { fill, formatBytes, formatRate, formatSeconds } from './format';
 
 const HEIGHT = 130;
 /** Redrawing the plot more often than this shows nothing more. */
@@ -33,15 +33,18 @@ export class FiguresPanel {
 
   update(data: PageData): void {
     this.#data = data;
-    const { status, chats, context } = data;
+    const { status, chats, context, messages } = data;
     const info = status.kind === 'ready' ? status.info : undefined;
     const rate = rateOf(chats.times);
+    const last = messages.findLast((each) => each.role === 'assistant');
+    const first = last?.role === 'assistant' && last.state.kind === 'done' && last.state.stats.tokens > 0 ? last.state.stats.firstToken : undefined;
     const position = fill(words.positionOf, { position: chats.position.toLocaleString('en'), context: context.toLocaleString('en') });
     render(
       html`
         <summary data-testid="figures">${words.figures}<span class="live-rate">${rate > 0 ? `${formatRate(rate)}/s` : ''}</span></summary>
         <dl class="figure-list">
           ${figure('rate', words.rate, rate > 0 ? formatRate(rate) : '–')}
+          ${figure('first', words.firstWord, first === undefined ? '–' : formatSeconds(first))}
           ${figure('position', words.position, chats.position > 0 ? position : '–')}
           ${figure('state', words.state, info ? `${formatBytes(info.stateBytes)}, ${words.stateHint}` : '–')}
         </dl>

@@ -3,6 +3,8 @@ import type { Updates } from '../app/controller';
 
 export class PageUpdates implements Updates {
   #waiting: ServiceWorker | null = null;
+  /** Another tab has moved on: what this one shows is of an older version. */
+  #outdated = false;
   #changed: () => void = () => undefined;
 
   constructor() {
@@ -12,7 +14,7 @@ export class PageUpdates implements Updates {
   }
 
   get waiting(): boolean {
-    return this.#waiting !== null;
+    return this.#outdated || this.#waiting !== null;
   }
 
   onChange(listener: () => void): void {
@@ -20,14 +22,21 @@ export class PageUpdates implements Updates {
   }
 
   use(): void {
-    // The page is reloaded once the new one has taken over, so that no two versions ever mix.
+    if (!this.#waiting) return location.reload();
+    // Only once the new one has taken over, so that no two versions ever mix.
     navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
-    this.#waiting?.postMessage('use');
+    this.#waiting.postMessage('use');
   }
 
   async #register(): Promise<void> {
     const registration = await navigator.serviceWorker.register('./service-worker.js', { updateViaCache: 'none' });
     this.#noticeWaiting(registration);
+    // Before the first one there was nothing to be older than.
+    const controlled = navigator.serviceWorker.controller !== null;
+    navigator.serviceWorker.addEventListener('controllerchange', () => {
+      this.#outdated = controlled;
+      this.#changed();
+    });
     registration.addEventListener('updatefound', () => {
       const { installing } = registration;
       installing?.addEventListener('statechange', () => this.#noticeWaiting(registration));
