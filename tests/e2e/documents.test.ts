@@ -52,7 +52,7 @@ test('several files at once: PDF, Word, EPUB, HTML, Markdown and text all come w
     if (await page.getByTestId('document-back').isVisible()) await back();
     await page.getByTestId('documents').locator('li', { hasText: name }).getByTestId('document-open').click();
     await page.getByTestId('tab-text').click();
-    const text = (await page.getByTestId('document-full-text').innerText()).replace(/\s+/g, ' ');
+    const text = ((await page.getByTestId('document-full-text').textContent()) ?? '').replace(/\s+/g, ' ');
     const paragraphs = (name === 'f.txt' ? CHAPTERS.slice(0, 1) : CHAPTERS).flatMap((chapter) => chapter.paragraphs);
     for (const paragraph of paragraphs) expect(text, name).toContain(paragraph);
   }
@@ -115,7 +115,8 @@ test('a long document is read in sections, paused, and goes on after a reload wi
   const paused = Number(/(\d+) of \d+ sections are done/.exec(await page.getByTestId('summary-paused').innerText())?.[1]);
   expect(paused).toBeGreaterThan(0);
   expect(paused).toBeLessThan(sections);
-  const kept = await page.getByTestId('section-summaries').locator('.answer').first().innerText();
+  const kept = await page.getByTestId('section-summaries').locator('.answer').allInnerTexts();
+  expect(kept).toHaveLength(paused);
   await page.reload();
   await page.getByTestId('summary-resume').click();
   await page.getByTestId('summary-result').waitFor();
@@ -123,7 +124,9 @@ test('a long document is read in sections, paused, and goes on after a reload wi
   await page.getByTestId('summary').locator('summary').click();
   const items = page.getByTestId('section-summaries').locator('li');
   expect(await items.count()).toBe(sections);
-  expect(await items.locator('.answer').first().innerText()).toBe(kept);
+  const written = await items.locator('.answer').allInnerTexts();
+  expect(written).toHaveLength(sections);
+  for (const each of kept) expect(written).toContain(each);
   expect(await items.first().getByTestId('place').innerText()).toMatch(/^Pages? 1/);
   await items.nth(2).getByTestId('place').click();
   await page.locator('.document-text .marked').first().waitFor();

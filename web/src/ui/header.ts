@@ -16,6 +16,7 @@ export class Header extends Emitter<{ openMenu: undefined; chooseModel: undefine
     const label = name === '' ? strings.chooseModel : fill(strings.currentModel, { name });
     render(
       html`
+        <h1 class="visually-hidden">${strings.product}</h1>
         <button class="icon-button menu-button" type="button" data-testid="open-menu" aria-label=${chatStrings.openMenu} @click=${() => this.emit('openMenu')}>${menuIcon}</button>
         <button class="picker" type="button" data-testid="model-picker" aria-haspopup="dialog" aria-label=${label}
           @click=${() => this.emit('chooseModel')}>

@@ -56,7 +56,7 @@ export class Sidebar extends Emitter<Events> {
     render(
       html`
         <div class="sidebar-head">
-          <h1 class="brand">${brandIcon}<span>${strings.product}</span></h1>
+          <p class="brand">${brandIcon}<span>${strings.product}</span></p>
           <button type="button" class="icon-button close-menu" data-testid="close-menu" aria-label=${words.closeMenu} @click=${() => this.close()}>${closeIcon}</button>
         </div>
         <div class="views">
