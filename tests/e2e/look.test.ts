@@ -39,7 +39,7 @@ test.each([
 ] as const)('%s, %s', async (device, colorScheme, viewport) => {
   const phone = device === 'phone';
   // The policy of the page would keep axe out.
-  const browser = await openBrowser({ webgpu: false, colorScheme, viewport, isMobile: phone, hasTouch: phone, bypassCSP: true });
+  const browser = await openBrowser({ webgpu: false, colorScheme, viewport, reducedMotion: 'reduce', isMobile: phone, hasTouch: phone, bypassCSP: true });
   try {
     const chat = new ChatPage(await browser.newPage());
     const { page } = chat;

@@ -2,6 +2,7 @@
 export const documentStrings = {
   title: 'Documents',
   intro: 'Summarise a document and ask about it. It is read by the model on this device and goes nowhere.',
+  limits: '{limits} Its summaries and answers show how this works, not what a document says: choose a larger model for that.',
   drop: 'Drop files here',
   kinds: 'PDF, Word (DOCX), EPUB, HTML, Markdown or plain text; several at once.',
   choose: 'Choose files',

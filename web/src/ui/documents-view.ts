@@ -25,7 +25,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
     if (data.view !== 'documents') return;
     const { open } = data.documents;
     if (!open) this.#open.close();
-    render(html`<div class="documents-column">${open ? this.#open.template(open, data) : this.#all(data)}</div>`, this.container);
+    render(html`<div class="documents-column">${limits(data)}${open ? this.#open.template(open, data) : this.#all(data)}</div>`, this.container);
   }
 
   #all({ documents: { list, adding } }: PageData): TemplateResult {
@@ -86,6 +86,11 @@ export class DocumentsView extends Emitter<DocumentEvents> {
           : nothing}
       </li>`;
   }
+}
+
+/** A toy's words about a document are not to be relied on. */
+function limits({ entry }: PageData): TemplateResult | typeof nothing {
+  return entry?.limits ? html`<p class="limits-note" data-testid="document-limits">${fill(words.limits, { limits: entry.limits })}</p>` : nothing;
 }
 
 function addingBar({ name, done, total }: { name: string; done: number; total: number }): TemplateResult {

@@ -66,7 +66,7 @@ export class Sidebar extends Emitter<Events> {
         <h2 class="sidebar-title" id="chats-title">${words.conversations}</h2>
         <input class="search" type="search" data-testid="chat-search" placeholder=${words.search} aria-label=${words.search} autocomplete="off"
           @input=${(event: Event) => this.emit('searchChats', (event.target as HTMLInputElement).value)} />
-        <ul class="chats" aria-labelledby="chats-title" data-testid="chats">${repeat(chats.list, ({ id }) => id, (row) => this.#row(row, chats.current))}</ul>
+        <ul class="chats" aria-labelledby="chats-title" data-testid="chats">${repeat(chats.list, ({ id }) => id, (row) => this.#row(row, view === 'chat' ? chats.current : ''))}</ul>
         ${chats.list.length > 0 ? nothing : html`<p class="sidebar-note" data-testid="no-chats">${chats.query === '' ? words.noneYet : fill(words.noneFound, { query: chats.query })}</p>`}
         <p class="sidebar-foot">
           <button type="button" class="quiet" data-testid="export-chats" aria-label=${words.exportAllLabel} ?disabled=${chats.list.length === 0} @click=${() => this.emit('exportChats')}>${words.exportAll}</button>
