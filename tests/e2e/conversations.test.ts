@@ -63,6 +63,7 @@ test('another answer and an edited question are branches; earlier ones come back
   await chat.stats.last().waitFor();
   expect(await page.getByTestId('branches').innerText()).toContain('2 of 2');
   await page.getByTestId('branch-earlier').click();
+  await page.getByText('1 of 2').waitFor();
   expect((await chat.answers.last().innerText()).trim()).toBe(first);
   await page.getByTestId('edit').click();
   await page.getByTestId('edit-text').fill('How do I make a cup of tea?');
@@ -70,9 +71,10 @@ test('another answer and an edited question are branches; earlier ones come back
   await page.waitForFunction(() => document.querySelector('[data-testid=message-user]')?.textContent === 'How do I make a cup of tea?');
   await chat.stats.last().waitFor();
   await page.locator('.message.user').getByTestId('branch-earlier').click();
-  expect(await page.getByTestId('message-user').innerText()).toBe('Why is the sky blue?');
+  await page.waitForFunction(() => document.querySelector('[data-testid=message-user]')?.textContent === 'Why is the sky blue?');
   // Of its two answers, the newer one is shown first.
   await page.locator('.message.assistant').getByTestId('branch-earlier').click();
+  await page.getByText('1 of 2').nth(1).waitFor();
   expect((await chat.answers.last().innerText()).trim()).toBe(first);
 });
 
@@ -150,6 +152,8 @@ test('a role sets the system prompt of this conversation; knowledge is pasted; s
   await page.getByTestId('side-new-chat').click();
   await page.getByTestId('settings').click();
   await page.getByTestId('preset-service').check();
+  // The page draws once a frame.
+  await page.getByTestId('knowledge-text').waitFor();
   expect(await page.getByTestId('system-text').inputValue()).toContain('customer-service agent');
   await page.getByTestId('knowledge-text').fill('The shop opens at nine.');
   await page.getByTestId('sampling-temperature').fill('0');
