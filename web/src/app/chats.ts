@@ -135,7 +135,7 @@ export class Chats {
     }
   }
 
-  instruct(instructions: Instructions): void {
+  instruct(instructions: Partial<Instructions>): void {
     Object.assign(this.#conversation.record, instructions);
     if (this.messages.length > 0) void this.#save();
     this.parts.changed();

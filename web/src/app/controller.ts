@@ -150,7 +150,8 @@ export class Controller {
     }));
     page.on('exportChats', () => void this.#guarded(async () => page.saveText(await chats.exportedAll(strings.allChats))));
     page.on('instruct', (instructions) => chats.instruct(instructions));
-    page.on('setSampling', (choice) => void this.#guarded(() => this.#settings.setSampling(choice)));
+    page.on('setSampling', (change) => void this.#guarded(() => this.#settings.set(change)));
+    page.on('resetSampling', () => void this.#guarded(() => this.#settings.reset()));
   }
 
   #listenToDocuments(): void {

@@ -10,7 +10,7 @@ import type { AssistantMessage, Instructions, Message, UserMessage } from './con
 import type { TextFile } from './conversation-files';
 import type { DocumentsData } from './document-desk';
 import type { Failure } from './failure';
-import type { SamplingChoice } from './sampling';
+import type { SamplingChange, SamplingChoice } from './sampling';
 import type { TransferFigures } from './transfer';
 
 export type ModelStatus =
@@ -84,8 +84,10 @@ export interface PageEvents {
   exportChats: undefined;
   importChats: File;
   searchChats: string;
-  instruct: Instructions;
-  setSampling: SamplingChoice;
+  /** What is absent stays as it is. */
+  instruct: Partial<Instructions>;
+  setSampling: SamplingChange;
+  resetSampling: undefined;
   addDocuments: File[];
   addText: string;
   /** Null closes the open one. */

@@ -6,6 +6,12 @@ export type SamplingKey = 'maxTokens' | 'temperature' | 'topK' | 'topP' | 'minP'
 /** What the visitor set; what is absent keeps its default. */
 export type SamplingChoice = Partial<Record<SamplingKey, number>>;
 
+/** One of them set anew; without a value it goes back to its default. */
+export interface SamplingChange {
+  key: SamplingKey;
+  value: number | undefined;
+}
+
 export interface SamplingRange {
   key: SamplingKey;
   least: number;

@@ -46,7 +46,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#composer, 'stop');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'verify', 'export', 'endTask', 'remove');
-    this.#pass(this.#settings, 'instruct', 'setSampling');
+    this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion');
     this.#header.on('openMenu', () => this.#sidebar.open());

@@ -4,13 +4,13 @@ import { live } from 'lit-html/directives/live.js';
 import type { Instructions } from '../app/conversation';
 import type { PageData } from '../app/page-data';
 import { presetIds, presets, usesKnowledge, type PresetId } from '../app/presets';
-import { RANDOM_SEED, samplingRanges, soundChoice, type SamplingChoice, type SamplingKey } from '../app/sampling';
+import { RANDOM_SEED, samplingRanges, type SamplingChange, type SamplingKey } from '../app/sampling';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { closeIcon } from './icons';
 
-export class SettingsDialog extends Emitter<{ instruct: Instructions; setSampling: SamplingChoice }> {
+export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; setSampling: SamplingChange; resetSampling: undefined }> {
   #data: PageData | undefined;
 
   constructor(private readonly dialog: HTMLDialogElement) {
@@ -48,7 +48,7 @@ export class SettingsDialog extends Emitter<{ instruct: Instructions; setSamplin
             ${samplingRanges.map(({ key, least, most, step }) => this.#sampling(key, least, most, step, data))}
             ${this.#sampling('seed', 0, 2 ** 32 - 1, 1, data)}
           </div>
-          <p class="actions"><button type="button" class="button" data-testid="sampling-reset" @click=${() => this.emit('setSampling', {})}>${words.reset}</button></p>
+          <p class="actions"><button type="button" class="button" data-testid="sampling-reset" @click=${() => this.emit('resetSampling')}>${words.reset}</button></p>
         </div>`,
       this.dialog,
     );
@@ -57,7 +57,8 @@ export class SettingsDialog extends Emitter<{ instruct: Instructions; setSamplin
   /** What was pasted as knowledge outlives a look at another role. */
   #role(id: PresetId, instructions: Instructions): TemplateResult {
     const { name, text } = words.presets[id];
-    const choose = () => this.emit('instruct', { ...presets[id].instructions, knowledge: instructions.knowledge });
+    const { preset, system } = presets[id].instructions;
+    const choose = () => this.emit('instruct', { preset, system });
     return html`
       <label class="role">
         <input type="radio" name="preset" data-testid=${`preset-${id}`} .checked=${live(id === instructions.preset)} @change=${choose} />
@@ -66,12 +67,11 @@ export class SettingsDialog extends Emitter<{ instruct: Instructions; setSamplin
   }
 
   #text(key: 'system' | 'knowledge', label: string, hint: string, instructions: Instructions): TemplateResult {
-    const { preset, system, knowledge } = instructions;
-    const onInput = (event: Event) => this.emit('instruct', { preset, system, knowledge, [key]: (event.target as HTMLTextAreaElement).value });
+    const onInput = (event: Event) => this.emit('instruct', { [key]: (event.target as HTMLTextAreaElement).value });
     return html`
       <h3><label for=${`${key}-text`}>${label}</label></h3>
       <textarea id=${`${key}-text`} class="text-field" rows=${key === 'system' ? 4 : 8} data-testid=${`${key}-text`} aria-describedby=${`${key}-hint`}
-        .value=${live(instructions[key])} @change=${onInput}></textarea>
+        .value=${live(typedOr(`${key}-text`, instructions[key]))} @change=${onInput}></textarea>
       <p class="hint" id=${`${key}-hint`}>${hint}</p>`;
   }
 
@@ -80,15 +80,21 @@ export class SettingsDialog extends Emitter<{ instruct: Instructions; setSamplin
     const usually = usual[key] === RANDOM_SEED ? words.chance : String(usual[key]);
     const onChange = (event: Event) => {
       const { value } = event.target as HTMLInputElement;
-      const others = Object.fromEntries(Object.entries(chosen).filter(([each]) => each !== key));
-      this.emit('setSampling', soundChoice(value === '' ? others : { ...others, [key]: Number(value) }));
+      this.emit('setSampling', { key, value: value === '' ? undefined : Number(value) });
     };
     return html`
       <div class="sampling">
         <label for=${`sampling-${key}`}>${name}</label>
         <input id=${`sampling-${key}`} type="number" inputmode="decimal" min=${least} max=${most} step=${step} data-testid=${`sampling-${key}`}
-          placeholder=${fill(words.usual, { value: usually })} aria-describedby=${`sampling-${key}-hint`} .value=${live(chosen[key] === undefined ? '' : String(chosen[key]))} @change=${onChange} />
+          placeholder=${fill(words.usual, { value: usually })} aria-describedby=${`sampling-${key}-hint`} .value=${live(typedOr(`sampling-${key}`, chosen[key] === undefined ? '' : String(chosen[key])))} @change=${onChange} />
         <p class="hint" id=${`sampling-${key}-hint`}>${text}</p>
       </div>`;
   }
+}
+
+/** A field keeps what is being typed into it, whatever is drawn meanwhile. */
+function typedOr(id: string, value: string): string {
+  const { activeElement } = document;
+  const typing = activeElement?.id === id && (activeElement instanceof HTMLInputElement || activeElement instanceof HTMLTextAreaElement);
+  return typing ? activeElement.value : value;
 }
