@@ -122,6 +122,7 @@ export interface BenchReport {
   info: ModelInfo;
 }
 
+/** Where the last message of a conversation has the role `assistant`, the model goes on with it. */
 export interface ChatMessage {
   role: string;
   content: string;

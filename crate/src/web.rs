@@ -262,7 +262,8 @@ impl ManyHandle {
         };
         self.generation.put(generation);
         match event.map_err(to_js)? {
-            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new())?),
+            // An event within another is a map to serde, which would become a `Map`.
+            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))?),
             None => Ok(JsValue::UNDEFINED),
         }
     }

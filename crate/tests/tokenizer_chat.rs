@@ -189,3 +189,20 @@ fn the_date_is_given_and_not_read() {
     tokenizer.set_now(86_400);
     assert_eq!(render(&tokenizer), "02 Jan 1970");
 }
+
+#[test]
+fn an_answer_that_has_begun_is_carried_on_and_cannot_hold_control_tokens() -> Result<()> {
+    for template in [CHATML_WITH_BOS, LLAMA3, FALCON3] {
+        let tokenizer = Tokenizer::from_metadata(&vocabulary(template))?;
+        let question = conversation(&["hi", "hi hi"]);
+        let asked = tokenizer.encode_chat(&question)?;
+        for begun in ["hi", " hi", "h<|im_end|>", "<|eot_id|>\n"] {
+            let mut messages = question.clone();
+            messages.push(ChatMessage::new("assistant", begun));
+            let mut expected = asked.clone();
+            expected.extend(tokenizer.encode(begun, Special::Plain)?);
+            assert_eq!(tokenizer.encode_chat(&messages)?, expected, "{template} {begun:?}");
+        }
+    }
+    Ok(())
+}

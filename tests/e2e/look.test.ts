@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { longChapters, pdf } from '../../web/test/make-documents';
 import { openBrowser, picture } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
@@ -38,7 +39,7 @@ test.each([
 ] as const)('%s, %s', async (device, colorScheme, viewport) => {
   const phone = device === 'phone';
   // The policy of the page would keep axe out.
-  const browser = await openBrowser({ webgpu: false, colorScheme, viewport, isMobile: phone, hasTouch: phone, bypassCSP: true });
+  const browser = await openBrowser({ webgpu: false, colorScheme, viewport, reducedMotion: 'reduce', isMobile: phone, hasTouch: phone, bypassCSP: true });
   try {
     const chat = new ChatPage(await browser.newPage());
     const { page } = chat;
@@ -59,6 +60,36 @@ test.each([
     await look('3-answering');
     await chat.stats.first().waitFor();
     await look('4-answered');
+    await page.getByTestId('figures').click();
+    await page.getByTestId('plot').locator('canvas').waitFor();
+    await look('a-figures');
+    await page.getByTestId('figures').click();
+    await page.getByTestId('settings').click();
+    await page.getByTestId('preset-service').check();
+    await page.getByTestId('knowledge-text').waitFor();
+    await look('b-settings');
+    await page.keyboard.press('Escape');
+    if (phone) await page.getByTestId('open-menu').click();
+    await page.getByTestId('chat-more').first().click();
+    await look('c-conversations');
+    await page.getByTestId('view-documents').click();
+    await look('d-documents');
+    await page.getByTestId('document-file').setInputFiles({ name: 'Port Wenlow, 1990 to 2001.pdf', mimeType: 'application/pdf', buffer: await pdf(longChapters(12)) });
+    await page.getByTestId('summarise').click();
+    await page.getByTestId('summary-progress').waitFor();
+    await look('e-summarising');
+    await page.getByTestId('summary-result').waitFor();
+    await page.getByTestId('summary').locator('summary').click();
+    await look('f-summary');
+    await page.getByTestId('tab-questions').click();
+    await page.getByTestId('document-question').fill('How many boats were there in 1995?');
+    await page.getByTestId('document-ask').click();
+    await page.locator('[data-testid=document-answer][aria-busy=false]').waitFor();
+    await look('g-question');
+    await page.getByTestId('tab-text').click();
+    await look('h-text');
+    if (phone) await page.getByTestId('open-menu').click();
+    await page.getByTestId('view-chat').click();
     await page.getByTestId('model-picker').click();
     await look('5-models');
     await page.keyboard.press('Escape');

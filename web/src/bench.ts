@@ -3,5 +3,7 @@ import { BenchController } from './app/bench-controller';
 import { EngineClient } from './engine/client';
 import { AddressBar } from './ui/address-bar';
 import { BenchPage } from './ui/bench-page';
+import { allowOwnWorkers } from './ui/trusted-types';
 
+allowOwnWorkers();
 new BenchController(new BenchPage(), new EngineClient(), new AddressBar()).start();

@@ -1,7 +1,15 @@
 /** The page's entry. */
+import { openAppDatabase } from './app/app-database';
 import { Controller } from './app/controller';
+import { extractInWorker } from './documents/extractor';
 import { EngineClient } from './engine/client';
 import { AddressBar } from './ui/address-bar';
 import { Page } from './ui/page';
+import { allowOwnWorkers } from './ui/trusted-types';
+import { PageUpdates } from './ui/updates';
 
-new Controller(new Page(), new EngineClient(), new AddressBar()).start();
+allowOwnWorkers();
+const database = openAppDatabase();
+// Whoever uses it says what went wrong; this keeps it from counting as unhandled before that.
+database.catch(() => undefined);
+new Controller(new Page(), new EngineClient(), new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates() }).start();

@@ -1,6 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import './browser';
+import { openAppDatabase } from '../src/app/app-database';
 import { Controller } from '../src/app/controller';
+import type { TextFile } from '../src/app/conversation-files';
 import { failure } from '../src/app/failure';
 import type { PageAddress, PageData, PageEvents, PageView } from '../src/app/page-data';
 import type { ModelInfo, EngineWorker, GenerateEvent, OpenModel, StoredModel } from '../src/engine/protocol';
@@ -15,19 +17,22 @@ function deferred<T>() {
   return { promise, resolve, reject };
 }
 
+let databases = 0;
+
 /** A page that only remembers, and an engine whose calls the test settles. */
 function setUp(model: string | null = null) {
   const listeners = new Map<string, (detail: never) => void>();
-  const page = { data: undefined as PageData | undefined, draft: '' };
+  const page = { data: undefined as PageData | undefined, draft: '', saved: undefined as TextFile | undefined };
   const view: PageView = {
     update: (data) => (page.data = data),
     on: (name, listener) => listeners.set(name, listener),
     restoreDraft: (text) => (page.draft = text),
+    saveText: (file) => (page.saved = file),
     exportFile: async (name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined }),
     permit: async () => undefined,
     save: () => undefined,
   };
-  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model, state: null };
+  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model, state: null, view: 'chat', chat: null, shownDocument: null };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
   let say: (event: GenerateEvent) => void = () => undefined;
@@ -37,6 +42,8 @@ function setUp(model: string | null = null) {
       say = onEvent;
       return answering.promise;
     }),
+    generateMany: vi.fn(async () => undefined),
+    tokenize: vi.fn(async (text: string) => new Uint32Array(text.length)),
     stop: vi.fn(async () => answering.resolve()),
     stored: vi.fn(async (): Promise<StoredModel[]> => []),
     remove: vi.fn(async () => undefined),
@@ -46,10 +53,14 @@ function setUp(model: string | null = null) {
     exportPart: vi.fn(async (..._: unknown[]) => undefined),
     endTask: vi.fn(async () => undefined),
   };
-  new Controller(view, engine as unknown as EngineWorker, address).start();
+  const database = openAppDatabase(`test-${(databases += 1)}`);
+  const updates = { waiting: false, onChange: () => undefined, use: () => undefined };
+  const device = { gpu: undefined, memory: undefined, storage: undefined, cores: 2 };
+  const extract = async () => ({ text: 'A short text.', places: [] });
+  new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { page, address, opening, answering, engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 5)) };
+  return { page, address, opening, answering, engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 25)) };
 }
 
 test('a question asked before the model is open waits for it', async () => {

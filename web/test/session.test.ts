@@ -32,6 +32,11 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
       }
       yield { type: 'end', text: '', stop: 'eos', promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
     },
+    generateMany: async function* (prompts) {
+      for (const [index, prompt] of prompts.entries()) {
+        for await (const event of this.generate(prompt)) yield { ...event, index };
+      }
+    },
     logits: async () => new Float32Array(1),
     tokenize: () => new Uint32Array(1),
     bench: () => Promise.reject(new Error('no bench')),
@@ -142,4 +147,13 @@ test('opening another model gives up the first and frees the one before', async 
   await outcome;
   expect(first?.free).toHaveBeenCalledOnce();
   expect(await rows()).toBe(2);
+});
+
+test('several answers come side by side, each event with the number of its prompt', async () => {
+  const { session } = await sessionWith(async () => countingModel(2));
+  await session.open(SOURCE, {}, quiet);
+  const events: { index: number; type: string }[] = [];
+  await session.generateMany([[{ role: 'user', content: 'a' }], [{ role: 'user', content: 'b' }]], {}, (event) => events.push(event));
+  expect(events.map(({ index, type }) => `${index} ${type}`)).toEqual(['0 token', '0 token', '0 end', '1 token', '1 token', '1 end']);
+  await expect(Promise.all([session.generateMany([], {}, quiet), session.generate([], {}, quiet)])).rejects.toMatchObject({ code: 'busy' });
 });

@@ -156,7 +156,7 @@ test('a lost device is rebuilt and the answer goes on, but not for ever', async 
 
 test('a conversation that came with a state shows what was said, and tells the model all of it', () => {
   const told = [{ role: 'system', content: 'manual' }, { role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }];
-  const conversation = new Conversation(told);
+  const conversation = Conversation.told(told);
   expect(conversation.messages.map(({ text }) => text)).toEqual(['a', 'b']);
   const answer = conversation.ask('c');
   expect(conversation.promptFor(answer)).toEqual([...told, { role: 'user', content: 'c' }]);

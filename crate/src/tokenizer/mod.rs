@@ -27,6 +27,9 @@ use pre_tokenizer::PreTokenizer;
 use special::{Fragment, SpecialTokens};
 use vocab::{Kind, Vocabulary};
 
+/// Who the model speaks as.
+const ASSISTANT: &str = "assistant";
+
 /// What the text of a control token (`<|im_end|>`) in a prompt means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Special {
@@ -99,16 +102,24 @@ impl Tokenizer {
         Ok(self.with_bos(self.encode(text, special)?))
     }
 
-    /// Token ids of a conversation, ready for the model to answer. Only the template's own text can become control tokens:
-    /// the contents of the messages cannot. `ChatTemplate` documents the limits of that.
+    /// Token ids of a conversation, ready for the model to answer. Where the last message is the assistant's, the model goes
+    /// on with it. Only the template's own text can become control tokens: the contents of the messages cannot.
+    /// `ChatTemplate` documents the limits of that.
     ///
     /// # Errors
     /// [`Error::ChatTemplate`] where the template does not compile or refuses the messages; [`Error::EmptyPrompt`]
     /// without messages.
     pub fn encode_chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
         let template = self.chat_template()?;
+        let (messages, begun) = match messages.split_last() {
+            Some((last, before)) if last.role == ASSISTANT && !before.is_empty() => (before, last.content.as_str()),
+            _ => (messages, ""),
+        };
         let guarded = template.render_guarded(messages, true, &self.specials)?;
-        Ok(self.with_bos(self.encode_where(&guarded.text, &|start| guarded.control_may_start(start))?))
+        let mut ids = self.with_bos(self.encode_where(&guarded.text, &|start| guarded.control_may_start(start))?);
+        // By itself, as the model wrote it: joined to the template's text, its first word could become other tokens.
+        ids.extend(self.encode_where(begun, &|_| false)?);
+        Ok(ids)
     }
 
     /// The token ids that a conversation which goes on from `messages` begins with, whatever is said next: what can be read

@@ -111,7 +111,11 @@ export const harness = {
   read(url: string, rangeBytes: number, hash = true): Promise<{ digests: string[]; bytes: number; milliseconds: number }> {
     return weights.read(url, rangeBytes, hash);
   },
-  renderMarkdown,
+  renderMarkdown(markdown: string): string {
+    const holder = document.createElement('div');
+    holder.append(renderMarkdown(markdown));
+    return holder.innerHTML;
+  },
 };
 
 declare global {

@@ -20,7 +20,8 @@ function someTokens(count: number, seed: number): Uint32Array {
   return Uint32Array.from({ length: count }, () => next(TOKENS_BELOW));
 }
 
-async function inPage(url: string, device: DeviceOptions): Promise<Model> {
+/** With the engine alone, which no worker helps. */
+async function inPage(url: string, { workers: _, ...device }: DeviceOptions): Promise<Model> {
   await init();
   const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
   const source: ByteSource = { name: url, length: bytes.length, read: async (offset, length) => bytes.slice(offset, offset + length) };

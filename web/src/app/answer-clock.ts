@@ -6,12 +6,22 @@ export interface AnswerStats {
   firstToken: number;
   /** Tokens per second after the first; 0 for answers of one token. */
   rate: number;
+  /** Tokens of prompt and answer, which is how far the model has read. */
+  position?: number;
+}
+
+/** One token: where it stood, and how long it took. */
+export interface TokenTime {
+  position: number;
+  milliseconds: number;
 }
 
 export class AnswerClock {
   #tokens = 0;
   #first = 0;
   #last = 0;
+  /** Tokens before the answer. */
+  prompt = 0;
   readonly #start: number;
 
   constructor(private readonly now = () => performance.now()) {
@@ -30,6 +40,7 @@ export class AnswerClock {
       tokens: this.#tokens,
       firstToken: this.#tokens > 0 ? (this.#first - this.#start) / 1000 : 0,
       rate: this.#tokens > 1 && Number.isFinite(pace) ? pace : 0,
+      ...(this.prompt > 0 ? { position: this.prompt + this.#tokens } : {}),
     };
   }
 }

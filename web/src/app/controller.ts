@@ -1,62 +1,176 @@
 /** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
-import type { AnswerEvent, EngineWorker, GenerateOptions, OpenProgress, StopReason } from '../engine/protocol';
-import { sourceKey } from '../weights/model-source';
-import { askToPersist } from '../weights/room';
-import { AnswerClock } from './answer-clock';
+import { DocumentStore } from '../documents/document-store';
+import type { Extract } from '../documents/extractor';
+import type { EngineWorker } from '../engine/protocol';
+import { strings } from '../ui/strings';
+import type { AppDatabase } from './app-database';
+import { inspectDevice, offer, type Device } from './capability';
 import { catalogue } from './catalogue';
+import { Chats } from './chats';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from './choice';
-import { Conversation, type AssistantMessage } from './conversation';
+import { ConversationStore } from './conversation-store';
+import { DocumentDesk } from './document-desk';
 import { toFailure, type Failure } from './failure';
-import type { ModelStatus, PageAddress, PageView } from './page-data';
+import { ModelLoader } from './model-loader';
+import { Pace } from './pace';
+import type { PageAddress, PageView, View } from './page-data';
+import { presets } from './presets';
+import { defaultSampling } from './sampling';
+import { SettingsStore } from './settings-store';
 import { StorageTasks } from './storage-tasks';
-import { Transfer } from './transfer';
+import { Turns } from './turns';
 
-const SAMPLING: GenerateOptions = { maxTokens: 1024, temperature: 0.7, topK: 40, topP: 0.95 };
+/** Tells when a newer version of the page is stored, and moves on to it. */
+export interface Updates {
+  readonly waiting: boolean;
+  onChange(listener: () => void): void;
+  use(): void;
+}
+
+export interface Surroundings {
+  database: Promise<AppDatabase>;
+  extract: Extract;
+  updates: Updates;
+  inspect?: () => Promise<Device>;
+}
 
 export class Controller {
-  #choice: Choice | undefined;
-  #url = '';
-  #status: ModelStatus = { kind: 'failed' };
   #failure: Failure | undefined;
-  #conversation = new Conversation();
-  #answering: AssistantMessage | undefined;
-  /** Settles when the model last asked for is open, or false when it could not be opened. */
-  #opening: Promise<boolean> = Promise.resolve(false);
-  /** The engine's last answer, which has to end before the next may begin. */
-  #running: Promise<void> = Promise.resolve();
-  /** Answers whether the licence is accepted, while the visitor is asked. */
-  #consent: ((accepted: boolean) => void) | undefined;
+  #device: Device | undefined;
+  #view: View;
+  readonly #turns = new Turns();
+  readonly #pace = new Pace();
+  readonly #settings: SettingsStore;
   readonly #storage: StorageTasks;
+  readonly #loader: ModelLoader;
+  readonly #chats: Chats;
+  readonly #desk: DocumentDesk;
 
   constructor(
     private readonly page: PageView,
     private readonly engine: EngineWorker,
     private readonly address: PageAddress,
+    private readonly surroundings: Surroundings,
   ) {
-    const { base } = address;
-    this.#storage = new StorageTasks(engine, page, () => this.#update(), (failure) => this.#update(() => (this.#failure = failure)));
-    page.on('ask', (text) => void this.#ask(text));
-    page.on('stop', () => this.#stop());
-    page.on('newChat', () => this.#newChat());
-    page.on('shareState', () => void this.#shareState());
-    page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
-    page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
-    page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
-    page.on('openStored', ({ url, name }) => this.#openOther(() => chooseStored(url, name, base)));
-    page.on('pause', () => void engine.endOpening('pause'));
-    page.on('discard', () => this.#discard());
-    page.on('acceptLicence', () => this.#consent?.(true));
-    page.on('declineLicence', () => this.#consent?.(false));
-    page.on('verify', (model) => void this.#storage.verify(model));
-    page.on('export', (model) => void this.#storage.export(model));
-    page.on('endTask', () => void this.#storage.end());
-    page.on('remove', (model) => void this.#storage.remove(model));
-    page.on('retry', () => this.#open(() => this.#choice ?? chooseParam(address.model, base)));
-    page.on('dismiss', () => this.#update(() => (this.#failure = undefined)));
+    const { database, extract, updates } = surroundings;
+    const changed = () => this.#update();
+    const failed = (failure: Failure | undefined) => this.#fail(failure);
+    const [turns, pace] = [this.#turns, this.#pace];
+    this.#view = address.view;
+    this.#settings = new SettingsStore(database);
+    this.#storage = new StorageTasks(engine, page, changed, failed);
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, { changed, failed, told: (messages) => this.#chats.begin(messages) }));
+    this.#chats = new Chats({
+      engine, loader, turns, pace, changed, failed, settings: this.#settings, store: new ConversationStore(database),
+      restoreDraft: (text) => page.restoreDraft(text),
+      located: (id) => (address.chat = id),
+    });
+    this.#desk = new DocumentDesk({
+      engine, extract, loader, turns, pace, changed, failed, store: new DocumentStore(database),
+      located: (id) => (address.shownDocument = id),
+    });
+    updates.onChange(changed);
+    this.#listenToModels();
+    this.#listenToChats();
+    this.#listenToDocuments();
+    page.on('showView', (view) => this.#show(view));
+    page.on('useNewVersion', () => updates.use());
+    page.on('dismiss', () => this.#fail(undefined));
   }
 
   start(): void {
     this.#open(() => chooseParam(this.address.model, this.address.base));
+    void this.#restore();
+    void (this.surroundings.inspect ?? inspectDevice)().then((device) => {
+      this.#device = device;
+      this.#update();
+    });
+  }
+
+  /** What the address names, as it was left. */
+  async #restore(): Promise<void> {
+    const { chat, shownDocument } = this.address;
+    try {
+      await this.#settings.read();
+    } catch (thrown) {
+      this.#fail(toFailure(thrown));
+      return;
+    }
+    await Promise.all([this.#chats.list(), this.#desk.list()]);
+    if (chat !== null) await this.#chats.open(chat);
+    if (shownDocument !== null) await this.#desk.open(shownDocument);
+  }
+
+  #listenToModels(): void {
+    const { page, engine } = this;
+    const { base } = this.address;
+    page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
+    page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
+    page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
+    page.on('openStored', ({ url, name }) => this.#openOther(() => chooseStored(url, name, base)));
+    page.on('retry', () => this.#open(() => this.#loader.choice ?? chooseParam(this.address.model, base)));
+    page.on('pause', () => void engine.endOpening('pause'));
+    page.on('discard', () => this.#loader.discard());
+    page.on('acceptLicence', () => this.#loader.answerLicence(true));
+    page.on('declineLicence', () => this.#loader.answerLicence(false));
+    page.on('verify', (model) => void this.#storage.verify(model));
+    page.on('export', (model) => void this.#storage.export(model));
+    page.on('endTask', () => void this.#storage.end());
+    page.on('remove', (model) => void this.#storage.remove(model));
+  }
+
+  #listenToChats(): void {
+    const { page } = this;
+    const chats = this.#chats;
+    const speakers = { user: strings.you, assistant: strings.model };
+    page.on('ask', (text) => void chats.ask(text));
+    page.on('askInstead', ({ question, text }) => void chats.askInstead(question, text));
+    page.on('answerAgain', (answer) => void chats.answerAgain(answer));
+    page.on('carryOn', (answer) => void chats.carryOn(answer));
+    page.on('showBranch', (id) => chats.showBranch(id));
+    page.on('stop', () => {
+      chats.stop();
+      void this.#desk.stopAnswer();
+    });
+    page.on('newChat', () => {
+      chats.newChat();
+      this.#show('chat');
+    });
+    page.on('openChat', (id) => {
+      void chats.open(id);
+      this.#show('chat');
+    });
+    page.on('renameChat', ({ id, title }) => void chats.rename(id, title));
+    page.on('removeChat', (id) => void chats.remove(id));
+    page.on('searchChats', (query) => void chats.list(query));
+    page.on('importChats', (file) => void this.#guarded(async () => chats.import(await file.text())));
+    page.on('exportChat', ({ id, as }) => void this.#guarded(async () => {
+      const file = await chats.exported(id, as, speakers);
+      if (file) page.saveText(file);
+    }));
+    page.on('exportChats', () => void this.#guarded(async () => page.saveText(await chats.exportedAll(strings.allChats))));
+    page.on('shareState', () => void this.#guarded(async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
+    page.on('instruct', (instructions) => chats.instruct(instructions));
+    page.on('setSampling', (change) => void this.#guarded(() => this.#settings.set(change)));
+    page.on('resetSampling', () => void this.#guarded(() => this.#settings.reset()));
+  }
+
+  #listenToDocuments(): void {
+    const { page } = this;
+    const desk = this.#desk;
+    page.on('addDocuments', (files) => {
+      this.#show('documents');
+      void desk.addFiles(files);
+    });
+    page.on('addText', (text) => void desk.addText(text));
+    page.on('openDocument', (id) => void desk.open(id));
+    page.on('removeDocument', (id) => void desk.remove(id));
+    page.on('summarise', ({ style, instruction }) => void desk.summarise(style, instruction));
+    page.on('pauseSummary', () => void desk.pause());
+    page.on('resumeSummary', (record) => void desk.resume(record));
+    page.on('removeSummary', (record) => void desk.removeSummary(record));
+    page.on('askDocument', (question) => void desk.ask(question));
+    page.on('stopDocument', () => void desk.stopAnswer());
   }
 
   /** A saved state belongs to the model that it came with. */
@@ -71,205 +185,63 @@ export class Controller {
     try {
       choice = choose();
     } catch (thrown) {
-      this.#update(() => (this.#failure = toFailure(thrown)));
+      this.#fail(toFailure(thrown));
       return;
     }
-    this.#newChat();
-    this.#opening = this.#openChoice(choice);
+    this.#chats.stop();
+    void this.#desk.pause();
+    void this.#desk.stopAnswer();
+    this.#failure = undefined;
+    this.#loader.open(choice);
+    void this.#desk.count();
   }
 
-  async #openChoice(choice: Choice): Promise<boolean> {
-    const { source, param } = choice;
-    this.#consent?.(false);
-    this.#update(() => {
-      this.#choice = choice;
-      this.#url = '';
-      this.#status = { kind: 'opening', origin: source.kind };
-    });
-    if (source.kind !== 'files') this.address.model = param;
+  #show(view: View): void {
+    this.#view = view;
+    this.address.view = view;
+    this.#update();
+  }
+
+  async #guarded(work: () => Promise<void>): Promise<void> {
     try {
-      if (!(await this.#accepted(choice))) return false;
-      void askToPersist();
-      if (source.kind === 'stored') await this.page.permit(await this.engine.handles(source.url));
-      const model = await this.engine.open(source, this.address.device, this.#follow(choice));
-      // A newer choice has taken over: its own outcome is the one to show.
-      if (this.#choice !== choice) return false;
-      if (source.kind === 'files') this.address.model = model.url;
-      this.#url = model.url;
-      this.#status = { kind: 'ready', info: model.info };
-      await this.#openState(choice);
-      return true;
-    } catch (thrown) {
-      if (this.#choice === choice) this.#fail(toFailure(thrown));
-      return false;
-    } finally {
-      await this.#storage.list();
-      this.#showKept(choice);
-    }
-  }
-
-  /** Begins from the state that the address names. Without it, the conversation begins as any other. */
-  async #openState(choice: Choice): Promise<void> {
-    const { state, base } = this.address;
-    if (state === null) return;
-    try {
-      const { messages } = await this.engine.openState(new URL(state, base).href);
-      if (this.#choice === choice && !this.#answering) this.#conversation = new Conversation(messages);
-    } catch (thrown) {
-      if (this.#choice === choice) this.#failure = toFailure(thrown);
-    }
-  }
-
-  async #shareState(): Promise<void> {
-    const name = `${this.#choice?.name ?? 'conversation'}.state`;
-    try {
-      this.page.save(name, await this.engine.saveState(this.#conversation.said, {}));
-    } catch (thrown) {
-      this.#update(() => (this.#failure = toFailure(thrown)));
-    }
-  }
-
-  /** What a paused download shows is what is kept: chunks that were on their way come again. */
-  #showKept({ source }: Choice): void {
-    if (this.#status.kind !== 'paused' || !this.#status.progress) return;
-    const kept = this.#storage.models.find(({ url }) => url === sourceKey(source));
-    const progress = { ...this.#status.progress, done: kept?.stored ?? 0 };
-    this.#update(() => (this.#status = { kind: 'paused', progress }));
-  }
-
-  /** Takes the reports of an opening, with how fast it goes. */
-  #follow(choice: Choice): (progress: OpenProgress) => void {
-    const transfer = new Transfer();
-    return (progress) => {
-      if (this.#choice !== choice) return;
-      this.#update(() => (this.#status = { kind: 'opening', origin: choice.source.kind, progress, figures: transfer.update(progress) }));
-    };
-  }
-
-  /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
-  async #accepted(choice: Choice): Promise<boolean> {
-    const { entry, source } = choice;
-    if (!entry?.licence.accept) return true;
-    const stored = await this.engine.stored();
-    if (stored.some(({ url }) => url === sourceKey(source))) return true;
-    if (this.#choice !== choice) return false;
-    const accepted = await new Promise<boolean>((resolve) => {
-      this.#consent = resolve;
-      this.#update(() => (this.#status = { kind: 'licence', entry }));
-    });
-    this.#consent = undefined;
-    if (this.#choice === choice) this.#update(() => (this.#status = accepted ? { kind: 'opening', origin: source.kind } : { kind: 'failed' }));
-    return accepted && this.#choice === choice;
-  }
-
-  /** A download that its visitor ended is no error. */
-  #fail(fault: Failure): void {
-    const progress = this.#status.kind === 'opening' ? this.#status.progress : undefined;
-    this.#status = fault.code === 'paused' ? { kind: 'paused', progress } : { kind: 'failed' };
-    this.#failure = fault.code === 'paused' || fault.code === 'discarded' ? undefined : fault;
-  }
-
-  /** Gives up a download that runs, or one that is paused. */
-  #discard(): void {
-    if (this.#status.kind !== 'paused') return void this.engine.endOpening('discard');
-    const choice = this.#choice;
-    this.#update(() => (this.#status = { kind: 'failed' }));
-    const kept = choice && this.#storage.models.find(({ url }) => url === sourceKey(choice.source));
-    if (kept) void this.#storage.remove(kept);
-  }
-
-  async #ask(text: string): Promise<void> {
-    if (this.#answering || text.trim() === '') return;
-    const conversation = this.#conversation;
-    const answer = conversation.ask(text.trim());
-    this.#update(() => {
-      this.#answering = answer;
-      this.#failure = undefined;
-    });
-    try {
-      const opened = await this.#opening;
-      await this.#running;
-      if (opened && this.#answering === answer) {
-        this.#running = this.#generate(conversation, answer);
-        await this.#running;
-      }
-    } catch (thrown) {
-      if (conversation === this.#conversation) this.#failure = toFailure(thrown);
-    }
-    // Nothing came: the model could not be opened, or failed, or was stopped before. The question goes back to its writer.
-    const draft = answer.state.kind === 'waiting' && conversation === this.#conversation ? conversation.takeBack(answer) : '';
-    this.#update(() => {
-      if (this.#answering === answer) this.#answering = undefined;
-    });
-    this.page.restoreDraft(draft);
-  }
-
-  async #generate(conversation: Conversation, answer: AssistantMessage): Promise<void> {
-    const clock = new AnswerClock();
-    let stop: StopReason = 'cancelled';
-    const onEvent = (event: AnswerEvent) => {
-      if (event.type === 'prefill') {
-        if (answer.text === '') answer.state = { kind: 'waiting', prefill: event };
-      } else if (event.type === 'token') {
-        clock.token();
-        answer.text += event.text;
-        answer.state = { kind: 'streaming' };
-      } else if (event.type !== 'end') {
-        if (this.#status.kind === 'ready') this.#status = { ...this.#status, rebuilding: event.type === 'rebuild' };
-      } else {
-        answer.text += event.text;
-        stop = event.stop;
-      }
+      await work();
       this.#update();
-    };
-    const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    try {
-      await this.engine.generate(conversation.promptFor(answer), { ...SAMPLING, ...this.#choice?.entry?.sampling, seed }, onEvent);
     } catch (thrown) {
-      if (answer.text !== '') answer.state = { kind: 'done', stop: 'cancelled', stats: clock.stats() };
-      if (this.#status.kind === 'ready') this.#status = { ...this.#status, rebuilding: false };
-      throw thrown;
-    }
-    // Stopped before the first word: it stays waiting, and the question is taken back.
-    if (answer.text !== '' || stop !== 'cancelled') answer.state = { kind: 'done', stop, stats: clock.stats() };
-  }
-
-  /** Stops the answer; one that still waits for its model is given up at once. */
-  #stop(): void {
-    if (!this.#answering) return;
-    if (this.#status.kind === 'ready') {
-      void this.engine.stop();
-    } else {
-      const answer = this.#answering;
-      const draft = this.#conversation.takeBack(answer);
-      this.#update(() => (this.#answering = undefined));
-      this.page.restoreDraft(draft);
+      this.#fail(toFailure(thrown));
     }
   }
 
-  #newChat(): void {
-    this.#stop();
-    this.#update(() => {
-      this.#answering = undefined;
-      this.#conversation = new Conversation();
-      this.#failure = undefined;
-    });
+  #fail(failure: Failure | undefined): void {
+    this.#failure = failure;
+    this.#update();
   }
 
-  #update(change?: () => void): void {
-    change?.();
+  #update(): void {
+    const { choice, url, status, context } = this.#loader;
+    const chats = this.#chats.data;
+    const { holder } = this.#turns;
+    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#desk.data.running !== undefined);
     this.page.update({
-      url: this.#url,
-      name: this.#choice?.name ?? '',
-      entry: this.#choice?.entry,
-      status: this.#status,
-      messages: this.#conversation.messages,
-      answering: this.#answering !== undefined,
+      view: this.#view,
+      url,
+      name: choice?.name ?? '',
+      entry: choice?.entry,
+      status,
+      messages: this.#chats.messages,
+      answering: this.#chats.answering,
       failure: this.#failure,
       catalogue,
       stored: this.#storage.models,
       room: this.#storage.room,
       task: this.#storage.task,
+      chats,
+      documents: this.#desk.data,
+      sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
+      context,
+      device: this.#device,
+      offer: this.#device && offer(catalogue, this.#device),
+      waitsFor: waiting ? holder : undefined,
+      newVersion: this.surroundings.updates.waiting,
       base: this.address.base,
     });
   }

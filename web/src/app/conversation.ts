@@ -1,6 +1,10 @@
-/** The messages of one chat. Plain data; the page draws it, the engine answers it. */
+/**
+ * One chat as a tree: an edited question or a second answer is a branch beside the first, and nothing that was said is lost.
+ * What the page draws, and the engine reads, is the path from the first question to `leaf`.
+ */
 import type { ChatMessage, StopReason } from '../engine/protocol';
 import type { AnswerStats } from './answer-clock';
+import { presets, systemText, type PresetId } from './presets';
 
 export type MessageState =
   /** No word yet. */
@@ -10,65 +14,192 @@ export type MessageState =
   /** It was written elsewhere, and came with a saved state. */
   | { kind: 'told' };
 
-export interface UserMessage {
+interface Node {
+  /** Unique within its conversation, ascending. */
   id: number;
-  role: 'user';
+  /** What it follows; null for a first question. */
+  parent: number | null;
   text: string;
 }
 
-export interface AssistantMessage {
-  id: number;
+export interface UserMessage extends Node {
+  role: 'user';
+}
+
+export interface AssistantMessage extends Node {
   role: 'assistant';
-  text: string;
   state: MessageState;
 }
 
 export type Message = UserMessage | AssistantMessage;
 
-export class Conversation {
-  readonly messages: Message[] = [];
-  /** What a model was told before the first message, and nobody is shown. */
-  readonly #before: ChatMessage[] = [];
-  #nextId = 1;
+/** How the model is told to behave in one conversation. */
+export interface Instructions {
+  preset: PresetId;
+  /** The system prompt; empty for none. */
+  system: string;
+  /** What the model may rely on, pasted by the visitor; only some presets use it. */
+  knowledge: string;
+}
 
-  /** `told` is a conversation that goes on: what visitor and model said in it is shown. */
-  constructor(told: readonly ChatMessage[] = []) {
-    for (const { role, content: text } of told) {
-      const id = this.#nextId;
-      if (role === 'user') this.messages.push({ id, role, text });
-      else if (role === 'assistant') this.messages.push({ id, role, text, state: { kind: 'told' } });
-      // Templates know no such words between two turns.
-      else if (this.messages.length === 0) this.#before.push({ role, content: text });
-      this.#nextId += 1;
-    }
+/** A conversation as it is stored and exported. */
+export interface ConversationRecord extends Instructions {
+  id: string;
+  title: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  updated: number;
+  messages: Message[];
+  /** The last message of the branch that is shown. */
+  leaf: number | null;
+}
+
+/** The branches beside a message, itself included. */
+export interface Branches {
+  /** From 0. */
+  index: number;
+  ids: readonly number[];
+}
+
+const TITLE_CHARACTERS = 60;
+
+export class Conversation {
+  readonly record: ConversationRecord;
+  /** Where the branch ended before the running answer was asked for. */
+  #leafBefore: number | null = null;
+
+  constructor(record?: ConversationRecord, instructions: Instructions = presets.assistant.instructions) {
+    const now = Date.now();
+    this.record = record ?? { id: newId(), title: '', created: now, updated: now, ...instructions, messages: [], leaf: null };
   }
 
-  /** Everything that was said, as the engine takes it. */
+  /** A conversation that a saved state goes on with. */
+  static told(said: readonly ChatMessage[]): Conversation {
+    const conversation = new Conversation();
+    const { record } = conversation;
+    record.system = said.filter(({ role }) => role === 'system').map(({ content }) => content).join('\n\n');
+    for (const { role, content: text } of said) {
+      if (role !== 'user' && role !== 'assistant') continue;
+      const node = { id: record.messages.length + 1, parent: record.leaf, text };
+      record.messages.push(role === 'user' ? { ...node, role } : { ...node, role, state: { kind: 'told' } });
+      record.leaf = node.id;
+      if (role === 'user') record.title ||= shortened(text);
+    }
+    return conversation;
+  }
+
+  /** Everything that was said on the branch that is shown, as the engine takes it. */
   get said(): ChatMessage[] {
     return this.#prompt(this.messages);
   }
 
+  /** The branch that is shown, from its first question on. */
+  get messages(): Message[] {
+    return this.#pathTo(this.record.leaf);
+  }
+
   /** Adds a question and the place of its answer, which is returned. */
   ask(text: string): AssistantMessage {
-    const answer: AssistantMessage = { id: this.#nextId + 1, role: 'assistant', text: '', state: { kind: 'waiting' } };
-    this.messages.push({ id: this.#nextId, role: 'user', text }, answer);
-    this.#nextId += 2;
+    return this.#ask(text, this.record.leaf);
+  }
+
+  /** Asks something else in the place of an earlier question, on a branch of its own. */
+  askInstead(question: UserMessage, text: string): AssistantMessage {
+    return this.#ask(text, question.parent);
+  }
+
+  /** The place for another answer to the same question. */
+  answerAgain(answer: AssistantMessage): AssistantMessage {
+    this.#leafBefore = this.record.leaf;
+    return this.#place(answer.parent);
+  }
+
+  /** Takes back an answer that never began, and a question that was asked for it alone, whose text is returned. */
+  takeBack(answer: AssistantMessage): string {
+    if (!this.#find(answer.id)) return '';
+    const question = this.#find(answer.parent);
+    const only = this.record.messages.filter(({ parent }) => parent === answer.parent).length === 1;
+    const gone = new Set([answer.id, ...(only && question ? [question.id] : [])]);
+    this.record.messages = this.record.messages.filter(({ id }) => !gone.has(id));
+    this.record.leaf = this.#leafBefore;
+    if (this.record.messages.length === 0) this.record.title = '';
+    return only ? (question?.text ?? '') : '';
+  }
+
+  branches(message: Message): Branches {
+    const ids = this.record.messages.filter(({ parent, role }) => parent === message.parent && role === message.role).map(({ id }) => id);
+    return { index: ids.indexOf(message.id), ids };
+  }
+
+  /** Shows the branch that goes through a message, to its newest end. */
+  show(id: number): void {
+    let leaf = id;
+    for (;;) {
+      const next = this.record.messages.findLast(({ parent }) => parent === leaf);
+      if (!next) break;
+      leaf = next.id;
+    }
+    this.record.leaf = leaf;
+  }
+
+  /** The conversation as the engine takes it, up to `answer`. An answer that has words already ends it and is carried on. */
+  promptFor(answer: AssistantMessage): ChatMessage[] {
+    return this.#prompt([...this.#pathTo(answer.parent), answer]);
+  }
+
+  #ask(text: string, parent: number | null): AssistantMessage {
+    this.#leafBefore = this.record.leaf;
+    const question: UserMessage = { id: this.#nextId(), parent, role: 'user', text };
+    this.record.messages.push(question);
+    this.record.title ||= shortened(text);
+    return this.#place(question.id);
+  }
+
+  #place(parent: number | null): AssistantMessage {
+    const answer: AssistantMessage = { id: this.#nextId(), parent, role: 'assistant', text: '', state: { kind: 'waiting' } };
+    this.record.messages.push(answer);
+    this.record.leaf = answer.id;
     return answer;
   }
 
-  /** Takes back an answer that never began, and its question, whose text is returned. */
-  takeBack(answer: AssistantMessage): string {
-    const index = this.messages.indexOf(answer);
-    const [question] = index > 0 ? this.messages.splice(index - 1, 2) : [];
-    return question?.text ?? '';
-  }
-
-  /** The conversation as the engine takes it, up to and without `answer`. */
-  promptFor(answer: AssistantMessage): ChatMessage[] {
-    return this.#prompt(this.messages.slice(0, this.messages.indexOf(answer)));
-  }
-
   #prompt(messages: readonly Message[]): ChatMessage[] {
-    return [...this.#before, ...messages.filter(({ text }) => text !== '').map(({ role, text }) => ({ role, content: text }))];
+    const system = systemText(this.record);
+    const said = messages.filter(({ text }) => text !== '').map(({ role, text }) => ({ role, content: text }));
+    return system ? [{ role: 'system', content: system }, ...said] : said;
   }
+
+  #pathTo(id: number | null): Message[] {
+    const path: Message[] = [];
+    for (let at = this.#find(id); at; at = this.#find(at.parent)) path.unshift(at);
+    return path;
+  }
+
+  #find(id: number | null): Message | undefined {
+    return id === null ? undefined : this.record.messages.find((message) => message.id === id);
+  }
+
+  #nextId(): number {
+    return 1 + this.record.messages.reduce((most, { id }) => Math.max(most, id), 0);
+  }
+}
+
+/** An answer that was being written when the page closed has ended where it was. */
+export function mended(record: ConversationRecord): ConversationRecord {
+  const messages = record.messages.map((message) =>
+    message.role === 'assistant' && message.state.kind !== 'done' && message.state.kind !== 'told'
+      ? { ...message, state: { kind: 'done' as const, stop: 'cancelled' as const, stats: { tokens: 0, firstToken: 0, rate: 0 } } }
+      : message);
+  return { ...record, messages };
+}
+
+/** The first line of a text, cut at a word. */
+export function shortened(text: string): string {
+  const line = text.trim().split('\n', 1)[0] ?? '';
+  if (line.length <= TITLE_CHARACTERS) return line;
+  return `${line.slice(0, TITLE_CHARACTERS).replace(/\s+\S*$/, '')}…`;
+}
+
+/** `randomUUID` is missing where a page comes over plain http. */
+export function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -2,9 +2,15 @@
 import type { DeviceOptions, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
 import type { ModelSource } from '../weights/model-source';
 import type { Room } from '../weights/room';
+import type { SummaryRecord, SummaryStyle } from '../documents/records';
+import type { Device, Offer } from './capability';
 import type { CatalogueEntry } from './catalogue';
-import type { Message } from './conversation';
+import type { ChatsData } from './chats';
+import type { AssistantMessage, Instructions, Message, UserMessage } from './conversation';
+import type { TextFile } from './conversation-files';
+import type { DocumentsData } from './document-desk';
 import type { Failure } from './failure';
+import type { SamplingChange, SamplingChoice } from './sampling';
 import type { TransferFigures } from './transfer';
 
 export type ModelStatus =
@@ -28,7 +34,10 @@ export interface StorageTask {
   bad?: number;
 }
 
+export type View = 'chat' | 'documents';
+
 export interface PageData {
+  view: View;
   /** Key of the open model in the store; empty until it is known. */
   url: string;
   /** The model's name; empty where none could be made out. */
@@ -43,6 +52,19 @@ export interface PageData {
   stored: readonly StoredModel[];
   room: Room | undefined;
   task: StorageTask | undefined;
+  chats: ChatsData;
+  documents: DocumentsData;
+  /** What the visitor set, and what holds where nothing is set. */
+  sampling: { chosen: SamplingChoice; usual: Required<SamplingChoice> };
+  /** Tokens that the open model was trained on at once. */
+  context: number;
+  /** Undefined until it is known. */
+  device: Device | undefined;
+  offer: Offer | undefined;
+  /** Something else holds the engine: what was asked waits for it. */
+  waitsFor: 'documents' | 'chat' | undefined;
+  /** A newer version of the page is stored and waits for a reload. */
+  newVersion: boolean;
   /** Address of the page, which relative addresses of the catalogue start from. */
   base: string;
 }
@@ -53,6 +75,34 @@ export interface PageEvents {
   newChat: undefined;
   /** Saves the state of the conversation as a file. */
   shareState: undefined;
+  showView: View;
+  askInstead: { question: UserMessage; text: string };
+  answerAgain: AssistantMessage;
+  carryOn: AssistantMessage;
+  showBranch: number;
+  openChat: string;
+  renameChat: { id: string; title: string };
+  removeChat: string;
+  exportChat: { id: string; as: 'markdown' | 'json' };
+  exportChats: undefined;
+  importChats: File;
+  searchChats: string;
+  /** What is absent stays as it is. */
+  instruct: Partial<Instructions>;
+  setSampling: SamplingChange;
+  resetSampling: undefined;
+  addDocuments: File[];
+  addText: string;
+  /** Null closes the open one. */
+  openDocument: string | null;
+  removeDocument: string;
+  summarise: { style: SummaryStyle; instruction: string };
+  pauseSummary: undefined;
+  resumeSummary: SummaryRecord;
+  removeSummary: SummaryRecord;
+  askDocument: string;
+  stopDocument: undefined;
+  useNewVersion: undefined;
   openEntry: CatalogueEntry;
   openAddress: string;
   openFiles: ChosenFiles;
@@ -91,13 +141,15 @@ export interface PageView {
   restoreDraft(text: string): void;
   /** Hands the visitor a file. */
   save(name: string, file: Blob): void;
+  /** Hands a text to the visitor as a file. */
+  saveText(file: TextFile): void;
   /** Asks where to export to; undefined when the visitor thinks better of it. */
   exportFile(name: string): Promise<ExportFile | undefined>;
   /** Asks for leave to read files in place; does nothing where it is given already. */
   permit(handles: readonly FileSystemFileHandle[]): Promise<void>;
 }
 
-/** What the page's address asks for; the address is the one place where the choice of a model is kept. */
+/** What the page's address asks for; the address is the one place where the choice of a model, and of what is shown, is kept. */
 export interface PageAddress {
   readonly base: string;
   readonly device: DeviceOptions;
@@ -105,4 +157,10 @@ export interface PageAddress {
   model: string | null;
   /** `?state=`: the address of a saved state to begin from. */
   state: string | null;
+  /** `?view=`. */
+  view: View;
+  /** `?chat=`: the conversation that is shown. */
+  chat: string | null;
+  /** `?document=`. */
+  shownDocument: string | null;
 }

@@ -6,8 +6,8 @@ import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import type {
-  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, OpenedState, OpenModel, OpenProgress,
-  StateOptions, StoredModel,
+  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, ManyEvent, ManyOptions, OpenedState,
+  OpenModel, OpenProgress, StateOptions, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -38,6 +38,10 @@ export class EngineClient implements EngineWorker {
     prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
   ): Promise<void> {
     return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
+  }
+
+  generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    return this.#answer(this.#remote.generateMany(prompts, options, proxy(onEvent)));
   }
 
   stop(): Promise<void> {

@@ -1,6 +1,6 @@
-/** One running answer: drives the engine's events, which let the worker's messages through between tokens. */
+/** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
 import type { DurableCheckpoints, Prompt } from '../state/durable-checkpoints';
-import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions } from './protocol';
+import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, ManyEvent, ManyOptions } from './protocol';
 import type { EngineModel } from './wasm-engine';
 
 /** A device that is lost this often without a token in between would be lost again. */
@@ -14,7 +14,7 @@ export interface GenerationHelp {
 }
 
 export class Generation {
-  #events: AsyncIterator<GenerateEvent> | undefined;
+  #events: AsyncIterator<GenerateEvent | ManyEvent> | undefined;
 
   constructor(
     private readonly model: EngineModel,
@@ -29,6 +29,12 @@ export class Generation {
       // A base model has no chat template: it continues the text of the conversation instead.
       await this.#drive(prompt.map((message) => message.content).join('\n'), options, onEvent);
     }
+  }
+
+  async runMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    const events = this.model.generateMany(prompts, options);
+    this.#events = events;
+    for await (const event of events) onEvent(event);
   }
 
   async stop(): Promise<void> {

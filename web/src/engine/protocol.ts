@@ -5,9 +5,11 @@ import type { ExportTarget } from '../weights/export-model';
 import type { Verification } from '../weights/model-record';
 import type { VerifyResult } from '../weights/verify-model';
 import type { EngineOptions } from './wasm-engine';
-import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo } from './pkg/web_mamba.js';
 
-export type { BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo } from './pkg/web_mamba.js';
+export type {
+  BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo,
+} from './pkg/web_mamba.js';
 
 export type Backend = NonNullable<LoadOptions['backend']>;
 
@@ -35,6 +37,9 @@ export interface OpenedState {
   messages: ChatMessage[];
   fileBytes: number;
 }
+
+/** An event of one of several answers: `index` is the number of its prompt. */
+export type ManyEvent = GenerateEvent & { index: number };
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
@@ -74,7 +79,9 @@ export interface EngineWorker {
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening(how: 'pause' | 'discard'): Promise<void>;
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
-  /** Ends the running answer after its current token. */
+  /** Answers several prompts side by side. */
+  generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
+  /** Ends the running answer, or answers, after its current token. */
   stop(): Promise<void>;
   /** The state after a conversation, as a file to share. */
   saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob>;

@@ -13,8 +13,8 @@ import { storedFiles } from '../weights/stored-file';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
-  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, OpenedState, OpenModel, OpenProgress,
-  StateOptions,
+  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, ManyEvent, ManyOptions, OpenedState,
+  OpenModel, OpenProgress, StateOptions,
 } from './protocol';
 import { openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
@@ -83,15 +83,11 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    if (this.#generation) throw failure('busy');
-    const help = { ...(await this.#checkpoints()), rebuild: () => this.#rebuild() };
-    if (this.#generation) throw failure('busy');
-    const generation = (this.#generation = new Generation(this.#openModel(), help));
-    try {
-      await generation.run(prompt, options, onEvent);
-    } finally {
-      this.#generation = undefined;
-    }
+    await this.#answering((generation) => generation.run(prompt, options, onEvent));
+  }
+
+  async generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    await this.#answering((generation) => generation.runMany(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {
@@ -124,6 +120,18 @@ export class Session extends StoredModels implements EngineWorker {
   override async remove(url: string): Promise<void> {
     await super.remove(url);
     await (await this.options.states)?.forget(url);
+  }
+
+  async #answering(run: (generation: Generation) => Promise<void>): Promise<void> {
+    if (this.#generation) throw failure('busy');
+    const help = { ...(await this.#checkpoints()), rebuild: () => this.#rebuild() };
+    if (this.#generation) throw failure('busy');
+    const generation = (this.#generation = new Generation(this.#openModel(), help));
+    try {
+      await run(generation);
+    } finally {
+      this.#generation = undefined;
+    }
   }
 
   #openModel(): EngineModel {

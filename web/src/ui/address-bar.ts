@@ -1,5 +1,5 @@
-/** The page's own address, where the choice of model and device is kept. */
-import type { PageAddress } from '../app/page-data';
+/** The page's own address, where the choice of model and device is kept, and what is shown. */
+import type { PageAddress, View } from '../app/page-data';
 import type { DeviceOptions } from '../engine/protocol';
 
 export class AddressBar implements PageAddress {
@@ -9,7 +9,7 @@ export class AddressBar implements PageAddress {
 
   /** `?backend=`, `?activations=` and `?workers=`; what is none of the values that they may have is as good as absent. */
   get device(): DeviceOptions {
-    const [backend, activations] = ['backend', 'activations'].map((name) => this.#params().get(name));
+    const [backend, activations] = ['backend', 'activations'].map((name) => this.#get(name));
     const workers = this.count('workers', 0);
     return {
       backend: backend === 'cpu' || backend === 'webgpu' ? backend : 'auto',
@@ -20,12 +20,12 @@ export class AddressBar implements PageAddress {
 
   /** A whole number above 0 of the address. */
   count(name: string, otherwise: number): number {
-    const value = Number(this.#params().get(name));
+    const value = Number(this.#get(name));
     return Number.isInteger(value) && value > 0 ? value : otherwise;
   }
 
   get model(): string | null {
-    return this.#params().get('model');
+    return this.#get('model');
   }
 
   set model(model: string | null) {
@@ -33,11 +33,39 @@ export class AddressBar implements PageAddress {
   }
 
   get state(): string | null {
-    return this.#params().get('state');
+    return this.#get('state');
   }
 
   set state(state: string | null) {
     this.#set('state', state);
+  }
+
+  get view(): View {
+    return this.#get('view') === 'documents' ? 'documents' : 'chat';
+  }
+
+  set view(view: View) {
+    this.#set('view', view === 'chat' ? null : view);
+  }
+
+  get chat(): string | null {
+    return this.#get('chat');
+  }
+
+  set chat(id: string | null) {
+    this.#set('chat', id);
+  }
+
+  get shownDocument(): string | null {
+    return this.#get('document');
+  }
+
+  set shownDocument(id: string | null) {
+    this.#set('document', id);
+  }
+
+  #get(name: string): string | null {
+    return new URLSearchParams(location.search).get(name);
   }
 
   #set(name: string, value: string | null): void {
@@ -45,9 +73,5 @@ export class AddressBar implements PageAddress {
     if (value === null) url.searchParams.delete(name);
     else url.searchParams.set(name, value);
     if (url.href !== location.href) history.replaceState(null, '', url);
-  }
-
-  #params(): URLSearchParams {
-    return new URLSearchParams(location.search);
   }
 }

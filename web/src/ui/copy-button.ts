@@ -5,7 +5,7 @@ import { strings } from './strings';
 
 const SAID_MILLISECONDS = 1600;
 
-export function copyButton(text: string): TemplateResult {
+export function copyButton(text: string, label: string = strings.copy): TemplateResult {
   const onClick = async (event: Event) => {
     const button = event.currentTarget as HTMLButtonElement;
     await navigator.clipboard.writeText(text);
@@ -13,10 +13,10 @@ export function copyButton(text: string): TemplateResult {
     button.ariaLabel = strings.copied;
     setTimeout(() => {
       button.classList.remove('copied');
-      button.ariaLabel = strings.copy;
+      button.ariaLabel = label;
     }, SAID_MILLISECONDS);
   };
-  return html`<button class="copy" type="button" data-testid="copy" aria-label=${strings.copy} title=${strings.copy} @click=${onClick}>
+  return html`<button class="copy" type="button" data-testid="copy" aria-label=${label} title=${label} @click=${onClick}>
     ${copyIcon}${checkIcon}
   </button>`;
 }

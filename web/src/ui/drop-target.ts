@@ -1,9 +1,11 @@
-/** The whole page takes files that are dropped on it, and shows that it does. */
+/** The whole page takes files that are dropped on it, and shows that it does: models to open, and documents to read. */
 import type { ChosenFiles } from '../app/page-data';
 import { Emitter } from './emitter';
 import { droppedFiles } from './local-files';
 
-export class DropTarget extends Emitter<{ drop: ChosenFiles }> {
+const MODEL = /\.gguf$/i;
+
+export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[] }> {
   constructor(container: HTMLElement) {
     super();
     const mark = (over: boolean) => container.classList.toggle('dropping', over);
@@ -18,7 +20,10 @@ export class DropTarget extends Emitter<{ drop: ChosenFiles }> {
       const data = event.dataTransfer;
       if (!data?.types.includes('Files')) return;
       event.preventDefault();
-      void droppedFiles(data).then((chosen) => chosen.files.length > 0 && this.emit('drop', chosen));
+      const files = [...data.files];
+      const documents = files.filter(({ name }) => !MODEL.test(name));
+      if (documents.length > 0) this.emit('documents', documents);
+      else void droppedFiles(data).then((chosen) => chosen.files.length > 0 && this.emit('models', chosen));
     });
   }
 }

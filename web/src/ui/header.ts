@@ -1,31 +1,36 @@
-/** Name of the page, the model in use, and the way to a new chat. */
-import { html, render } from 'lit-html';
+/** Above each view: the way to the menu on narrow screens, the model in use, the settings, a new chat. */
+import { html, nothing, render } from 'lit-html';
 import type { PageData } from '../app/page-data';
+import { chatStrings } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill } from './format';
-import { brandIcon, chevronIcon, exportIcon, newChatIcon } from './icons';
+import { chevronIcon, exportIcon, menuIcon, newChatIcon, settingsIcon } from './icons';
 import { strings } from './strings';
 
-export class Header extends Emitter<{ chooseModel: undefined; newChat: undefined; shareState: undefined }> {
+export class Header extends Emitter<{ openMenu: undefined; chooseModel: undefined; openSettings: undefined; newChat: undefined; shareState: undefined }> {
   constructor(private readonly container: HTMLElement) {
     super();
   }
 
-  update({ name, messages, status, answering }: PageData): void {
+  update({ name, messages, view, status, answering }: PageData): void {
     const label = name === '' ? strings.chooseModel : fill(strings.currentModel, { name });
     render(
       html`
-        <h1 class="brand">${brandIcon}<span class="brand-name">${strings.product}</span></h1>
+        <h1 class="visually-hidden">${strings.product}</h1>
+        <button class="icon-button menu-button" type="button" data-testid="open-menu" aria-label=${chatStrings.openMenu} @click=${() => this.emit('openMenu')}>${menuIcon}</button>
         <button class="picker" type="button" data-testid="model-picker" aria-haspopup="dialog" aria-label=${label}
           @click=${() => this.emit('chooseModel')}>
           <span class="picker-name">${name === '' ? strings.chooseModel : name}</span>${chevronIcon}
         </button>
-        <button class="quiet share-state" type="button" data-testid="share-state" ?disabled=${messages.length === 0 || answering || status.kind !== 'ready'}
-          aria-label=${strings.shareState} title=${strings.shareStateHint} @click=${() => this.emit('shareState')}>${exportIcon}</button>
-        <button class="quiet new-chat" type="button" data-testid="new-chat" ?disabled=${messages.length === 0}
-          aria-label=${strings.newChat} @click=${() => this.emit('newChat')}>
-          ${newChatIcon}<span class="new-chat-label">${strings.newChat}</span>
-        </button>`,
+        ${view === 'chat'
+          ? html`
+              <button class="icon-button" type="button" data-testid="share-state" ?disabled=${messages.length === 0 || answering || status.kind !== 'ready'}
+                aria-label=${strings.shareState} title=${strings.shareStateHint} @click=${() => this.emit('shareState')}>${exportIcon}</button>
+              <button class="icon-button" type="button" data-testid="settings" aria-haspopup="dialog" aria-label=${chatStrings.settings} title=${chatStrings.settings}
+                @click=${() => this.emit('openSettings')}>${settingsIcon}</button>
+              <button class="icon-button new-chat" type="button" data-testid="new-chat" ?disabled=${messages.length === 0}
+                aria-label=${strings.newChat} title=${strings.newChat} @click=${() => this.emit('newChat')}>${newChatIcon}</button>`
+          : nothing}`,
       this.container,
     );
   }

@@ -1,4 +1,5 @@
 /** Files that the visitor picks, drops or receives. Handles are asked for where the browser has them, so that files can be read in place. */
+import type { TextFile } from '../app/conversation-files';
 import type { ChosenFiles, ExportFile } from '../app/page-data';
 
 /** Interfaces that not every browser has. */
@@ -52,12 +53,19 @@ export async function exportFile(name: string): Promise<ExportFile | undefined> 
   return { handle, finish: async () => saveFile(name, await handle.getFile()) };
 }
 
+/** Hands a text to the visitor, into the browser's folder for downloads. */
+export function saveText({ name, type, text }: TextFile): void {
+  saveFile(name, new Blob([text], { type }));
+}
+
 /** A download of what the page has made. */
 export function saveFile(name: string, file: Blob): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(file);
   link.download = name;
   link.click();
+  // The browser has opened the file by then; a link that lives on would keep it in memory.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 async function withFiles(handles: FileSystemFileHandle[]): Promise<ChosenFiles> {

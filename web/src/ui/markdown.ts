@@ -1,6 +1,6 @@
-/** An answer's Markdown as HTML that is safe to insert. What a model writes is as untrusted as any stranger's text. */
+/** An answer's Markdown as nodes that are safe to insert. What a model writes is as untrusted as any stranger's text. */
 import DOMPurify from 'dompurify';
-import { Marked } from 'marked';
+import { Marked, type Token } from 'marked';
 
 const marked = new Marked({ gfm: true, async: false });
 // HTML that a model writes is text to read: it is shown as it stands.
@@ -13,9 +13,36 @@ const ALLOWED_TAGS = [
 ];
 const ALLOWED_ATTR = ['href', 'start', 'align'];
 
+/** A part of a text that is drawn by itself: while words still come, only the last one changes. */
+export interface MarkdownBlock {
+  raw: string;
+  /** Of a block of code. */
+  code: { text: string; language: string } | undefined;
+  token: Token;
+}
+
 /** With `breaks`, a line's end is one in the result, as people write in chats. */
-export function renderMarkdown(markdown: string, breaks = true): string {
-  const fragment = DOMPurify.sanitize(marked.parse(markdown, { breaks }) as string, {
+export function markdownBlocks(markdown: string, breaks = true): MarkdownBlock[] {
+  return marked.lexer(markdown, { breaks })
+    .filter(({ type }) => type !== 'space' && type !== 'def')
+    .map((token) => ({
+      raw: token.raw,
+      code: token.type === 'code' ? { text: token.text as string, language: ((token.lang as string | undefined) ?? '').split(/\s/, 1)[0] ?? '' } : undefined,
+      token,
+    }));
+}
+
+export function blockNodes({ token }: Pick<MarkdownBlock, 'token'>, breaks = true): DocumentFragment {
+  return safeNodes(marked.parser([token], { breaks }));
+}
+
+/** The whole text at once. */
+export function renderMarkdown(markdown: string, breaks = true): DocumentFragment {
+  return safeNodes(marked.parse(markdown, { breaks }) as string);
+}
+
+function safeNodes(html: string): DocumentFragment {
+  const fragment = DOMPurify.sanitize(html, {
     ALLOWED_TAGS,
     ALLOWED_ATTR,
     ALLOWED_URI_REGEXP: /^(https?:|mailto:)/i,
@@ -23,11 +50,9 @@ export function renderMarkdown(markdown: string, breaks = true): string {
     ALLOW_ARIA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
   });
-  const holder = document.createElement('div');
-  holder.append(fragment);
-  for (const link of holder.querySelectorAll('a')) {
+  for (const link of fragment.querySelectorAll('a')) {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';
   }
-  return holder.innerHTML;
+  return fragment;
 }

@@ -1,49 +1,93 @@
-/** One message: the question as it was typed, the answer as sanitised Markdown with its figures below. */
+/** One message: the question as it was typed, the answer as sanitised Markdown with its figures below, and what can be done with each. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { guard } from 'lit-html/directives/guard.js';
-import { unsafeHTML } from 'lit-html/directives/unsafe-html.js';
-import type { AssistantMessage, Message } from '../app/conversation';
+import type { Branches, AssistantMessage, Message, UserMessage } from '../app/conversation';
+import { chatStrings } from './chat-strings';
 import { copyButton } from './copy-button';
 import { fill, formatRate, formatSeconds } from './format';
-import { renderMarkdown } from './markdown';
+import { againIcon, editIcon, laterIcon, earlierIcon, resumeIcon } from './icons';
+import { prose } from './prose';
 import { strings } from './strings';
 
-export function message(message: Message, modelReady: boolean): TemplateResult {
-  return message.role === 'user' ? question(message.text) : answer(message, modelReady);
+/** What a message is drawn with. */
+export interface MessageContext {
+  modelReady: boolean;
+  /** An answer is being written: nothing may be asked anew. */
+  answering: boolean;
+  /** The message is the last one. */
+  last: boolean;
+  waitsForDocuments: boolean;
+  branches: Branches;
+  edit(message: UserMessage): void;
+  again(message: AssistantMessage): void;
+  carryOn(message: AssistantMessage): void;
+  showBranch(id: number): void;
 }
 
-function question(text: string): TemplateResult {
+export function message(message: Message, context: MessageContext): TemplateResult {
+  return message.role === 'user' ? question(message, context) : answer(message, context);
+}
+
+function question(message: UserMessage, context: MessageContext): TemplateResult {
   return html`
     <article class="message user">
       <h2 class="visually-hidden">${strings.you}</h2>
-      <div class="bubble" data-testid="message-user">${text}</div>
+      <div class="bubble" data-testid="message-user">${message.text}</div>
+      <div class="under">
+        ${branches(context)}
+        ${action('edit', chatStrings.edit, editIcon, context.answering, () => context.edit(message))}
+      </div>
     </article>`;
 }
 
 /** Screen readers hear the answer once, when `aria-busy` ends, and not word by word. */
-function answer(message: AssistantMessage, modelReady: boolean): TemplateResult {
+function answer(message: AssistantMessage, context: MessageContext): TemplateResult {
   const done = message.state.kind === 'done' || message.state.kind === 'told';
   return html`
     <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
       <h2 class="visually-hidden">${strings.model}</h2>
-      <div class="answer" data-testid="message-assistant">${guard([message.text], () => unsafeHTML(renderMarkdown(message.text)))}</div>
-      ${message.state.kind === 'waiting' ? waiting(message.state.prefill, modelReady) : nothing}
-      <div class="under">${done ? figures(message) : nothing}</div>
+      <div class="answer" data-testid="message-assistant">${prose(message.text)}</div>
+      ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
+      <div class="under">${done ? finished(message, context) : nothing}</div>
     </article>`;
 }
 
-function waiting(prefill: { done: number; total: number } | undefined, modelReady: boolean): TemplateResult {
-  const text = !modelReady ? strings.waitingForModel : prefill && prefill.done < prefill.total ? fill(strings.reading, prefill) : strings.thinking;
+function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForDocuments }: MessageContext): TemplateResult {
+  const reading = prefill && prefill.done < prefill.total ? fill(strings.reading, prefill) : strings.thinking;
+  const text = !modelReady ? strings.waitingForModel : waitsForDocuments ? strings.waitingForDocuments : reading;
   return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
 }
 
-function figures({ state, text }: AssistantMessage): TemplateResult | typeof nothing {
-  if (state.kind === 'told') return copyButton(text);
+function finished(message: AssistantMessage, context: MessageContext): TemplateResult {
+  const { state, text } = message;
+  const unfinished = state.kind === 'done' && (state.stop === 'length' || state.stop === 'cancelled') && context.last && text !== '';
+  return html`
+    ${branches(context)} ${text === '' ? nothing : copyButton(text)}
+    ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
+    ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
+    ${text === '' ? html`<span>${strings.emptyAnswer}</span>` : figures(message)}`;
+}
+
+function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {
   if (state.kind !== 'done') return nothing;
   const { tokens, rate, firstToken } = state.stats;
   const data = { tokens, rate: formatRate(rate), first: formatSeconds(firstToken) };
-  const note = state.stop === 'cancelled' ? ` · ${strings.stopped}` : state.stop === 'length' ? ` · ${fill(strings.lengthReached, data)}` : '';
-  return text === ''
-    ? html`<span>${strings.emptyAnswer}</span>`
-    : html`${copyButton(text)}<span data-testid="stats">${fill(rate > 0 ? strings.stats : strings.statsShort, data)}${note}</span>`;
+  const note = state.stop === 'cancelled' ? strings.stopped : state.stop === 'length' ? fill(strings.lengthReached, data) : '';
+  // An answer of an earlier visit that the page was closed on has no figures.
+  const stats = tokens > 0 ? fill(rate > 0 ? strings.stats : strings.statsShort, data) : '';
+  return html`<span data-testid="stats">${[stats, note].filter(Boolean).join(' · ')}</span>`;
+}
+
+function branches({ branches: { index, ids }, answering, showBranch }: MessageContext): TemplateResult | typeof nothing {
+  if (ids.length < 2) return nothing;
+  const [earlier, later] = [ids[index - 1], ids[index + 1]];
+  return html`
+    <span class="branches" data-testid="branches">
+      ${action('branch-earlier', chatStrings.earlierBranch, earlierIcon, answering || earlier === undefined, () => earlier !== undefined && showBranch(earlier))}
+      <span>${fill(chatStrings.branch, { number: index + 1, count: ids.length })}</span>
+      ${action('branch-later', chatStrings.laterBranch, laterIcon, answering || later === undefined, () => later !== undefined && showBranch(later))}
+    </span>`;
+}
+
+function action(id: string, label: string, icon: TemplateResult, disabled: boolean, act: () => void): TemplateResult {
+  return html`<button class="copy" type="button" data-testid=${id} aria-label=${label} title=${label} ?disabled=${disabled} @click=${act}>${icon}</button>`;
 }

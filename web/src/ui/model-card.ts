@@ -1,6 +1,5 @@
 /** The model's card, a Markdown file beside its weights, in a dialog. */
 import { html, render } from 'lit-html';
-import { unsafeHTML } from 'lit-html/directives/unsafe-html.js';
 import { closeIcon } from './icons';
 import { renderMarkdown } from './markdown';
 import { strings } from './strings';
@@ -25,7 +24,7 @@ export class ModelCard {
             <h2 id="model-card-title">${strings.cardTitle}</h2>
             <button type="button" class="icon-button" aria-label=${strings.close} @click=${() => this.dialog.close()}>${closeIcon}</button>
           </div>
-          <div class="answer">${unsafeHTML(renderMarkdown(card, false))}</div>
+          <div class="answer">${renderMarkdown(card, false)}</div>
         </div>`,
       this.dialog,
     );

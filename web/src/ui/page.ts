@@ -1,24 +1,37 @@
 /** Puts the components together, passes each its data, and hands their events on as its own. */
+import type { TextFile } from '../app/conversation-files';
+import { fileName } from '../app/conversation-files';
 import type { ExportFile, PageData, PageEvents, PageView } from '../app/page-data';
+import { DOCUMENT_ENDINGS } from '../documents/kinds';
 import { ChatLog } from './chat-log';
 import { Composer } from './composer';
+import { DocumentsView } from './documents-view';
 import { DropTarget } from './drop-target';
 import { Emitter } from './emitter';
 import { ErrorCard } from './error-card';
+import { FiguresPanel } from './figures-panel';
 import { Header } from './header';
 import { LicenceDialog } from './licence-dialog';
-import { exportFile, permit, saveFile } from './local-files';
+import { exportFile, permit, saveFile, saveText } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
+import { Notices } from './notices';
+import { SettingsDialog } from './settings-dialog';
+import { Sidebar } from './sidebar';
 import { StatusLine } from './status-line';
 
 export class Page extends Emitter<PageEvents> implements PageView {
   readonly #header = new Header(element('header'));
+  readonly #sidebar = new Sidebar(element('sidebar'), element('backdrop'));
   readonly #log = new ChatLog(element('log'));
+  readonly #documents = new DocumentsView(element('documents'), DOCUMENT_ENDINGS);
   readonly #error = new ErrorCard(element('error-slot'));
+  readonly #notices = new Notices(element('notices'));
   readonly #composer = new Composer(element('composer'));
+  readonly #figures = new FiguresPanel(element('figures') as HTMLDetailsElement);
   readonly #status = new StatusLine(element('status'));
   readonly #dialog = new ModelDialog(element('model-dialog') as HTMLDialogElement);
+  readonly #settings = new SettingsDialog(element('settings-dialog') as HTMLDialogElement);
   readonly #card = new ModelCard(element('model-card') as HTMLDialogElement);
   readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
   readonly #drop = new DropTarget(document.body);
@@ -27,30 +40,32 @@ export class Page extends Emitter<PageEvents> implements PageView {
 
   constructor() {
     super();
+    this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
+    this.#pass(this.#log, 'askInstead', 'answerAgain', 'carryOn', 'showBranch', 'openEntry');
+    this.#pass(this.#documents, 'addDocuments', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
+    this.#pass(this.#composer, 'stop');
+    this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
+    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'verify', 'export', 'endTask', 'remove');
+    this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
+    this.#pass(this.#status, 'pause', 'discard');
+    this.#pass(this.#notices, 'useNewVersion');
+    this.#header.on('openMenu', () => this.#sidebar.open());
     this.#header.on('chooseModel', () => this.#dialog.show());
-    this.#header.on('newChat', () => this.#thenWrite(() => this.emit('newChat')));
+    this.#header.on('openSettings', () => this.#settings.show());
+    for (const part of [this.#header, this.#sidebar, this.#notices] as Emitter<{ newChat: undefined }>[]) {
+      part.on('newChat', () => this.#thenWrite(() => this.emit('newChat')));
+    }
     this.#header.on('shareState', () => this.emit('shareState'));
     this.#log.on('ask', (text) => this.#thenWrite(() => this.emit('ask', text)));
     this.#log.on('showCard', (card) => void this.#card.show(card));
+    this.#log.on('chooseModel', () => this.#dialog.show());
+    this.#documents.on('exportText', ({ name, text }) => saveText({ name: `${fileName(name)}.md`, type: 'text/markdown', text }));
     this.#composer.on('send', (text) => this.emit('ask', text));
-    this.#composer.on('stop', () => this.emit('stop'));
-    this.#error.on('retry', () => this.emit('retry'));
-    this.#error.on('openEntry', (entry) => this.emit('openEntry', entry));
-    this.#error.on('dismiss', () => this.emit('dismiss'));
-    this.#dialog.on('openEntry', (entry) => this.emit('openEntry', entry));
-    this.#dialog.on('openAddress', (typed) => this.emit('openAddress', typed));
-    this.#dialog.on('openFiles', (files) => this.emit('openFiles', files));
-    this.#dialog.on('openStored', (model) => this.emit('openStored', model));
-    this.#dialog.on('verify', (model) => this.emit('verify', model));
-    this.#dialog.on('export', (model) => this.emit('export', model));
-    this.#dialog.on('endTask', () => this.emit('endTask'));
-    this.#dialog.on('remove', (model) => this.emit('remove', model));
-    this.#drop.on('drop', (chosen) => this.emit('openFiles', chosen));
     this.#licence.on('accept', () => this.emit('acceptLicence'));
     this.#licence.on('decline', () => this.emit('declineLicence'));
-    this.#status.on('pause', () => this.emit('pause'));
     this.#status.on('resume', () => this.emit('retry'));
-    this.#status.on('discard', () => this.emit('discard'));
+    this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
+    this.#drop.on('documents', (files) => this.emit('addDocuments', files));
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog.
       if (event.key === 'Escape' && !document.querySelector('dialog[open]')) this.emit('stop');
@@ -76,6 +91,10 @@ export class Page extends Emitter<PageEvents> implements PageView {
     saveFile(name, file);
   }
 
+  saveText(file: TextFile): void {
+    saveText(file);
+  }
+
   exportFile(name: string): Promise<ExportFile | undefined> {
     return exportFile(name);
   }
@@ -85,13 +104,28 @@ export class Page extends Emitter<PageEvents> implements PageView {
   }
 
   #draw(data: PageData): void {
+    const chat = data.view === 'chat';
+    element('log').hidden = !chat;
+    element('composer').hidden = !chat;
+    element('figures').hidden = !chat;
+    element('documents').hidden = chat;
     this.#header.update(data);
-    this.#log.update(data);
+    this.#sidebar.update(data);
+    if (chat) this.#log.update(data);
+    this.#documents.update(data);
     this.#error.update(data);
+    this.#notices.update(data);
     this.#composer.update(data);
+    this.#figures.update(data);
     this.#status.update(data);
     this.#dialog.update(data);
+    this.#settings.update(data);
     this.#licence.update(data);
+  }
+
+  /** What a component says under one of these names, the page says too. */
+  #pass<Events, Name extends keyof Events & keyof PageEvents>(part: Emitter<Events>, ...names: Name[]): void {
+    for (const name of names) part.on(name, (detail) => (this.emit as (name: Name, detail: unknown) => void).call(this, name, detail));
   }
 
   /** The button that was pressed goes away: writing goes on in the message box. */

@@ -1,4 +1,7 @@
-/** Every sentence that the page says, in one file. `{name}` is filled in by `fill` of `format.ts`. */
+/**
+ * What the chat, the model and its storage say, and every failure. `chat-strings.ts` has what is around a chat,
+ * `document-strings.ts` the documents. `{name}` is filled in by `fill` of `format.ts`.
+ */
 
 export const strings = {
   product: 'web-mamba',
@@ -19,11 +22,13 @@ export const strings = {
     'What makes a state-space model different from a transformer?',
   ],
 
+  allChats: 'conversations',
   log: 'Conversation',
   you: 'You',
   model: 'Model',
   thinking: 'Thinking',
   waitingForModel: 'Waiting for the model',
+  waitingForDocuments: 'Waiting: the model is reading a document',
   reading: 'Reading {done} of {total} tokens',
   stats: '{rate} tokens/s · first word after {first} · {tokens} tokens',
   statsShort: 'first word after {first}',
@@ -147,6 +152,12 @@ export const failures = {
   storage: { sentence: 'This browser does not let the page store the model.', remedy: 'Leave private browsing, or allow this site to store data, and reload the page.' },
   'not-stored': { sentence: 'This model is no longer kept in this browser.', remedy: 'Choose its file again with “From this computer…”.' },
   'engine-start': { sentence: 'The engine did not start in this browser.', remedy: 'Reload the page; if that does not help, update the browser.' },
+  'app-storage': { sentence: 'This browser does not let the page keep conversations and documents.', remedy: 'You can go on, but nothing will be here after a reload. To keep it, leave private browsing or allow this site to store data.' },
+  'import-file': { sentence: 'This is not a file of conversations that this page exported.', remedy: 'Choose a .json file that was made with “Export all conversations” or “Export as JSON”. Nothing was changed.' },
+  'file-kind': { sentence: 'This page cannot read {name}.', remedy: 'Use a PDF, DOCX, EPUB, HTML, Markdown or plain text file, or paste the text.' },
+  extract: { sentence: '{name} could not be read: it is damaged, or not what its name says.', remedy: 'Open it in the program that made it, save it again and retry, or paste its text.' },
+  password: { sentence: '{name} is protected by a password.', remedy: 'Save a copy without the password, or paste its text.' },
+  'no-text': { sentence: '{name} holds no text: it may be a scan, that is, pictures of pages.', remedy: 'Run text recognition (OCR) on it first, or paste its text.' },
   cancelled: { sentence: 'This was cancelled.', remedy: 'Try again when you like.' },
   unexpected: { sentence: 'Something unexpected went wrong.', remedy: 'Reload the page; if it happens again, please report it with the line below.' },
 

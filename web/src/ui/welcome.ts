@@ -1,21 +1,28 @@
-/** What stands where a chat begins: what this is, what the model can do, and first prompts. */
+/** What stands where a chat begins: what this is, what the model can do, first prompts, what this device can hold, and one offer. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { isMostSaid, type Device, type Offer } from '../app/capability';
+import type { CatalogueEntry } from '../app/catalogue';
 import type { PageData } from '../app/page-data';
+import { chatStrings as words } from './chat-strings';
+import { fill, formatBytes } from './format';
 import { strings } from './strings';
 
 interface Actions {
   ask(text: string): void;
   showCard(card: string): void;
+  openEntry(entry: CatalogueEntry): void;
+  chooseModel(): void;
 }
 
-export function welcome({ entry, status }: PageData, { ask, showCard }: Actions): TemplateResult {
+export function welcome({ entry, status, device, offer, catalogue }: PageData, actions: Actions): TemplateResult {
   const card = entry?.card;
   const onCard = (event: MouseEvent) => {
     // With a key held, the link opens in its own tab as links do.
     if (event.ctrlKey || event.metaKey || event.shiftKey || !card) return;
     event.preventDefault();
-    showCard(card);
+    actions.showCard(card);
   };
+  const demo = entry !== undefined && entry === catalogue[0];
   return html`
     <section class="welcome">
       <h2>${strings.welcomeTitle}</h2>
@@ -25,13 +32,52 @@ export function welcome({ entry, status }: PageData, { ask, showCard }: Actions)
             ${entry.limits} ${card ? html`<a href=${card} @click=${onCard}>${strings.limitsLink}</a>` : nothing}
           </p>`
         : nothing}
-      ${status.kind === 'failed' ? nothing : suggestions(entry?.prompts ?? strings.prompts, ask)}
+      ${status.kind === 'failed' ? nothing : suggestions(entry?.prompts ?? strings.prompts, actions)}
+      <div class="first-run">${device && demo ? firstRun(device, offer, actions) : nothing}</div>
     </section>`;
 }
 
-function suggestions(prompts: readonly string[], ask: (text: string) => void): TemplateResult {
+function suggestions(prompts: readonly string[], { ask }: Actions): TemplateResult {
   return html`
     <ul class="suggestions" aria-label=${strings.suggestions}>
       ${prompts.map((prompt) => html`<li><button type="button" data-testid="suggestion" @click=${() => ask(prompt)}>${prompt}</button></li>`)}
     </ul>`;
+}
+
+function firstRun(device: Device, offer: Offer | undefined, actions: Actions): TemplateResult {
+  return html`
+    ${offer ? offered(offer, actions) : nothing}
+    <section class="device" data-testid="device" aria-label=${words.deviceTitle}>
+      <h3>${words.deviceTitle}</h3>
+      <ul>${capabilities(device).map((each) => html`<li>${each}</li>`)}</ul>
+    </section>`;
+}
+
+function capabilities({ gpu, memory, storage }: Device): string[] {
+  const said = memory === undefined ? words.memoryUnknown : fill(isMostSaid(memory) ? words.memoryAtLeast : words.memory, { memory: `${memory / 1024 ** 3} GB` });
+  return [
+    gpu ? (gpu.name === '' ? words.gpuUnnamed : fill(words.gpu, { name: gpu.name })) : words.noGpu,
+    said,
+    ...(storage === undefined ? [] : [fill(words.room, { room: formatBytes(storage) })]),
+    words.demoRuns,
+  ];
+}
+
+function offered({ entry, verdict, instead }: Offer, { openEntry, chooseModel }: Actions): TemplateResult {
+  const facts = fill(words.offerFacts, { size: formatBytes(entry.bytes), memory: formatBytes(entry.memory), context: entry.context.toLocaleString('en') });
+  const refused = verdict.kind === 'refused';
+  const said = refused ? words.offerRefused[verdict.why] : verdict.kind === 'doubt' ? words.offerDoubt[verdict.why] : words.offerFits;
+  const other = !refused ? '' : instead ? fill(words.offerInstead, { name: instead.name, type: instead.type, size: formatBytes(instead.bytes) }) : words.offerNothing;
+  const get = refused ? instead : entry;
+  return html`
+    <section class="first-offer" data-testid="offer" data-verdict=${verdict.kind} aria-label=${fill(words.offerTitle, { name: entry.name })}>
+      <h3>${fill(words.offerTitle, { name: entry.name })}</h3>
+      <p>${facts} <strong>${said}</strong> ${other}</p>
+      <p class="offer-actions">
+        ${get
+          ? html`<button type="button" class="button primary" data-testid="offer-get" @click=${() => openEntry(get)}>${refused ? words.offerGetInstead : words.offerGet}</button>`
+          : nothing}
+        <button type="button" class="button" @click=${chooseModel}>${words.offerOther}</button>
+      </p>
+    </section>`;
 }

@@ -1,0 +1,185 @@
+/** Conversations as a visitor keeps them: across reloads, in branches, as files, in a role. The tests follow on one another. */
+import { readFileSync } from 'node:fs';
+import type { BrowserContext, Download, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBrowser } from './browser';
+import { ChatPage } from './chat-page';
+import { DIST } from './folders';
+import { Site } from './site';
+
+const site = new Site(DIST);
+const complaints: string[] = [];
+let browser: BrowserContext;
+let chat: ChatPage;
+let page: Page;
+
+beforeAll(async () => {
+  await site.start();
+  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true });
+  chat = new ChatPage(await browser.newPage());
+  page = chat.page;
+  page.setDefaultTimeout(40_000);
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(site.url);
+  await chat.backend.waitFor();
+});
+afterAll(async () => {
+  await browser?.close();
+  await site.stop();
+});
+
+const titles = () => page.getByTestId('chats').locator('.chat-title').allInnerTexts();
+const more = (title: string) => page.getByTestId('chats').locator('li', { hasText: title }).getByTestId('chat-more').click();
+const read = async (download: Download) => readFileSync(await download.path(), 'utf8');
+
+async function downloaded(click: () => Promise<void>): Promise<Download> {
+  const [download] = await Promise.all([page.waitForEvent('download'), click()]);
+  return download;
+}
+
+test('the first visit says what this device can do, and offers one model that fits or the best smaller one', async () => {
+  expect(await page.getByTestId('device').innerText()).toMatch(/Graphics: none that pages can use[\s\S]*Memory: [\s\S]*Storage: .* free[\s\S]*demo model runs here/);
+  const offer = page.getByTestId('offer');
+  expect(await offer.innerText()).toMatch(/Falcon-Mamba-7B-Instruct[\s\S]*4\.2 GB to download[\s\S]*4\.4 GB of memory[\s\S]*8,192 tokens/);
+  expect(await offer.getAttribute('data-verdict')).toBe('refused');
+  expect(await offer.innerText()).toContain('What fits: Falcon3-Mamba-7B-Instruct in Q2_K');
+});
+
+test('a conversation is there again after a reload, with its answers and figures', async () => {
+  const { answer } = await chat.ask('Why is the sky blue?');
+  expect(await titles()).toEqual(['Why is the sky blue?']);
+  await page.reload();
+  await page.getByTestId('message-assistant').waitFor();
+  expect((await chat.answers.last().innerText()).trim()).toBe(answer);
+  expect(await chat.stats.last().innerText()).toMatch(/tokens\/s · first word after/);
+  await chat.backend.waitFor();
+});
+
+test('another answer and an edited question are branches; earlier ones come back', async () => {
+  const first = (await chat.answers.last().innerText()).trim();
+  await page.getByTestId('again').click();
+  await page.getByTestId('branches').waitFor();
+  await chat.stats.last().waitFor();
+  expect(await page.getByTestId('branches').innerText()).toContain('2 of 2');
+  await page.getByTestId('branch-earlier').click();
+  await page.getByText('1 of 2').waitFor();
+  expect((await chat.answers.last().innerText()).trim()).toBe(first);
+  await page.getByTestId('edit').click();
+  await page.getByTestId('edit-text').fill('How do I make a cup of tea?');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('[data-testid=message-user]')?.textContent === 'How do I make a cup of tea?');
+  await chat.stats.last().waitFor();
+  await page.locator('.message.user').getByTestId('branch-earlier').click();
+  await page.waitForFunction(() => document.querySelector('[data-testid=message-user]')?.textContent === 'Why is the sky blue?');
+  // Of its two answers, the newer one is shown first.
+  await page.locator('.message.assistant').getByTestId('branch-earlier').click();
+  await page.getByText('1 of 2').nth(1).waitFor();
+  expect((await chat.answers.last().innerText()).trim()).toBe(first);
+});
+
+test('an answer that was stopped goes on where it was', async () => {
+  await page.getByTestId('new-chat').click();
+  await chat.input.fill('Tell me a story about a brave mouse and a lion.');
+  await chat.send.click();
+  await chat.answerGrowsTo(40);
+  await chat.stop.click();
+  await page.getByTestId('carry-on').waitFor();
+  const begun = (await chat.answers.last().innerText()).trim();
+  await page.getByTestId('carry-on').click();
+  await chat.answerGrowsTo(begun.length + 20);
+  await chat.stats.last().waitFor();
+  expect((await chat.answers.last().innerText()).trim().startsWith(begun)).toBe(true);
+  expect(await chat.answers.count()).toBe(1);
+});
+
+test('figures: pace, position, the constant state, and a plot of time per token', async () => {
+  await page.getByTestId('figures').click();
+  expect(await page.getByTestId('figure-state').innerText()).toMatch(/1\.2 MB, constant/);
+  expect(await page.getByTestId('figure-position').innerText()).toMatch(/^\d+ of 1,024 trained$/);
+  expect(Number(await page.getByTestId('figure-rate').innerText())).toBeGreaterThan(0);
+  await page.getByTestId('plot').locator('canvas').waitFor();
+  await page.getByTestId('figures').click();
+});
+
+test('conversations are found by their words, renamed, and deleted only when that is confirmed', async () => {
+  await page.getByTestId('chat-search').fill('SKY');
+  await page.waitForFunction(() => document.querySelectorAll('.chat-title').length === 1);
+  expect(await titles()).toEqual(['Why is the sky blue?']);
+  await page.getByTestId('chat-search').fill('zebra');
+  await page.getByText('Nothing here holds “zebra”.').waitFor();
+  await page.getByTestId('chat-search').fill('');
+  await page.waitForFunction(() => document.querySelectorAll('.chat-title').length === 2);
+  await more('Why is the sky');
+  await page.getByTestId('chat-rename').click();
+  await page.getByTestId('chat-name').fill('About the sky');
+  await page.keyboard.press('Enter');
+  await page.getByText('About the sky').waitFor();
+  await more('Tell me a story');
+  await page.getByTestId('chat-delete').click();
+  await page.getByTestId('chat-delete-confirm').click();
+  await page.waitForFunction(() => document.querySelectorAll('.chat-title').length === 1);
+  await page.reload();
+  await page.getByText('About the sky').waitFor();
+  expect(await titles()).toEqual(['About the sky']);
+});
+
+test('Markdown and JSON go out, and JSON comes back; a wrong file changes nothing', async () => {
+  await page.getByText('About the sky').click();
+  await more('About the sky');
+  const markdown = await downloaded(() => page.getByTestId('chat-markdown').click());
+  expect(markdown.suggestedFilename()).toBe('About-the-sky.md');
+  expect(await read(markdown)).toMatch(/^# About the sky\n\n## You\n\n[\s\S]+\n\n## Model\n\n/);
+  const json = await downloaded(() => page.getByTestId('export-chats').click());
+  expect(json.suggestedFilename()).toBe('conversations.json');
+  const saved = await json.path();
+  await more('About the sky');
+  await more('About the sky');
+  await page.getByTestId('chat-delete').click();
+  await page.getByTestId('chat-delete-confirm').click();
+  await page.getByTestId('no-chats').waitFor();
+  await page.getByTestId('import-chats').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });
+  await chat.error.waitFor();
+  expect(await chat.error.getAttribute('data-code')).toBe('import-file');
+  await chat.error.getByRole('button', { name: 'Dismiss' }).click();
+  await page.getByTestId('import-chats').setInputFiles(saved);
+  await page.getByText('About the sky').click();
+  // Every branch came back, not only the one that was shown.
+  await page.locator('.message.user').getByTestId('branches').waitFor();
+});
+
+test('a role sets the system prompt of this conversation; knowledge is pasted; settings hold after a reload', async () => {
+  await page.getByTestId('side-new-chat').click();
+  await page.getByTestId('settings').click();
+  await page.getByTestId('preset-service').check();
+  // The page draws once a frame.
+  await page.getByTestId('knowledge-text').waitFor();
+  expect(await page.getByTestId('system-text').inputValue()).toContain('customer-service agent');
+  await page.getByTestId('knowledge-text').fill('The shop opens at nine.');
+  await page.getByTestId('sampling-temperature').fill('0');
+  await page.getByTestId('sampling-maxTokens').fill('32');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Escape');
+  await chat.ask('When does the shop open?');
+  expect(await chat.stats.last().innerText()).toMatch(/32 tokens|\b\d+ tokens/);
+  await page.reload();
+  await chat.answers.last().waitFor();
+  await page.getByTestId('settings').click();
+  expect(await page.getByTestId('preset-service').isChecked()).toBe(true);
+  expect(await page.getByTestId('knowledge-text').inputValue()).toBe('The shop opens at nine.');
+  expect(await page.getByTestId('sampling-temperature').inputValue()).toBe('0');
+  await page.getByTestId('sampling-reset').click();
+  await page.waitForFunction(() => (document.querySelector('[data-testid=sampling-temperature]') as HTMLInputElement | null)?.value === '');
+  await page.keyboard.press('Escape');
+});
+
+test('past the trained context there is a notice, and the chat goes on', async () => {
+  await chat.backend.waitFor();
+  await page.getByTestId('side-new-chat').click();
+  await chat.ask(`Count the words: ${'one two three four five six seven eight nine ten '.repeat(110)}`);
+  await page.getByTestId('past-context').waitFor();
+  expect(await page.getByTestId('past-context').innerText()).toContain('1,024 tokens');
+  expect((await chat.ask('Why is the sky blue?')).answer.length).toBeGreaterThan(0);
+});
+
+test('the console is clean', () => expect(complaints).toEqual([]));

@@ -1,0 +1,174 @@
+/** Documents as a visitor uses them: real files in, summaries in one pass and in sections, a pause over a reload, questions. */
+import { readFileSync } from 'node:fs';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CHAPTERS, docx, emptyPdf, epub, html, lockedPdf, longChapters, markdown, pdf } from '../../web/test/make-documents';
+import { openBrowser } from './browser';
+import { ChatPage } from './chat-page';
+import { DIST } from './folders';
+import { Site } from './site';
+
+const site = new Site(DIST);
+const complaints: string[] = [];
+let browser: BrowserContext;
+let chat: ChatPage;
+let page: Page;
+
+beforeAll(async () => {
+  await site.start();
+  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true });
+  chat = new ChatPage(await browser.newPage());
+  page = chat.page;
+  page.setDefaultTimeout(40_000);
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(site.url);
+  await chat.backend.waitFor();
+  await page.getByTestId('view-documents').click();
+});
+afterAll(async () => {
+  await browser?.close();
+  await site.stop();
+});
+
+const file = (name: string, buffer: Buffer | string) => ({ name, mimeType: '', buffer: Buffer.from(buffer) });
+const facts = () => page.getByTestId('document-facts').innerText();
+
+async function back(): Promise<void> {
+  await page.getByTestId('document-back').click();
+  await page.getByTestId('documents').waitFor();
+}
+
+test('several files at once: PDF, Word, EPUB, HTML, Markdown and text all come with their words', async () => {
+  const files = [
+    file('a.pdf', await pdf(CHAPTERS)), file('b.docx', await docx(CHAPTERS)), file('c.epub', await epub(CHAPTERS)),
+    file('d.html', html(CHAPTERS)), file('e.md', markdown(CHAPTERS)), file('f.txt', CHAPTERS[0]?.paragraphs.join('\n\n') ?? ''),
+  ];
+  await page.getByTestId('document-file').setInputFiles(files);
+  await page.getByTestId('document-back').waitFor();
+  await page.waitForFunction(() => document.querySelector('[data-testid=document-facts]')?.textContent?.includes(' tokens'));
+  expect(await facts()).toMatch(/^PDF · [\d,]+ characters · \d+ tokens · fits the 1,024 tokens .* one pass/);
+  for (const name of ['a.pdf', 'b.docx', 'c.epub', 'd.html', 'e.md', 'f.txt']) {
+    if (await page.getByTestId('document-back').isVisible()) await back();
+    await page.getByTestId('documents').locator('li', { hasText: name }).getByTestId('document-open').click();
+    await page.getByTestId('tab-text').click();
+    const text = ((await page.getByTestId('document-full-text').textContent()) ?? '').replace(/\s+/g, ' ');
+    const paragraphs = (name === 'f.txt' ? CHAPTERS.slice(0, 1) : CHAPTERS).flatMap((chapter) => chapter.paragraphs);
+    for (const paragraph of paragraphs) expect(text, name).toContain(paragraph);
+  }
+});
+
+test('what cannot be read is said, each with a remedy, and the others are not held up', async () => {
+  await back();
+  for (const [name, bytes, code] of [
+    ['scan.pdf', await emptyPdf(), 'no-text'], ['locked.pdf', await lockedPdf(), 'password'],
+    ['broken.pdf', Buffer.from('%PDF-1.7 nothing'), 'extract'], ['photo.png', Buffer.from('x'), 'file-kind'],
+  ] as const) {
+    await page.getByTestId('document-file').setInputFiles(file(name, bytes));
+    await page.waitForFunction((wanted) => document.querySelector('[data-testid=error]')?.getAttribute('data-code') === wanted, code);
+    expect(await chat.error.innerText()).toContain(name);
+    await chat.error.getByRole('button', { name: 'Dismiss' }).click();
+  }
+  expect(await page.getByTestId('documents').locator('li').count()).toBe(6);
+});
+
+test('a short document is summarised in one pass; the summary is copied out as a file and is there after a reload', async () => {
+  await page.getByTestId('documents').locator('li', { hasText: 'f.txt' }).getByTestId('document-open').click();
+  await page.getByTestId('style-bullets').check({ force: true });
+  await page.getByTestId('summarise').click();
+  await page.getByTestId('summary-result').waitFor();
+  const written = (await page.getByTestId('summary-result').innerText()).trim();
+  expect(written.length).toBeGreaterThan(10);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByTestId('summary-export').click()]);
+  expect(download.suggestedFilename()).toBe('ftxt.md');
+  expect(readFileSync(await download.path(), 'utf8')).toMatch(/^# f\.txt\n\n[\s\S]+\*Bullet points · web-mamba demo 31M\*/);
+  await page.reload();
+  await page.getByTestId('summary-result').waitFor();
+  expect((await page.getByTestId('summary-result').innerText()).trim()).toBe(written);
+});
+
+test('a question is answered from the document', async () => {
+  await page.getByTestId('tab-questions').click();
+  await chat.backend.waitFor();
+  await page.getByTestId('document-question').fill('When was the harbour built?');
+  await page.getByTestId('document-ask').click();
+  await page.locator('[data-testid=document-answer][aria-busy=false]').waitFor();
+  const answer = await page.getByTestId('document-answer').innerText();
+  expect(answer).toContain('When was the harbour built?');
+  expect(answer).toContain('From the whole document.');
+  expect((await page.getByTestId('document-answer').locator('.answer').innerText()).length).toBeGreaterThan(3);
+});
+
+test('a long document is read in sections, paused, and goes on after a reload without reading again what was done', async () => {
+  await back();
+  await page.getByTestId('document-file').setInputFiles(file('long.pdf', await pdf(longChapters(30))));
+  await page.getByTestId('document-back').waitFor();
+  await page.waitForFunction(() => /read in \d+ sections/.test(document.querySelector('[data-testid=document-facts]')?.textContent ?? ''));
+  const sections = Number(/in (\d+) sections/.exec(await facts())?.[1]);
+  expect(sections).toBeGreaterThan(3);
+  await page.getByTestId('summarise').click();
+  await page.getByTestId('summary-progress').waitFor();
+  await page.waitForFunction(() => /[1-9]\d* of \d+ sections/.test(document.querySelector('[data-testid=summary-progress]')?.textContent ?? ''));
+  expect(await page.getByTestId('summary-progress').innerText()).toMatch(/[\d,]+ of [\d,]+ tokens/);
+  await page.getByTestId('summary-pause').click();
+  await page.getByTestId('summary-resume').waitFor();
+  const paused = Number(/(\d+) of \d+ sections are done/.exec(await page.getByTestId('summary-paused').innerText())?.[1]);
+  expect(paused).toBeGreaterThan(0);
+  expect(paused).toBeLessThan(sections);
+  const kept = await page.getByTestId('section-summaries').locator('.answer').allInnerTexts();
+  expect(kept).toHaveLength(paused);
+  await page.reload();
+  await page.getByTestId('summary-resume').click();
+  await page.getByTestId('summary-result').waitFor();
+  expect((await page.getByTestId('summary-result').innerText()).length).toBeGreaterThan(10);
+  await page.getByTestId('summary').locator('summary').click();
+  const items = page.getByTestId('section-summaries').locator('li');
+  expect(await items.count()).toBe(sections);
+  const written = await items.locator('.answer').allInnerTexts();
+  expect(written).toHaveLength(sections);
+  for (const each of kept) expect(written).toContain(each);
+  expect(await items.first().getByTestId('place').innerText()).toMatch(/^Pages? 1/);
+  await items.nth(2).getByTestId('place').click();
+  await page.locator('.document-text .marked').first().waitFor();
+  expect(await page.locator('.document-text .marked').first().evaluate((element) => document.activeElement === element)).toBe(true);
+});
+
+test('a question about a long document is answered from the parts that fit it, and leads to them', async () => {
+  await page.getByTestId('tab-questions').click();
+  await page.getByTestId('document-question').fill('How many boats were there in 2003?');
+  await page.getByTestId('document-ask').click();
+  await page.locator('[data-testid=document-answer][aria-busy=false]').waitFor();
+  const places = await page.getByTestId('document-answer').getByTestId('place').allInnerTexts();
+  expect(places.some((label) => /\b14\b|–1[4-9]|Pages? 1[0-4]/.test(label)), places.join()).toBe(true);
+});
+
+test('a pasted text, and a dropped file, are documents too; deleting one asks first', async () => {
+  await back();
+  await page.getByText('Or paste a text').click();
+  await page.getByTestId('document-text').fill('# The garden\n\nRoses need sun and water.');
+  await page.getByTestId('document-add').click();
+  await page.getByRole('heading', { name: 'The garden' }).waitFor();
+  await back();
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], 'dropped.md', { type: 'text/markdown' }));
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, markdown(CHAPTERS));
+  await page.getByRole('heading', { name: 'dropped.md' }).waitFor();
+  await back();
+  const rows = page.getByTestId('documents').locator('li');
+  const before = await rows.count();
+  await rows.filter({ hasText: 'dropped.md' }).getByTestId('document-delete').click();
+  await page.getByTestId('document-delete-confirm').click();
+  await page.waitForFunction((count) => document.querySelectorAll('[data-testid=documents] > li').length === count, before - 1);
+});
+
+test('a chat question waits for the document that is being read, and is answered after it', async () => {
+  await page.getByTestId('documents').locator('li', { hasText: 'a.pdf' }).getByTestId('document-open').click();
+  await page.getByTestId('summarise').click();
+  await page.getByTestId('summary-progress').waitFor();
+  await page.getByTestId('view-chat').click();
+  expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
+});
+
+test('the console is clean', () => expect(complaints).toEqual([]));

@@ -1,0 +1,151 @@
+/** The model that is chosen: opens it, asks for its licence first, pauses and discards its download. */
+import type { ChatMessage, EngineWorker, ModelInfo, OpenProgress } from '../engine/protocol';
+import { sourceKey } from '../weights/model-source';
+import { askToPersist } from '../weights/room';
+import type { Choice } from './choice';
+import { toFailure, type Failure } from './failure';
+import type { ModelStatus, PageAddress, PageView } from './page-data';
+import type { StorageTasks } from './storage-tasks';
+import { Transfer } from './transfer';
+
+/** Trained context of a model that the catalogue does not know: no file says it, and this is the least of published ones. */
+export const UNKNOWN_CONTEXT = 2048;
+
+export interface LoaderListener {
+  changed(): void;
+  failed(failure: Failure | undefined): void;
+  /** A saved state is open, and conversations may begin from what was said in it. */
+  told(messages: readonly ChatMessage[]): void;
+}
+
+export class ModelLoader {
+  choice: Choice | undefined;
+  /** Key of the open model in the store; empty until it is known. */
+  url = '';
+  status: ModelStatus = { kind: 'failed' };
+  /** Settles when the model last asked for is open, or false when it could not be opened. */
+  opening: Promise<boolean> = Promise.resolve(false);
+  /** Answers whether the licence is accepted, while the visitor is asked. */
+  #consent: ((accepted: boolean) => void) | undefined;
+
+  constructor(
+    private readonly engine: EngineWorker,
+    private readonly page: Pick<PageView, 'permit'>,
+    private readonly address: PageAddress,
+    private readonly storage: StorageTasks,
+    private readonly listener: LoaderListener,
+  ) {}
+
+  get info(): ModelInfo | undefined {
+    return this.status.kind === 'ready' ? this.status.info : undefined;
+  }
+
+  /** Tokens that the model was trained on at once. */
+  get context(): number {
+    return this.choice?.entry?.context ?? UNKNOWN_CONTEXT;
+  }
+
+  open(choice: Choice): void {
+    this.opening = this.#open(choice);
+  }
+
+  /** The device was lost in the middle of an answer and is set up again, or has been. */
+  rebuilding(rebuilding: boolean): void {
+    if (this.status.kind === 'ready') this.status = { ...this.status, rebuilding };
+  }
+
+  answerLicence(accepted: boolean): void {
+    this.#consent?.(accepted);
+  }
+
+  discard(): void {
+    if (this.status.kind !== 'paused') return void this.engine.endOpening('discard');
+    const { choice } = this;
+    this.#set({ kind: 'failed' });
+    const kept = choice && this.storage.models.find(({ url }) => url === sourceKey(choice.source));
+    if (kept) void this.storage.remove(kept);
+  }
+
+  async #open(choice: Choice): Promise<boolean> {
+    const { source, param } = choice;
+    this.answerLicence(false);
+    this.choice = choice;
+    this.url = '';
+    this.#set({ kind: 'opening', origin: source.kind });
+    if (source.kind !== 'files') this.address.model = param;
+    try {
+      if (!(await this.#accepted(choice))) return false;
+      void askToPersist();
+      if (source.kind === 'stored') await this.page.permit(await this.engine.handles(source.url));
+      const model = await this.engine.open(source, this.address.device, this.#follow(choice));
+      // A newer choice has taken over: its own outcome is the one to show.
+      if (this.choice !== choice) return false;
+      if (source.kind === 'files') this.address.model = model.url;
+      this.url = model.url;
+      this.status = { kind: 'ready', info: model.info };
+      await this.#openState(choice);
+      return true;
+    } catch (thrown) {
+      if (this.choice === choice) this.#fail(toFailure(thrown));
+      return false;
+    } finally {
+      await this.storage.list();
+      this.#showKept(choice);
+    }
+  }
+
+  /** Begins from the state that the address names. Without it, the conversation begins as any other. */
+  async #openState(choice: Choice): Promise<void> {
+    const { state, base } = this.address;
+    if (state === null) return;
+    try {
+      const { messages } = await this.engine.openState(new URL(state, base).href);
+      if (this.choice === choice) this.listener.told(messages);
+    } catch (thrown) {
+      if (this.choice === choice) this.listener.failed(toFailure(thrown));
+    }
+  }
+
+  /** What a paused download shows is what is kept: chunks that were on their way come again. */
+  #showKept({ source }: Choice): void {
+    if (this.status.kind !== 'paused' || !this.status.progress) return;
+    const kept = this.storage.models.find(({ url }) => url === sourceKey(source));
+    this.#set({ kind: 'paused', progress: { ...this.status.progress, done: kept?.stored ?? 0 } });
+  }
+
+  /** Takes the reports of an opening, with how fast it goes. */
+  #follow(choice: Choice): (progress: OpenProgress) => void {
+    const transfer = new Transfer();
+    return (progress) => {
+      if (this.choice === choice) this.#set({ kind: 'opening', origin: choice.source.kind, progress, figures: transfer.update(progress) });
+    };
+  }
+
+  /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
+  async #accepted(choice: Choice): Promise<boolean> {
+    const { entry, source } = choice;
+    if (!entry?.licence.accept) return true;
+    const stored = await this.engine.stored();
+    if (stored.some(({ url }) => url === sourceKey(source))) return true;
+    if (this.choice !== choice) return false;
+    const accepted = await new Promise<boolean>((resolve) => {
+      this.#consent = resolve;
+      this.#set({ kind: 'licence', entry });
+    });
+    this.#consent = undefined;
+    if (this.choice === choice) this.#set(accepted ? { kind: 'opening', origin: source.kind } : { kind: 'failed' });
+    return accepted && this.choice === choice;
+  }
+
+  /** A download that its visitor ended is no error. */
+  #fail(fault: Failure): void {
+    const progress = this.status.kind === 'opening' ? this.status.progress : undefined;
+    this.status = fault.code === 'paused' ? { kind: 'paused', progress } : { kind: 'failed' };
+    this.listener.failed(fault.code === 'paused' || fault.code === 'discarded' ? undefined : fault);
+  }
+
+  #set(status: ModelStatus): void {
+    this.status = status;
+    this.listener.changed();
+  }
+}

@@ -1,0 +1,64 @@
+/** What the model is asked. Instructions come after the text: a state-space model remembers best what it read last. */
+import type { ChatMessage } from '../engine/protocol';
+import type { SummaryStyle } from './records';
+
+/** Tokens that a template and these sentences take beside the text. */
+export const PROMPT_TOKENS = 120;
+
+const WANTED: Readonly<Record<Exclude<SummaryStyle, 'custom'>, string>> = {
+  short: 'Summarise it in one short paragraph of at most five sentences.',
+  detailed: 'Summarise it in detail, in several paragraphs that follow its order and keep names, numbers and conclusions.',
+  bullets: 'Summarise it as a Markdown list of its main points, one sentence each.',
+  facts: 'List the key facts as a Markdown list: who, what, when, where, and every important number.',
+};
+
+/** Tokens of the answer, at most; a quarter of the context where that is less. */
+const LENGTHS: Readonly<Record<SummaryStyle, number>> = { short: 200, detailed: 900, bullets: 450, facts: 450, custom: 700 };
+/** A section's summary is material for the whole one. */
+const SECTION_TOKENS = 350;
+const ANSWER_TOKENS = 512;
+
+const FAITHFUL = 'Use only what it says.';
+
+export function summaryTokens(style: SummaryStyle, context: number): number {
+  return Math.min(LENGTHS[style], Math.floor(context / 4));
+}
+
+export function sectionTokens(context: number): number {
+  return Math.min(SECTION_TOKENS, Math.floor(context / 5));
+}
+
+export function answerTokens(context: number): number {
+  return Math.min(ANSWER_TOKENS, Math.floor(context / 4));
+}
+
+export function wholePrompt(text: string, style: SummaryStyle, instruction: string): ChatMessage[] {
+  return user(`${quoted(text)}\n\nThis is a document. ${wanted(style, instruction)} ${FAITHFUL}`);
+}
+
+export function sectionPrompt(text: string, number: number, count: number, style: SummaryStyle, instruction: string): ChatMessage[] {
+  const goal = style === 'custom' ? ` It will serve this request: ${instruction.trim()}` : '';
+  return user(`${quoted(text)}\n\nThis is part ${number} of ${count} of a document. Summarise this part in one paragraph; keep names, numbers and conclusions. ${FAITHFUL}${goal}`);
+}
+
+export function mergePrompt(summaries: readonly string[], style: SummaryStyle, instruction: string): ChatMessage[] {
+  const parts = summaries.map((summary, index) => `Part ${index + 1}: ${summary.trim()}`).join('\n\n');
+  return user(`${quoted(parts)}\n\nThese are summaries of the parts of one document, in order. Combine them. ${wanted(style, instruction)} ${FAITHFUL}`);
+}
+
+/** The text comes first and never changes, so that an engine that keeps states reads it once for every question. */
+export function questionPrompt(text: string, question: string): ChatMessage[] {
+  return user(`${quoted(text)}\n\nThis is from a document. Answer the question from it alone, and say so if it does not tell.\n\nQuestion: ${question.trim()}`);
+}
+
+function wanted(style: SummaryStyle, instruction: string): string {
+  return style === 'custom' ? instruction.trim() : WANTED[style];
+}
+
+function quoted(text: string): string {
+  return `"""\n${text.trim()}\n"""`;
+}
+
+function user(content: string): ChatMessage[] {
+  return [{ role: 'user', content }];
+}

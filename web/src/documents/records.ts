@@ -1,0 +1,69 @@
+/** What is kept of a document: its text with places, its summaries, its questions. */
+
+export type DocumentKind = 'pdf' | 'docx' | 'epub' | 'html' | 'markdown' | 'text';
+
+/** A point in the text that readers know by name: a page, a chapter, a heading. */
+export interface Place {
+  /** Of its first character. */
+  offset: number;
+  label: string;
+}
+
+/** What extraction gives. */
+export interface Extracted {
+  text: string;
+  places: Place[];
+}
+
+export interface DocumentRecord {
+  id: string;
+  name: string;
+  kind: DocumentKind;
+  added: number;
+  characters: number;
+}
+
+export interface DocumentText extends Extracted {
+  id: string;
+}
+
+export type SummaryStyle = 'short' | 'detailed' | 'bullets' | 'facts' | 'custom';
+
+/** A part of the text that is read at once. */
+export interface Section {
+  start: number;
+  end: number;
+  tokens: number;
+}
+
+export interface SectionSummary extends Section {
+  /** Null until it is written. */
+  summary: string | null;
+}
+
+export interface SummaryRecord {
+  id: string;
+  documentId: string;
+  style: SummaryStyle;
+  /** What the visitor asked for, where the style is `custom`. */
+  instruction: string;
+  /** Key and name of the model that writes it. */
+  model: string;
+  modelName: string;
+  started: number;
+  /** One for a document that is read in one pass. */
+  sections: SectionSummary[];
+  /** Null until it is written. */
+  result: string | null;
+}
+
+/** A question about a document. */
+export interface QuestionRecord {
+  id: string;
+  documentId: string;
+  asked: number;
+  question: string;
+  answer: string;
+  /** The parts of the text that were read for it; empty where all of it was. */
+  passages: Section[];
+}

@@ -1,0 +1,32 @@
+/** Quiet lines above the message box: a chat longer than the model was trained for, a new version of the page. */
+import { html, nothing, render } from 'lit-html';
+import type { PageData } from '../app/page-data';
+import { chatStrings as words } from './chat-strings';
+import { Emitter } from './emitter';
+import { fill } from './format';
+
+export class Notices extends Emitter<{ newChat: undefined; useNewVersion: undefined }> {
+  constructor(private readonly container: HTMLElement) {
+    super();
+  }
+
+  update({ chats, context, newVersion, view }: PageData): void {
+    const past = view === 'chat' && chats.position > context;
+    render(
+      html`
+        ${past
+          ? html`<p class="notice" role="status" data-testid="past-context">
+              <span>${fill(words.pastContext, { context: context.toLocaleString('en') })}</span>
+              <button type="button" class="button" @click=${() => this.emit('newChat')}>${words.startAfresh}</button>
+            </p>`
+          : nothing}
+        ${newVersion
+          ? html`<p class="notice" role="status" data-testid="new-version">
+              <span>${words.newVersion}</span>
+              <button type="button" class="button" data-testid="use-new-version" @click=${() => this.emit('useNewVersion')}>${words.useNewVersion}</button>
+            </p>`
+          : nothing}`,
+      this.container,
+    );
+  }
+}

@@ -1,0 +1,50 @@
+/** Questions about the open document, and their answers with the parts of the text that they came from. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { repeat } from 'lit-html/directives/repeat.js';
+import type { OpenDocument } from '../app/document-desk';
+import type { PageData } from '../app/page-data';
+import type { QuestionRecord, Section } from '../documents/records';
+import { copyButton } from './copy-button';
+import type { EmitDocument } from './document-events';
+import { documentStrings as words } from './document-strings';
+import { placeButton } from './place-button';
+import { prose } from './prose';
+
+export class QuestionPanel {
+  constructor(private readonly emit: EmitDocument) {}
+
+  template(open: OpenDocument, { documents: { asking, estimate } }: PageData, toText: (section: Section) => void): TemplateResult {
+    const mine = asking?.documentId === open.record.id ? asking : undefined;
+    const onSubmit = (event: Event) => {
+      event.preventDefault();
+      const form = event.target as HTMLFormElement;
+      const question = String(new FormData(form).get('question') ?? '');
+      form.reset();
+      this.emit('askDocument', question);
+    };
+    const parts = (estimate('short')?.sections ?? 1) > 1;
+    return html`
+      ${open.questions.length === 0 && !mine ? html`<p class="quiet-text">${words.noQuestions}</p>` : nothing}
+      ${repeat([...open.questions, ...(mine ? [mine] : [])], ({ id }) => id, (each) => answered(each, each === mine, open, toText))}
+      <form class="ask" @submit=${onSubmit}>
+        <input class="text-field" name="question" required autocomplete="off" data-testid="document-question" aria-label=${words.question} placeholder=${words.questionPlaceholder} />
+        ${mine
+          ? html`<button type="button" class="button" data-testid="document-stop" @click=${() => this.emit('stopDocument')}>${words.stop}</button>`
+          : html`<button type="submit" class="button primary" data-testid="document-ask" ?disabled=${asking !== undefined}>${words.ask}</button>`}
+      </form>
+      ${parts ? html`<p class="hint">${words.questionHint}</p>` : nothing}`;
+  }
+}
+
+function answered({ question, answer, passages }: QuestionRecord, running: boolean, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
+  return html`
+    <article class="summary" data-testid="document-answer" aria-busy=${running ? 'true' : 'false'}>
+      <header class="summary-head"><h3>${question}</h3>${running || answer === '' ? nothing : copyButton(answer, words.copy)}</header>
+      ${answer === '' ? html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${words.thinking}</p>` : html`<div class="answer">${prose(answer)}</div>`}
+      <p class="hint sources">
+        ${passages.length === 0
+          ? words.readAll
+          : html`${words.readParts} ${passages.map((passage, index) => placeButton(open, passage, index + 1, toText))}`}
+      </p>
+    </article>`;
+}

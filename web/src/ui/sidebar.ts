@@ -1,0 +1,170 @@
+/** The two views, and the conversations: search, open, rename, export, delete, import. On narrow screens a drawer. */
+import { html, nothing, render, type TemplateResult } from 'lit-html';
+import { repeat } from 'lit-html/directives/repeat.js';
+import type { PageData, View } from '../app/page-data';
+import { chatStrings as words } from './chat-strings';
+import { Emitter } from './emitter';
+import { fill } from './format';
+import { brandIcon, chatIcon, closeIcon, documentIcon, moreIcon, newChatIcon } from './icons';
+import { strings } from './strings';
+
+interface Events {
+  showView: View;
+  newChat: undefined;
+  openChat: string;
+  renameChat: { id: string; title: string };
+  removeChat: string;
+  exportChat: { id: string; as: 'markdown' | 'json' };
+  exportChats: undefined;
+  importChats: File;
+  searchChats: string;
+}
+
+type Row = PageData['chats']['list'][number];
+
+export class Sidebar extends Emitter<Events> {
+  /** The conversation whose buttons are shown. */
+  #more = '';
+  #doing: 'choose' | 'rename' | 'delete' = 'choose';
+  #data: PageData | undefined;
+
+  constructor(private readonly container: HTMLElement, private readonly backdrop: HTMLElement) {
+    super();
+    backdrop.addEventListener('click', () => this.close());
+    container.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.#isOpen) return;
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  /** Opens the drawer; on wide screens it always stands there. */
+  open(): void {
+    this.#mark(true);
+    this.container.querySelector<HTMLElement>('[data-testid=close-menu]')?.focus();
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#mark(false);
+    document.querySelector<HTMLElement>('[data-testid=open-menu]')?.focus();
+  }
+
+  update(data: PageData): void {
+    this.#data = data;
+    const { view, chats } = data;
+    render(
+      html`
+        <div class="sidebar-head">
+          <p class="brand">${brandIcon}<span>${strings.product}</span></p>
+          <button type="button" class="icon-button close-menu" data-testid="close-menu" aria-label=${words.closeMenu} @click=${() => this.close()}>${closeIcon}</button>
+        </div>
+        <div class="views">
+          ${this.#view('chat', words.chat, chatIcon, view)} ${this.#view('documents', words.documents, documentIcon, view)}
+          <button type="button" class="view" data-testid="side-new-chat" @click=${() => this.#then(() => this.emit('newChat'))}>${newChatIcon}${strings.newChat}</button>
+        </div>
+        <h2 class="sidebar-title" id="chats-title">${words.conversations}</h2>
+        <input class="search" type="search" data-testid="chat-search" placeholder=${words.search} aria-label=${words.search} autocomplete="off"
+          @input=${(event: Event) => this.emit('searchChats', (event.target as HTMLInputElement).value)} />
+        <ul class="chats" aria-labelledby="chats-title" data-testid="chats">${repeat(chats.list, ({ id }) => id, (row) => this.#row(row, view === 'chat' ? chats.current : ''))}</ul>
+        ${chats.list.length > 0 ? nothing : html`<p class="sidebar-note" data-testid="no-chats">${chats.query === '' ? words.noneYet : fill(words.noneFound, { query: chats.query })}</p>`}
+        <p class="sidebar-foot">
+          <button type="button" class="quiet" data-testid="export-chats" aria-label=${words.exportAllLabel} ?disabled=${chats.list.length === 0} @click=${() => this.emit('exportChats')}>${words.exportAll}</button>
+          <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,application/json" data-testid="import-chats"
+              aria-label=${words.importLabel} @change=${this.#onImport} /></label>
+        </p>`,
+      this.container,
+    );
+  }
+
+  #view(view: View, label: string, icon: TemplateResult, current: View): TemplateResult {
+    return html`<button type="button" class="view" data-testid=${`view-${view}`} aria-current=${view === current ? 'page' : 'false'}
+      @click=${() => this.#then(() => this.emit('showView', view))}>${icon}${label}</button>`;
+  }
+
+  #row(row: Row, current: string): TemplateResult {
+    const { id, title, excerpt } = row;
+    const more = this.#more === id;
+    return html`
+      <li class="chat" aria-current=${id === current ? 'true' : 'false'}>
+        <div class="chat-main">
+          <button type="button" class="chat-open" @click=${() => this.#then(() => this.emit('openChat', id))}>
+            <span class="chat-title">${title}</span>${excerpt ? html`<span class="chat-excerpt">${excerpt}</span>` : nothing}
+          </button>
+          <button type="button" class="icon-button small" data-testid="chat-more" aria-expanded=${more ? 'true' : 'false'} aria-label=${fill(words.more, { title })}
+            @click=${() => this.#show(more ? '' : id)}>${moreIcon}</button>
+        </div>
+        ${more ? this.#actions(row) : nothing}
+      </li>`;
+  }
+
+  #actions({ id, title }: Row): TemplateResult {
+    if (this.#doing === 'rename') {
+      const onSubmit = (event: Event) => {
+        event.preventDefault();
+        const renamed = String(new FormData(event.target as HTMLFormElement).get('title') ?? '');
+        this.#show('');
+        this.emit('renameChat', { id, title: renamed });
+      };
+      return html`
+        <form class="chat-actions" @submit=${onSubmit}>
+          <input name="title" data-testid="chat-name" aria-label=${words.renameLabel} .value=${title} maxlength="200" required autocomplete="off" />
+          <button type="submit" class="button">${words.save}</button>
+        </form>`;
+    }
+    if (this.#doing === 'delete') {
+      return html`
+        <div class="chat-actions" role="status">
+          <span>${fill(words.deleteQuestion, { title })}</span>
+          <button type="button" class="button" @click=${() => this.#show('')}>${words.keep}</button>
+          <button type="button" class="button danger" data-testid="chat-delete-confirm"
+            @click=${() => { this.#show(''); this.emit('removeChat', id); }}>${words.delete}</button>
+        </div>`;
+    }
+    const act = (testId: string, label: string, onClick: () => void) =>
+      html`<button type="button" class="quiet" data-testid=${testId} @click=${onClick}>${label}</button>`;
+    return html`
+      <div class="chat-actions">
+        ${act('chat-rename', words.rename, () => this.#do('rename'))}
+        ${act('chat-markdown', words.exportMarkdown, () => this.emit('exportChat', { id, as: 'markdown' }))}
+        ${act('chat-json', words.exportJson, () => this.emit('exportChat', { id, as: 'json' }))}
+        ${act('chat-delete', words.delete, () => this.#do('delete'))}
+      </div>`;
+  }
+
+  readonly #onImport = (event: Event) => {
+    const input = event.target as HTMLInputElement;
+    const [file] = input.files ?? [];
+    input.value = '';
+    if (file) this.emit('importChats', file);
+  };
+
+  #show(id: string): void {
+    this.#more = id;
+    this.#do('choose');
+  }
+
+  #do(doing: 'choose' | 'rename' | 'delete'): void {
+    this.#doing = doing;
+    if (this.#data) this.update(this.#data);
+    const field = this.container.querySelector<HTMLInputElement>('[data-testid=chat-name]');
+    field?.focus();
+    field?.select();
+  }
+
+  #then(act: () => void): void {
+    this.close();
+    act();
+  }
+
+  get #isOpen(): boolean {
+    return this.container.classList.contains('open');
+  }
+
+  /** Behind an open drawer nothing can be reached. */
+  #mark(open: boolean): void {
+    this.container.classList.toggle('open', open);
+    this.backdrop.classList.toggle('open', open);
+    for (const each of document.querySelectorAll('header, main')) each.toggleAttribute('inert', open);
+  }
+}

@@ -1,0 +1,121 @@
+/** Summaries of the open document: asks for one, shows how far it is, and those that are written. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import type { OpenDocument } from '../app/document-desk';
+import type { PageData } from '../app/page-data';
+import type { Section, SummaryRecord, SummaryStyle } from '../documents/records';
+import type { SummaryProgress } from '../documents/summary-job';
+import { copyButton } from './copy-button';
+import type { EmitDocument } from './document-events';
+import { documentStrings as words } from './document-strings';
+import { fill, formatRate, formatRemaining } from './format';
+import { exportIcon, removeIcon } from './icons';
+import { placeButton } from './place-button';
+import { prose } from './prose';
+
+const STYLES = Object.keys(words.styles) as SummaryStyle[];
+
+export class SummaryPanel {
+  style: SummaryStyle = 'short';
+  #instruction = '';
+
+  constructor(private readonly redraw: () => void, private readonly emit: EmitDocument) {}
+
+  template(open: OpenDocument, data: PageData, toText: (section: Section) => void): TemplateResult {
+    const { running } = data.documents;
+    const mine = open.summaries.some(({ id }) => id === running?.id);
+    const onSubmit = (event: Event) => {
+      event.preventDefault();
+      this.emit('summarise', { style: this.style, instruction: this.#instruction });
+    };
+    return html`
+      <form class="summarise" @submit=${onSubmit}>
+        <div class="styles" role="radiogroup" aria-label=${words.style}>${STYLES.map((style) => this.#style(style))}</div>
+        ${this.style === 'custom'
+          ? html`<textarea class="text-field" rows="2" required data-testid="instruction" aria-label=${words.instruction} placeholder=${words.instructionPlaceholder}
+              .value=${this.#instruction} @input=${(event: Event) => (this.#instruction = (event.target as HTMLTextAreaElement).value)}></textarea>`
+          : nothing}
+        <button type="submit" class="button primary" data-testid="summarise" ?disabled=${running !== undefined}>${words.summarise}</button>
+        ${running && !mine ? html`<p class="hint">${words.beforeOthers}</p>` : nothing}
+      </form>
+      ${open.summaries.map((summary) => this.#summary(summary, open, data, toText))}`;
+  }
+
+  #style(style: SummaryStyle): TemplateResult {
+    const choose = () => {
+      this.style = style;
+      this.redraw();
+    };
+    return html`<label class="style"><input type="radio" name="style" data-testid=${`style-${style}`} .checked=${style === this.style} @change=${choose} /><span>${words.styles[style]}</span></label>`;
+  }
+
+  #summary(summary: SummaryRecord, open: OpenDocument, { documents: { running } }: PageData, toText: (section: Section) => void): TemplateResult {
+    const { style, modelName, started, result, sections } = summary;
+    const progress = running?.id === summary.id ? running : undefined;
+    const title = fill(words.madeBy, { style: words.styles[style], model: modelName, date: new Date(started).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short' }) });
+    return html`
+      <article class="summary" data-testid="summary" aria-busy=${progress ? 'true' : 'false'}>
+        <header class="summary-head">
+          <h3>${title}</h3>
+          ${result === null
+            ? nothing
+            : html`${copyButton(result, words.copy)}
+                <button type="button" class="copy" data-testid="summary-export" aria-label=${words.export} title=${words.export}
+                  @click=${() => this.emit('exportText', exported(summary, open))}>${exportIcon}</button>`}
+          <button type="button" class="copy" data-testid="summary-delete" aria-label=${words.remove} title=${words.remove} @click=${() => this.emit('removeSummary', summary)}>${removeIcon}</button>
+        </header>
+        ${progress ? this.#progress(progress.progress) : result === null ? this.#paused(summary) : nothing}
+        ${result === null ? nothing : html`<div class="answer" data-testid="summary-result">${prose(result)}</div>`}
+        ${sections.length > 1 ? sectionList(summary, open, toText) : nothing}
+      </article>`;
+  }
+
+  #progress(progress: SummaryProgress | undefined): TemplateResult {
+    if (!progress) return this.#bar(words.waiting, '', 0, 0);
+    const { step, read, total, sectionsDone, sections, rate, remaining, text } = progress;
+    const sectionCount = sections > 1 ? fill(words.section, { done: sectionsDone, sections }) : '';
+    const what = step === 'merge' ? words.merging : text !== '' ? words.writing : fill(words.progress, { read: read.toLocaleString('en'), total: total.toLocaleString('en') });
+    const pace = step === 'sections' && text === ''
+      ? [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(words.left, { time: formatRemaining(remaining) })]
+      : [];
+    return html`
+      ${this.#bar(what, [sectionCount, ...pace].filter(Boolean).join(' · '), read, total)}
+      ${text === '' ? nothing : html`<div class="answer" data-testid="summary-live">${prose(text)}</div>`}`;
+  }
+
+  #bar(text: string, amount: string, done: number, total: number): TemplateResult {
+    return html`
+      <div class="progress" data-testid="summary-progress">
+        <div class="progress-main">
+          <div class="progress-text"><span>${text}</span><span class="amount">${amount}</span></div>
+          ${total > 0 ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>` : html`<progress aria-label=${text}></progress>`}
+        </div>
+        <button type="button" class="button" data-testid="summary-pause" @click=${() => this.emit('pauseSummary')}>${words.pause}</button>
+      </div>`;
+  }
+
+  #paused(summary: SummaryRecord): TemplateResult {
+    const { sections } = summary;
+    const done = sections.filter((each) => each.summary !== null).length;
+    return html`
+      <p class="kept-task">
+        <span data-testid="summary-paused">${sections.length > 1 ? fill(words.paused, { done, sections: sections.length }) : words.pausedWhole}</span>
+        <button type="button" class="button" data-testid="summary-resume" @click=${() => this.emit('resumeSummary', summary)}>${words.resume}</button>
+      </p>`;
+  }
+}
+
+function sectionList({ sections, result }: SummaryRecord, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
+  return html`
+    <details class="sections" ?open=${result === null}>
+      <summary>${words.sections}</summary>
+      <ol data-testid="section-summaries">
+        ${sections.map((section, index) => html`
+          <li>${placeButton(open, section, index + 1, toText)}
+            ${section.summary === null ? html`<p class="quiet-text">${words.notYet}</p>` : html`<div class="answer">${prose(section.summary)}</div>`}</li>`)}
+      </ol>
+    </details>`;
+}
+
+function exported({ result, style, modelName }: SummaryRecord, { record }: OpenDocument): { name: string; text: string } {
+  return { name: record.name, text: `# ${record.name}\n\n${result ?? ''}\n\n*${words.styles[style]} · ${modelName}*\n` };
+}

@@ -1,0 +1,133 @@
+import { beforeEach, expect, test } from 'vitest';
+import './browser';
+import { openAppDatabase } from '../src/app/app-database';
+import { Conversation, shortened, type ConversationRecord } from '../src/app/conversation';
+import { importedConversations, jsonFile, markdownFile } from '../src/app/conversation-files';
+import { ConversationStore } from '../src/app/conversation-store';
+import { presets, systemText } from '../src/app/presets';
+import { generateOptions, soundChoice } from '../src/app/sampling';
+
+const DONE = { kind: 'done', stop: 'eos', stats: { tokens: 2, firstToken: 0.1, rate: 5 } } as const;
+const texts = (conversation: Conversation) => conversation.messages.map(({ text }) => text);
+
+function spoken(...turns: [string, string][]): Conversation {
+  const conversation = new Conversation();
+  for (const [question, reply] of turns) Object.assign(conversation.ask(question), { text: reply, state: DONE });
+  return conversation;
+}
+
+test('an edited question is a branch beside the first, and both can be shown', () => {
+  const conversation = spoken(['one', 'uno'], ['two', 'due']);
+  const [, , second] = conversation.messages;
+  if (second?.role !== 'user') throw new Error('a question');
+  const answer = conversation.askInstead(second, 'zwei?');
+  answer.text = 'drei';
+  expect(texts(conversation)).toEqual(['one', 'uno', 'zwei?', 'drei']);
+  const edited = conversation.messages[2];
+  expect(edited && conversation.branches(edited)).toEqual({ index: 1, ids: [3, 5] });
+  conversation.show(3);
+  expect(texts(conversation)).toEqual(['one', 'uno', 'two', 'due']);
+  expect(conversation.promptFor(answer).map(({ content }) => content)).toEqual(['one', 'uno', 'zwei?', 'drei']);
+});
+
+test('another answer is a branch too, and giving it up shows the first again', () => {
+  const conversation = spoken(['one', 'uno'], ['two', 'due']);
+  const first = conversation.messages[1];
+  if (first?.role !== 'assistant') throw new Error('an answer');
+  const again = conversation.answerAgain(first);
+  expect(conversation.branches(again)).toEqual({ index: 1, ids: [2, 5] });
+  expect(texts(conversation)).toEqual(['one', '']);
+  expect(conversation.takeBack(again)).toBe('');
+  expect(texts(conversation)).toEqual(['one', 'uno', 'two', 'due']);
+});
+
+test('the system prompt comes first, knowledge only where the role uses it, and an answer that is carried on comes last', () => {
+  const conversation = new Conversation(undefined, { ...presets.service.instructions, knowledge: 'Open at nine.' });
+  const answer = conversation.ask('When?');
+  answer.text = 'We open';
+  const prompt = conversation.promptFor(answer);
+  expect(prompt.map(({ role }) => role)).toEqual(['system', 'user', 'assistant']);
+  expect(prompt[0]?.content).toContain('Knowledge:\nOpen at nine.');
+  expect(systemText({ preset: 'writer', system: ' a ', knowledge: 'unused' })).toBe('a');
+});
+
+test('titles are the first line, cut at a word', () => {
+  expect(shortened('Short\nand more')).toBe('Short');
+  expect(shortened(`${'word '.repeat(30)}`)).toMatch(/^(word )+word…$/);
+});
+
+let store: ConversationStore;
+let databases = 0;
+beforeEach(() => (store = new ConversationStore(openAppDatabase(`conversations-${(databases += 1)}`))));
+
+async function save(title: string, updated: number, ...turns: [string, string][]): Promise<ConversationRecord> {
+  const { record } = spoken(...turns);
+  await store.save(Object.assign(record, { title, updated }));
+  return record;
+}
+
+test('conversations are listed newest first, found by any word, renamed and deleted', async () => {
+  const old = await save('Rain', 1, ['Why is the sky blue?', 'Because of Rayleigh scattering in the air.']);
+  await save('Tea', 2, ['How do I make tea?', 'Boil water.']);
+  expect((await store.list()).map(({ title }) => title)).toEqual(['Tea', 'Rain']);
+  expect(await store.list('RAYLEIGH')).toMatchObject([{ title: 'Rain', excerpt: expect.stringContaining('Rayleigh') as string }]);
+  expect((await store.list('tea')).map(({ title }) => title)).toEqual(['Tea']);
+  expect(await store.list('zebra')).toEqual([]);
+  await store.rename(old.id, 'Weather');
+  expect((await store.find(old.id))?.title).toBe('Weather');
+  await store.remove(old.id);
+  expect(await store.list()).toHaveLength(1);
+});
+
+test('an answer that was being written when the page closed has ended with the words that it had', async () => {
+  const { record } = spoken(['one', 'uno']);
+  Object.assign(record.messages[1] ?? {}, { text: 'half', state: { kind: 'streaming' } });
+  await store.save(record);
+  expect((await store.find(record.id))?.messages[1]).toMatchObject({ text: 'half', state: { kind: 'done', stop: 'cancelled' } });
+});
+
+test('JSON goes out and comes back with every branch, under new ids', () => {
+  const conversation = spoken(['one', 'uno'], ['two', 'due']);
+  const [question] = conversation.messages;
+  if (question?.role !== 'user') throw new Error('a question');
+  Object.assign(conversation.askInstead(question, 'other'), { text: 'altro', state: DONE });
+  const [back] = importedConversations(jsonFile([conversation.record], 'x').text);
+  expect(back).toEqual({ ...conversation.record, id: expect.any(String) as string });
+  expect(back?.id).not.toBe(conversation.record.id);
+  expect(texts(new Conversation(back))).toEqual(['one' === question.text ? 'other' : '', 'altro']);
+});
+
+test('Markdown shows the branch that is shown, with the system prompt quoted', () => {
+  const conversation = spoken(['one', '**uno**']);
+  Object.assign(conversation.record, { title: 'A: b/c?', system: 'Be brief.\nAlways.' });
+  const file = markdownFile(conversation.record, conversation.messages, { user: 'You', assistant: 'Model' });
+  expect(file).toEqual({ name: 'A-bc.md', type: 'text/markdown', text: '# A: b/c?\n\n> Be brief.\n> Always.\n\n## You\n\none\n\n## Model\n\n**uno**\n' });
+});
+
+test.each([
+  ['no JSON', 'hello'], ['null', 'null'], ['another format', '{"format":"x","version":1,"conversations":[{}]}'],
+  ['nothing in it', JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [] })],
+])('a file that is not one of ours is refused: %s', (_, text) => {
+  expect(() => importedConversations(text)).toThrow(expect.objectContaining({ code: 'import-file' }));
+});
+
+test.each([
+  ['a circle of parents', (record: ConversationRecord) => record.messages.forEach((message) => (message.parent = message.id))],
+  ['a leaf that is not there', (record: ConversationRecord) => (record.leaf = 99)],
+  ['an unknown role', (record: ConversationRecord) => Object.assign(record.messages[0] ?? {}, { role: 'wizard' })],
+  ['a text that is none', (record: ConversationRecord) => Object.assign(record.messages[0] ?? {}, { text: 5 })],
+  ['an unknown preset', (record: ConversationRecord) => Object.assign(record, { preset: 'x' })],
+  ['the same id twice', (record: ConversationRecord) => record.messages.forEach((message) => (message.id = 1))],
+])('a spoiled conversation is refused: %s', (_, spoil) => {
+  const { record } = spoken(['one', 'uno'], ['two', 'due']);
+  spoil(record);
+  expect(() => importedConversations(jsonFile([record], 'x').text)).toThrow(expect.objectContaining({ code: 'import-file' }));
+});
+
+test('sampling: what the visitor set, else the preset, else the model; a seed of chance unless one is set', () => {
+  const options = generateOptions({ temperature: 0.1 }, { topK: 7, temperature: 0.6 }, { topP: 0.5 });
+  expect(options).toMatchObject({ temperature: 0.1, topK: 7, topP: 0.5, maxTokens: 1024 });
+  expect(options.seed).toBeGreaterThanOrEqual(0);
+  expect(generateOptions({ seed: 5 }).seed).toBe(5);
+  expect(soundChoice({ temperature: 9, topK: 3, seed: -5, other: 1 })).toEqual({ topK: 3 });
+});

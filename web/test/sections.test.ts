@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import type { ChatMessage, GenerateEvent } from '../src/engine/protocol';
+import { passagesFor } from '../src/documents/passages';
+import type { SummaryRecord } from '../src/documents/records';
+import { blocksOf, placeOf, sectionsOf } from '../src/documents/sections';
+import { SummaryJob, type SummaryProgress } from '../src/documents/summary-job';
+import { CHAPTERS, longChapters, markdown } from './make-documents';
+
+const LONG = markdown(longChapters(30));
+const words = (text: string) => text.split(/\s+/).filter(Boolean).length;
+
+test('blocks cover a text without a gap, and end where readers would', () => {
+  for (const text of [LONG, 'x'.repeat(5000), '😀'.repeat(2000), 'One. Two! '.repeat(300), 'short', '']) {
+    const blocks = blocksOf(text);
+    expect(blocks.map(({ start, end }) => text.slice(start, end)).join('')).toBe(text);
+    for (const { start, end } of blocks) {
+      expect(end - start).toBeLessThanOrEqual(800);
+      expect(encodeURIComponent(text.slice(start, end))).not.toBe('');
+    }
+  }
+  expect(blocksOf(LONG).slice(0, -1).every(({ end }) => LONG.slice(end - 2, end) === '\n\n')).toBe(true);
+});
+
+test('sections cover a text, keep to their limit, and are about as long as each other', () => {
+  const blocks = blocksOf(LONG);
+  const tokens = blocks.map(({ start, end }) => words(LONG.slice(start, end)));
+  const total = tokens.reduce((sum, each) => sum + each, 0);
+  for (const most of [300, 500, 1500, total + Math.max(...tokens)]) {
+    const sections = sectionsOf(blocks, tokens, most);
+    expect(sections[0]?.start).toBe(0);
+    expect(sections.at(-1)?.end).toBe(LONG.length);
+    sections.forEach((section, index) => index > 0 && expect(section.start).toBe(sections[index - 1]?.end));
+    expect(sections.reduce((sum, section) => sum + section.tokens, 0)).toBe(total);
+    expect(Math.max(...sections.map((section) => section.tokens))).toBeLessThanOrEqual(most);
+    expect(sections.length).toBeLessThanOrEqual(Math.ceil(total / (most - Math.max(...tokens))) + 1);
+  }
+});
+
+test('a part is named by its pages or headings', () => {
+  const places = [{ offset: 0, label: 'Page 1' }, { offset: 100, label: 'Page 2' }, { offset: 200, label: 'Page 3' }];
+  expect([placeOf(places, { start: 0, end: 50 }), placeOf(places, { start: 50, end: 250 }), placeOf([], { start: 0, end: 9 })]).toEqual(['Page 1', 'Pages 1–3', '']);
+  const chapters = [{ offset: 0, label: 'Sea' }, { offset: 100, label: 'Land' }];
+  expect(placeOf(chapters, { start: 10, end: 150 })).toBe('Sea – Land');
+});
+
+test('a question finds the part that it is about, and the parts keep their order and limit', () => {
+  const text = markdown(CHAPTERS);
+  const blocks = CHAPTERS.flatMap(({ paragraphs }) => paragraphs).map((paragraph) => ({ start: text.indexOf(paragraph), end: text.indexOf(paragraph) + paragraph.length }));
+  const parts = blocks.map((block) => ({ ...block, tokens: words(text.slice(block.start, block.end)) }));
+  const best = (question: string) => passagesFor(question, text, parts, 30).map(({ start, end }) => text.slice(start, end)).join(' ');
+  expect(best('Who was the first keeper of the lighthouse?')).toContain('Maria Ostrander');
+  expect(best('How much are the tickets?')).toContain('7 euros');
+  const several = passagesFor('harbour railway', text, parts, 80);
+  expect(several.length).toBeGreaterThan(1);
+  expect(several.map(({ start }) => start)).toEqual(several.map(({ start }) => start).sort((a, b) => a - b));
+  expect(several.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(80);
+});
+
+/** An engine that answers with the number of words that it read, and can be stopped after some answers. */
+function engine(stopAfter = Infinity) {
+  const seen: ChatMessage[][] = [];
+  let answered = 0;
+  const answer = async (prompts: ChatMessage[][], _most: number, onEvent: (index: number, event: GenerateEvent) => void) => {
+    for (const [index, prompt] of prompts.entries()) {
+      const read = words(prompt[0]?.content ?? '');
+      onEvent(index, { type: 'prefill', done: read, total: read });
+      seen.push(prompt);
+      answered += 1;
+      const stop = answered > stopAfter ? 'cancelled' : 'eos';
+      onEvent(index, { type: 'token', id: 1, text: `read ${read}`, milliseconds: 1 });
+      onEvent(index, { type: 'end', text: '', stop, promptTokens: read, prefilledTokens: read, tokens: 1, prefillTps: 1, decodeTps: 1 });
+      if (stop === 'cancelled') return;
+    }
+  };
+  return { seen, answer };
+}
+
+function summaryOf(context: number): SummaryRecord {
+  const blocks = blocksOf(LONG);
+  const tokens = blocks.map(({ start, end }) => words(LONG.slice(start, end)));
+  const sections = sectionsOf(blocks, tokens, context).map((section) => ({ ...section, summary: null }));
+  return { id: 's', documentId: 'd', style: 'short', instruction: '', model: 'm', modelName: 'M', started: 0, sections, result: null };
+}
+
+test('a summary in sections is merged, keeps each section as it ends, and reports what is read', async () => {
+  const record = summaryOf(400);
+  const saved: number[] = [];
+  const reports: SummaryProgress[] = [];
+  const { seen, answer } = engine();
+  const job = new SummaryJob(record, LONG, 600, {
+    answer, countTokens: async (text) => words(text), onProgress: (progress) => reports.push(progress),
+    save: async ({ sections }) => void saved.push(sections.filter(({ summary }) => summary !== null).length),
+  });
+  expect(await job.run()).toBe(true);
+  const count = record.sections.length;
+  expect(count).toBeGreaterThan(4);
+  expect(saved).toHaveLength(count + 1);
+  expect(seen).toHaveLength(count + 1);
+  record.sections.forEach(({ summary }) => expect(seen.at(-1)?.[0]?.content).toContain(summary));
+  expect(record.result).toMatch(/^read \d+$/);
+  const reads = reports.filter(({ step }) => step === 'sections').map(({ read }) => read);
+  expect(reads).toEqual([...reads].sort((a, b) => a - b));
+  expect(reads.at(-1)).toBe(reports[0]?.total);
+});
+
+test('summaries that are too long together are merged level by level', async () => {
+  const record = summaryOf(60);
+  const { seen, answer } = engine();
+  const wordy: typeof answer = (prompts, most, onEvent) => answer(prompts, most, (index, event) => onEvent(index, event.type === 'token' ? { ...event, text: 'word '.repeat(40) } : event));
+  const job = new SummaryJob(record, LONG, 400, { answer: wordy, countTokens: async (text) => words(text), onProgress: () => undefined, save: async () => undefined });
+  expect(await job.run()).toBe(true);
+  expect(seen.length).toBeGreaterThan(record.sections.length + 2);
+  for (const prompt of seen) expect(words(prompt[0]?.content ?? '')).toBeLessThan(400);
+});
+
+test('a paused summary keeps its finished sections and goes on with the others only', async () => {
+  const record = summaryOf(400);
+  const first = engine(3);
+  const parts = { countTokens: async (text: string) => words(text), onProgress: () => undefined, save: async () => undefined };
+  expect(await new SummaryJob(record, LONG, 600, { ...parts, answer: first.answer }).run()).toBe(false);
+  expect(record.sections.filter(({ summary }) => summary !== null)).toHaveLength(3);
+  expect(record.result).toBeNull();
+  const second = engine();
+  const revived = structuredClone(record);
+  expect(await new SummaryJob(revived, LONG, 600, { ...parts, answer: second.answer }).run()).toBe(true);
+  expect(second.seen).toHaveLength(record.sections.length - 3 + 1);
+  expect(revived.result).not.toBeNull();
+});
