@@ -11,14 +11,15 @@ test.each([
   ['a GPU and room', device(), { kind: 'fits' }],
   ['a browser that says nothing of memory', device({ memory: undefined, storage: undefined }), { kind: 'fits' }],
   ['a GPU with small buffers', device({ gpu: { ...GPU, maxBuffer: GB } }), { kind: 'doubt', why: 'gpu-memory' }],
-  ['no GPU', device({ gpu: undefined }), { kind: 'refused', why: 'no-gpu' }],
+  ['no GPU', device({ gpu: undefined }), { kind: 'doubt', why: 'slow' }],
+  ['no GPU and one core', device({ gpu: undefined, cores: 1 }), { kind: 'refused', why: 'no-gpu' }],
   ['little storage', device({ storage: 2e9 }), { kind: 'refused', why: 'storage' }],
   ['little memory', device({ memory: 4 * GB }), { kind: 'refused', why: 'memory' }],
 ] as const)('%s', (_, given, verdict) => expect(judge(MODEL, given)).toEqual(verdict));
 
 test('where the offered model does not fit, the best smaller one that chats is named', () => {
   expect(offer(catalogue, device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, instead: undefined });
-  expect(offer(catalogue, device({ gpu: undefined }))?.instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
+  expect(offer(catalogue, device({ gpu: undefined, cores: 1 }))?.instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
   expect(offer(catalogue, device({ gpu: undefined, memory: 2 * GB }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
 });
 

@@ -11,7 +11,7 @@ export interface Device {
   cores: number;
 }
 
-/** A page's program on the CPU can address so much. */
+/** Without a GPU, workers share a model, one a core; each can address so much. */
 const WASM_BYTES = 4 * 1024 ** 3;
 /** The largest number that browsers say: it means this or more. */
 const MOST_SAID = 8;
@@ -60,18 +60,19 @@ export function isMostSaid(memory: number): boolean {
 /** Why a model cannot run here, or may be too much. */
 export type Verdict =
   | { kind: 'fits' }
-  | { kind: 'doubt'; why: 'gpu-memory' | 'memory' }
+  | { kind: 'doubt'; why: 'gpu-memory' | 'memory' | 'slow' }
   | { kind: 'refused'; why: 'no-gpu' | 'memory' | 'storage' };
 
 export function judge({ bytes, memory: needed }: Pick<CatalogueEntry, 'bytes' | 'memory'>, device: Device): Verdict {
   const { gpu, memory, storage } = device;
   if (storage !== undefined && bytes > storage) return { kind: 'refused', why: 'storage' };
-  if (!gpu && needed > WASM_BYTES) return { kind: 'refused', why: 'no-gpu' };
+  if (!gpu && needed > WASM_BYTES * device.cores) return { kind: 'refused', why: 'no-gpu' };
   if (memory !== undefined && !isMostSaid(memory)) {
     if (needed > memory) return { kind: 'refused', why: 'memory' };
     if (needed > memory * USABLE_MEMORY) return { kind: 'doubt', why: 'memory' };
   }
   if (gpu && needed / DOUBTFUL_PART > gpu.maxBuffer) return { kind: 'doubt', why: 'gpu-memory' };
+  if (!gpu && needed > WASM_BYTES) return { kind: 'doubt', why: 'slow' };
   return { kind: 'fits' };
 }
 

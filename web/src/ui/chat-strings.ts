@@ -94,9 +94,10 @@ export const chatStrings = {
   offerDoubt: {
     'gpu-memory': 'This device may be short of graphics memory for it; if so, it says so before the download is used.',
     memory: 'This device may be short of memory for it: close other programs first.',
+    slow: 'This device can hold it, but without WebGPU it runs on the processor: expect about a word a second.',
   },
   offerRefused: {
-    'no-gpu': 'This device cannot hold it: without WebGPU a page can use 4.3 GB at most.',
+    'no-gpu': 'This device cannot hold it: without WebGPU a page can use 4.3 GB for each core, and it has too few.',
     memory: 'This device has too little memory for it.',
     storage: 'There is too little room to store it here.',
   },
