@@ -38,12 +38,13 @@ async function downloaded(click: () => Promise<void>): Promise<Download> {
   return download;
 }
 
-test('the first visit says what this device can do, and offers one model that fits or the best smaller one', async () => {
+test('the first visit says what this device can do, and offers one model with a word on how it would run', async () => {
   expect(await page.getByTestId('device').innerText()).toMatch(/Graphics: none that pages can use[\s\S]*Memory: [\s\S]*Storage: .* free[\s\S]*demo model runs here/);
   const offer = page.getByTestId('offer');
   expect(await offer.innerText()).toMatch(/Falcon-Mamba-7B-Instruct[\s\S]*4\.2 GB to download[\s\S]*4\.4 GB of memory[\s\S]*8,192 tokens/);
-  expect(await offer.getAttribute('data-verdict')).toBe('refused');
-  expect(await offer.innerText()).toContain('What fits: Falcon3-Mamba-7B-Instruct in Q2_K');
+  // This browser has no WebGPU, and more than one core: workers can share the model.
+  expect(await offer.getAttribute('data-verdict')).toBe('doubt');
+  expect(await offer.innerText()).toContain('without WebGPU it runs on the processor');
 });
 
 test('a conversation is there again after a reload, with its answers and figures', async () => {

@@ -132,8 +132,9 @@ pub async fn upload(
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::{SHARD_ROWS, shard_rows};
 
     #[test]

@@ -2,9 +2,11 @@
 //!
 //! For a row, a token and a unit of 32 columns:
 //!
-//!     dot  = sum quant_w * quant_x - OFFSET * sum quant_x                  (integers)
-//!     sum += dot * (scale_w * scale_x)                                     (f32, each operation rounded)
-//!     sum -= minimum_w * (scale_x * sum quant_x)
+//! ```text
+//! dot  = sum quant_w * quant_x - OFFSET * sum quant_x                  (integers)
+//! sum += dot * (scale_w * scale_x)                                     (f32, each operation rounded)
+//! sum -= minimum_w * (scale_x * sum quant_x)
+//! ```
 //!
 //! for each of the unit's groups, units in order. That is the whole arithmetic, for every instruction set.
 
