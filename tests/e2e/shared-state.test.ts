@@ -67,7 +67,7 @@ test('the page begins from a state that has read a manual, and shares where it h
 
   const friend = await visit(`backend=cpu&state=${encodeURIComponent(`${site.url}friend.state`)}`);
   await friend.backend.waitFor();
-  await friend.page.getByText('How do I clean the kettle?').waitFor();
+  await friend.page.getByTestId('message-user').getByText('How do I clean the kettle?').waitFor();
   expect((await friend.answers.last().innerText()).trim()).toBe(answer);
   expect((await friend.ask('Thank you.')).answer).not.toBe('');
   await friend.page.close();
