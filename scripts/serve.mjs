@@ -20,7 +20,7 @@ const FIRST_PORT = 8080;
 const LAST_PORT = 8180;
 
 /** What gives a page memory that its workers share; without them it gets by on messages. */
-const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'credentialless' };
 
 /** Answers a request from `root`; a path that leads outside of it does not exist. */
 export async function serveFile(root, request, response) {

@@ -98,7 +98,9 @@ function spoiltHash(): Buffer {
 }
 
 test('the visitor of a lost device sees one sentence, and the answer goes on', async () => {
-  const page = await browser.newPage();
+  // A service worker would bring the page's worker past the test's hook.
+  const plain = await openBrowser({ serviceWorkers: 'block' });
+  const page = await plain.newPage();
   await makeLosable(page);
   await page.goto(`${site.url}?backend=webgpu&model=${encodeURIComponent(`${site.url}golden/falcon-tiny-Q4_K_M.gguf`)}`);
   const chat = new ChatPage(page);
@@ -115,5 +117,5 @@ test('the visitor of a lost device sees one sentence, and the answer goes on', a
   expect(await chat.error.count()).toBe(0);
   await chat.stop.click();
   await chat.stats.last().waitFor();
-  await page.close();
+  await plain.close();
 });

@@ -108,7 +108,7 @@ function isolated(response: Response): Response {
   if (response.status === 0 || response.type === 'opaqueredirect') return response;
   const headers = new Headers(response.headers);
   headers.set('cross-origin-opener-policy', 'same-origin');
-  headers.set('cross-origin-embedder-policy', 'require-corp');
+  headers.set('cross-origin-embedder-policy', 'credentialless');
   headers.set('cross-origin-resource-policy', 'same-origin');
   headers.set('referrer-policy', 'no-referrer');
   if (headers.get('content-type')?.includes('javascript')) headers.set('content-security-policy', WORKER_POLICY);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkFits } from '../src/engine/check-fits';
-import type { ModelPlan } from '../src/engine/pkg/web_mamba.js';
+import type { ByteSource, ModelPlan } from '../src/engine/pkg/web_mamba.js';
 
 const PLAN: ModelPlan = {
   needs: { weights: 4e9, state: 1e6, scratch: 1e6, total: 4.002e9, largestBinding: 3e8 },
@@ -37,4 +37,15 @@ test('a header that has not come whole is left for loading to judge; another fau
   await late(new Uint8Array(4), 4e9);
   const other = checkFits({ planModel: () => Promise.reject(Object.assign(new Error('llama'), { code: 'architecture' })) });
   await expect(other(new Uint8Array(4), 4e9)).rejects.toMatchObject({ code: 'architecture' });
+});
+
+test('a file of unknown length is judged by what has come of it', async () => {
+  const lengths: number[] = [];
+  const planModel = async ([source]: ByteSource[]) => {
+    lengths.push(source?.length ?? 0);
+    return { fits: true } as ModelPlan;
+  };
+  await checkFits({ planModel })(new Uint8Array(100), 0);
+  await checkFits({ planModel })(new Uint8Array(100), 5000);
+  expect(lengths).toEqual([Number.MAX_SAFE_INTEGER, 5000]);
 });

@@ -11,7 +11,7 @@ import type { ByteSource, ModelPlan } from './pkg/web_mamba.js';
 
 const DETAIL = 'It needs {needed}; {adapter} grants {available}. In all the model takes {total}. {message}.';
 
-/** `header` is the first chunk of the first file, `bytes` the length of the whole model. */
+/** `header` is the first chunk of the first file, `bytes` the length of the whole model, 0 while its server has not said it. */
 export type CheckFits = (header: Uint8Array, bytes: number, device?: DeviceOptions) => Promise<void>;
 
 export function checkFits(engine: Pick<WasmEngine, 'planModel'>): CheckFits {
@@ -46,10 +46,12 @@ class HeaderSource implements ByteSource {
   readonly name = 'the model';
   ranOut = false;
 
-  constructor(
-    private readonly header: Uint8Array,
-    readonly length: number,
-  ) {}
+  readonly length: number;
+
+  constructor(private readonly header: Uint8Array, bytes: number) {
+    // Of unknown length, no tensor lies beyond its end.
+    this.length = bytes > 0 ? bytes : Number.MAX_SAFE_INTEGER;
+  }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     this.ranOut = offset + length > this.header.length;

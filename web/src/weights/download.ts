@@ -145,4 +145,4 @@ async function leave(job: DownloadJob, thrown: unknown): Promise<Error> {
 }
 
 /** What no further download can mend. `checkFits` may throw the rest of the engine's codes. */
-const REFUSED: ReadonlySet<string> = new Set(['not-gguf', 'gguf-version', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'out-of-memory']);
+const REFUSED: ReadonlySet<string> = new Set(['not-gguf', 'gguf-version', 'truncated', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'out-of-memory']);
