@@ -203,6 +203,49 @@ impl JsModel {
     }
 }
 
+/// What gives events one after the other.
+trait Events {
+    type Event: Serialize;
+
+    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Self::Event>>;
+}
+
+impl Events for Generation {
+    type Event = crate::generate::Event;
+
+    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Self::Event>> {
+        self.next(model).await
+    }
+}
+
+impl Events for ManyGenerations {
+    type Event = crate::generate::EventOf;
+
+    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Self::Event>> {
+        self.next(model).await
+    }
+}
+
+/// The next event as an object, or undefined after the end.
+async fn next_event<G: Events>(model: &Slot<Model>, generation: &Slot<G>) -> Result<JsValue, JsValue> {
+    JsFuture::from(next_task()).await?;
+    let mut events = generation.take().map_err(to_js)?;
+    let event = match model.take() {
+        Ok(mut taken) => {
+            let event = events.next_event(&mut taken).await;
+            model.put(taken);
+            event
+        }
+        Err(busy) => Err(busy),
+    };
+    generation.put(events);
+    match event.map_err(to_js)? {
+        // An event within another is a map to serde, which would become a `Map`.
+        Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))?),
+        None => Ok(JsValue::UNDEFINED),
+    }
+}
+
 /// An answer in the making; `web.js` makes an async iterable of it.
 #[wasm_bindgen]
 pub struct GenerationHandle {
@@ -215,21 +258,7 @@ pub struct GenerationHandle {
 impl GenerationHandle {
     /// The next event, or undefined after the end.
     pub async fn next(&self) -> Result<JsValue, JsValue> {
-        JsFuture::from(next_task()).await?;
-        let mut generation = self.generation.take().map_err(to_js)?;
-        let event = match self.model.take() {
-            Ok(mut model) => {
-                let event = generation.next(&mut model).await;
-                self.model.put(model);
-                event
-            }
-            Err(busy) => Err(busy),
-        };
-        self.generation.put(generation);
-        match event.map_err(to_js)? {
-            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new())?),
-            None => Ok(JsValue::UNDEFINED),
-        }
+        next_event(&self.model, &self.generation).await
     }
 
     /// Ends the answer at the next event.
@@ -250,22 +279,7 @@ pub struct ManyHandle {
 impl ManyHandle {
     /// The next event of any answer, or undefined after the last one's end.
     pub async fn next(&self) -> Result<JsValue, JsValue> {
-        JsFuture::from(next_task()).await?;
-        let mut generation = self.generation.take().map_err(to_js)?;
-        let event = match self.model.take() {
-            Ok(mut model) => {
-                let event = generation.next(&mut model).await;
-                self.model.put(model);
-                event
-            }
-            Err(busy) => Err(busy),
-        };
-        self.generation.put(generation);
-        match event.map_err(to_js)? {
-            // An event within another is a map to serde, which would become a `Map`.
-            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))?),
-            None => Ok(JsValue::UNDEFINED),
-        }
+        next_event(&self.model, &self.generation).await
     }
 
     /// Ends every answer at the next event.

@@ -95,7 +95,7 @@ impl GpuExecutor {
             sampler: None,
             ahead: RunAhead::default(),
         };
-        // Drivers compile while the weights are read.
+        // A browser compiles in another process while the weights are read; natively this waits.
         executor.make_stages();
         executor.make_sampler();
         for id in weights.in_file_order() {
