@@ -162,7 +162,9 @@ test('a role sets the system prompt of this conversation; knowledge is pasted; s
   await page.keyboard.press('Tab');
   await page.keyboard.press('Escape');
   await chat.ask('When does the shop open?');
-  expect(await chat.stats.last().innerText()).toMatch(/32 tokens|\b\d+ tokens/);
+  const [, tokens] = /([\d,]+) tokens(?!\/)/.exec(await chat.stats.last().innerText()) ?? [];
+  expect(Number(tokens)).toBeGreaterThan(0);
+  expect(Number(tokens)).toBeLessThanOrEqual(32);
   await page.reload();
   await chat.answers.last().waitFor();
   await page.getByTestId('settings').click();
@@ -177,6 +179,11 @@ test('a role sets the system prompt of this conversation; knowledge is pasted; s
 test('past the trained context there is a notice, and the chat goes on', async () => {
   await chat.backend.waitFor();
   await page.getByTestId('side-new-chat').click();
+  // Answers end when the model likes; this test only wants that they come.
+  await page.getByTestId('settings').click();
+  await page.getByTestId('sampling-maxTokens').fill('48');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Escape');
   await chat.ask(`Count the words: ${'one two three four five six seven eight nine ten '.repeat(110)}`);
   await page.getByTestId('past-context').waitFor();
   expect(await page.getByTestId('past-context').innerText()).toContain('1,024 tokens');

@@ -117,14 +117,53 @@ test('subgroups and packed products are what the adapter offers', async () => {
   expect((await granted({ onlyPromised: true })).subgroup).toBe(1);
 });
 
-test('a browser that cannot multiply packed bytes uses f32, and refuses 8 bits', async () => {
-  const old = await browser.newPage();
-  await old.route('**/*worker*.js', async (route) => {
+/** A page whose workers run `script` before their own. */
+async function pageWith(script: string): Promise<Page> {
+  const page = await browser.newPage();
+  await page.route('**/*worker*.js', async (route) => {
     const response = await route.fetch();
-    const hide = "Object.defineProperty(navigator.gpu, 'wgslLanguageFeatures', { value: new Set() });";
-    await route.fulfill({ response, body: `${hide}\n${await response.text()}` });
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
   });
-  await old.goto(site.url);
+  await page.goto(site.url);
+  return page;
+}
+
+test('pipelines are made while weights are uploaded, and none holds the uploads back', async () => {
+  const watched = await pageWith(`{
+    const log = new BroadcastChannel('gpu-log');
+    const device = GPUDevice.prototype;
+    for (const name of ['createComputePipeline', 'createComputePipelineAsync']) {
+      const original = device[name];
+      device[name] = function (...given) {
+        log.postMessage(name);
+        const made = original.apply(this, given);
+        if (made instanceof Promise) made.then(() => log.postMessage('made'));
+        return made;
+      };
+    }
+    const { writeBuffer } = GPUQueue.prototype;
+    GPUQueue.prototype.writeBuffer = function (buffer, ...given) {
+      if (buffer.label.includes('ssm_in')) log.postMessage('weight');
+      return writeBuffer.call(this, buffer, ...given);
+    };
+  }`);
+  const events = await watched.evaluate(async (url) => {
+    const events: string[] = [];
+    new BroadcastChannel('gpu-log').onmessage = ({ data }) => events.push(data as string);
+    await window.harness.open(url, { backend: 'webgpu' });
+    return events;
+  }, 'golden/falcon-tiny-Q4_K_M.gguf');
+  const count = (name: string) => events.filter((event) => event === name).length;
+  expect(count('createComputePipeline')).toBe(0);
+  expect(count('createComputePipelineAsync')).toBeGreaterThan(5);
+  expect(count('made')).toBe(count('createComputePipelineAsync'));
+  expect(count('weight')).toBeGreaterThan(0);
+  expect(events.lastIndexOf('weight')).toBeLessThan(events.lastIndexOf('made'));
+  await watched.close();
+});
+
+test('a browser that cannot multiply packed bytes uses f32, and refuses 8 bits', async () => {
+  const old = await pageWith("Object.defineProperty(navigator.gpu, 'wgslLanguageFeatures', { value: new Set() });");
   const open = (activations?: 'q8') => old.evaluate(
     ([url, activations]) => window.harness.open(url, { backend: 'webgpu', gpu: { software: false }, ...(activations ? { activations } : {}) }).then(
       (info) => info.activations as string, (error: { code: string }) => error.code),

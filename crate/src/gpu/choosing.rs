@@ -53,7 +53,7 @@ impl GpuExecutor {
             steps: MOST_AHEAD + 1,
         };
         let logits = self.storage.buffer(self.plan.logits).plain();
-        self.sampler = GpuSampler::new(&self.gpu, shape, &logits, &self.storage.tokens);
+        self.sampler = GpuSampler::new(&self.gpu, &mut self.pipelines, shape, &logits, &self.storage.tokens);
     }
 
     /// Forgets what ran ahead: the states are again those that the host knows.

@@ -25,6 +25,17 @@ pub struct Draft {
     pub shape: Shape,
 }
 
+impl Draft {
+    /// The variants that it runs for many tokens and for few: a product's differ.
+    pub fn variants(&self) -> [Variant; 2] {
+        let few = match self.shape {
+            Shape::Product { few: Some(tile), .. } => Variant { tile, ..self.variant },
+            _ => self.variant,
+        };
+        [self.variant, few]
+    }
+}
+
 /// How many workgroups, given what is run this time.
 pub enum Shape {
     /// `(x, 1, 1)`.

@@ -6,11 +6,12 @@ use web_time::Instant;
 use super::Gpu;
 use super::choosing::{RunAhead, steps_ahead};
 use super::chunk_tokens::ChunkTokens;
+use super::compiling::Compiling;
 use super::drafts::Drafter;
 use super::pipelines::Pipelines;
 use super::sampling::GpuSampler;
 use super::slots::Slots;
-use super::stages::{Extent, Stage, build, chunk_stages, decode_stages};
+use super::stages::{Extent, Stage, build, chunk_stages, decode_stages, programs};
 use super::storage::{States, Storage};
 use super::weights::{DeviceWeight, allocate, upload};
 use crate::error::{Error, Result};
@@ -34,7 +35,7 @@ pub struct GpuExecutor {
     pub(super) storage: Storage,
     /// Receives the logits, (MAX_OUTPUTS, vocab_size), for the host to read.
     staging: wgpu::Buffer,
-    pipelines: Pipelines,
+    pub(super) pipelines: Pipelines,
     /// Chunks and batches: a stage a step.
     pub(super) chunk: Vec<Stage>,
     /// One token of one sequence, in joined steps.
@@ -95,14 +96,15 @@ impl GpuExecutor {
             sampler: None,
             ahead: RunAhead::default(),
         };
-        // A browser compiles in another process while the weights are read; natively this waits.
-        executor.make_stages();
-        executor.make_sampler();
+        let compiling = executor.start_pipelines();
         for id in weights.in_file_order() {
             upload(&executor.gpu, gguf, &weights.all()[id], &executor.weights[id], progress).await?;
             executor.gpu.check()?;
         }
         executor.storage.join_bias_d(&executor.gpu, &executor.plan, &executor.weights);
+        executor.pipelines.finish(compiling).await?;
+        executor.make_stages();
+        executor.make_sampler();
         executor.gpu.finish().await?;
         match memory.pop().await {
             None => Ok(executor),
@@ -128,15 +130,28 @@ impl GpuExecutor {
         }
     }
 
-    fn make_stages(&mut self) {
-        let drafter = Drafter {
+    fn drafter(&self) -> Drafter<'_> {
+        Drafter {
             gpu: &self.gpu,
             config: &self.config,
             plan: &self.plan,
             weights: &self.weights,
             storage: &self.storage,
             activations: self.activations,
-        };
+        }
+    }
+
+    /// Starts to make every pipeline, so that they are there when the weights are.
+    fn start_pipelines(&mut self) -> Compiling {
+        let drafter = self.drafter();
+        let stages = [decode_stages(&drafter).unwrap_or_default(), chunk_stages(&drafter)];
+        let stages = stages.iter().flat_map(|stages| programs(&self.gpu, stages));
+        let all: Vec<_> = GpuSampler::programs(&self.gpu).into_iter().rev().chain(stages).collect();
+        self.pipelines.start(&self.gpu, all.into_iter())
+    }
+
+    fn make_stages(&mut self) {
+        let drafter = self.drafter();
         let (decode, chunk) = (decode_stages(&drafter), chunk_stages(&drafter));
         let mut build = |stages| build(&self.gpu, &mut self.pipelines, &self.storage.batch, stages);
         self.decode = decode.map(&mut build).unwrap_or_default();

@@ -4,6 +4,7 @@ mod bandwidth;
 mod choosing;
 mod chunk_tokens;
 mod compare;
+mod compiling;
 mod device;
 mod drafts;
 mod executor;

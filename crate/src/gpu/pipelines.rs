@@ -1,9 +1,34 @@
 //! Pipelines and bind group layouts, each made once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Gpu;
+use super::compiling::{Compiling, Order};
 use super::kernels::{Kernel, Variant, compose};
+use crate::error::Result;
+
+/// A kernel as one pipeline runs it.
+pub struct Program {
+    pub kernel: &'static Kernel,
+    /// Its whole WGSL.
+    pub wgsl: String,
+}
+
+impl Program {
+    pub fn new(gpu: &Gpu, kernel: &'static Kernel, wgsl: String) -> Self {
+        // Made wrong where a test asks for that; see [`super::GpuOptions`].
+        let wgsl = match gpu.corrupt {
+            Some([name, right, wrong]) if name == kernel.name => wgsl.replace(right, wrong),
+            _ => wgsl,
+        };
+        Self { kernel, wgsl }
+    }
+
+    /// One of [`super::KERNELS`].
+    pub fn of_variant(gpu: &Gpu, kernel: &'static Kernel, variant: &Variant) -> Self {
+        Self::new(gpu, kernel, compose(kernel, variant))
+    }
+}
 
 /// The pipelines of one model, by the WGSL that they run.
 #[derive(Default)]
@@ -30,24 +55,35 @@ impl Pipelines {
         make_bind_group(&gpu.device, kernel, &layout, resources)
     }
 
-    /// The pipeline of a kernel's variant.
-    pub fn get(&mut self, gpu: &Gpu, kernel: &'static Kernel, variant: &Variant) -> wgpu::ComputePipeline {
-        let wgsl = corrupted(gpu, kernel.name, compose(kernel, variant));
-        if let Some(pipeline) = self.made.get(&wgsl) {
+    /// The pipeline of a program; waits for it where it is asked for the first time.
+    pub fn get(&mut self, gpu: &Gpu, program: Program) -> wgpu::ComputePipeline {
+        if let Some(pipeline) = self.made.get(&program.wgsl) {
             return pipeline.clone();
         }
-        let layout = self.layout(gpu, kernel);
-        let pipeline = make_pipeline(&gpu.device, kernel.name, &layout, &wgsl);
-        self.made.insert(wgsl, pipeline.clone());
+        let layout = self.layout(gpu, program.kernel);
+        let pipeline = make_pipeline(&gpu.device, program.kernel.name, &layout, &program.wgsl);
+        self.made.insert(program.wgsl, pipeline.clone());
         pipeline
     }
-}
 
-/// The WGSL, made wrong where a test asks for that; see [`super::GpuOptions`].
-pub fn corrupted(gpu: &Gpu, kernel: &str, wgsl: String) -> String {
-    match gpu.corrupt {
-        Some([name, right, wrong]) if name == kernel => wgsl.replace(right, wrong),
-        _ => wgsl,
+    /// Starts to make the pipelines of programs beside other work. The slowest to compile should come first.
+    pub fn start(&mut self, gpu: &Gpu, programs: impl Iterator<Item = Program>) -> Compiling {
+        let mut seen = HashSet::new();
+        let new = programs.filter(|program| {
+            !self.made.contains_key(&program.wgsl) && seen.insert((program.kernel.name, program.wgsl.clone()))
+        });
+        let new: Vec<_> = new.collect();
+        let order = |Program { kernel, wgsl }| Order { name: kernel.name, layout: self.layout(gpu, kernel), wgsl };
+        Compiling::start(gpu, new.into_iter().map(order).collect())
+    }
+
+    /// Waits for what was started.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device refuses a program.
+    pub async fn finish(&mut self, compiling: Compiling) -> Result<()> {
+        self.made.extend(compiling.finish().await?);
+        Ok(())
     }
 }
 
@@ -87,6 +123,17 @@ pub fn make_pipeline(
     layout: &wgpu::BindGroupLayout,
     wgsl: &str,
 ) -> wgpu::ComputePipeline {
+    let (module, layout) = make_module(device, name, layout, wgsl);
+    pipeline_of(device, name, &module, &layout)
+}
+
+/// What a pipeline is made of.
+pub fn make_module(
+    device: &wgpu::Device,
+    name: &str,
+    layout: &wgpu::BindGroupLayout,
+    wgsl: &str,
+) -> (wgpu::ShaderModule, wgpu::PipelineLayout) {
     let label = Some(name);
     let source = wgpu::ShaderSource::Wgsl(Gpu::wgsl_for_platform(wgsl).into());
     let descriptor = wgpu::ShaderModuleDescriptor { label, source };
@@ -100,10 +147,20 @@ pub fn make_pipeline(
         bind_group_layouts: &[Some(layout)],
         immediate_size: 0,
     });
+    (module, layout)
+}
+
+/// A pipeline that runs a module's `main`.
+pub fn pipeline_of(
+    device: &wgpu::Device,
+    name: &str,
+    module: &wgpu::ShaderModule,
+    layout: &wgpu::PipelineLayout,
+) -> wgpu::ComputePipeline {
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label,
-        layout: Some(&layout),
-        module: &module,
+        label: Some(name),
+        layout: Some(layout),
+        module,
         entry_point: Some("main"),
         compilation_options: Default::default(),
         cache: None,

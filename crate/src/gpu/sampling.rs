@@ -11,8 +11,8 @@ mod tests;
 
 use wgpu::util::DeviceExt;
 
-use super::kernels::{Kernel, SAMPLE_CHOOSE, SAMPLE_MAXIMA, SAMPLING_CHUNKS, SAMPLING_HISTORY, compose_sampling};
-use super::pipelines::{corrupted, make_bind_group, make_layout, make_pipeline};
+use super::kernels::{SAMPLE_CHOOSE, SAMPLE_MAXIMA, SAMPLING_CHUNKS, SAMPLING_HISTORY, compose_sampling};
+use super::pipelines::{Pipelines, Program};
 use super::{Gpu, params};
 use crate::sampler::Sampler;
 use crate::sampler::arithmetic::Scale;
@@ -62,19 +62,36 @@ impl GpuSampler {
     ///
     /// `logits` holds (rows, stride) floats, and `tokens` (rows) ids, where each choice leaves its token. Both are bound as
     /// storage.
-    pub fn new(gpu: &Gpu, shape: SamplingShape, logits: &wgpu::Buffer, tokens: &wgpu::Buffer) -> Option<Self> {
-        // A large GPU hides with more invocations that a single workgroup waits for memory. Elsewhere they are only more.
-        let invocations = if gpu.discrete() { MOST_INVOCATIONS } else { SAMPLING_CHUNKS as u32 };
-        Self::with_invocations(gpu, shape, logits, tokens, invocations)
-    }
-
-    /// `invocations` of a workgroup of `sample_choose`, where the device grants so many.
-    fn with_invocations(
+    pub fn new(
         gpu: &Gpu,
+        pipelines: &mut Pipelines,
         shape: SamplingShape,
         logits: &wgpu::Buffer,
         tokens: &wgpu::Buffer,
-        invocations: u32,
+    ) -> Option<Self> {
+        Self::with_programs(gpu, pipelines, Self::programs(gpu), shape, logits, tokens)
+    }
+
+    /// What it runs. The second is the slowest of all to compile.
+    pub fn programs(gpu: &Gpu) -> [Program; 2] {
+        // A large GPU hides with more invocations that a single workgroup waits for memory. Elsewhere they are only more.
+        Self::programs_for(gpu, if gpu.discrete() { MOST_INVOCATIONS } else { SAMPLING_CHUNKS as u32 })
+    }
+
+    /// `invocations` of a workgroup of `sample_choose`, where the device grants so many.
+    fn programs_for(gpu: &Gpu, invocations: u32) -> [Program; 2] {
+        let invocations =
+            if invocations as usize <= gpu.max_invocations { invocations } else { SAMPLING_CHUNKS as u32 };
+        [&SAMPLE_MAXIMA, &SAMPLE_CHOOSE].map(|kernel| Program::new(gpu, kernel, compose_sampling(kernel, invocations)))
+    }
+
+    fn with_programs(
+        gpu: &Gpu,
+        pipelines: &mut Pipelines,
+        [maxima_program, choose_program]: [Program; 2],
+        shape: SamplingShape,
+        logits: &wgpu::Buffer,
+        tokens: &wgpu::Buffer,
     ) -> Option<Self> {
         let SamplingShape { vocab_size, stride, rows, steps } = shape;
         assert!(rows > 0 && steps > 0 && stride >= vocab_size, "nothing can be sampled in {shape:?}");
@@ -83,9 +100,6 @@ impl GpuSampler {
             return None;
         }
         let device = &gpu.device;
-        let limits = device.limits();
-        let granted = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
-        let invocations = if invocations <= granted { invocations } else { SAMPLING_CHUNKS as u32 };
         let make = |label, words: usize, usage| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -111,27 +125,20 @@ impl GpuSampler {
         });
 
         let uniforms = Uniforms::new(gpu, shape);
-        let pipeline = |kernel: &Kernel| {
-            let layout = make_layout(device, kernel);
-            let wgsl = corrupted(gpu, kernel.name, compose_sampling(kernel, invocations));
-            let pipeline = make_pipeline(device, kernel.name, &layout, &wgsl);
-            (layout, pipeline)
-        };
-        let bind = |kernel, layout: &_, step, buffers: &[&wgpu::Buffer]| {
+        let mut bind = |kernel, step, buffers: &[&wgpu::Buffer]| {
             let storage = buffers.iter().map(|buffer| buffer.as_entire_binding());
-            make_bind_group(device, kernel, layout, uniforms.of_step(step).into_iter().chain(storage))
+            pipelines.bind_group(gpu, kernel, uniforms.of_step(step).into_iter().chain(storage))
         };
-        let (layout, maxima_pipeline) = pipeline(&SAMPLE_MAXIMA);
-        let maxima_group = bind(&SAMPLE_MAXIMA, &layout, 0, &[logits, &row_params, &history, &keys, &maxima]);
-        let (layout, choose) = pipeline(&SAMPLE_CHOOSE);
+        let maxima_group = bind(&SAMPLE_MAXIMA, 0, &[logits, &row_params, &history, &keys, &maxima]);
         let buffers = [&row_params, &randoms, &keys, &maxima, &list, &history, tokens, &ids];
+        let steps = (0..steps).map(|step| bind(&SAMPLE_CHOOSE, step, &buffers)).collect();
         Some(Self {
             queue: gpu.queue.clone(),
             shape,
             chunks: chunks(vocab_size).1,
-            maxima: (maxima_pipeline, maxima_group),
-            choose,
-            steps: (0..steps).map(|step| bind(&SAMPLE_CHOOSE, &layout, step, &buffers)).collect(),
+            maxima: (pipelines.get(gpu, maxima_program), maxima_group),
+            choose: pipelines.get(gpu, choose_program),
+            steps,
             rows: row_params,
             randoms,
             history,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::drafts::{Draft, Drafter, Shape};
 use super::kernels::{DT_SCAN, IN_PROJECT, MATVEC, OUT_PROJECT, Variant};
-use super::pipelines::Pipelines;
+use super::pipelines::{Pipelines, Program};
 use super::shape::{DecodeScan, RUN, Team, Tile};
 use super::{Gpu, params};
 use crate::executor::Activations;
@@ -149,6 +149,12 @@ pub fn decode_stages(drafter: &Drafter<'_>) -> Option<Vec<StageDraft>> {
     Some(stages)
 }
 
+/// What the drafts run.
+pub fn programs(gpu: &Gpu, stages: &[StageDraft]) -> Vec<Program> {
+    let drafts = stages.iter().flat_map(|stage| &stage.drafts);
+    drafts.flat_map(|draft| draft.variants().map(|v| Program::of_variant(gpu, draft.kernel, &v))).collect()
+}
+
 /// Gives drafts their parameters' addresses, bind groups and pipelines.
 pub fn build(gpu: &Gpu, pipelines: &mut Pipelines, batch: &wgpu::Buffer, stages: Vec<StageDraft>) -> Vec<Stage> {
     let alignment = gpu.device.limits().min_uniform_buffer_offset_alignment as usize;
@@ -175,15 +181,8 @@ pub fn build(gpu: &Gpu, pipelines: &mut Pipelines, batch: &wgpu::Buffer, stages:
         offset += draft.params.len().next_multiple_of(alignment) as u64;
         let storage = draft.buffers.iter().map(wgpu::Buffer::as_entire_binding);
         let bind_group = pipelines.bind_group(gpu, draft.kernel, uniforms.into_iter().chain(storage));
-        let pipeline = pipelines.get(gpu, draft.kernel, &draft.variant);
-        let tiles = match draft.shape {
-            Shape::Product { few, .. } => {
-                let many = draft.variant.tile;
-                let few = pipelines.get(gpu, draft.kernel, &Variant { tile: few.unwrap_or(many), ..draft.variant });
-                Some((many, few))
-            }
-            _ => None,
-        };
+        let [pipeline, few] = draft.variants().map(|v| pipelines.get(gpu, Program::of_variant(gpu, draft.kernel, &v)));
+        let tiles = matches!(draft.shape, Shape::Product { .. }).then_some((draft.variant.tile, few));
         Dispatch { kernel: draft.kernel.name, bind_group, pipeline, shape: draft.shape, tiles }
     };
     let mut build = |stage: StageDraft| Stage {

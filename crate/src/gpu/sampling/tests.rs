@@ -41,7 +41,9 @@ impl Rig {
         let logits = make(rows * shape.stride, storage | wgpu::BufferUsages::COPY_DST);
         let tokens = make(rows, storage | wgpu::BufferUsages::COPY_SRC);
         let staging = make((steps + 1) * rows, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-        let sampler = GpuSampler::with_invocations(&gpu, shape, &logits, &tokens, invocations).unwrap();
+        let programs = GpuSampler::programs_for(&gpu, invocations);
+        let mut pipelines = Pipelines::default();
+        let sampler = GpuSampler::with_programs(&gpu, &mut pipelines, programs, shape, &logits, &tokens).unwrap();
         let randoms = RefCell::new(vec![vec![0; rows]; steps]);
         Self { gpu, sampler, shape, logits, tokens, staging, randoms }
     }
@@ -303,11 +305,12 @@ fn history_is_kept_over_many_steps() {
 #[test]
 fn shapes_that_the_kernels_do_not_take_are_refused() {
     let rig = Rig::new(4, 1, 1, 256);
+    let make = |shape| GpuSampler::new(&rig.gpu, &mut Pipelines::default(), shape, &rig.logits, &rig.tokens);
     for vocab_size in [0, MAX_VOCAB_SIZE + 1] {
         let shape = SamplingShape { vocab_size, stride: vocab_size, ..rig.shape };
-        assert!(GpuSampler::new(&rig.gpu, shape, &rig.logits, &rig.tokens).is_none(), "{vocab_size}");
+        assert!(make(shape).is_none(), "{vocab_size}");
     }
-    assert!(GpuSampler::new(&rig.gpu, rig.shape, &rig.logits, &rig.tokens).is_some());
+    assert!(make(rig.shape).is_some());
 }
 
 /// `cargo test --release --lib how_long -- --ignored --nocapture`: not a test, as times differ between machines.

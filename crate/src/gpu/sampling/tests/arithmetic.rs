@@ -1,6 +1,7 @@
 //! The functions of `sampling/arithmetic.wgsl` against those of `sampler/arithmetic.rs`.
 
 use super::*;
+use crate::gpu::pipelines::{make_bind_group, make_layout, make_pipeline};
 use crate::sampler::arithmetic::{clean, part, weight};
 use crate::sampler::prepared::Prepared;
 
