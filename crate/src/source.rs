@@ -100,9 +100,13 @@ impl ByteSource for MemorySource {
 #[cfg(not(target_arch = "wasm32"))]
 pub struct FileSource {
     name: String,
-    file: std::sync::Mutex<std::fs::File>,
+    file: std::sync::Arc<std::sync::Mutex<std::fs::File>>,
     len: u64,
 }
+
+/// From so many bytes on a thread reads, so that its caller can work meanwhile.
+#[cfg(not(target_arch = "wasm32"))]
+const READ_ON_THREAD: usize = 1 << 20;
 
 #[cfg(not(target_arch = "wasm32"))]
 impl FileSource {
@@ -123,17 +127,18 @@ impl FileSource {
         if !metadata.is_file() {
             return Err(failed(std::io::Error::other("it is not a regular file")));
         }
-        Ok(Self { len: metadata.len(), file: std::sync::Mutex::new(file), name })
+        Ok(Self { len: metadata.len(), file: std::sync::Arc::new(file.into()), name })
     }
+}
 
-    fn read_now(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        use std::io::{Read, Seek, SeekFrom};
-        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = vec![0; length];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
+#[cfg(not(target_arch = "wasm32"))]
+fn read_now(file: &std::sync::Mutex<std::fs::File>, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = vec![0; length];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -147,15 +152,27 @@ impl ByteSource for FileSource {
     }
 
     fn read(&self, offset: u64, length: usize) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
-        let result = match out_of_range(&self.name, self.len, offset, length) {
-            Some(error) => Err(error),
-            None => self.read_now(offset, length).map_err(|problem| Error::Read {
+        if let Some(error) = out_of_range(&self.name, self.len, offset, length) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        let file = self.file.clone();
+        // Nobody receives what a load no longer waits for.
+        let read = move || _ = sender.send(read_now(&file, offset, length));
+        if length < READ_ON_THREAD {
+            read()
+        } else {
+            drop(std::thread::spawn(read))
+        }
+        Box::pin(async move {
+            let read =
+                receiver.await.unwrap_or_else(|_| Err(std::io::Error::other("the thread that read it panicked")));
+            read.map_err(|problem| Error::Read {
                 what: self.name.clone(),
                 offset,
                 length: length as u64,
                 problem: problem.to_string(),
-            }),
-        };
-        Box::pin(std::future::ready(result))
+            })
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! The JavaScript interface, the only file that knows JavaScript's values. TypeScript sees it as `TYPES` says.
 
+mod compiling;
 mod plan;
 mod report;
 mod source;
@@ -19,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::generate::{GenerateOptions, Generation, ManyGenerations, Prompt};
 use crate::gpu::GpuOptions;
 use crate::tokenizer::Special;
+
+pub use compiling::BackgroundCompiler;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("web.d.ts");

@@ -72,34 +72,22 @@ mod platform {
 
 #[cfg(target_arch = "wasm32")]
 mod platform {
-    use wasm_bindgen::prelude::*;
-
     use super::{Error, Order, Result};
     use crate::gpu::Gpu;
     use crate::gpu::pipelines::{make_module, pipeline_of};
-
-    #[wasm_bindgen(module = "/src/gpu/compiling.js")]
-    extern "C" {
-        type Background;
-        #[wasm_bindgen(constructor)]
-        fn new(device: &JsValue) -> Background;
-        #[wasm_bindgen(method, catch)]
-        async fn finished(this: &Background) -> std::result::Result<(), JsValue>;
-        #[wasm_bindgen(method)]
-        fn end(this: &Background);
-    }
+    use crate::web::BackgroundCompiler;
 
     /// Pipelines in the making.
     pub struct Compiling {
         device: wgpu::Device,
-        background: Option<Background>,
+        background: Option<BackgroundCompiler>,
         orders: Vec<(Order, wgpu::ShaderModule, wgpu::PipelineLayout)>,
     }
 
     impl Compiling {
         pub fn start(gpu: &Gpu, orders: Vec<Order>) -> Self {
             let device = gpu.device.clone();
-            let background = device.as_webgpu().map(|device| Background::new(device.as_ref()));
+            let background = device.as_webgpu().map(|device| BackgroundCompiler::new(&*device));
             let start = |order: Order| {
                 let (module, layout) = make_module(&device, order.name, &order.layout, &order.wgsl);
                 // What it gives is no pipeline yet.
@@ -111,28 +99,15 @@ mod platform {
         }
 
         /// The pipelines, each with its WGSL.
-        pub async fn finish(mut self) -> Result<Vec<(String, wgpu::ComputePipeline)>> {
+        pub async fn finish(self) -> Result<Vec<(String, wgpu::ComputePipeline)>> {
             if let Some(background) = &self.background {
-                let problem = |error: JsValue| Error::Gpu {
-                    problem: js_sys::Reflect::get(&error, &"message".into())
-                        .ok()
-                        .and_then(|message| message.as_string())
-                        .unwrap_or_else(|| format!("{error:?}")),
-                };
-                background.finished().await.map_err(problem)?;
+                background.finished().await.map_err(|problem| Error::Gpu { problem })?;
             }
-            let orders = std::mem::take(&mut self.orders);
             let take = |(Order { name, wgsl, .. }, module, layout): (Order, _, _)| {
                 let pipeline = pipeline_of(&self.device, name, &module, &layout);
                 (wgsl, pipeline)
             };
-            Ok(orders.into_iter().map(take).collect())
-        }
-    }
-
-    impl Drop for Compiling {
-        fn drop(&mut self) {
-            self.background.iter().for_each(Background::end);
+            Ok(self.orders.into_iter().map(take).collect())
         }
     }
 }

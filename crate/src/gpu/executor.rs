@@ -97,10 +97,7 @@ impl GpuExecutor {
             ahead: RunAhead::default(),
         };
         let compiling = executor.start_pipelines();
-        for id in weights.in_file_order() {
-            upload(&executor.gpu, gguf, &weights.all()[id], &executor.weights[id], progress).await?;
-            executor.gpu.check()?;
-        }
+        upload(&executor.gpu, gguf, weights, &executor.weights, progress).await?;
         executor.storage.join_bias_d(&executor.gpu, &executor.plan, &executor.weights);
         executor.pipelines.finish(compiling).await?;
         executor.make_stages();

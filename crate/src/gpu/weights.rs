@@ -1,13 +1,18 @@
 //! Weights on the device: uploaded tensor by tensor, in pieces, as row shards that fit a binding.
 
+use futures_util::stream::{self, StreamExt};
+
 use super::Gpu;
 use crate::error::{Error, Result};
 use crate::gguf::Gguf;
-use crate::model::Weight;
+use crate::model::{Weight, Weights};
 use crate::quant::{DType, VECTOR_BYTES, decode_row, device_row_bytes, to_device_rows};
 
 /// Bytes read, laid out and written at once: bounds what the host holds, whatever the tensor's size.
 const PIECE_BYTES: usize = 8 << 20;
+
+/// The piece that is written next, and the one after it.
+const READS_AT_ONCE: usize = 2;
 
 /// Some rows of a weight, in a buffer of their own.
 #[derive(Debug)]
@@ -97,36 +102,69 @@ pub fn allocate(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
     Ok(DeviceWeight { name, dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
 }
 
-/// Reads a weight and writes it to its room. `progress` is called with each number of file bytes read.
+/// Some rows of a weight, and where they belong.
+struct Piece<'a> {
+    weight: &'a Weight,
+    shard: &'a Shard,
+    /// Of the shard.
+    first_row: usize,
+    rows: usize,
+}
+
+impl<'a> Piece<'a> {
+    fn all_of(weight: &'a Weight, room: &'a DeviceWeight) -> impl Iterator<Item = Self> {
+        let at_once = (PIECE_BYTES / Self::file_row_bytes(weight)).max(1);
+        room.shards.iter().flat_map(move |shard| {
+            let starts = (0..shard.rows).step_by(at_once);
+            starts.map(move |first_row| Self { weight, shard, first_row, rows: at_once.min(shard.rows - first_row) })
+        })
+    }
+
+    fn file_row_bytes(weight: &Weight) -> usize {
+        (weight.tensor.bytes / weight.rows as u64) as usize
+    }
+
+    async fn read(self, gguf: &Gguf) -> Result<(Self, Vec<u8>)> {
+        let row_bytes = Self::file_row_bytes(self.weight);
+        let offset = (self.shard.first_row + self.first_row) as u64 * row_bytes as u64;
+        let bytes = gguf.read(&self.weight.tensor, offset, self.rows * row_bytes).await?;
+        Ok((self, bytes))
+    }
+
+    fn write(&self, gpu: &Gpu, bytes: &[u8]) {
+        let Self { weight, shard, first_row, rows } = self;
+        let (_, row_bytes) = device_form(weight);
+        let at = (first_row * row_bytes) as u64;
+        if weight.elementwise {
+            let mut values = vec![0.0f32; rows * weight.columns];
+            decode_row(weight.tensor.dtype, bytes, &mut values);
+            gpu.queue.write_buffer(&shard.buffer, at, bytemuck::cast_slice(&values));
+        } else {
+            gpu.queue.write_buffer(&shard.buffer, at, &to_device_rows(weight.tensor.dtype, weight.columns, bytes));
+        }
+    }
+}
+
+/// Reads every weight in the order of the file and writes it to its room; what comes next is read meanwhile. `progress` is
+/// called with each number of file bytes read.
 ///
 /// # Errors
-/// What reading gives.
+/// What reading gives, and what the device reports.
 pub async fn upload(
     gpu: &Gpu,
     gguf: &Gguf,
-    weight: &Weight,
-    room: &DeviceWeight,
+    weights: &Weights,
+    rooms: &[DeviceWeight],
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let source = weight.tensor.dtype;
-    let (_, row_bytes) = device_form(weight);
-    let file_row_bytes = (weight.tensor.bytes / weight.rows as u64) as usize;
-    let rows_at_once = (PIECE_BYTES / file_row_bytes).max(1);
-    for Shard { buffer, first_row, rows } in &room.shards {
-        for piece in (0..*rows).step_by(rows_at_once) {
-            let count = rows_at_once.min(rows - piece);
-            let offset = ((first_row + piece) * file_row_bytes) as u64;
-            let bytes = gguf.read(&weight.tensor, offset, count * file_row_bytes).await?;
-            let at = (piece * row_bytes) as u64;
-            if weight.elementwise {
-                let mut values = vec![0.0f32; count * weight.columns];
-                decode_row(source, &bytes, &mut values);
-                gpu.queue.write_buffer(buffer, at, bytemuck::cast_slice(&values));
-            } else {
-                gpu.queue.write_buffer(buffer, at, &to_device_rows(source, weight.columns, &bytes));
-            }
-            progress(bytes.len() as u64);
-        }
+    let order = weights.in_file_order();
+    let pieces = order.iter().flat_map(|&id| Piece::all_of(&weights.all()[id], &rooms[id]));
+    let mut reading = stream::iter(pieces.map(|piece| piece.read(gguf))).buffered(READS_AT_ONCE);
+    while let Some(read) = reading.next().await {
+        let (piece, bytes) = read?;
+        piece.write(gpu, &bytes);
+        gpu.check()?;
+        progress(bytes.len() as u64);
     }
     Ok(())
 }

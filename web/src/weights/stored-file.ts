@@ -8,8 +8,8 @@ import type { ModelStore } from './model-store';
 export class StoredFile implements ByteSource {
   readonly name: string;
   readonly length: number;
-  /** The chunk read last: a header is read in many small pieces, tensors in order. */
-  #cached: { index: number; chunk: Chunk } | undefined;
+  /** The chunk asked for last: a header is read in many small pieces, tensors in order, and more than one read may be under way. */
+  #cached: { index: number; chunk: Promise<Chunk> } | undefined;
 
   constructor(
     private readonly store: ModelStore,
@@ -26,25 +26,35 @@ export class StoredFile implements ByteSource {
   async read(offset: number, length: number): Promise<Uint8Array> {
     this.signal?.throwIfAborted();
     checkRange(this, offset, length);
-    const { chunkBytes } = this.model;
+    const first = await this.#piece(offset, length);
+    // What lies in one chunk needs no copy.
+    if (first.length === length) return first;
     const result = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const position = offset + done;
-      const chunk = await this.#chunk(Math.floor(position / chunkBytes));
-      const start = position % chunkBytes;
-      const piece = await slice(chunk, start, start + length - done);
-      if (piece.length === 0) throw failure('read', {}, `a chunk of ${this.name} is shorter than its record says`);
+    result.set(first);
+    for (let done = first.length; done < length;) {
+      const piece = await this.#piece(offset + done, length - done);
       result.set(piece, done);
       done += piece.length;
     }
     return result;
   }
 
-  async #chunk(index: number): Promise<Chunk> {
+  /** The bytes from `offset` on that lie in its chunk, at most `length`. */
+  async #piece(offset: number, length: number): Promise<Uint8Array> {
+    const { chunkBytes } = this.model;
+    const chunk = await this.#chunk(Math.floor(offset / chunkBytes));
+    const start = offset % chunkBytes;
+    const piece = await slice(chunk, start, start + length);
+    if (piece.length === 0 && length > 0) throw failure('read', {}, `a chunk of ${this.name} is shorter than its record says`);
+    return piece;
+  }
+
+  #chunk(index: number): Promise<Chunk> {
     if (this.#cached?.index === index) return this.#cached.chunk;
-    const chunk = await this.store.chunk([this.model.url, this.part, index]);
-    if (!chunk) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
+    const chunk = this.store.chunk([this.model.url, this.part, index]).then((chunk) => {
+      if (!chunk) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
+      return chunk;
+    });
     this.#cached = { index, chunk };
     return chunk;
   }
@@ -104,7 +114,8 @@ function checkRange({ name, length: whole }: ByteSource, offset: number, length:
 }
 
 async function slice(chunk: Chunk, start: number, end: number): Promise<Uint8Array> {
-  if (!(chunk instanceof Blob)) return chunk.subarray(start, end);
+  // Its own bytes, because readers may hand theirs on, and the chunk is kept.
+  if (!(chunk instanceof Blob)) return chunk.slice(start, end);
   try {
     return new Uint8Array(await chunk.slice(start, end).arrayBuffer());
   } catch (cause) {
