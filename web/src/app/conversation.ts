@@ -108,10 +108,12 @@ export class Conversation {
     return this.#ask(text, question.parent);
   }
 
-  /** The place for another answer to the same question. */
-  answerAgain(answer: AssistantMessage): AssistantMessage {
+  /** Places for so many other answers to the same question; the first of them is shown. */
+  answersAgain(answer: AssistantMessage, count: number): AssistantMessage[] {
     this.#leafBefore = this.record.leaf;
-    return this.#place(answer.parent);
+    const places = Array.from({ length: count }, () => this.#place(answer.parent));
+    this.record.leaf = places[0]?.id ?? this.#leafBefore;
+    return places;
   }
 
   /** Takes back an answer that never began, and a question that was asked for it alone, whose text is returned. */
@@ -121,7 +123,7 @@ export class Conversation {
     const only = this.record.messages.filter(({ parent }) => parent === answer.parent).length === 1;
     const gone = new Set([answer.id, ...(only && question ? [question.id] : [])]);
     this.record.messages = this.record.messages.filter(({ id }) => !gone.has(id));
-    this.record.leaf = this.#leafBefore;
+    if (gone.has(this.record.leaf ?? 0)) this.record.leaf = this.#leafBefore;
     if (this.record.messages.length === 0) this.record.title = '';
     return only ? (question?.text ?? '') : '';
   }

@@ -78,6 +78,7 @@ export interface PageEvents {
   showView: View;
   askInstead: { question: UserMessage; text: string };
   answerAgain: AssistantMessage;
+  answerSeveral: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
   openChat: string;
