@@ -101,9 +101,13 @@ export class Chats {
     this.parts.located(null);
   }
 
-  /** Goes on with what was said in a saved state, where no conversation is shown yet. */
+  /** Goes on with what was said in a saved state, where nothing was said yet but a question that waits for it. */
   begin(said: readonly ChatMessage[]): void {
-    if (!this.#answering && this.messages.length === 0) this.#show(Conversation.told(said));
+    const { messages } = this.#conversation.record;
+    const waits = messages.length === 2 && this.#answering?.length === 1 && this.#answering[0] === messages[1];
+    if (messages.length === 0) this.#show(Conversation.told(said));
+    else if (waits) this.#conversation.beginWith(said);
+    this.parts.changed();
   }
 
   /** The state after the conversation, as a file. */

@@ -75,6 +75,7 @@ export class ChatLog extends Emitter<Events> {
   #message(each: Message, { status, answering, messages, chats, waitsFor }: PageData): TemplateResult {
     return message(each, {
       modelReady: status.kind === 'ready',
+      waitsForState: status.kind === 'ready' && status.beginning === true,
       answering,
       last: each === messages.at(-1),
       waitsForDocuments: waitsFor === 'documents',

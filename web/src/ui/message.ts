@@ -16,6 +16,8 @@ export interface MessageContext {
   answering: boolean;
   /** The message is the last one. */
   last: boolean;
+  /** The saved state that the chat begins from is still coming. */
+  waitsForState: boolean;
   waitsForDocuments: boolean;
   branches: ReturnType<ChatsData['branches']>;
   several: Several | undefined;
@@ -54,9 +56,9 @@ function answer(message: AssistantMessage, context: MessageContext): TemplateRes
     </article>`;
 }
 
-function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForDocuments }: MessageContext): TemplateResult {
+function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
   const reading = prefill && prefill.done < prefill.total ? fill(strings.reading, prefill) : strings.thinking;
-  const text = !modelReady ? strings.waitingForModel : waitsForDocuments ? strings.waitingForDocuments : reading;
+  const text = !modelReady ? strings.waitingForModel : waitsForState ? strings.waitingForState : waitsForDocuments ? strings.waitingForDocuments : reading;
   return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
 }
 
