@@ -269,6 +269,13 @@ fn many_answers_to_one_prompt_read_it_once() {
     assert_eq!(forked, expected);
     assert_eq!(read, 90 + 4);
     assert!(expected.iter().any(|ids| *ids != expected[0]), "each has a seed of its own");
+    // Whichever of them is gone on from: its last token was written and not read.
+    for ids in &forked {
+        let next = [prompt.as_slice(), ids, &[1]].concat();
+        let on = run(&mut model, &next, options.clone());
+        assert_eq!(on.prefilled, 2);
+        assert_eq!(on.ids, plain(&mut model, &next, options.clone()));
+    }
     // From a restored state, without its text.
     let state = {
         block_on(model.logits(&prompt[..80])).unwrap();

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, test } from 'vitest';
 import { openBrowser } from '../e2e/browser';
 import { HARNESS } from '../e2e/folders';
 import { Site } from '../e2e/site';
+import { givePeer, type Timings } from './peer-page';
 
-const PEER = process.env.PEER_PACKAGE ?? '';
 const FILES = (process.env.PEER_FILES ?? '').split(':').filter(Boolean);
 const RUNS = Number(process.env.PEER_RUNS ?? 5);
 const PROMPT = 512;
@@ -28,35 +28,6 @@ const WORKERS = [
 interface Figures {
   prefill: number;
   decode: number;
-}
-
-/** A page with wllama alone in it. */
-const PEER_PAGE = `<!doctype html><title>peer</title><script type="module">
-  import { Wllama } from './wllama/esm/index.js';
-  let engine;
-  window.peer = {
-    async open(url, threads, context = 2048) {
-      const wasm = new URL('./wllama/esm/wasm/wllama.wasm', location.href).href;
-      engine = new Wllama({ default: wasm }, { suppressNativeLog: true });
-      const blob = await (await fetch(url)).blob();
-      await engine.loadModel([blob], { n_threads: threads, n_ctx: context, n_batch: 512, n_gpu_layers: 0, warmup: true });
-      return engine.getNumThreads();
-    },
-    async run(words, answer) {
-      // Another first word each time, so that nothing of the prompt before is used again.
-      const prompt = Math.random().toString(36).slice(2) + ' the'.repeat(words);
-      const { timings } = await engine.createCompletion({ prompt, max_tokens: answer, temperature: 0, ignore_eos: true, cache_prompt: false });
-      return timings;
-    },
-  };
-</script>`;
-
-interface Timings {
-  cache_n: number;
-  prompt_n: number;
-  prompt_per_second: number;
-  predicted_n: number;
-  predicted_per_second: number;
 }
 
 const rows: Record<string, string | number>[] = [];
@@ -94,9 +65,8 @@ async function peerRun(page: Page, words: number, open: readonly [string, number
 describe.each(SETTINGS)('$threads threads, isolated: $isolated', ({ threads, isolated }) => {
   test.each(FILES)('%s', async (file) => {
     const site = new Site(HARNESS, { isolated });
-    site.mount('/wllama/', PEER);
+    givePeer(site);
     site.mount('/files/', path.dirname(file));
-    site.give('/peer.html', PEER_PAGE, { 'content-type': 'text/html' });
     await site.start();
     const [ours, theirs] = [await browser.newPage(), await browser.newPage()];
     const url = `${site.url}files/${path.basename(file)}`;
@@ -185,9 +155,8 @@ describe('positions', () => {
 
   test.skipIf(TRANSFORMER === '')('of a transformer, in wllama', async () => {
     const site = new Site(HARNESS, { isolated: true });
-    site.mount('/wllama/', PEER);
+    givePeer(site);
     site.mount('/files/', path.dirname(TRANSFORMER));
-    site.give('/peer.html', PEER_PAGE, { 'content-type': 'text/html' });
     await site.start();
     const page = await browser.newPage();
     await page.goto(`${site.url}peer.html`);
@@ -201,9 +170,3 @@ describe('positions', () => {
     await site.stop();
   });
 });
-
-declare global {
-  interface Window {
-    peer: { open(url: string, threads: number, context?: number): Promise<number>; run(words: number, answer: number): Promise<Timings> };
-  }
-}

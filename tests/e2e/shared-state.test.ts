@@ -73,6 +73,25 @@ test('the page begins from a state that has read a manual, and shares where it h
   await friend.page.close();
 });
 
+test('a question that is asked while the state is still coming waits for it', async () => {
+  let come = (): void => undefined;
+  const coming = new Promise<void>((resolve) => (come = resolve));
+  site.answer('/slow.state', (_, response) => void coming.then(() => response.end(sample())));
+  const chat = await visit('backend=cpu&state=slow.state');
+  await chat.backend.waitFor();
+  await chat.input.fill('How do I clean the kettle?');
+  await chat.send.click();
+  await chat.page.getByText('Waiting for the saved state').waitFor();
+  expect(await chat.answers.last().innerText()).toBe('');
+  come();
+  await chat.stats.last().waitFor();
+  await chat.page.getByTestId('figures').click();
+  // The manual has 363 tokens: they come before the question.
+  const [, position] = /^(\d+) of/.exec(await chat.page.getByTestId('figure-position').innerText()) ?? [];
+  expect(Number(position)).toBeGreaterThan(363);
+  await chat.page.close();
+});
+
 test.each([
   ['another-model.state', 'state-model', () => spoiltHash()],
   ['cut.state', 'state-damaged', () => sample().subarray(0, 100_000)],

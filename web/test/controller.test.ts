@@ -5,7 +5,7 @@ import { Controller } from '../src/app/controller';
 import type { TextFile } from '../src/app/conversation-files';
 import { failure } from '../src/app/failure';
 import type { PageAddress, PageData, PageEvents, PageView } from '../src/app/page-data';
-import type { ModelInfo, EngineWorker, GenerateEvent, OpenModel, StoredModel } from '../src/engine/protocol';
+import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, ManyEvent, OpenedState, OpenModel, StoredModel } from '../src/engine/protocol';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };
@@ -20,7 +20,7 @@ function deferred<T>() {
 let databases = 0;
 
 /** A page that only remembers, and an engine whose calls the test settles. */
-function setUp(model: string | null = null) {
+function setUp(model: string | null = null, state: string | null = null) {
   const listeners = new Map<string, (detail: never) => void>();
   const page = { data: undefined as PageData | undefined, draft: '', saved: undefined as TextFile | undefined };
   const view: PageView = {
@@ -32,17 +32,24 @@ function setUp(model: string | null = null) {
     permit: async () => undefined,
     save: () => undefined,
   };
-  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model, state: null, view: 'chat', chat: null, shownDocument: null };
+  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model, state, view: 'chat', chat: null, shownDocument: null };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
+  const severally = deferred<void>();
+  const beginning = deferred<OpenedState>();
+  let sayOf: (event: ManyEvent) => void = () => undefined;
   let say: (event: GenerateEvent) => void = () => undefined;
   const engine = {
     open: vi.fn(() => opening.promise),
+    openState: vi.fn((_: string) => beginning.promise),
     generate: vi.fn((_prompt: unknown, _options: unknown, onEvent: typeof say) => {
       say = onEvent;
       return answering.promise;
     }),
-    generateMany: vi.fn(async () => undefined),
+    generateMany: vi.fn((_prompts: ChatMessage[][], _options: GenerateOptions, onEvent: (event: ManyEvent) => void) => {
+      sayOf = onEvent;
+      return severally.promise;
+    }),
     tokenize: vi.fn(async (text: string) => new Uint32Array(text.length)),
     stop: vi.fn(async () => answering.resolve()),
     stored: vi.fn(async (): Promise<StoredModel[]> => []),
@@ -60,7 +67,7 @@ function setUp(model: string | null = null) {
   new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { page, address, opening, answering, engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 25)) };
+  return { page, address, opening, answering, severally, beginning, sayOf: (event: ManyEvent) => sayOf(event), engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 25)) };
 }
 
 test('a question asked before the model is open waits for it', async () => {
@@ -77,6 +84,43 @@ test('a question asked before the model is open waits for it', async () => {
   answering.resolve();
   await settle();
   expect(page.data).toMatchObject({ answering: false, messages: [{}, { text: 'Good day', state: { kind: 'done', stats: { tokens: 2 } } }] });
+});
+
+test('a question asked while the saved state is still coming waits for it, and follows what was said there', async () => {
+  const { page, opening, beginning, engine, emit, settle } = setUp(null, 'manual.state');
+  opening.resolve(OPEN);
+  await settle();
+  emit('ask', 'And now?');
+  await settle();
+  expect(engine.openState).toHaveBeenCalledWith('http://page/manual.state');
+  expect(page.data).toMatchObject({ status: { kind: 'ready', beginning: true }, messages: [{ text: 'And now?' }, { state: { kind: 'waiting' } }] });
+  expect(engine.generate).not.toHaveBeenCalled();
+  const messages = [{ role: 'system', content: 'manual' }, { role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }];
+  beginning.resolve({ position: 9, messages, fileBytes: 1 });
+  await settle();
+  expect(engine.generate.mock.calls[0]?.[0]).toEqual([...messages, { role: 'user', content: 'And now?' }]);
+  expect(page.data?.status).toEqual({ kind: 'ready', info: INFO });
+  expect(page.data?.messages.map(({ id, parent, text }) => [id, parent, text])).toEqual([[1, null, 'a'], [2, 1, 'b'], [3, 2, 'And now?'], [4, 3, '']]);
+});
+
+test('a question that is taken back while the saved state is coming leaves what was said there; one that fails lets the question be asked', async () => {
+  const first = setUp(null, 'manual.state');
+  first.opening.resolve(OPEN);
+  await first.settle();
+  first.emit('ask', 'And now?');
+  await first.settle();
+  first.emit('stop');
+  first.beginning.resolve({ position: 9, messages: [{ role: 'user', content: 'a' }], fileBytes: 1 });
+  await first.settle();
+  expect(first.page).toMatchObject({ draft: 'And now?', data: { messages: [{ text: 'a' }], answering: false } });
+  const second = setUp(null, 'manual.state');
+  second.opening.resolve(OPEN);
+  second.emit('ask', 'And now?');
+  await second.settle();
+  second.beginning.reject(failure('not-state'));
+  await second.settle();
+  expect(second.page.data).toMatchObject({ failure: { code: 'not-state' }, status: { kind: 'ready' } });
+  expect(second.engine.generate).toHaveBeenCalledOnce();
 });
 
 test('when the model cannot be opened, the question goes back to its writer', async () => {
@@ -123,6 +167,48 @@ test('the next question carries the conversation on', async () => {
   expect(engine.generate.mock.calls[1]?.[0]).toEqual([
     { role: 'user', content: 'One?' }, { role: 'assistant', content: 'Yes.' }, { role: 'user', content: 'Two?' },
   ]);
+});
+
+test('other answers to a question are written at once, can be looked at meanwhile, and the chat goes on from the one that is shown', async () => {
+  const { page, opening, answering, severally, sayOf, engine, emit, token, settle } = setUp();
+  const shown = () => page.data?.messages.at(-1)?.text;
+  const word = (index: number, text: string) => sayOf({ index, type: 'token', id: 1, text, milliseconds: 1 });
+  const end = { type: 'end', text: '', promptTokens: 3, prefilledTokens: 1, tokens: 1, prefillTps: 1, decodeTps: 1 } as const;
+  opening.resolve(OPEN);
+  await settle();
+  emit('setSampling', { key: 'seed', value: 7 });
+  emit('ask', 'One?');
+  await settle();
+  token('Yes.');
+  answering.resolve();
+  await settle();
+  const first = page.data?.messages[1];
+  if (first?.role !== 'assistant') throw new Error('an answer');
+  emit('answerSeveral', first);
+  await settle();
+  const [prompts, options] = engine.generateMany.mock.calls[0] ?? [];
+  expect(prompts).toEqual(Array(3).fill([{ role: 'user', content: 'One?' }]));
+  // The first answer had the seed itself.
+  expect(options).toMatchObject({ seed: 8, sequences: 3 });
+  ['Ja.', 'Oui.', 'Da.'].forEach((text, index) => word(index, text));
+  sayOf({ ...end, index: 2, stop: 'eos' });
+  expect(shown()).toBe('Ja.');
+  const running = page.data?.messages[1];
+  expect(running && page.data?.chats.several(running)).toEqual({ count: 3, finished: 1 });
+  expect(running && page.data?.chats.branches(running)).toEqual({ index: 1, ids: [2, 3, 4, 5], shut: false });
+  sayOf({ type: 'rebuild' });
+  expect(page.data?.status).toMatchObject({ rebuilding: true });
+  sayOf({ type: 'rebuilt' });
+  emit('showBranch', 4);
+  expect(shown()).toBe('Oui.');
+  // Stopped: those that had not ended keep their words.
+  severally.resolve();
+  await settle();
+  expect(page.data).toMatchObject({ answering: false, failure: undefined, status: { rebuilding: false } });
+  expect(page.data?.messages[1]).toMatchObject({ text: 'Oui.', state: { kind: 'done', stop: 'cancelled' } });
+  emit('ask', 'Two?');
+  await settle();
+  expect(engine.generate.mock.calls.at(-1)?.[0]).toMatchObject([{ content: 'One?' }, { content: 'Oui.' }, { content: 'Two?' }]);
 });
 
 test('a typed address that is none leaves the open model alone', async () => {

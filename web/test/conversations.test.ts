@@ -34,11 +34,27 @@ test('another answer is a branch too, and giving it up shows the first again', (
   const conversation = spoken(['one', 'uno'], ['two', 'due']);
   const first = conversation.messages[1];
   if (first?.role !== 'assistant') throw new Error('an answer');
-  const again = conversation.answerAgain(first);
+  const [again] = conversation.answersAgain(first, 1);
+  if (!again) throw new Error('a place');
   expect(conversation.branches(again)).toEqual({ index: 1, ids: [2, 5] });
   expect(texts(conversation)).toEqual(['one', '']);
   expect(conversation.takeBack(again)).toBe('');
   expect(texts(conversation)).toEqual(['one', 'uno', 'two', 'due']);
+});
+
+test('several other answers are branches; one that is given up leaves the others, and what is shown, alone', () => {
+  const conversation = spoken(['one', 'uno']);
+  const first = conversation.messages[1];
+  if (first?.role !== 'assistant') throw new Error('an answer');
+  const several = conversation.answersAgain(first, 3);
+  several.forEach((answer, index) => (answer.text = ['eins', 'un', ''][index] ?? ''));
+  expect(several.map((answer) => conversation.branches(answer))).toEqual([1, 2, 3].map((index) => ({ index, ids: [2, 3, 4, 5] })));
+  expect(texts(conversation)).toEqual(['one', 'eins']);
+  const [, , last] = several;
+  expect(last && conversation.takeBack(last)).toBe('');
+  expect(texts(conversation)).toEqual(['one', 'eins']);
+  conversation.show(4);
+  expect(conversation.promptFor(conversation.ask('two')).map(({ content }) => content)).toEqual(['one', 'un', 'two']);
 });
 
 test('the system prompt comes first, knowledge only where the role uses it, and an answer that is carried on comes last', () => {

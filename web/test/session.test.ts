@@ -152,8 +152,8 @@ test('opening another model gives up the first and frees the one before', async 
 test('several answers come side by side, each event with the number of its prompt', async () => {
   const { session } = await sessionWith(async () => countingModel(2));
   await session.open(SOURCE, {}, quiet);
-  const events: { index: number; type: string }[] = [];
-  await session.generateMany([[{ role: 'user', content: 'a' }], [{ role: 'user', content: 'b' }]], {}, (event) => events.push(event));
-  expect(events.map(({ index, type }) => `${index} ${type}`)).toEqual(['0 token', '0 token', '0 end', '1 token', '1 token', '1 end']);
+  const events: string[] = [];
+  await session.generateMany([[{ role: 'user', content: 'a' }], [{ role: 'user', content: 'b' }]], {}, (event) => events.push(`${'index' in event ? event.index : ''} ${event.type}`));
+  expect(events).toEqual(['0 token', '0 token', '0 end', '1 token', '1 token', '1 end']);
   await expect(Promise.all([session.generateMany([], {}, quiet), session.generate([], {}, quiet)])).rejects.toMatchObject({ code: 'busy' });
 });

@@ -1,7 +1,7 @@
 import { openDB } from 'idb';
 import { expect, test, vi } from 'vitest';
 import { Conversation } from '../src/app/conversation';
-import type { AnswerEvent, CheckpointInfo, GenerateEvent } from '../src/engine/protocol';
+import type { AnswerEvent, CheckpointInfo, GenerateEvent, ManyEvent } from '../src/engine/protocol';
 import { Generation } from '../src/engine/generation';
 import type { EngineModel } from '../src/engine/wasm-engine';
 import { DurableCheckpoints } from '../src/state/durable-checkpoints';
@@ -85,6 +85,16 @@ test('a state file is packed and unpacked, and one that unpacks into too much is
   await expect(unpack(packed.slice(0, 50), 100_000)).rejects.toMatchObject({ code: 'state-damaged' });
 });
 
+test('the store is asked for the start of a prompt that several answers have, not for prompts that differ', async () => {
+  const prepare = vi.fn(async () => undefined);
+  const checkpoints = { prepare, collect: () => undefined, settle: async () => undefined } as unknown as DurableCheckpoints;
+  const say = (content: string) => [{ role: 'user', content }];
+  const many = (...prompts: string[]) => new Generation(losing(0), { checkpoints }).runMany(prompts.map(say), {}, () => undefined);
+  await many('a', 'a', 'a');
+  await many('a', 'b');
+  expect(prepare.mock.calls).toEqual([[say('a')]]);
+});
+
 /** A model whose states are their tokens, of which it knows none; `fresh` is what it has kept lately. */
 function stateful(fresh: (CheckpointInfo & { tokens: Uint32Array })[]) {
   const added: number[] = [];
@@ -135,19 +145,21 @@ test('a checkpoint that the disk has damaged is forgotten, and the prompt is rea
 function losing(losses: number) {
   let lost = 0;
   let tokens = 0;
-  const next = async (): Promise<IteratorResult<GenerateEvent>> => {
+  const next = async (): Promise<IteratorResult<GenerateEvent & { index: number }>> => {
     if (lost < losses) throw Object.assign(new Error('gone'), { code: 'device-lost', at: (lost += 1) });
     if (tokens === 2) return { done: true, value: undefined };
     lost = 0;
-    return { done: false, value: { type: 'token', id: (tokens += 1), text: '', milliseconds: 0 } };
+    return { done: false, value: { index: 0, type: 'token', id: (tokens += 1), text: '', milliseconds: 0 } };
   };
-  return { generate: () => ({ next }) } as unknown as EngineModel;
+  return { generate: () => ({ next }), generateMany: () => ({ next }) } as unknown as EngineModel;
 }
 
-test('a lost device is rebuilt and the answer goes on, but not for ever', async () => {
+test.each(['one answer', 'several'])('a lost device is rebuilt and %s go on, but not for ever', async (what) => {
   const events: string[] = [];
+  const note = ({ type }: AnswerEvent | ManyEvent) => void events.push(type);
   const rebuild = vi.fn(async () => undefined);
-  await new Generation(losing(1), { rebuild }).run(ids(1), {}, ({ type }: AnswerEvent) => events.push(type));
+  const generation = new Generation(losing(1), { rebuild });
+  await (what === 'several' ? generation.runMany([[], []], {}, note) : generation.run(ids(1), {}, note));
   expect(events).toEqual(['rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt']);
   const hopeless = new Generation(losing(Infinity), { rebuild }).run(ids(1), {}, () => undefined);
   await expect(hopeless).rejects.toMatchObject({ code: 'device-lost' });

@@ -189,17 +189,20 @@ impl Model {
         Ok(())
     }
 
-    /// Keeps a checkpoint of another sequence than the first, which has read `tokens`.
-    pub(crate) async fn keep_sequence(&mut self, sequence: usize, tokens: &[u32]) -> Result<()> {
-        let bytes = self.info.state_bytes + 4 * tokens.len();
-        if tokens.is_empty() || bytes > self.checkpoints.budget() || self.checkpoints.has(tokens) {
+    /// Keeps a checkpoint of one of several sequences, which has read `tokens`, or all of them but the last few.
+    pub(crate) async fn keep_sequence(&mut self, sequence: usize, tokens: &[u32], kind: CheckpointKind) -> Result<()> {
+        if self.info.state_bytes + 4 * tokens.len() > self.checkpoints.budget() {
             return Ok(());
         }
         let state = Rc::new(self.executor.read_state(sequence).await?);
+        let tokens = &tokens[..state.position as usize];
+        if tokens.is_empty() || self.checkpoints.has(tokens) {
+            return Ok(());
+        }
         let shape = StateShape::new(self.executor.config(), self.executor.vocab_size());
         let (model, tokens, messages) = (self.hash, tokens.into(), Vec::new());
         let snapshot = Snapshot { model, shape, state, tokens, pending: None, sampler: None, messages };
-        self.checkpoints.add(snapshot, CheckpointKind::Prompt);
+        self.checkpoints.add(snapshot, kind);
         Ok(())
     }
 

@@ -73,6 +73,11 @@ impl Answer {
         })
     }
 
+    /// The tokens that were there before the first was written.
+    pub fn prompt(&self) -> &[u32] {
+        &self.history[..self.prompt_tokens]
+    }
+
     /// True where no more tokens may be written.
     pub fn is_full(&self) -> bool {
         self.tokens >= self.options.max_tokens

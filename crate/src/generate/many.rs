@@ -34,7 +34,10 @@ pub struct ManyGenerations {
     /// What each sequence works on.
     sequences: Vec<Option<Active>>,
     events: VecDeque<EventOf>,
+    /// Sequences whose answers have just ended and may be gone on from, with the number of the prompt.
+    ended: Vec<(usize, usize)>,
     cancelled: Rc<Cell<bool>>,
+    /// Which reading of the model's states is ours; none before the first, and after the device was lost.
     epoch: Option<u64>,
     last_token: Vec<Instant>,
     reuse: bool,
@@ -76,6 +79,7 @@ impl ManyGenerations {
             waiting: (0..answers.len()).collect(),
             sequences: vec![None; sequences.min(answers.len())],
             events: VecDeque::new(),
+            ended: Vec::new(),
             cancelled: Rc::default(),
             epoch: None,
             last_token: vec![Instant::now(); answers.len()],
@@ -93,8 +97,19 @@ impl ManyGenerations {
     /// Runs the model up to the next event of any answer; `None` after the last one's end.
     ///
     /// # Errors
-    /// As of [`super::Generation::next`], and [`Error::OutOfMemory`] where there is no room for so many states.
+    /// As of [`super::Generation::next`], a lost device included, and [`Error::OutOfMemory`] where there is no room for so many states.
     pub async fn next(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
+        let event = self.step(model).await;
+        if let Err(Error::DeviceLost { .. }) = event {
+            // No token is chosen by halves: everything that was given out is in the histories, which are read again.
+            self.epoch = None;
+            self.ended.clear();
+            self.sequences.iter_mut().flatten().for_each(|active| active.phase = Phase::Prefill(0));
+        }
+        event
+    }
+
+    async fn step(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
@@ -109,6 +124,9 @@ impl ManyGenerations {
                 }
                 Some(epoch) if epoch != model.epoch() => return Err(Error::Busy),
                 Some(_) => {}
+            }
+            while let Some((sequence, index)) = self.ended.pop() {
+                model.keep_sequence(sequence, &self.answers[index].history, CheckpointKind::Answer).await?;
             }
             if self.cancelled.get() {
                 self.end_all();
@@ -155,7 +173,7 @@ impl ManyGenerations {
         let answer = &mut self.answers[index];
         if before_last > done {
             model.executor().forward(sequence, &answer.history[done..before_last], Outputs::None).await?;
-            model.keep_sequence(sequence, &answer.history[..before_last]).await?;
+            model.keep_sequence(sequence, &answer.history[..before_last], CheckpointKind::Prompt).await?;
         }
         let chunk = &answer.history[before_last..end];
         let wants_token = end == total && !answer.is_full();
@@ -183,6 +201,12 @@ impl ManyGenerations {
         let begun = |i: usize| self.answers[i].prefilled > 0;
         let same = |i: usize| i != index && !begun(i) && self.answers[i].history == self.answers[index].history;
         self.reuse && (0..self.answers.len()).any(same)
+    }
+
+    /// Whether several answers are asked for to the same prompt: whoever asked will go on from one of them, nobody knows which.
+    fn is_one_of_several(&self, index: usize) -> bool {
+        let prompt = self.answers[index].prompt();
+        self.reuse && self.answers.iter().filter(|answer| answer.prompt() == prompt).count() > 1
     }
 
     /// One token of every answer.
@@ -232,6 +256,9 @@ impl ManyGenerations {
         if let Some(Active { index, .. }) = self.sequences[sequence].take() {
             let event = self.answers[index].end(stop, text);
             self.events.push_back(EventOf { index, event });
+            if self.is_one_of_several(index) {
+                self.ended.push((sequence, index));
+            }
         }
     }
 

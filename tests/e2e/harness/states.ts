@@ -1,7 +1,7 @@
 /** What tests of states call in the browser, as `window.states`: the engine itself in the page, and the engine's worker. */
 import { EngineClient } from '../../../web/src/engine/client';
 import init, { loadModel, type ByteSource, type Model } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, OpenedState } from '../../../web/src/engine/protocol';
+import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, ManyEvent, OpenedState } from '../../../web/src/engine/protocol';
 
 const engine = new EngineClient();
 const TOKENS_BELOW = 500;
@@ -41,6 +41,26 @@ export interface Answer {
   firstToken: number;
   /** Other events that came, in their order. */
   others: string[];
+}
+
+const noAnswer = (): Answer => ({ ids: [], text: '', promptTokens: 0, prefilledTokens: 0, firstToken: 0, others: [] });
+
+/** Takes the events of one answer or of several. */
+function writing(answers: readonly Answer[]): (event: AnswerEvent | ManyEvent) => void {
+  states.progress = { prefill: 0, tokens: 0 };
+  const start = performance.now();
+  return (event) => {
+    const answer = answers['index' in event ? event.index : 0];
+    if (!answer) return;
+    if (event.type === 'token') {
+      if (answer.ids.length === 0) answer.firstToken = performance.now() - start;
+      answer.ids.push(event.id);
+      answer.text += event.text;
+      states.progress.tokens += 1;
+    } else if (event.type === 'prefill') states.progress.prefill = event.done;
+    else if (event.type === 'end') Object.assign(answer, { promptTokens: event.promptTokens, prefilledTokens: event.prefilledTokens, text: answer.text + event.text });
+    else answer.others.push(event.type);
+  };
 }
 
 export const states = {
@@ -116,22 +136,16 @@ export const states = {
   /** How far the answer in the making is. */
   progress: { prefill: 0, tokens: 0 },
   async answer(prompt: number[] | ChatMessage[], options: GenerateOptions): Promise<Answer> {
-    const answer: Answer = { ids: [], text: '', promptTokens: 0, prefilledTokens: 0, firstToken: 0, others: [] };
-    states.progress = { prefill: 0, tokens: 0 };
-    const start = performance.now();
-    const onEvent = (event: AnswerEvent) => {
-      if (event.type === 'token') {
-        if (answer.ids.length === 0) answer.firstToken = performance.now() - start;
-        answer.ids.push(event.id);
-        answer.text += event.text;
-        states.progress.tokens += 1;
-      } else if (event.type === 'prefill') states.progress.prefill = event.done;
-      else if (event.type === 'end') Object.assign(answer, { promptTokens: event.promptTokens, prefilledTokens: event.prefilledTokens, text: answer.text + event.text });
-      else answer.others.push(event.type);
-    };
+    const answer = noAnswer();
     const ids = typeof prompt[0] === 'number';
-    await engine.generate(ids ? Uint32Array.from(prompt as number[]) : (prompt as ChatMessage[]), options, onEvent);
+    await engine.generate(ids ? Uint32Array.from(prompt as number[]) : (prompt as ChatMessage[]), options, writing([answer]));
     return answer;
+  },
+  /** Several answers to one prompt, each with a seed of its own. What is no answer's own event is noted with the first. */
+  async several(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
+    const answers = Array.from({ length: count }, noAnswer);
+    await engine.generateMany(answers.map(() => Uint32Array.from(prompt)), { ...options, sequences: count }, writing(answers));
+    return answers;
   },
   async save(messages: ChatMessage[]): Promise<number> {
     return (await engine.saveState(messages, {})).size;

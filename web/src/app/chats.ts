@@ -1,6 +1,7 @@
-/** The conversations: the one that is shown, the list, and the answer in the making. */
-import type { AnswerEvent, ChatMessage, EngineWorker, StopReason } from '../engine/protocol';
-import { AnswerClock, type TokenTime } from './answer-clock';
+/** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
+import type { AnswerEvent, ChatMessage, EngineWorker, ManyEvent } from '../engine/protocol';
+import type { TokenTime } from './answer-clock';
+import { AnswerWriter } from './answer-writer';
 import { Conversation, type AssistantMessage, type Branches, type Instructions, type Message, type UserMessage } from './conversation';
 import { importedConversations, jsonFile, markdownFile, type TextFile } from './conversation-files';
 import type { ConversationHeader, ConversationStore } from './conversation-store';
@@ -14,8 +15,14 @@ import type { Turns } from './turns';
 
 /** Words of a running answer are kept this often, for the case that the page is closed. */
 const SAVE_MILLISECONDS = 2000;
-/** The plot shows no more tokens than this. */
-const MOST_TIMES = 4096;
+/** Other answers that are asked for at once. */
+export const SEVERAL = 3;
+
+/** Answers to one question that are written side by side. */
+export interface Several {
+  count: number;
+  finished: number;
+}
 
 export interface ChatsData {
   list: readonly ConversationHeader[];
@@ -26,8 +33,10 @@ export interface ChatsData {
   /** Tokens that the conversation takes; 0 while unknown. */
   position: number;
   times: readonly TokenTime[];
-  /** The branches beside a message. */
-  branches(message: Message): Branches;
+  /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
+  branches(message: Message): Branches & { shut: boolean };
+  /** Of an answer that is one of several in the making. */
+  several(message: Message): Several | undefined;
 }
 
 export interface ChatsParts {
@@ -48,7 +57,8 @@ export interface ChatsParts {
 
 export class Chats {
   #conversation = new Conversation();
-  #answering: AssistantMessage | undefined;
+  /** What is being written: one answer, or several to the same question. */
+  #answering: readonly AssistantMessage[] | undefined;
   #list: ConversationHeader[] = [];
   #query = '';
   #times: TokenTime[] = [];
@@ -71,8 +81,11 @@ export class Chats {
     const answers = this.messages.filter((message): message is AssistantMessage => message.role === 'assistant');
     const last = answers.findLast(({ state }) => state.kind === 'done');
     const position = this.#times.at(-1)?.position ?? (last?.state.kind === 'done' ? last.state.stats.position : undefined) ?? 0;
-    const branches = (message: Message) => this.#conversation.branches(message);
-    return { list: this.#list, current: record.id, query: this.#query, instructions: record, position, times: this.#times, branches };
+    return {
+      list: this.#list, current: record.id, query: this.#query, instructions: record, position, times: this.#times,
+      branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
+      several: (message) => this.#several(message),
+    };
   }
 
   async list(query = this.#query): Promise<void> {
@@ -88,9 +101,13 @@ export class Chats {
     this.parts.located(null);
   }
 
-  /** Goes on with what was said in a saved state, where no conversation is shown yet. */
+  /** Goes on with what was said in a saved state, where nothing was said yet but a question that waits for it. */
   begin(said: readonly ChatMessage[]): void {
-    if (!this.#answering && this.messages.length === 0) this.#show(Conversation.told(said));
+    const { messages } = this.#conversation.record;
+    const waits = messages.length === 2 && this.#answering?.length === 1 && this.#answering[0] === messages[1];
+    if (messages.length === 0) this.#show(Conversation.told(said));
+    else if (waits) this.#conversation.beginWith(said);
+    this.parts.changed();
   }
 
   /** The state after the conversation, as a file. */
@@ -108,39 +125,40 @@ export class Chats {
 
   async ask(text: string): Promise<void> {
     if (this.#answering || text.trim() === '') return;
-    await this.#answer(this.#conversation.ask(text.trim()));
+    await this.#answer([this.#conversation.ask(text.trim())]);
   }
 
   async askInstead(question: UserMessage, text: string): Promise<void> {
     if (this.#answering || text.trim() === '') return;
-    await this.#answer(this.#conversation.askInstead(question, text.trim()));
+    await this.#answer([this.#conversation.askInstead(question, text.trim())]);
   }
 
-  async answerAgain(answer: AssistantMessage): Promise<void> {
-    if (!this.#answering) await this.#answer(this.#conversation.answerAgain(answer));
+  /** Asks for other answers to the same question, which are branches beside this one. */
+  async answerAgain(answer: AssistantMessage, count = 1): Promise<void> {
+    if (!this.#answering) await this.#answer(this.#conversation.answersAgain(answer, count));
   }
 
   /** Goes on where an answer was stopped, or reached its length. */
   async carryOn(answer: AssistantMessage): Promise<void> {
-    if (!this.#answering) await this.#answer(answer);
+    if (!this.#answering) await this.#answer([answer]);
   }
 
   showBranch(id: number): void {
-    if (this.#answering) return;
+    if (!this.#mayShow(id)) return;
     this.#conversation.show(id);
     void this.#save();
     this.parts.changed();
   }
 
-  /** Stops the answer; one that still waits for its model or its turn is given up at once. */
+  /** Stops the answer, or all that are written; one that still waits for its model or its turn is given up at once. */
   stop(): void {
-    const answer = this.#answering;
-    if (!answer) return;
+    const answers = this.#answering;
+    if (!answers) return;
     if (this.parts.loader.status.kind === 'ready' && this.parts.turns.holder === 'chat') {
       void this.parts.engine.stop();
     } else {
       this.#answering = undefined;
-      this.#giveBack(answer, this.#conversation);
+      this.#giveBack(answers, this.#conversation);
       this.parts.changed();
     }
   }
@@ -180,75 +198,88 @@ export class Chats {
     await this.list();
   }
 
-  async #answer(answer: AssistantMessage): Promise<void> {
+  async #answer(answers: readonly AssistantMessage[]): Promise<void> {
     const conversation = this.#conversation;
     const { loader, turns, failed } = this.parts;
-    this.#answering = answer;
+    this.#answering = answers;
     failed(undefined);
     await this.#save(conversation);
     try {
       const opened = await loader.opening;
       if (opened) {
         // Given up while it waited for its turn: the next one may begin.
-        await turns.take('chat', async () => (this.#answering === answer ? this.#generate(conversation, answer) : undefined));
+        await turns.take('chat', async () => (this.#answering === answers ? this.#generate(conversation, answers) : undefined));
       }
     } catch (thrown) {
       if (conversation === this.#conversation) failed(toFailure(thrown));
     }
     // Nothing came: the model could not be opened, or failed, or was stopped before. The question goes back to its writer.
-    if (answer.state.kind === 'waiting') this.#giveBack(answer, conversation);
-    if (this.#answering === answer) this.#answering = undefined;
+    this.#giveBack(answers.filter(({ state }) => state.kind === 'waiting'), conversation);
+    if (this.#answering === answers) this.#answering = undefined;
     conversation.record.updated = Date.now();
     await this.#save(conversation);
     this.parts.changed();
   }
 
-  #giveBack(answer: AssistantMessage, conversation: Conversation): void {
-    const draft = conversation.takeBack(answer);
-    if (conversation === this.#conversation) this.parts.restoreDraft(draft);
+  #giveBack(answers: readonly AssistantMessage[], conversation: Conversation): void {
+    for (const answer of answers) {
+      const draft = conversation.takeBack(answer);
+      if (conversation === this.#conversation) this.parts.restoreDraft(draft);
+    }
   }
 
-  async #generate(conversation: Conversation, answer: AssistantMessage): Promise<void> {
-    const { engine, loader, pace, settings } = this.parts;
-    const { entry } = loader.choice ?? {};
-    const clock = new AnswerClock();
-    const times: TokenTime[] = (this.#times = []);
-    let stop: StopReason = 'cancelled';
-    const carried = answer.text !== '';
-    const onEvent = (event: AnswerEvent) => {
-      if (event.type === 'prefill') {
-        clock.prompt = event.total;
-        if (answer.text === '') answer.state = { kind: 'waiting', prefill: event };
-      } else if (event.type === 'token') {
-        clock.token();
-        answer.text += event.text;
-        answer.state = { kind: 'streaming' };
-        times.push({ position: clock.stats().position ?? 0, milliseconds: event.milliseconds });
-        if (times.length > MOST_TIMES) times.shift();
-        this.#saveNowAndThen(conversation);
-      } else if (event.type !== 'end') {
+  /** While answers are written, one may look at each of them, and at those that were there before. */
+  #mayShow(id: number): boolean {
+    const [first] = this.#answering ?? [];
+    return !first || this.#conversation.branches(first).ids.includes(id);
+  }
+
+  #several(message: Message): Several | undefined {
+    const answers: readonly Message[] = this.#answering ?? [];
+    if (answers.length < 2 || !answers.includes(message)) return undefined;
+    return { count: answers.length, finished: this.#answering?.filter(({ state }) => state.kind === 'done').length ?? 0 };
+  }
+
+  async #generate(conversation: Conversation, answers: readonly AssistantMessage[]): Promise<void> {
+    const { loader, pace } = this.parts;
+    const writers = answers.map((answer) => new AnswerWriter(answer));
+    const [first] = writers;
+    this.#times = first?.times ?? [];
+    const onEvent = (event: AnswerEvent | ManyEvent) => {
+      if (event.type === 'rebuild' || event.type === 'rebuilt') {
         loader.rebuilding(event.type === 'rebuild');
       } else {
-        answer.text += event.text;
-        stop = event.stop;
-        clock.prompt = event.promptTokens;
-        pace.take(event);
+        const writer = 'index' in event ? writers[event.index] : first;
+        writer?.take(event);
+        if (event.type === 'token') this.#saveNowAndThen(conversation);
+        // Of several, one ends while others go on; and their paces are not what one answer alone would have.
+        if (event.type === 'end' && answers.length > 1) writer?.end();
+        if (event.type === 'end' && answers.length === 1) pace.take(event);
       }
       this.parts.changed();
     };
-    const suited = [entry?.sampling, presets[conversation.record.preset].sampling];
-    const options = generateOptions(settings.sampling, ...suited);
-    const prompt = conversation.promptFor(answer);
-    answer.state = carried ? { kind: 'streaming' } : answer.state;
     try {
-      await engine.generate(prompt, options, onEvent);
+      await this.#write(conversation, answers, onEvent);
     } catch (thrown) {
-      if (answer.text !== '') answer.state = { kind: 'done', stop: 'cancelled', stats: clock.stats() };
       loader.rebuilding(false);
       throw thrown;
+    } finally {
+      writers.forEach((writer) => writer.end());
     }
-    // Stopped before the first word: it stays waiting, and the question is taken back.
-    if (answer.text !== '' || stop !== 'cancelled') answer.state = { kind: 'done', stop, stats: clock.stats() };
+  }
+
+  /** One answer, or several with one reading of the prompt and, token by token, of the weights. */
+  async #write(conversation: Conversation, answers: readonly AssistantMessage[], onEvent: (event: AnswerEvent | ManyEvent) => void): Promise<void> {
+    const { engine, loader, settings } = this.parts;
+    const [first] = answers;
+    if (!first) return;
+    const suited = [loader.choice?.entry?.sampling, presets[conversation.record.preset].sampling];
+    const options = generateOptions(settings.sampling, ...suited);
+    const prompt = conversation.promptFor(first);
+    if (answers.length === 1) return engine.generate(prompt, options, onEvent);
+    // A seed that the visitor chose has given the answers before these: theirs go on from it.
+    const seed = (options.seed ?? 0) + conversation.branches(first).index;
+    await engine.generateMany(answers.map(() => prompt), { ...options, seed, sequences: answers.length }, onEvent);
   }
 
   #show(conversation: Conversation): void {

@@ -6,7 +6,7 @@ import { strings } from '../ui/strings';
 import type { AppDatabase } from './app-database';
 import { inspectDevice, offer, type Device } from './capability';
 import { catalogue } from './catalogue';
-import { Chats } from './chats';
+import { Chats, SEVERAL } from './chats';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from './choice';
 import { ConversationStore } from './conversation-store';
 import { DocumentDesk } from './document-desk';
@@ -126,6 +126,7 @@ export class Controller {
     page.on('ask', (text) => void chats.ask(text));
     page.on('askInstead', ({ question, text }) => void chats.askInstead(question, text));
     page.on('answerAgain', (answer) => void chats.answerAgain(answer));
+    page.on('answerSeveral', (answer) => void chats.answerAgain(answer, SEVERAL));
     page.on('carryOn', (answer) => void chats.carryOn(answer));
     page.on('showBranch', (id) => chats.showBranch(id));
     page.on('stop', () => {

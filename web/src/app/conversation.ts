@@ -76,16 +76,30 @@ export class Conversation {
   /** A conversation that a saved state goes on with. */
   static told(said: readonly ChatMessage[]): Conversation {
     const conversation = new Conversation();
-    const { record } = conversation;
-    record.system = said.filter(({ role }) => role === 'system').map(({ content }) => content).join('\n\n');
-    for (const { role, content: text } of said) {
-      if (role !== 'user' && role !== 'assistant') continue;
-      const node = { id: record.messages.length + 1, parent: record.leaf, text };
-      record.messages.push(role === 'user' ? { ...node, role } : { ...node, role, state: { kind: 'told' } });
-      record.leaf = node.id;
-      if (role === 'user') record.title ||= shortened(text);
-    }
+    conversation.beginWith(said);
     return conversation;
+  }
+
+  /** Puts what was said in a saved state first. A question that was asked while the state was still coming follows it. */
+  beginWith(said: readonly ChatMessage[]): void {
+    const { record } = this;
+    const asked = record.messages;
+    const told: Message[] = [];
+    for (const { role, content: text } of said) {
+      const node = { id: told.length + 1, parent: told.at(-1)?.id ?? null, text };
+      if (role === 'user') told.push({ ...node, role });
+      else if (role === 'assistant') told.push({ ...node, role, state: { kind: 'told' } });
+    }
+    const last = told.at(-1)?.id ?? null;
+    for (const message of asked) {
+      message.parent = message.parent === null ? last : message.parent + told.length;
+      message.id += told.length;
+    }
+    record.system = said.filter(({ role }) => role === 'system').map(({ content }) => content).join('\n\n');
+    record.messages = [...told, ...asked];
+    record.leaf = record.leaf === null ? last : record.leaf + told.length;
+    this.#leafBefore = last;
+    record.title = shortened(record.messages.find(({ role }) => role === 'user')?.text ?? '');
   }
 
   /** Everything that was said on the branch that is shown, as the engine takes it. */
@@ -108,10 +122,12 @@ export class Conversation {
     return this.#ask(text, question.parent);
   }
 
-  /** The place for another answer to the same question. */
-  answerAgain(answer: AssistantMessage): AssistantMessage {
+  /** Places for so many other answers to the same question; the first of them is shown. */
+  answersAgain(answer: AssistantMessage, count: number): AssistantMessage[] {
     this.#leafBefore = this.record.leaf;
-    return this.#place(answer.parent);
+    const places = Array.from({ length: count }, () => this.#place(answer.parent));
+    this.record.leaf = places[0]?.id ?? this.#leafBefore;
+    return places;
   }
 
   /** Takes back an answer that never began, and a question that was asked for it alone, whose text is returned. */
@@ -121,7 +137,7 @@ export class Conversation {
     const only = this.record.messages.filter(({ parent }) => parent === answer.parent).length === 1;
     const gone = new Set([answer.id, ...(only && question ? [question.id] : [])]);
     this.record.messages = this.record.messages.filter(({ id }) => !gone.has(id));
-    this.record.leaf = this.#leafBefore;
+    if (gone.has(this.record.leaf ?? 0)) this.record.leaf = this.#leafBefore;
     if (this.record.messages.length === 0) this.record.title = '';
     return only ? (question?.text ?? '') : '';
   }

@@ -7,7 +7,7 @@ import { answerTokens, PROMPT_TOKENS, questionPrompt, sectionTokens, summaryToke
 import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRecord, Section, SummaryRecord, SummaryStyle } from '../documents/records';
 import { blocksOf, sectionsOf, type Block } from '../documents/sections';
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
-import type { ChatMessage, EngineWorker, GenerateEvent } from '../engine/protocol';
+import type { AnswerEvent, ChatMessage, EngineWorker, GenerateEvent, ManyEvent } from '../engine/protocol';
 import { newId, shortened } from './conversation';
 import { failure, toFailure, type Failure } from './failure';
 import type { ModelLoader } from './model-loader';
@@ -267,18 +267,23 @@ export class DocumentDesk {
 
   /** One prompt through the engine's single path, which can begin from what it has read before; more of them side by side. */
   async #answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent) => void): Promise<void> {
-    const { engine, pace } = this.parts;
+    const { engine, loader, pace } = this.parts;
     const options = { ...FAITHFUL_SAMPLING, maxTokens };
+    const take = (event: AnswerEvent | ManyEvent) => {
+      if (event.type === 'rebuild' || event.type === 'rebuilt') {
+        loader.rebuilding(event.type === 'rebuild');
+        this.parts.changed();
+      } else {
+        if (event.type === 'end' && prompts.length === 1) pace.take(event);
+        onEvent('index' in event ? event.index : 0, event);
+      }
+    };
     const [only] = prompts;
-    if (prompts.length === 1 && only) {
-      await engine.generate(only, options, (event) => {
-        // Its device was lost, and the answer goes on upon another.
-        if (event.type === 'rebuild' || event.type === 'rebuilt') return;
-        if (event.type === 'end') pace.take(event);
-        onEvent(0, event);
-      });
-    } else {
-      await engine.generateMany(prompts, { ...options, sequences: Math.min(PARALLEL, prompts.length) }, ({ index, ...event }) => onEvent(index, event));
+    try {
+      if (prompts.length === 1 && only) await engine.generate(only, options, take);
+      else await engine.generateMany(prompts, { ...options, sequences: Math.min(PARALLEL, prompts.length) }, take);
+    } finally {
+      loader.rebuilding(false);
     }
   }
 

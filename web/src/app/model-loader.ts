@@ -23,7 +23,7 @@ export class ModelLoader {
   /** Key of the open model in the store; empty until it is known. */
   url = '';
   status: ModelStatus = { kind: 'failed' };
-  /** Settles when the model last asked for is open, or false when it could not be opened. */
+  /** Settles when the model last asked for, and the state that the address names, are open; false when the model could not be opened. */
   opening: Promise<boolean> = Promise.resolve(false);
   /** Answers whether the licence is accepted, while the visitor is asked. */
   #consent: ((accepted: boolean) => void) | undefined;
@@ -82,8 +82,10 @@ export class ModelLoader {
       if (this.choice !== choice) return false;
       if (source.kind === 'files') this.address.model = model.url;
       this.url = model.url;
-      this.status = { kind: 'ready', info: model.info };
+      this.#set({ kind: 'ready', info: model.info, ...(this.address.state === null ? {} : { beginning: true }) });
       await this.#openState(choice);
+      if (this.choice !== choice) return false;
+      this.#set({ kind: 'ready', info: model.info });
       return true;
     } catch (thrown) {
       if (this.choice === choice) this.#fail(toFailure(thrown));

@@ -19,8 +19,8 @@ export type ModelStatus =
   | { kind: 'paused'; progress: OpenProgress | undefined }
   /** The model's licence waits to be accepted. */
   | { kind: 'licence'; entry: CatalogueEntry }
-  /** `rebuilding`: its device was lost, and another is being filled. */
-  | { kind: 'ready'; info: ModelInfo; rebuilding?: boolean }
+  /** `rebuilding`: its device was lost, and another is being filled. `beginning`: the state to begin from is still coming. */
+  | { kind: 'ready'; info: ModelInfo; rebuilding?: boolean; beginning?: boolean }
   | { kind: 'failed' };
 
 /** A verification or an export. */
@@ -78,6 +78,7 @@ export interface PageEvents {
   showView: View;
   askInstead: { question: UserMessage; text: string };
   answerAgain: AssistantMessage;
+  answerSeveral: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
   openChat: string;

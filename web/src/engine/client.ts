@@ -40,7 +40,7 @@ export class EngineClient implements EngineWorker {
     return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
   }
 
-  generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
     return this.#answer(this.#remote.generateMany(prompts, options, proxy(onEvent)));
   }
 

@@ -20,8 +20,11 @@ export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
-/** What happens on the way of an answer: also that its device was lost, and that the answer goes on upon a new one. */
-export type AnswerEvent = GenerateEvent | { type: 'rebuild' } | { type: 'rebuilt' };
+/** The device was lost, and what was being written goes on upon a new one. */
+export type RebuildEvent = { type: 'rebuild' } | { type: 'rebuilt' };
+
+/** What happens on the way of an answer. */
+export type AnswerEvent = GenerateEvent | RebuildEvent;
 
 /** How a state is saved: `f16` and compressed by default. */
 export interface StateOptions {
@@ -38,8 +41,8 @@ export interface OpenedState {
   fileBytes: number;
 }
 
-/** An event of one of several answers: `index` is the number of its prompt. */
-export type ManyEvent = GenerateEvent & { index: number };
+/** An event of one of several answers, where `index` is the number of its prompt, or of all of them. */
+export type ManyEvent = (GenerateEvent & { index: number }) | RebuildEvent;
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
@@ -80,7 +83,7 @@ export interface EngineWorker {
   endOpening(how: 'pause' | 'discard'): Promise<void>;
   generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
   /** Answers several prompts side by side. */
-  generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
+  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
   /** Ends the running answer, or answers, after its current token. */
   stop(): Promise<void>;
   /** The state after a conversation, as a file to share. */

@@ -86,7 +86,7 @@ export class Session extends StoredModels implements EngineWorker {
     await this.#answering((generation) => generation.run(prompt, options, onEvent));
   }
 
-  async generateMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+  async generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
     await this.#answering((generation) => generation.runMany(prompts, options, onEvent));
   }
 

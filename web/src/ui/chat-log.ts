@@ -22,6 +22,7 @@ interface Events {
   chooseModel: undefined;
   askInstead: { question: UserMessage; text: string };
   answerAgain: AssistantMessage;
+  answerSeveral: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
 }
@@ -74,12 +75,15 @@ export class ChatLog extends Emitter<Events> {
   #message(each: Message, { status, answering, messages, chats, waitsFor }: PageData): TemplateResult {
     return message(each, {
       modelReady: status.kind === 'ready',
+      waitsForState: status.kind === 'ready' && status.beginning === true,
       answering,
       last: each === messages.at(-1),
       waitsForDocuments: waitsFor === 'documents',
       branches: chats.branches(each),
+      several: chats.several(each),
       edit: ({ id }) => this.#edit(id),
       again: (answer) => this.emit('answerAgain', answer),
+      againSeveral: (answer) => this.emit('answerSeveral', answer),
       carryOn: (answer) => this.emit('carryOn', answer),
       showBranch: (id) => this.emit('showBranch', id),
     });

@@ -28,6 +28,8 @@ export const chatStrings = {
   editSend: 'Ask again',
   editCancel: 'Cancel',
   again: 'Another answer',
+  againSeveral: '{count} other answers at once',
+  several: '{count} answers at once, {finished} finished',
   carryOn: 'Continue',
   branch: '{number} of {count}',
   earlierBranch: 'Earlier version',

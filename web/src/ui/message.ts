@@ -1,10 +1,11 @@
 /** One message: the question as it was typed, the answer as sanitised Markdown with its figures below, and what can be done with each. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import type { Branches, AssistantMessage, Message, UserMessage } from '../app/conversation';
+import { SEVERAL, type ChatsData, type Several } from '../app/chats';
+import type { AssistantMessage, Message, UserMessage } from '../app/conversation';
 import { chatStrings } from './chat-strings';
 import { copyButton } from './copy-button';
 import { fill, formatRate, formatSeconds } from './format';
-import { againIcon, editIcon, laterIcon, earlierIcon, resumeIcon } from './icons';
+import { againIcon, againSeveralIcon, editIcon, laterIcon, earlierIcon, resumeIcon } from './icons';
 import { prose } from './prose';
 import { strings } from './strings';
 
@@ -15,10 +16,14 @@ export interface MessageContext {
   answering: boolean;
   /** The message is the last one. */
   last: boolean;
+  /** The saved state that the chat begins from is still coming. */
+  waitsForState: boolean;
   waitsForDocuments: boolean;
-  branches: Branches;
+  branches: ReturnType<ChatsData['branches']>;
+  several: Several | undefined;
   edit(message: UserMessage): void;
   again(message: AssistantMessage): void;
+  againSeveral(message: AssistantMessage): void;
   carryOn(message: AssistantMessage): void;
   showBranch(id: number): void;
 }
@@ -47,14 +52,19 @@ function answer(message: AssistantMessage, context: MessageContext): TemplateRes
       <h2 class="visually-hidden">${strings.model}</h2>
       <div class="answer" data-testid="message-assistant">${prose(message.text)}</div>
       ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
-      <div class="under">${done ? finished(message, context) : nothing}</div>
+      <div class="under">${done ? finished(message, context) : branches(context)} ${beside(context)}</div>
     </article>`;
 }
 
-function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForDocuments }: MessageContext): TemplateResult {
+function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
   const reading = prefill && prefill.done < prefill.total ? fill(strings.reading, prefill) : strings.thinking;
-  const text = !modelReady ? strings.waitingForModel : waitsForDocuments ? strings.waitingForDocuments : reading;
+  const text = !modelReady ? strings.waitingForModel : waitsForState ? strings.waitingForState : waitsForDocuments ? strings.waitingForDocuments : reading;
   return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
+}
+
+/** How far the answers are that are written beside this one, and this one itself. */
+function beside({ several }: MessageContext): TemplateResult | typeof nothing {
+  return several ? html`<span data-testid="several">${fill(chatStrings.several, { ...several })}</span>` : nothing;
 }
 
 function finished(message: AssistantMessage, context: MessageContext): TemplateResult {
@@ -63,6 +73,7 @@ function finished(message: AssistantMessage, context: MessageContext): TemplateR
   return html`
     ${branches(context)} ${text === '' ? nothing : copyButton(text)}
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
+    ${context.last ? action('again-several', fill(chatStrings.againSeveral, { count: SEVERAL }), againSeveralIcon, context.answering, () => context.againSeveral(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
     ${text === '' ? html`<span>${strings.emptyAnswer}</span>` : figures(message)}`;
 }
@@ -77,14 +88,14 @@ function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {
   return html`<span data-testid="stats">${[stats, note].filter(Boolean).join(' · ')}</span>`;
 }
 
-function branches({ branches: { index, ids }, answering, showBranch }: MessageContext): TemplateResult | typeof nothing {
+function branches({ branches: { index, ids, shut }, showBranch }: MessageContext): TemplateResult | typeof nothing {
   if (ids.length < 2) return nothing;
   const [earlier, later] = [ids[index - 1], ids[index + 1]];
   return html`
     <span class="branches" data-testid="branches">
-      ${action('branch-earlier', chatStrings.earlierBranch, earlierIcon, answering || earlier === undefined, () => earlier !== undefined && showBranch(earlier))}
+      ${action('branch-earlier', chatStrings.earlierBranch, earlierIcon, shut || earlier === undefined, () => earlier !== undefined && showBranch(earlier))}
       <span>${fill(chatStrings.branch, { number: index + 1, count: ids.length })}</span>
-      ${action('branch-later', chatStrings.laterBranch, laterIcon, answering || later === undefined, () => later !== undefined && showBranch(later))}
+      ${action('branch-later', chatStrings.laterBranch, laterIcon, shut || later === undefined, () => later !== undefined && showBranch(later))}
     </span>`;
 }
 

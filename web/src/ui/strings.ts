@@ -28,6 +28,7 @@ export const strings = {
   model: 'Model',
   thinking: 'Thinking',
   waitingForModel: 'Waiting for the model',
+  waitingForState: 'Waiting for the saved state',
   waitingForDocuments: 'Waiting: the model is reading a document',
   reading: 'Reading {done} of {total} tokens',
   stats: '{rate} tokens/s · first word after {first} · {tokens} tokens',
