@@ -120,6 +120,33 @@ test('checkpoints of answers and of long prompts are kept, and given back to a m
   expect(next.added).toEqual([303, 300]);
 });
 
+test('what is kept for a prompt goes when its answer is kept, from its middle too, and nothing of others', async () => {
+  const states = await emptyStates();
+  const prompt = ids(1, 2, 3, 4, 5);
+  for (const [tokens, reading] of [[ids(1, 2, 3, 4), false], [ids(1, 2), true], [ids(1), false], [ids(1, 2, 3, 9), false]] as const) {
+    await states.put(record(tokens, reading), new Uint8Array(1));
+  }
+  const durable = new DurableCheckpoints(stateful([]).model, states, 'u');
+  durable.forget(prompt);
+  await durable.settle();
+  expect((await states.longest('m', prompt, 0))?.tokens).toEqual(ids(1));
+  expect(await states.longest('m', ids(1, 2, 3, 9, 9), 0)).toBeDefined();
+});
+
+test('a pause keeps the state as it is, unless little was read since the last one', async () => {
+  const states = await emptyStates();
+  const long = ids(...Array(100).keys());
+  const at = (count: number) => {
+    const { model } = stateful([]);
+    const tokens = long.slice(0, count);
+    return new DurableCheckpoints({ ...model, saveState: async () => ({ tokens, position: count, bytes: () => new Uint8Array(1), free: () => undefined }) } as unknown as EngineModel, states, 'u');
+  };
+  await at(20).keepNow();
+  expect(await states.longest('m', long, 0)).toBeUndefined();
+  await at(40).keepNow();
+  expect((await states.longest('m', long, 0))?.tokens.length).toBe(40);
+});
+
 test('a checkpoint that the disk has damaged is forgotten, and the prompt is read', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
   const states = await emptyStates();

@@ -226,9 +226,9 @@ export class Chats {
         times.push({ position: clock.stats().position ?? 0, milliseconds: event.milliseconds });
         if (times.length > MOST_TIMES) times.shift();
         this.#saveNowAndThen(conversation);
-      } else if (event.type !== 'end') {
+      } else if (event.type === 'rebuild' || event.type === 'rebuilt') {
         loader.rebuilding(event.type === 'rebuild');
-      } else {
+      } else if (event.type === 'end') {
         answer.text += event.text;
         stop = event.stop;
         clock.prompt = event.promptTokens;

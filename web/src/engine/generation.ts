@@ -1,10 +1,12 @@
 /** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
 import type { DurableCheckpoints, Prompt } from '../state/durable-checkpoints';
-import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, ManyEvent, ManyOptions } from './protocol';
+import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, ManyEvent, ManyOptions } from './protocol';
 import type { EngineModel } from './wasm-engine';
 
 /** A device that is lost this often without a token in between would be lost again. */
 const MOST_LOSSES = 3;
+/** Answers that are written at once where nobody says otherwise. */
+const SEQUENCES = 8;
 
 export interface GenerationHelp {
   /** Keeps checkpoints beyond this page. */
@@ -13,8 +15,15 @@ export interface GenerationHelp {
   rebuild?: () => Promise<void>;
 }
 
+/** What reading a prompt ahead of its answer took. */
+interface Read {
+  tokens: number;
+  seconds: number;
+}
+
 export class Generation {
   #events: AsyncIterator<GenerateEvent | ManyEvent> | undefined;
+  #stopped = false;
 
   constructor(
     private readonly model: EngineModel,
@@ -22,38 +31,115 @@ export class Generation {
   ) {}
 
   async run(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+    await this.#drive(this.#readable(prompt), options, onEvent);
+  }
+
+  /**
+   * Where checkpoints are kept, each prompt is read by itself before the answers of its group are written side by side: the engine
+   * reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer that has
+   * ended are forgotten: who asked has it then.
+   */
+  async runMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    const { checkpoints } = this.help;
+    const readable = prompts.map((prompt) => this.#readable(prompt));
+    if (!checkpoints) return this.#write(readable, options, onEvent);
+    const { sequences = SEQUENCES, seed } = options;
+    for (let first = 0; first < readable.length && !this.#stopped; first += sequences) {
+      const group = readable.slice(first, first + sequences).map((prompt) => this.model.promptTokens(prompt));
+      const took: Read[] = [];
+      for (const [at, tokens] of group.entries()) {
+        if (!this.#stopped) took.push(await this.#read(tokens, checkpoints, (event) => onEvent({ ...event, index: first + at })));
+      }
+      if (this.#stopped) break;
+      // An answer draws by its number, whatever group it is in.
+      await this.#write(group, { ...options, ...(seed === undefined ? {} : { seed: seed + first }) }, ({ index, ...event }) => {
+        onEvent({ ...whole(event, took[index]), index: first + index });
+        const tokens = group[index];
+        if (event.type === 'end' && event.stop !== 'cancelled' && tokens) checkpoints.forget(tokens);
+      });
+    }
+    await checkpoints.settle();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#events?.return?.();
+  }
+
+  /** A base model has no chat template: it continues the text of the conversation instead. */
+  #readable(prompt: ChatMessage[] | Uint32Array): Prompt {
+    if (prompt instanceof Uint32Array) return prompt;
     try {
-      await this.#drive(prompt, options, onEvent);
+      this.model.promptTokens(prompt);
+      return prompt;
     } catch (thrown) {
-      if ((thrown as { code?: string }).code !== 'chat-template' || prompt instanceof Uint32Array) throw thrown;
-      // A base model has no chat template: it continues the text of the conversation instead.
-      await this.#drive(prompt.map((message) => message.content).join('\n'), options, onEvent);
+      if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
+      return prompt.map((message) => message.content).join('\n');
     }
   }
 
-  async runMany(prompts: ChatMessage[][], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+  /** Reads a prompt up to where its answer begins, and writes nothing. */
+  async #read(tokens: Uint32Array, checkpoints: DurableCheckpoints, onEvent: (event: GenerateEvent | KnownEvent) => void): Promise<Read> {
+    await checkpoints.prepare(tokens);
+    const known = this.#tellKnown(tokens, onEvent);
+    const began = performance.now();
+    if (!checkpoints.isWorthReading(tokens.length - known)) return { tokens: 0, seconds: 0 };
+    let done = known;
+    await this.#follow(this.model.generate(tokens, { maxTokens: 0 }), (event) => {
+      if (event.type !== 'prefill') return true;
+      done = event.done;
+      onEvent(event);
+      // The checkpoint before the last token is there. One after it would serve nobody.
+      return done < event.total;
+    });
+    if (done > known && done < tokens.length) await checkpoints.keepNow();
+    return { tokens: done - known, seconds: (performance.now() - began) / 1000 };
+  }
+
+  #tellKnown(tokens: Uint32Array, onEvent: (event: KnownEvent) => void): number {
+    const known = this.model.knownTokens(tokens);
+    if (known > 0) onEvent({ type: 'known', tokens: known });
+    return known;
+  }
+
+  async #write(prompts: Prompt[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
     const events = this.model.generateMany(prompts, options);
     this.#events = events;
     for await (const event of events) onEvent(event);
   }
 
-  async stop(): Promise<void> {
-    await this.#events?.return?.();
-  }
-
   async #drive(prompt: Prompt, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
     const { checkpoints } = this.help;
     // Where the state is gone on from, or nothing is to be known, the store has nothing to add.
-    if (options.reuse !== false && !options.resume) await checkpoints?.prepare(prompt);
-    const events = (this.#events = this.model.generate(prompt, options));
+    const reuse = options.reuse !== false && !options.resume;
+    if (reuse && checkpoints) {
+      await checkpoints.prepare(prompt);
+      this.#tellKnown(this.model.promptTokens(prompt), onEvent);
+    }
+    let reading = false;
+    await this.#follow(this.model.generate(prompt, options), (event) => {
+      reading = event.type === 'prefill' && event.done < event.total;
+      onEvent(event);
+      return true;
+    });
+    if (this.#stopped && reading && reuse) await checkpoints?.keepNow();
+    await checkpoints?.settle();
+  }
+
+  /** Takes the events as long as `onEvent` says so, keeps the checkpoints on the way, and goes on upon another device where one is lost. */
+  async #follow(events: AsyncIterator<GenerateEvent>, onEvent: (event: AnswerEvent) => boolean): Promise<void> {
+    this.#events = events;
+    // Stopped before it began, while the store was asked.
+    if (this.#stopped) return void (await events.return?.());
     let losses = 0;
     for (;;) {
       try {
         const { done, value } = await events.next();
-        if (done) break;
+        if (done) return;
         if (value.type === 'token') losses = 0;
-        onEvent(value);
-        checkpoints?.collect();
+        const more = onEvent(value);
+        this.help.checkpoints?.collect();
+        if (!more) return void (await events.return?.());
       } catch (thrown) {
         losses += 1;
         const lost = (thrown as { code?: string }).code === 'device-lost';
@@ -63,6 +149,12 @@ export class Generation {
         onEvent({ type: 'rebuilt' });
       }
     }
-    await checkpoints?.settle();
   }
+}
+
+/** The figures of an answer with those of reading its prompt ahead of it. */
+function whole<T extends GenerateEvent | KnownEvent>(event: T, took: Read | undefined): T {
+  if (event.type !== 'end' || !took || took.tokens === 0) return event;
+  const prefilledTokens = event.prefilledTokens + took.tokens - 1;
+  return { ...event, prefilledTokens, prefillTps: took.seconds > 0 ? took.tokens / took.seconds : event.prefillTps };
 }

@@ -20,8 +20,14 @@ export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
+/** Comes before anything is read: so many tokens of the prompt need not be, because their state was kept. */
+export interface KnownEvent {
+  type: 'known';
+  tokens: number;
+}
+
 /** What happens on the way of an answer: also that its device was lost, and that the answer goes on upon a new one. */
-export type AnswerEvent = GenerateEvent | { type: 'rebuild' } | { type: 'rebuilt' };
+export type AnswerEvent = GenerateEvent | KnownEvent | { type: 'rebuild' } | { type: 'rebuilt' };
 
 /** How a state is saved: `f16` and compressed by default. */
 export interface StateOptions {
@@ -39,7 +45,7 @@ export interface OpenedState {
 }
 
 /** An event of one of several answers: `index` is the number of its prompt. */
-export type ManyEvent = GenerateEvent & { index: number };
+export type ManyEvent = (GenerateEvent | KnownEvent) & { index: number };
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
