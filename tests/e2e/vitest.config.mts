@@ -7,7 +7,9 @@ const require = createRequire(path.join(here, '../../web/package.json'));
 
 export default {
   root: here,
-  resolve: { alias: { 'playwright-core': require.resolve('playwright-core'), 'axe-core': require.resolve('axe-core') } },
+  resolve: {
+    alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core'].map((name) => [name, require.resolve(name)])),
+  },
   test: {
     include: ['*.test.ts'],
     globalSetup: ['./build-harness.ts'],

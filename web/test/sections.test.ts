@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ChatMessage, GenerateEvent } from '../src/engine/protocol';
+import type { ChatMessage, GenerateEvent, KnownEvent } from '../src/engine/protocol';
 import { passagesFor } from '../src/documents/passages';
 import type { SummaryRecord } from '../src/documents/records';
 import { blocksOf, placeOf, sectionsOf } from '../src/documents/sections';
@@ -60,7 +60,7 @@ test('a question finds the part that it is about, and the parts keep their order
 function engine(stopAfter = Infinity) {
   const seen: ChatMessage[][] = [];
   let answered = 0;
-  const answer = async (prompts: ChatMessage[][], _most: number, onEvent: (index: number, event: GenerateEvent) => void) => {
+  const answer = async (prompts: ChatMessage[][], _most: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void) => {
     for (const [index, prompt] of prompts.entries()) {
       const read = words(prompt[0]?.content ?? '');
       onEvent(index, { type: 'prefill', done: read, total: read });
@@ -125,4 +125,19 @@ test('a paused summary keeps its finished sections and goes on with the others o
   expect(await new SummaryJob(revived, LONG, 600, { ...parts, answer: second.answer }).run()).toBe(true);
   expect(second.seen).toHaveLength(record.sections.length - 3 + 1);
   expect(revived.result).not.toBeNull();
+});
+
+test('what an earlier run has read counts as read, and not as this one\'s speed', async () => {
+  const reports: SummaryProgress[] = [];
+  let time = 0;
+  const answer: ReturnType<typeof engine>['answer'] = async (_prompts, _most, onEvent) => {
+    onEvent(0, { type: 'known', tokens: 300 });
+    time = 2000;
+    onEvent(0, { type: 'prefill', done: 340, total: 350 });
+  };
+  const job = new SummaryJob(summaryOf(400), LONG, 600, {
+    answer, now: () => time, countTokens: async (text) => words(text), onProgress: (progress) => reports.push(progress), save: async () => undefined,
+  });
+  expect(await job.run()).toBe(false);
+  expect(reports.at(-1)).toMatchObject({ read: 340, rate: 20 });
 });

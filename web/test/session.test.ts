@@ -14,7 +14,7 @@ const INFO = {
 
 const none = () => { throw new Error('no states'); };
 const withoutStates = {
-  hash: none, promptTokens: none, conversationTokens: none, knownTokens: none, saveState: none, readState: none, restoreState: none,
+  hash: none, promptTokens: () => new Uint32Array(1), conversationTokens: none, knownTokens: none, saveState: none, readState: none, restoreState: none,
   continueLogits: none, newCheckpoints: none, checkpoint: none, addCheckpoint: none, setCheckpoints: none, reload: none,
 };
 
@@ -97,10 +97,8 @@ test('a stop is heard between tokens', async () => {
 
 test('a model without a chat template continues the text', async () => {
   const model = countingModel(2);
-  const plain = model.generate.bind(model);
-  model.generate = (prompt, options) => {
-    if (typeof prompt !== 'string') throw engineError('chat-template');
-    return plain(prompt, options);
+  model.promptTokens = () => {
+    throw engineError('chat-template');
   };
   const { session } = await sessionWith(async () => model);
   await session.open(SOURCE, { backend: 'auto' }, quiet);

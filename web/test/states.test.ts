@@ -85,14 +85,25 @@ test('a state file is packed and unpacked, and one that unpacks into too much is
   await expect(unpack(packed.slice(0, 50), 100_000)).rejects.toMatchObject({ code: 'state-damaged' });
 });
 
-test('the store is asked for the start of a prompt that several answers have, not for prompts that differ', async () => {
-  const prepare = vi.fn(async () => undefined);
-  const checkpoints = { prepare, collect: () => undefined, settle: async () => undefined } as unknown as DurableCheckpoints;
-  const say = (content: string) => [{ role: 'user', content }];
-  const many = (...prompts: string[]) => new Generation(losing(0), { checkpoints }).runMany(prompts.map(say), {}, () => undefined);
-  await many('a', 'a', 'a');
-  await many('a', 'b');
-  expect(prepare.mock.calls).toEqual([[say('a')]]);
+test('several answers to one prompt ask the store once; prompts that differ are each read by themselves, group by group', async () => {
+  const calls: string[] = [];
+  const say = (...args: unknown[]) => void calls.push(args.map((arg) => (arg instanceof Uint32Array ? `[${arg.join()}]` : String(arg))).join(' '));
+  async function* nothing() {}
+  const model = {
+    promptTokens: (tokens: Uint32Array) => tokens,
+    knownTokens: () => 0,
+    generate: (tokens: Uint32Array) => (say('read', tokens), nothing()),
+    generateMany: (prompts: Uint32Array[], { seed }: { seed?: number }) => (say('write', ...prompts, seed), nothing()),
+  };
+  const checkpoints = {
+    prepare: async (tokens: Uint32Array) => say('prepare', tokens), isWorthReading: (tokens: number) => tokens > 1, collect: () => undefined, settle: async () => undefined,
+  };
+  const many = (...prompts: Uint32Array[]) =>
+    new Generation(model as unknown as EngineModel, { checkpoints: checkpoints as unknown as DurableCheckpoints }).runMany(prompts, { sequences: 2, seed: 5 }, () => undefined);
+  await many(ids(1, 2), ids(1, 2), ids(1, 2));
+  expect(calls.splice(0)).toEqual(['prepare [1,2]', 'write [1,2] [1,2] [1,2] 5']);
+  await many(ids(1, 2), ids(3), ids(4, 5));
+  expect(calls).toEqual(['prepare [1,2]', 'read [1,2]', 'prepare [3]', 'write [1,2] [3] 5', 'prepare [4,5]', 'read [4,5]', 'write [4,5] 7']);
 });
 
 /** A model whose states are their tokens, of which it knows none; `fresh` is what it has kept lately. */
@@ -130,6 +141,33 @@ test('checkpoints of answers and of long prompts are kept, and given back to a m
   expect(next.added).toEqual([303, 300]);
 });
 
+test('what is kept for a prompt goes when its answer is kept, from its middle too, and nothing of others', async () => {
+  const states = await emptyStates();
+  const prompt = ids(1, 2, 3, 4, 5);
+  for (const [tokens, reading] of [[ids(1, 2, 3, 4), false], [ids(1, 2), true], [ids(1), false], [ids(1, 2, 3, 9), false]] as const) {
+    await states.put(record(tokens, reading), new Uint8Array(1));
+  }
+  const durable = new DurableCheckpoints(stateful([]).model, states, 'u');
+  durable.forget(prompt);
+  await durable.settle();
+  expect((await states.longest('m', prompt, 0))?.tokens).toEqual(ids(1));
+  expect(await states.longest('m', ids(1, 2, 3, 9, 9), 0)).toBeDefined();
+});
+
+test('a pause keeps the state as it is, unless little was read since the last one', async () => {
+  const states = await emptyStates();
+  const long = ids(...Array(100).keys());
+  const at = (count: number) => {
+    const { model } = stateful([]);
+    const tokens = long.slice(0, count);
+    return new DurableCheckpoints({ ...model, saveState: async () => ({ tokens, position: count, bytes: () => new Uint8Array(1), free: () => undefined }) } as unknown as EngineModel, states, 'u');
+  };
+  await at(20).keepNow();
+  expect(await states.longest('m', long, 0)).toBeUndefined();
+  await at(40).keepNow();
+  expect((await states.longest('m', long, 0))?.tokens.length).toBe(40);
+});
+
 test('a checkpoint that the disk has damaged is forgotten, and the prompt is read', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
   const states = await emptyStates();
@@ -159,7 +197,7 @@ test.each(['one answer', 'several'])('a lost device is rebuilt and %s go on, but
   const note = ({ type }: AnswerEvent | ManyEvent) => void events.push(type);
   const rebuild = vi.fn(async () => undefined);
   const generation = new Generation(losing(1), { rebuild });
-  await (what === 'several' ? generation.runMany([[], []], {}, note) : generation.run(ids(1), {}, note));
+  await (what === 'several' ? generation.runMany([ids(1), ids(2)], {}, note) : generation.run(ids(1), {}, note));
   expect(events).toEqual(['rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt']);
   const hopeless = new Generation(losing(Infinity), { rebuild }).run(ids(1), {}, () => undefined);
   await expect(hopeless).rejects.toMatchObject({ code: 'device-lost' });

@@ -1,7 +1,7 @@
 /** What tests of states call in the browser, as `window.states`: the engine itself in the page, and the engine's worker. */
 import { EngineClient } from '../../../web/src/engine/client';
 import init, { loadModel, type ByteSource, type Model } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, ManyEvent, OpenedState } from '../../../web/src/engine/protocol';
+import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, ManyEvent, ManyOptions, OpenedState } from '../../../web/src/engine/protocol';
 
 const engine = new EngineClient();
 const TOKENS_BELOW = 500;
@@ -59,8 +59,19 @@ function writing(answers: readonly Answer[]): (event: AnswerEvent | ManyEvent) =
       states.progress.tokens += 1;
     } else if (event.type === 'prefill') states.progress.prefill = event.done;
     else if (event.type === 'end') Object.assign(answer, { promptTokens: event.promptTokens, prefilledTokens: event.prefilledTokens, text: answer.text + event.text });
-    else answer.others.push(event.type);
+    else if (event.type !== 'known') answer.others.push(event.type);
   };
+}
+
+/** What one of several answers said on its way. */
+export interface SideBySide {
+  text: string;
+  /** Tokens of its prompt that were kept from an earlier run. */
+  known: number;
+  /** Tokens of its prompt that were read, as far as it came. */
+  read: number;
+  /** Null where it was stopped. */
+  prefilledTokens: number | null;
 }
 
 export const states = {
@@ -145,6 +156,34 @@ export const states = {
   async several(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
     const answers = Array.from({ length: count }, noAnswer);
     await engine.generateMany(answers.map(() => Uint32Array.from(prompt)), { ...options, sequences: count }, writing(answers));
+    return answers;
+  },
+  /**
+   * Answers several prompts, and stops them where told to: once prompt `stopAt.index` has read at least so many tokens, or, without
+   * a number, once it is being answered.
+   */
+  async sideBySide(prompts: string[], options: ManyOptions, stopAt?: { index: number; read?: number }): Promise<SideBySide[]> {
+    const answers = prompts.map((): SideBySide => ({ text: '', known: 0, read: 0, prefilledTokens: null }));
+    let stopped = false;
+    const stopOnce = (when: boolean) => {
+      if (when && !stopped) void engine.stop();
+      stopped ||= when;
+    };
+    await engine.generateMany(prompts.map((content) => [{ role: 'user', content }]), options, (event) => {
+      if (!('index' in event)) return;
+      const answer = answers[event.index];
+      if (!answer) return;
+      const here = stopAt?.index === event.index;
+      if (event.type === 'known') answer.known = event.tokens;
+      else if (event.type === 'prefill') {
+        answer.read = event.done - answer.known;
+        stopOnce(here && event.done >= (stopAt?.read ?? Infinity));
+      } else {
+        answer.text += event.text;
+        if (event.type === 'end') answer.prefilledTokens = event.stop === 'cancelled' ? null : event.prefilledTokens;
+        else stopOnce(here && stopAt?.read === undefined);
+      }
+    });
     return answers;
   },
   async save(messages: ChatMessage[]): Promise<number> {

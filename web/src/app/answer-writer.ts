@@ -1,5 +1,5 @@
 /** Writes one answer into its message as its events come, and times it. */
-import type { GenerateEvent, StopReason } from '../engine/protocol';
+import type { GenerateEvent, KnownEvent, StopReason } from '../engine/protocol';
 import { AnswerClock, type TokenTime } from './answer-clock';
 import type { AssistantMessage } from './conversation';
 
@@ -17,7 +17,7 @@ export class AnswerWriter {
     if (answer.text !== '') answer.state = { kind: 'streaming' };
   }
 
-  take(event: GenerateEvent): void {
+  take(event: GenerateEvent | KnownEvent): void {
     const { answer } = this;
     if (event.type === 'prefill') {
       this.#clock.prompt = event.total;
@@ -28,7 +28,7 @@ export class AnswerWriter {
       answer.state = { kind: 'streaming' };
       this.times.push({ position: this.#clock.stats().position ?? 0, milliseconds: event.milliseconds });
       if (this.times.length > MOST_TIMES) this.times.shift();
-    } else {
+    } else if (event.type === 'end') {
       answer.text += event.text;
       this.#stop = event.stop;
       this.#clock.prompt = event.promptTokens;

@@ -7,7 +7,7 @@ import { answerTokens, PROMPT_TOKENS, questionPrompt, sectionTokens, summaryToke
 import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRecord, Section, SummaryRecord, SummaryStyle } from '../documents/records';
 import { blocksOf, sectionsOf, type Block } from '../documents/sections';
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
-import type { AnswerEvent, ChatMessage, EngineWorker, GenerateEvent, ManyEvent } from '../engine/protocol';
+import type { AnswerEvent, ChatMessage, EngineWorker, GenerateEvent, KnownEvent, ManyEvent } from '../engine/protocol';
 import { newId, shortened } from './conversation';
 import { failure, toFailure, type Failure } from './failure';
 import type { ModelLoader } from './model-loader';
@@ -241,7 +241,7 @@ export class DocumentDesk {
       await turns.take('documents', async () => {
         if (this.#asking !== record) return;
         await this.#answer([questionPrompt(text, question)], answerTokens(this.parts.loader.context), (_, event) => {
-          if (event.type !== 'prefill') record.answer += event.text;
+          if (event.type === 'token' || event.type === 'end') record.answer += event.text;
           this.parts.changed();
         });
       });
@@ -266,7 +266,7 @@ export class DocumentDesk {
   }
 
   /** One prompt through the engine's single path, which can begin from what it has read before; more of them side by side. */
-  async #answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent) => void): Promise<void> {
+  async #answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void): Promise<void> {
     const { engine, loader, pace } = this.parts;
     const options = { ...FAITHFUL_SAMPLING, maxTokens };
     const take = (event: AnswerEvent | ManyEvent) => {

@@ -14,6 +14,8 @@ export async function pdfText(bytes: Uint8Array, onPage: (done: number, total: n
   const loading = getDocument({
     data: bytes, cMapUrl: new URL('cmaps/', baseUrl()).href, disableFontFace: true, useWorkerFetch: false, useSystemFonts: false,
     useWasm: false, isOffscreenCanvasSupported: false,
+    // It would warn of fonts that it was not given; nothing is drawn here.
+    verbosity: 0,
   });
   try {
     return await readPages(await loading.promise, onPage);

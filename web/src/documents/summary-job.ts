@@ -1,9 +1,10 @@
 /**
  * Writes a summary: in one pass while the text fits the trained context, beyond that section by section, several at once,
  * and then as one summary of the sections' summaries, level by level where even these are too long together. Each finished
- * section is kept before the next is begun, so a pause or a closed page costs only what was being read.
+ * section is kept at once, and of those that are not the engine keeps what it has read: a pause or a closed page costs what was
+ * being written.
  */
-import type { ChatMessage, GenerateEvent } from '../engine/protocol';
+import type { ChatMessage, GenerateEvent, KnownEvent } from '../engine/protocol';
 import { mergePrompt, PROMPT_TOKENS, sectionPrompt, sectionTokens, summaryTokens, wholePrompt } from './prompts';
 import type { SummaryRecord } from './records';
 
@@ -24,7 +25,7 @@ export interface SummaryProgress {
 
 export interface SummaryParts {
   /** Answers the prompts, several at once; each event says to which of them it belongs. Ends early when it is stopped. */
-  answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent) => void): Promise<void>;
+  answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void): Promise<void>;
   countTokens(text: string): Promise<number>;
   save(record: SummaryRecord): Promise<void>;
   onProgress(progress: SummaryProgress): void;
@@ -40,7 +41,8 @@ export class SummaryJob {
   #text = '';
   readonly #reading = new Map<number, number>();
   readonly #began: number;
-  readonly #readBefore: number;
+  /** Tokens that were read in an earlier run. */
+  #readBefore: number;
   readonly #now: () => number;
 
   constructor(
@@ -144,6 +146,10 @@ export class SummaryJob {
     await this.parts.answer(prompts, maxTokens, (index, event) => {
       if (event.type === 'prefill') {
         onRead(index, event.done);
+      } else if (event.type === 'known') {
+        const before = this.#read;
+        onRead(index, event.tokens);
+        this.#readBefore += this.#read - before;
       } else {
         texts[index] += event.text;
         ended[index] = event.type === 'end' && event.stop !== 'cancelled';

@@ -1,10 +1,12 @@
 /** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
 import type { DurableCheckpoints, Prompt } from '../state/durable-checkpoints';
-import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, ManyEvent, ManyOptions, RebuildEvent } from './protocol';
+import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, ManyEvent, ManyOptions, RebuildEvent } from './protocol';
 import type { EngineModel } from './wasm-engine';
 
 /** A device that is lost this often without a token in between would be lost again. */
 const MOST_LOSSES = 3;
+/** Answers that are written at once where nobody says otherwise. */
+const SEQUENCES = 8;
 
 export interface GenerationHelp {
   /** Keeps checkpoints beyond this page. */
@@ -13,8 +15,15 @@ export interface GenerationHelp {
   rebuild?: () => Promise<void>;
 }
 
+/** What reading a prompt ahead of its answer took. */
+interface Read {
+  tokens: number;
+  seconds: number;
+}
+
 export class Generation {
   #events: AsyncIterator<GenerateEvent> | undefined;
+  #stopped = false;
 
   constructor(
     private readonly model: EngineModel,
@@ -22,53 +31,128 @@ export class Generation {
   ) {}
 
   async run(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    await this.#answer([prompt], options, ([only = prompt]) => this.model.generate(only, options), onEvent);
+    const checkpoints = this.#checkpointsFor(options);
+    const readable = this.#readable(prompt);
+    if (checkpoints) {
+      await checkpoints.prepare(readable);
+      this.#tellKnown(this.model.promptTokens(readable), onEvent);
+    }
+    let reading = false;
+    await this.#follow(this.model.generate(readable, options), (event) => {
+      reading = event.type === 'prefill' && event.done < event.total;
+      onEvent(event);
+      return true;
+    });
+    if (this.#stopped && reading) await checkpoints?.keepNow();
+    await this.help.checkpoints?.settle();
   }
 
   async runMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    await this.#answer(prompts, options, (all) => this.model.generateMany(all, options), onEvent);
+    const checkpoints = this.#checkpointsFor(options);
+    const readable = prompts.map((prompt) => this.#readable(prompt));
+    const [first] = readable;
+    if (checkpoints && first !== undefined && areEqual(readable)) {
+      // One conversation, which the engine reads once; whoever asked will go on from one of its ends.
+      await checkpoints.prepare(first);
+      await this.#write(readable, options, onEvent);
+    } else if (checkpoints) {
+      await this.#runInGroups(readable, options, checkpoints, onEvent);
+    } else {
+      await this.#write(readable, options, onEvent);
+    }
+    await this.help.checkpoints?.settle();
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#events?.return?.();
   }
 
-  async #answer<Event extends GenerateEvent>(
-    prompts: (ChatMessage[] | Uint32Array)[], options: GenerateOptions,
-    start: (prompts: Prompt[]) => AsyncIterator<Event>, onEvent: (event: Event | RebuildEvent) => void,
-  ): Promise<void> {
-    const drive = async (all: Prompt[]) => {
-      await this.#prepare(all, options);
-      await this.#drive(start(all), onEvent);
-    };
+  /** Where the state is gone on from, or nothing is to be known, the store has nothing to add. */
+  #checkpointsFor({ reuse, resume }: GenerateOptions): DurableCheckpoints | undefined {
+    return reuse === false || resume ? undefined : this.help.checkpoints;
+  }
+
+  /** A base model has no chat template: it continues the text of the conversation instead. */
+  #readable(prompt: ChatMessage[] | Uint32Array): Prompt {
+    if (prompt instanceof Uint32Array) return prompt;
     try {
-      await drive(prompts);
+      this.model.promptTokens(prompt);
+      return prompt;
     } catch (thrown) {
       if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
-      // A base model has no chat template: it continues the text of the conversation instead.
-      await drive(prompts.map((prompt) => (prompt instanceof Uint32Array ? prompt : prompt.map(({ content }) => content).join('\n'))));
+      return prompt.map((message) => message.content).join('\n');
     }
   }
 
-  /** Looks in the store for the start of a prompt. Prompts that differ are parts of a document, which nothing has read before. */
-  async #prepare([first, ...others]: Prompt[], { reuse, resume }: GenerateOptions): Promise<void> {
-    // Where the state is gone on from, or nothing is to be known, the store has nothing to add.
-    if (first === undefined || reuse === false || resume) return;
-    const text = JSON.stringify(first);
-    if (others.every((other) => JSON.stringify(other) === text)) await this.help.checkpoints?.prepare(first);
+  /**
+   * Prompts that differ, the parts of a document: each is read by itself before the answers of its group are written side by side.
+   * The engine reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer
+   * that has ended are forgotten: who asked has it then.
+   */
+  async #runInGroups(prompts: Prompt[], options: ManyOptions, checkpoints: DurableCheckpoints, onEvent: (event: ManyEvent) => void): Promise<void> {
+    const { sequences = SEQUENCES, seed } = options;
+    for (let first = 0; first < prompts.length && !this.#stopped; first += sequences) {
+      const group = prompts.slice(first, first + sequences).map((prompt) => this.model.promptTokens(prompt));
+      const took: Read[] = [];
+      for (const [at, tokens] of group.entries()) {
+        if (!this.#stopped) took.push(await this.#read(tokens, checkpoints, (event) => onEvent(numbered(event, first + at))));
+      }
+      if (this.#stopped) break;
+      // An answer draws by its number, whatever group it is in.
+      await this.#write(group, { ...options, ...(seed === undefined ? {} : { seed: seed + first }) }, (event) => {
+        if (!('index' in event)) return onEvent(event);
+        onEvent({ ...whole(event, took[event.index]), index: first + event.index });
+        const tokens = group[event.index];
+        if (event.type === 'end' && event.stop !== 'cancelled' && tokens) checkpoints.forget(tokens);
+      });
+    }
   }
 
-  async #drive<Event extends GenerateEvent>(events: AsyncIterator<Event>, onEvent: (event: Event | RebuildEvent) => void): Promise<void> {
-    const { checkpoints } = this.help;
+  /** Reads a prompt up to where its answer begins, and writes nothing. */
+  async #read(tokens: Uint32Array, checkpoints: DurableCheckpoints, onEvent: (event: AnswerEvent) => void): Promise<Read> {
+    await checkpoints.prepare(tokens);
+    const known = this.#tellKnown(tokens, onEvent);
+    const began = performance.now();
+    if (!checkpoints.isWorthReading(tokens.length - known)) return { tokens: 0, seconds: 0 };
+    let done = known;
+    await this.#follow(this.model.generate(tokens, { maxTokens: 0 }), (event) => {
+      if (event.type === 'prefill') done = event.done;
+      if (event.type !== 'end') onEvent(event);
+      // The checkpoint before the last token is there. One after it would serve nobody.
+      return event.type !== 'prefill' || event.done < event.total;
+    });
+    if (done > known && done < tokens.length) await checkpoints.keepNow();
+    return { tokens: done - known, seconds: (performance.now() - began) / 1000 };
+  }
+
+  #tellKnown(tokens: Uint32Array, onEvent: (event: KnownEvent) => void): number {
+    const known = this.model.knownTokens(tokens);
+    if (known > 0) onEvent({ type: 'known', tokens: known });
+    return known;
+  }
+
+  async #write(prompts: Prompt[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    await this.#follow(this.model.generateMany(prompts, options), (event) => {
+      onEvent(event);
+      return true;
+    });
+  }
+
+  /** Takes the events as long as `onEvent` says so, keeps the checkpoints on the way, and goes on upon another device where one is lost. */
+  async #follow<Event extends GenerateEvent>(events: AsyncIterator<Event>, onEvent: (event: Event | RebuildEvent) => boolean): Promise<void> {
     this.#events = events;
+    // Stopped before it began, while the store was asked.
+    if (this.#stopped) return void (await events.return?.());
     let losses = 0;
     for (;;) {
       try {
         const { done, value } = await events.next();
-        if (done) break;
+        if (done) return;
         if (value.type === 'token') losses = 0;
-        onEvent(value);
-        checkpoints?.collect();
+        const more = onEvent(value);
+        this.help.checkpoints?.collect();
+        if (!more) return void (await events.return?.());
       } catch (thrown) {
         losses += 1;
         const lost = (thrown as { code?: string }).code === 'device-lost';
@@ -78,6 +162,22 @@ export class Generation {
         onEvent({ type: 'rebuilt' });
       }
     }
-    await checkpoints?.settle();
   }
+}
+
+function areEqual(prompts: Prompt[]): boolean {
+  const texts = prompts.map((prompt) => JSON.stringify(prompt));
+  return texts.every((text) => text === texts[0]);
+}
+
+/** The event of an answer that has a number; that the device was lost concerns all of them. */
+function numbered(event: AnswerEvent, index: number): ManyEvent {
+  return event.type === 'rebuild' || event.type === 'rebuilt' ? event : { ...event, index };
+}
+
+/** The figures of an answer with those of reading its prompt ahead of it. */
+function whole<T extends GenerateEvent | KnownEvent>(event: T, took: Read | undefined): T {
+  if (event.type !== 'end' || !took || took.tokens === 0) return event;
+  const prefilledTokens = event.prefilledTokens + took.tokens - 1;
+  return { ...event, prefilledTokens, prefillTps: took.seconds > 0 ? took.tokens / took.seconds : event.prefillTps };
 }

@@ -20,11 +20,17 @@ export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[
 
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
+/** Comes before anything is read: so many tokens of the prompt need not be, because their state was kept. */
+export interface KnownEvent {
+  type: 'known';
+  tokens: number;
+}
+
 /** The device was lost, and what was being written goes on upon a new one. */
 export type RebuildEvent = { type: 'rebuild' } | { type: 'rebuilt' };
 
 /** What happens on the way of an answer. */
-export type AnswerEvent = GenerateEvent | RebuildEvent;
+export type AnswerEvent = GenerateEvent | KnownEvent | RebuildEvent;
 
 /** How a state is saved: `f16` and compressed by default. */
 export interface StateOptions {
@@ -42,7 +48,7 @@ export interface OpenedState {
 }
 
 /** An event of one of several answers, where `index` is the number of its prompt, or of all of them. */
-export type ManyEvent = (GenerateEvent & { index: number }) | RebuildEvent;
+export type ManyEvent = ((GenerateEvent | KnownEvent) & { index: number }) | RebuildEvent;
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {

@@ -1,5 +1,8 @@
 /** The part of the wasm package that the worker uses, as interfaces so that tests can bring their own. */
-import type { ByteSource, LoadOptions, Model, ModelPlan } from './pkg/web_mamba.js';
+import type { ByteSource, LoadOptions, Model, ModelPlan, State } from './pkg/web_mamba.js';
+
+/** All that a model remembers, as a value. */
+export type ModelState = Pick<State, 'tokens' | 'position' | 'bytes' | 'free'>;
 
 /** What a model does with its states. */
 export type StatefulModel = Pick<

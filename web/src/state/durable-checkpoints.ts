@@ -1,10 +1,12 @@
 /** Carries the engine's checkpoints into the store, and out of it again after a reload or a crash. Best effort: a full disk ends no answer. */
 import type { ChatMessage, CheckpointInfo } from '../engine/protocol';
-import type { EngineModel } from '../engine/wasm-engine';
+import type { EngineModel, ModelState } from '../engine/wasm-engine';
 import type { StateStore } from './state-store';
 
 /** A prompt that adds fewer tokens than this is read again as fast as its state would be. */
 const WORTH_TOKENS = 256;
+/** A pause is rare, and where a model is slow enough to be paused in the middle of its reading, a few tokens are seconds. */
+const WORTH_TOKENS_PAUSED = 32;
 
 export type Prompt = string | ChatMessage[] | Uint32Array;
 
@@ -45,11 +47,38 @@ export class DurableCheckpoints {
     }
   }
 
-  /** Takes what the engine has kept since the last call. To be called between two events. */
+  /** Whether so many new tokens of a prompt are more than its state is. */
+  isWorthReading(tokens: number): boolean {
+    return tokens >= WORTH_TOKENS;
+  }
+
+  /** Takes what the engine has kept since the last call. To be called between two events, as all that follows. */
   collect(): void {
     for (const info of this.model.newCheckpoints()) {
       if (this.#isWorthKeeping(info)) this.#write(info);
     }
+  }
+
+  /** Takes the state as it is, where reading a prompt is paused: it goes on from there, also in another visit. */
+  async keepNow(): Promise<void> {
+    try {
+      const state = await this.model.saveState();
+      if (state.position - this.#position >= WORTH_TOKENS_PAUSED) {
+        this.#put(state, true);
+      }
+      state.free();
+    } catch (thrown) {
+      console.warn('the state of a pause could not be kept', thrown);
+    }
+    await this.settle();
+  }
+
+  /** The answer to a prompt is kept elsewhere: its states make room. */
+  forget(tokens: Uint32Array): void {
+    const model = this.model.hash();
+    this.#writing = this.#writing
+      .then(() => this.store.forgetPrompt(model, tokens))
+      .catch((thrown: unknown) => console.warn('a checkpoint could not be forgotten', thrown));
   }
 
   /** Resolves when everything collected is in the store. */
@@ -60,17 +89,23 @@ export class DurableCheckpoints {
   /** In the middle of a prompt, a disk that is still busy with the last checkpoint waits for the next. */
   #isWorthKeeping({ kind, position }: CheckpointInfo): boolean {
     if (kind === 'reading') return !this.#busy;
-    return kind === 'answer' || position - this.#position >= WORTH_TOKENS;
+    return kind === 'answer' || this.isWorthReading(position - this.#position);
   }
 
-  #write({ id, kind, position }: CheckpointInfo): void {
+  #write({ id, kind }: CheckpointInfo): void {
     const state = this.model.checkpoint(id);
     if (!state) return;
-    const [tokens, bytes] = [state.tokens, state.bytes()];
+    this.#put(state, kind === 'reading');
     state.free();
+  }
+
+  #put(state: ModelState, reading: boolean): void {
+    const { tokens, position } = state;
+    const bytes = state.bytes();
     this.#position = position;
     this.#busy = true;
-    const record = { model: this.model.hash(), url: this.url, tokens, reading: kind === 'reading' };
+    // Asked now: while the engine makes the next event, it answers nothing else.
+    const record = { model: this.model.hash(), url: this.url, tokens, reading };
     this.#writing = this.#writing
       .then(() => this.store.put(record, bytes))
       .catch((thrown: unknown) => console.warn('a checkpoint could not be stored', thrown))

@@ -75,6 +75,14 @@ export class StateStore {
     await Promise.all([transaction.objectStore('checkpoints').delete(id), transaction.objectStore('states').delete(id), transaction.done]);
   }
 
+  /** Forgets what was kept to answer this prompt: from its middle, and before its last token. What else it begins with stays. */
+  async forgetPrompt(model: string, tokens: Uint32Array): Promise<void> {
+    for (const record of await this.database.getAllFromIndex('checkpoints', 'model', model)) {
+      const only = record.reading || record.tokens.length >= tokens.length - 1;
+      if (only && startsWith(tokens, record.tokens)) await this.remove(record);
+    }
+  }
+
   /** Forgets everything of the model with this key. */
   async forget(url: string): Promise<void> {
     for (const record of await this.database.getAllFromIndex('checkpoints', 'url', url)) await this.remove(record);

@@ -1,0 +1,145 @@
+/** The page in a real Firefox, over WebDriver BiDi: the same first visit, chat, reload and document as in Chromium. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHAPTERS, longChapters, pdf } from '../../web/test/make-documents';
+import { newProfile } from './browser';
+import { DIST, OUTPUT, ROOT } from './folders';
+import { Site } from './site';
+
+const MODEL = '/models/web-mamba-demo-31m-q4_k_m.gguf';
+/** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
+const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();
+const PATIENCE = 120_000;
+
+const site = new Site(DIST);
+const complaints: string[] = [];
+let firefox: Browser;
+let page: Page;
+
+const by = (id: string) => `[data-testid=${id}]`;
+const seen = (id: string) => page.waitForSelector(by(id), { visible: true, timeout: PATIENCE });
+const count = (id: string) => page.$$eval(by(id), (found) => found.length);
+const text = (id: string) => page.$$eval(by(id), (found) => ((found.at(-1) as HTMLElement | undefined)?.innerText ?? '').trim());
+const press = async (id: string) => (await seen(id))?.click();
+
+async function picture(name: string): Promise<void> {
+  mkdirSync(OUTPUT, { recursive: true });
+  await page.screenshot({ path: path.join(OUTPUT, `firefox-${name}.png`) });
+}
+
+/** Writes a question and sends it; gives a function that waits for the figures below its answer. */
+async function ask(question: string): Promise<() => Promise<unknown>> {
+  const before = await count('stats');
+  await page.focus(by('chat-input'));
+  await page.keyboard.type(question);
+  await page.keyboard.press('Enter');
+  return () => page.waitForFunction((least) => document.querySelectorAll('[data-testid=stats]').length > least, { timeout: PATIENCE }, before);
+}
+
+describe.skipIf(executablePath === '')('Firefox', () => {
+  beforeAll(async () => {
+    await site.start();
+    firefox = await puppeteer.launch({ browser: 'firefox', executablePath, headless: true, userDataDir: newProfile(), protocolTimeout: 2 * PATIENCE });
+    page = await firefox.newPage();
+    await page.setViewport({ width: 1200, height: 800 });
+    page.on('console', (message) => ['error', 'warn'].includes(message.type()) && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+  });
+  afterAll(async () => {
+    await firefox?.close();
+    await site.stop();
+  });
+
+  test('a first visit downloads the demo model, says that the CPU runs it and why, and words appear as they are made', async () => {
+    await page.goto(site.url);
+    await seen('backend');
+    expect(await text('backend')).toMatch(/^CPU — .{10,}/);
+    await page.evaluate(() => {
+      const lengths: number[] = ((window as unknown as { lengths: number[] }).lengths = []);
+      new MutationObserver(() => {
+        const length = ([...document.querySelectorAll('[data-testid=message-assistant]')].at(-1)?.textContent ?? '').length;
+        if (lengths.at(-1) !== length) lengths.push(length);
+      }).observe(document.body, { childList: true, subtree: true, characterData: true });
+    });
+    const ended = await ask('How do I make a cup of tea?');
+    await ended();
+    const answer = await text('message-assistant');
+    console.log(`${await firefox.version()}\nbackend: ${await text('backend')}\nanswer: ${answer}\nfigures: ${await text('stats')}`);
+    expect(answer.length).toBeGreaterThan(20);
+    const lengths = await page.evaluate(() => (window as unknown as { lengths: number[] }).lengths);
+    expect(new Set(lengths).size).toBeGreaterThan(5);
+    await picture('chat');
+  });
+
+  test('the stop button ends an answer early and keeps its words', async () => {
+    // In the page itself: on its way through the protocol a press would come after the end.
+    await page.evaluate(() => new MutationObserver((_, observer) => {
+      const stop = document.querySelector<HTMLElement>('[data-testid=stop]');
+      const length = ([...document.querySelectorAll('[data-testid=message-assistant]')].at(-1)?.textContent ?? '').trim().length;
+      if (!stop || length < 12 || document.querySelectorAll('[data-testid=message-assistant]').length < 2) return;
+      observer.disconnect();
+      stop.click();
+    }).observe(document.body, { childList: true, subtree: true, characterData: true }));
+    const ended = await ask('Tell me a long story about a brave mouse and a lion.');
+    await ended();
+    expect(await text('stats')).toContain('stopped');
+    expect((await text('message-assistant')).length).toBeGreaterThan(5);
+  });
+
+  test('a reload downloads nothing, has the conversation, and is isolated, so that workers share memory', async () => {
+    const before = site.hits.get(MODEL);
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    const address = new URL(page.url());
+    address.searchParams.set('workers', '2');
+    await page.goto(address.href);
+    await seen('backend');
+    expect(await count('message-assistant')).toBe(2);
+    expect(await page.evaluate(() => [crossOriginIsolated, navigator.serviceWorker.controller !== null])).toEqual([true, true]);
+    const ended = await ask('Why is the sky blue?');
+    await ended();
+    expect(await text('message-assistant')).not.toBe('');
+    expect(page.workers().map((worker) => worker.url()).filter((url) => /peer/.test(url))).toHaveLength(1);
+    expect(site.hits.get(MODEL)).toBe(before);
+    expect(before).toBe(2);
+  });
+
+  test('a pasted text is summarised, and asked about', async () => {
+    await press('view-documents');
+    await page.$$eval('summary', (found) => found.find((each) => each.textContent?.includes('paste a text'))?.click());
+    await seen('document-text');
+    await page.$eval(by('document-text'), (area, value) => {
+      (area as HTMLTextAreaElement).value = value;
+      area.dispatchEvent(new Event('input', { bubbles: true }));
+    }, CHAPTERS[0]?.paragraphs.join('\n\n') ?? '');
+    await press('document-add');
+    await press('summarise');
+    await seen('summary-result');
+    expect((await text('summary-result')).length).toBeGreaterThan(10);
+    await press('tab-questions');
+    await page.type(by('document-question'), 'When was the harbour built?');
+    await press('document-ask');
+    await page.waitForSelector('[data-testid=document-answer][aria-busy=false]', { timeout: PATIENCE });
+    expect((await text('document-answer')).length).toBeGreaterThan(30);
+    await picture('document');
+  });
+
+  test('a PDF is read in sections, side by side', async () => {
+    await press('document-back');
+    const file = Buffer.from(await pdf(longChapters(12))).toString('base64');
+    // A file that is dropped, since BiDi has no file of a buffer to choose.
+    await page.evaluate((base64) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], 'long.pdf', { type: 'application/pdf' }));
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+    }, file);
+    await press('summarise');
+    await seen('summary-result');
+    expect(await page.$$eval(`${by('section-summaries')} li`, (found) => found.length)).toBeGreaterThan(1);
+    await picture('sections');
+  });
+
+  test('the console is clean', () => expect(complaints).toEqual([]));
+});
