@@ -36,6 +36,12 @@ export function newProfile(): string {
   return profile;
 }
 
+/** Adds what the page says in its console as an error, and what it throws, to `complaints`. */
+export function listenFor(complaints: string[], page: Page): void {
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+}
+
 /** Writes a picture for people to look at. */
 export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(OUTPUT, { recursive: true });

@@ -1,7 +1,7 @@
 /** A visitor's way through the page, with WebGPU on a software adapter; the tests follow on one another. */
 import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newProfile, openBrowser, picture, storedRows } from './browser';
+import { listenFor, newProfile, openBrowser, picture, storedRows } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { Site } from './site';
@@ -19,8 +19,7 @@ const complaints: string[] = [];
 async function visit(query = ''): Promise<void> {
   chat = new ChatPage(await browser.newPage());
   chat.page.on('request', (request) => !request.url().startsWith(site.url) && strangers.push(request.url()));
-  chat.page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  chat.page.on('pageerror', (error) => complaints.push(error.message));
+  listenFor(complaints, chat.page);
   await chat.page.goto(site.url + query);
 }
 

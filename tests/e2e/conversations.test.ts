@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { BrowserContext, Download, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBrowser } from './browser';
+import { listenFor, openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { Site } from './site';
@@ -19,8 +19,7 @@ beforeAll(async () => {
   chat = new ChatPage(await browser.newPage());
   page = chat.page;
   page.setDefaultTimeout(40_000);
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  listenFor(complaints, page);
   await page.goto(site.url);
   await chat.backend.waitFor();
 });

@@ -1,7 +1,7 @@
 /** Documents on WebGPU: a question, sections side by side, a pause and a reload. A software adapter stands for the GPU, so models and texts are small. */
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBrowser } from './browser';
+import { listenFor, openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS } from './folders';
 import { Site } from './site';
@@ -18,8 +18,7 @@ beforeAll(async () => {
   browser = await openBrowser({ viewport: { width: 1200, height: 800 } });
   chat = new ChatPage(await browser.newPage());
   page = chat.page;
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  listenFor(complaints, page);
 });
 afterAll(async () => {
   await browser?.close();

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHAPTERS, docx, emptyPdf, epub, html, lockedPdf, longChapters, markdown, pdf } from '../../web/test/make-documents';
-import { openBrowser } from './browser';
+import { listenFor, openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { Site } from './site';
@@ -20,8 +20,7 @@ beforeAll(async () => {
   chat = new ChatPage(await browser.newPage());
   page = chat.page;
   page.setDefaultTimeout(40_000);
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
+  listenFor(complaints, page);
   await page.goto(site.url);
   await chat.backend.waitFor();
   await page.getByTestId('view-documents').click();

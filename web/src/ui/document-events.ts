@@ -1,17 +1,12 @@
 /** What the documents' view tells the page. */
-import type { SummaryRecord, SummaryStyle } from '../documents/records';
+import type { PageEvents } from '../app/page-data';
 
-export interface DocumentEvents {
-  addDocuments: File[];
-  addText: string;
-  openDocument: string | null;
-  removeDocument: string;
-  summarise: { style: SummaryStyle; instruction: string };
-  pauseSummary: undefined;
-  resumeSummary: SummaryRecord;
-  removeSummary: SummaryRecord;
-  askDocument: string;
-  stopDocument: undefined;
+export interface DocumentEvents
+  extends Pick<
+    PageEvents,
+    | 'addDocuments' | 'addText' | 'openDocument' | 'removeDocument' | 'summarise' | 'pauseSummary' | 'resumeSummary' | 'removeSummary'
+    | 'askDocument' | 'stopDocument'
+  > {
   exportText: { name: string; text: string };
 }
 

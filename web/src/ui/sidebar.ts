@@ -1,24 +1,17 @@
 /** The two views, and the conversations: search, open, rename, export, delete, import. On narrow screens a drawer. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
-import type { PageData, View } from '../app/page-data';
+import type { PageData, PageEvents, View } from '../app/page-data';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { brandIcon, chatIcon, closeIcon, documentIcon, moreIcon, newChatIcon } from './icons';
 import { strings } from './strings';
 
-interface Events {
-  showView: View;
-  newChat: undefined;
-  openChat: string;
-  renameChat: { id: string; title: string };
-  removeChat: string;
-  exportChat: { id: string; as: 'markdown' | 'json' };
-  exportChats: undefined;
-  importChats: File;
-  searchChats: string;
-}
+type Events = Pick<
+  PageEvents,
+  'showView' | 'newChat' | 'openChat' | 'renameChat' | 'removeChat' | 'exportChat' | 'exportChats' | 'importChats' | 'searchChats'
+>;
 
 type Row = PageData['chats']['list'][number];
 
