@@ -16,7 +16,7 @@ const SPARE_BYTES: u64 = 256 << 20;
 /// A trial's widths at the most. Wider layers gain more from another rank, so this errs on the side of fewer.
 const TRIAL_D_MODEL: usize = 1024;
 const TRIAL_D_INNER: usize = 4096;
-const TRIAL_VOCAB: usize = 1024;
+const TRIAL_VOCAB: usize = 8192;
 
 /// How long a number of ranks is timed, three times over.
 const TRIAL: Duration = Duration::from_millis(15);
@@ -73,13 +73,18 @@ async fn fastest(
     least: usize,
     most: usize,
 ) -> Result<usize> {
+    let vocab = weights.get(weights.output).rows;
+    let n_layers = config.n_layers;
     let (gguf, config, weights) = trial_model(config, weights).await?;
+    let heads = vocab as f64 / weights.get(weights.output).rows as f64;
     let most = most.min(Slice::most_ranks(&config, &weights));
     let (mut best, mut ranks, mut time) = (least, least, f64::INFINITY);
     while ranks <= most {
         let trial = (crew, ranks, true);
         let mut team = TeamExecutor::load(&gguf, &config, &weights, activations, trial, &mut |_| {}).await?;
-        let found = time_token(&mut team).await?;
+        let layer = time_token(&mut team, Outputs::None).await?;
+        let head = time_token(&mut team, Outputs::Last).await? - layer;
+        let found = n_layers as f64 * layer + heads * head.max(0.0);
         if found > time * WORTH {
             break;
         }
@@ -89,22 +94,24 @@ async fn fastest(
     Ok(best)
 }
 
-/// The model that a trial runs: one layer of the real one, or less.
+/// The model that a trial runs: one layer of the real one and its head, or less of them. A head needs one exchange and a layer two,
+/// so that a small model with many words gains from another rank by its head alone.
 ///
 /// # Errors
 /// As of [`sample::model`].
 pub async fn trial_model(config: &Config, weights: &Weights) -> Result<(Gguf, Config, Weights)> {
     let (d_model, d_inner) = (config.d_model.min(TRIAL_D_MODEL), config.d_inner.min(TRIAL_D_INNER));
-    sample::model(Config { d_model, d_inner, n_layers: 1, ..config.clone() }, TRIAL_VOCAB, weights).await
+    let vocab = weights.get(weights.output).rows.min(TRIAL_VOCAB);
+    sample::model(Config { d_model, d_inner, n_layers: 1, ..config.clone() }, vocab, weights).await
 }
 
 /// Seconds a token, the best of three.
-async fn time_token(team: &mut TeamExecutor) -> Result<f64> {
+async fn time_token(team: &mut TeamExecutor, outputs: Outputs) -> Result<f64> {
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let (start, mut tokens) = (Instant::now(), 0);
         while start.elapsed() < TRIAL {
-            team.forward(0, &[7], Outputs::None).await?;
+            team.forward(0, &[7], outputs).await?;
             tokens += 1;
         }
         best = best.min(start.elapsed().as_secs_f64() / f64::from(tokens));
