@@ -80,6 +80,46 @@ test.each([['plain address', 'big.gguf'], ['manifest', 'big.manifest.json']])('C
   }
 });
 
+/** What of a download is the browser's: chunks in four lanes, without a line of ours, and each with so many of the steps that a kept and checked chunk needs. */
+test.each([['fetch'], ['fetch', 'read'], ['fetch', 'read', 'hash'], ['fetch', 'put'], ['fetch', 'read', 'hash', 'put']])('Chromium alone: %s %s %s %s', async (...steps) => {
+  const chromium = await SpawnedBrowser.start(path.join(scratch, `chromium-${steps.join('-')}`));
+  try {
+    const page = await chromium.page(nginx.url);
+    const before = curl();
+    const milliseconds = await page.evaluate(async ([url, steps, length]) => {
+      const chunk = 16 * 1024 * 1024;
+      const database = await new Promise<IDBDatabase>((resolve) => {
+        const request = indexedDB.open('alone');
+        request.onupgradeneeded = () => request.result.createObjectStore('chunks');
+        request.onsuccess = () => resolve(request.result);
+      });
+      let next = 0;
+      const lane = async () => {
+        for (let start = next; start < length; start = next) {
+          next += chunk;
+          const range = `bytes=${start}-${Math.min(start + chunk, length) - 1}`;
+          const blob = await (await fetch(url, { headers: { range }, cache: 'no-store' })).blob();
+          const bytes = steps.includes('read') ? await blob.arrayBuffer() : undefined;
+          if (bytes && steps.includes('hash')) await crypto.subtle.digest('SHA-256', bytes);
+          if (!steps.includes('put')) continue;
+          await new Promise((resolve, reject) => {
+            const transaction = database.transaction('chunks', 'readwrite');
+            transaction.objectStore('chunks').put(blob, start);
+            transaction.oncomplete = resolve;
+            transaction.onerror = reject;
+          });
+        }
+      };
+      const began = performance.now();
+      await Promise.all([lane(), lane(), lane(), lane()]);
+      return performance.now() - began;
+    }, [`${nginx.url}files/big.gguf`, steps as string[], statSync(file).size] as const);
+    row({ browser: 'chromium alone', steps: steps.join(', '), MBps: rate(milliseconds), curlMBps: [before, curl()] });
+  } finally {
+    await chromium.kill();
+  }
+});
+
 test('Chromium, killed half way and started again on the same profile', async () => {
   const profile = path.join(scratch, 'chromium-killed');
   const url = `${nginx.url}files/big.gguf?killed`;
