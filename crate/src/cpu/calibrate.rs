@@ -21,8 +21,9 @@ const TRIAL_VOCAB: usize = 8192;
 /// How long a number of ranks is timed, three times over.
 const TRIAL: Duration = Duration::from_millis(15);
 
-/// What another rank must be worth: it takes memory and a core from others.
-const WORTH: f64 = 0.9;
+/// What another rank must be worth: at most this share of the time. It takes memory and a core from others, and a trial sees a quiet
+/// moment: ranks that exchange messages and gain a tenth then lose a third as soon as something else uses the cores.
+const WORTH: f64 = 0.75;
 
 /// The fewest ranks that hold a model in address spaces of `available` bytes; none where no number of them does.
 pub fn least_ranks(config: &Config, weights: &Weights, available: u64) -> Option<usize> {
