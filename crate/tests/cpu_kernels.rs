@@ -2,6 +2,7 @@
 //! portable one against the reference kernels, within what 8-bit activations allow.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use half::f16;
 use web_mamba::cpu::kernels::{self, Columns, ScanInputs};
 use web_mamba::cpu::simd::Isa;
 use web_mamba::cpu::vectorised::Shared;
@@ -61,6 +62,22 @@ fn packed_rows_decode_as_the_file_does() {
             }
         }
     });
+}
+
+/// Subnormals too, which instruction sets without a conversion of their own put together.
+#[test]
+fn every_half_decodes_exactly() {
+    let halves: Vec<u16> = (0..=u16::MAX).filter(|&bits| f16::from_bits(bits).is_finite()).collect();
+    let bytes: Vec<u8> = halves.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+    let tiles = Tiles::new(DType::F16, 2, halves.len() / 2, &bytes);
+    for isa in Isa::available() {
+        for (row, halves) in halves.chunks_exact(halves.len() / 2).enumerate() {
+            let mut found = vec![1.0; halves.len()];
+            tiles.decode_row(isa, row, &mut found);
+            let expected: Vec<f32> = halves.iter().map(|&bits| f16::from_bits(bits).to_f32()).collect();
+            assert_eq!(bits(&found), bits(&expected), "{isa:?}");
+        }
+    }
 }
 
 struct Product<'a> {

@@ -11,6 +11,8 @@ const FILES = (process.env.PEER_FILES ?? '').split(':').filter(Boolean);
 const RUNS = Number(process.env.PEER_RUNS ?? 5);
 const PROMPT = 512;
 const ANSWER = 64;
+/** How often the peer may break in one run. */
+const BREAKS = 8;
 /** Without isolation the peer has one thread, whatever it is asked for. */
 const SETTINGS = [
   { threads: 1, isolated: true },
@@ -44,22 +46,25 @@ afterAll(async () => {
 const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
 /** Words of a prompt that wllama reads as about `PROMPT` tokens: each is the same number of them. */
-async function wordsOf(page: Page): Promise<number> {
-  const [few, many] = [await page.evaluate(() => window.peer.run(20, 4)), await page.evaluate(() => window.peer.run(120, 4))];
+async function wordsOf(page: Page, open: readonly [string, number]): Promise<number> {
+  const [few, many] = [await peerRun(page, 20, 4, open), await peerRun(page, 120, 4, open)];
   const each = (many.prompt_n - few.prompt_n) / 100;
   return Math.round((PROMPT - (few.prompt_n - 20 * each)) / each);
 }
 
-/** One run of the peer. It sometimes breaks with "Invalid typed array length": then it is opened anew, once. */
-async function peerRun(page: Page, words: number, open: readonly [string, number]): Promise<Timings> {
-  const run = () => page.evaluate(([words, answer]) => window.peer.run(words, answer), [words, ANSWER] as const);
-  return run().catch(async (problem: unknown) => {
-    console.log(`the peer broke: ${String(problem).split('\n')[0]}`);
-    await page.reload();
-    await page.waitForFunction(() => 'peer' in window);
-    await page.evaluate(([url, threads]) => window.peer.open(url, threads), open);
-    return run();
-  });
+/** One run of the peer. With several threads it often breaks with "Invalid typed array length": then it is opened anew, a few times. */
+async function peerRun(page: Page, words: number, answer: number, open: readonly [string, number, number?]): Promise<Timings> {
+  for (let left = BREAKS; ; left -= 1) {
+    try {
+      return await page.evaluate(([words, answer]) => window.peer.run(words, answer), [words, answer] as const);
+    } catch (problem) {
+      if (left === 0) throw problem;
+      console.log(`the peer broke: ${String(problem).split('\n')[0]}`);
+      await page.reload();
+      await page.waitForFunction(() => 'peer' in window);
+      await page.evaluate(([url, threads, context]) => window.peer.open(url, threads, context), open);
+    }
+  }
 }
 
 describe.each(SETTINGS)('$threads threads, isolated: $isolated', ({ threads, isolated }) => {
@@ -76,12 +81,12 @@ describe.each(SETTINGS)('$threads threads, isolated: $isolated', ({ threads, iso
     const info = await ours.evaluate(([url, count]) => window.harness.open(url, { backend: 'cpu', ...(count ? { workers: { count } } : {}) }), [url, isolated ? threads : 0] as const);
     await theirs.waitForFunction(() => 'peer' in window);
     const peerThreads = await theirs.evaluate(([url, threads]) => window.peer.open(url, threads), [url, threads] as const);
-    const words = await wordsOf(theirs);
+    const words = await wordsOf(theirs, [url, threads]);
     const figures: { ours: Figures[]; theirs: Figures[] } = { ours: [], theirs: [] };
     let read = 0;
     for (let run = 0; run < RUNS; run += 1) {
       figures.ours.push(await ours.evaluate(([promptTokens, genTokens]) => window.harness.bench({ promptTokens, genTokens, runs: 1 }), [PROMPT, ANSWER] as const));
-      const timings = await peerRun(theirs, words, [url, threads]);
+      const timings = await peerRun(theirs, words, ANSWER, [url, threads]);
       if (timings.cache_n > 0 || timings.predicted_n < ANSWER / 2) throw new Error(`the peer's run is no measurement: ${JSON.stringify(timings)}`);
       read = timings.prompt_n;
       figures.theirs.push({ prefill: timings.prompt_per_second, decode: timings.predicted_per_second });
@@ -161,9 +166,10 @@ describe('positions', () => {
     const page = await browser.newPage();
     await page.goto(`${site.url}peer.html`);
     await page.waitForFunction(() => 'peer' in window);
-    await page.evaluate(([url, context]) => window.peer.open(url, 2, context), [`${site.url}files/${path.basename(TRANSFORMER)}`, (PEER_POSITIONS.at(-1) ?? 0) + 512] as const);
+    const open = [`${site.url}files/${path.basename(TRANSFORMER)}`, 2, (PEER_POSITIONS.at(-1) ?? 0) + 512] as const;
+    await page.evaluate(([url, threads, context]) => window.peer.open(url, threads, context), open);
     for (const position of PEER_POSITIONS) {
-      const timings = await page.evaluate((words) => window.peer.run(words, 128), position);
+      const timings = await peerRun(page, position, 128, open);
       console.log(JSON.stringify({ model: path.basename(TRANSFORMER, '.gguf'), position: timings.prompt_n, prefill: Number(timings.prompt_per_second.toFixed(1)), decode: Number(timings.predicted_per_second.toFixed(1)) }));
     }
     await page.close();

@@ -131,9 +131,13 @@ impl Simd for Wasm {
         unsafe {
             let bits = u32x4_load_extend_u16x4(from[..2 * LANES].as_ptr().cast());
             let sign = u32x4_shl(v128_and(bits, u32x4_splat(0x8000)), 16);
-            // Exponents differ by 112, subnormals included: a product puts them right.
+            // Exponents differ by 112. That makes a subnormal m * 2^-24 a 2^-15 + m * 2^-25, from which it is twice what is above 2^-15;
+            // of a normal number that is more than itself. No operand is subnormal: many processors take a hundred times as
+            // long for those, and scales of Q6_K mostly are, as f16.
             let magnitude = u32x4_shl(v128_and(bits, u32x4_splat(0x7fff)), 13);
-            v128_or(f32x4_mul(magnitude, f32x4_splat(f32::from_bits((127 + 112) << 23))), sign)
+            let normal = i32x4_add(magnitude, i32x4_splat(112 << 23));
+            let subnormal = f32x4_sub(f32x4_add(normal, normal), f32x4_splat(f32::from_bits(113 << 23)));
+            v128_or(f32x4_pmin(normal, subnormal), sign)
         }
     }
 

@@ -17,7 +17,7 @@ use super::Shared;
 use crate::cpu::kernels::Columns;
 use crate::cpu::quantised::{ActUnit, Quantised};
 use crate::cpu::simd::{Isa, Kernel, Simd};
-use crate::cpu::tiles::format::{self, Format, Unit, with_format};
+use crate::cpu::tiles::format::{self, Format, Header, Unit, with_format};
 use crate::cpu::tiles::{ROWS, Tiles};
 use crate::quant::DType;
 
@@ -127,15 +127,20 @@ fn one_token<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [f
     let mut number = 0;
     for block in tile.chunks_exact(const { F::LAYOUT.block_bytes() }) {
         let (head, units) = block.split_at(const { F::LAYOUT.header_bytes() });
+        // Once a block: decoding f16 takes several instructions where none does it.
+        let h0 = format::header::<S, F>(s, head, 0);
+        let h1 = format::header::<S, F>(s, head, S::LANES % ROWS);
+        let h2 = format::header::<S, F>(s, head, 2 * S::LANES % ROWS);
+        let h3 = format::header::<S, F>(s, head, 3 * S::LANES % ROWS);
         for unit in units.chunks_exact(const { F::LAYOUT.unit_bytes() }) {
             let x = &x.unit(number)[0];
-            s0 = one_part::<S, F>(s, head, unit, 0, x, s0);
+            s0 = one_part::<S, F>(s, h0, unit, 0, x, s0);
             if S::LANES < 16 {
-                s1 = one_part::<S, F>(s, head, unit, S::LANES, x, s1);
+                s1 = one_part::<S, F>(s, h1, unit, S::LANES, x, s1);
             }
             if S::LANES < 8 {
-                s2 = one_part::<S, F>(s, head, unit, 2 * S::LANES, x, s2);
-                s3 = one_part::<S, F>(s, head, unit, 3 * S::LANES, x, s3);
+                s2 = one_part::<S, F>(s, h2, unit, 2 * S::LANES, x, s2);
+                s3 = one_part::<S, F>(s, h3, unit, 3 * S::LANES, x, s3);
             }
             number += 1;
         }
@@ -146,8 +151,8 @@ fn one_token<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [f
 }
 
 #[inline(always)]
-fn one_part<S: Simd, F: Format>(s: S, head: &[u8], unit: &[u8], row: usize, x: &ActUnit, sum: S::F) -> S::F {
-    let unit = format::unit::<S, F>(s, format::header::<S, F>(s, head, row), unit, row);
+fn one_part<S: Simd, F: Format>(s: S, header: Header<S>, unit: &[u8], row: usize, x: &ActUnit, sum: S::F) -> S::F {
+    let unit = format::unit::<S, F>(s, header, unit, row);
     product::<S, F>(s, &unit, x, sum)
 }
 
