@@ -39,9 +39,14 @@ function setUp(texts: Readonly<Record<string, string>> = {}) {
   };
   const turns = new Turns();
   const pace = new Pace(database, () => `${loader.url} ${loader.info.backend}`);
-  const extract: ExtractFile = async (file, _kind, _onPage, signal) => {
+  const extract: ExtractFile = async (file, _kind, onPage, signal) => {
     const name = (file as File).name ?? '';
-    if (name === 'slow.txt') await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    if (name === 'slow.txt') {
+      await new Promise((_, reject) => signal.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+        setTimeout(() => onPage(1, 2));
+      }));
+    }
     if (name === 'locked.pdf') throw failure('password');
     return { text: texts[name] ?? (await file.text()), places: [] };
   };
@@ -218,6 +223,7 @@ test('a file that takes long can be left out, and one that is too large is not b
   expect(desk.data.adding?.name).toBe('slow.txt');
   desk.cancelAdding();
   await adding;
+  await settle();
   expect(desk.data).toMatchObject({ adding: undefined, list: [] });
   expect(last()).toBeUndefined();
   const large = new File(['x'], 'large.pdf');

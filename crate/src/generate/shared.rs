@@ -5,12 +5,11 @@ use crate::engine::Model;
 use crate::error::Result;
 use crate::tokenizer::ChatMessage;
 
-/// One continuation of each kind that a pre-tokenizer tells apart: letters, digits, marks, spaces and line ends. What is the same
-/// before all of them does not depend on what comes.
-const CONTINUATIONS: [&str; 5] = ["A", "7", "?", " x", "\n\nx"];
+/// Two ways on that differ from their first letter.
+const CONTINUATIONS: [&str; 2] = ["A", "7?"];
 
 /// How many of a prompt's `tokens` stay as they are, whatever follows `text` in it; 0 where the text is not in it. The tokens at
-/// the text's very end may be left out: they could be joined with what follows.
+/// the text's very end are left out: they could be joined with what follows.
 ///
 /// # Errors
 /// As of [`Prompt::tokens`].
@@ -20,6 +19,12 @@ pub fn shared_tokens(model: &Model, prompt: &Prompt, text: &str, tokens: &[u32])
         let Some(other) = continued(prompt, text, continuation) else { return Ok(0) };
         let other = answer::encode(model, &other)?;
         shared = tokens.iter().zip(&other).take(shared).take_while(|(a, b)| a == b).count();
+    }
+    let tokenizer = model.tokenizer()?;
+    let mut unsure = joinable_bytes(text);
+    while unsure > 0 && shared > 0 {
+        shared -= 1;
+        unsure = unsure.saturating_sub(tokenizer.token_bytes(tokens[shared]).len());
     }
     Ok(shared)
 }
@@ -39,5 +44,34 @@ fn continued(prompt: &Prompt, text: &str, continuation: &str) -> Option<Prompt> 
             Some(Prompt::Chat(messages[..at].iter().cloned().chain([last]).collect()))
         }
         Prompt::Tokens(_) => None,
+    }
+}
+
+/// Bytes at the end of a text that could become one piece with what follows it. Pre-tokenizers make pieces of one run of letters,
+/// digits, spaces or marks and at most part of the run beside it, so the last two runs may change and none before them.
+fn joinable_bytes(text: &str) -> usize {
+    let kind = |c: char| (c.is_alphabetic(), c.is_numeric(), c.is_whitespace());
+    let (mut bytes, mut runs, mut last) = (0, 0, None);
+    for c in text.chars().rev() {
+        if last.replace(kind(c)) != Some(kind(c)) {
+            runs += 1;
+        }
+        if runs > 2 {
+            break;
+        }
+        bytes += c.len_utf8();
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joinable_bytes;
+
+    #[test]
+    fn the_last_two_runs_may_be_joined() {
+        for (text, bytes) in [("", 0), ("abc", 3), ("one two", 4), ("x two ", 4), ("é\n\"\"\"", 4), ("In 18", 3), ("a...\n", 4)] {
+            assert_eq!(joinable_bytes(text), bytes, "{text:?}");
+        }
     }
 }

@@ -57,7 +57,10 @@ export class DocumentIntake {
     if (!kind) throw failure('file-kind', { name });
     if (size > MOST_BYTES) throw failure('file-size', { name, size: formatBytes(size), most: formatBytes(MOST_BYTES) });
     this.#show({ name, done: 0, total: 0 });
-    const extracted = await this.parts.extract(file, kind, (done, total) => this.#show({ name, done, total }), signal);
+    const extracted = await this.parts.extract(file, kind, (done, total) => {
+      // Reports that were on their way when it was called off would bring it back.
+      if (!signal.aborted) this.#show({ name, done, total });
+    }, signal);
     signal.throwIfAborted();
     return this.parts.add(name, kind, extracted);
   }
