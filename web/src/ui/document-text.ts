@@ -6,7 +6,7 @@ import type { Section } from '../documents/records';
 import { LazyGroups } from './lazy-groups';
 
 /** Characters that are drawn together, at least; at most twice as many, where a table has no empty lines. */
-const GROUP = 8000;
+const GROUP = 16_000;
 
 interface Part {
   start: number;
@@ -15,14 +15,14 @@ interface Part {
 
 export class DocumentText {
   readonly #lazy: LazyGroups;
-  readonly #groups: readonly Part[];
+  #groups: readonly Part[] = [];
 
   constructor(private readonly open: OpenDocument, redraw: () => void) {
     this.#lazy = new LazyGroups(redraw);
-    this.#groups = groupsOf(open.text.text);
   }
 
   template(marked: Section | undefined): TemplateResult {
+    if (this.#groups.length === 0) this.#groups = groupsOf(this.open.text.text);
     const drawn = () => this.#lazy.template(
       this.#groups.length,
       (group) => this.#paragraphs(this.#groups[group], marked),
