@@ -10,6 +10,8 @@ pub enum CheckpointKind {
     Reading,
     /// Before the last token of a prompt: to answer it again.
     Prompt,
+    /// Where a text ends that other prompts begin with too: see [`GenerateOptions::keep_after`](crate::generate::GenerateOptions).
+    Shared,
     /// At the end of an answer: for the next turn.
     Answer,
     /// Given from outside.
@@ -122,9 +124,10 @@ impl Checkpoints {
         self.entries.iter().filter(known).map(|entry| entry.info.position).max().unwrap_or(0)
     }
 
-    /// Whether exactly these tokens have a checkpoint.
-    pub fn has(&self, tokens: &[u32]) -> bool {
-        self.entries.iter().any(|entry| *entry.snapshot.tokens == *tokens)
+    /// Whether exactly these tokens have a checkpoint that stays at least as long as one of this kind.
+    pub fn has(&self, tokens: &[u32], kind: CheckpointKind) -> bool {
+        let stays = |old| old != CheckpointKind::Reading || kind == CheckpointKind::Reading;
+        self.entries.iter().any(|entry| stays(entry.info.kind) && *entry.snapshot.tokens == *tokens)
     }
 
     /// Keeps a snapshot, in place of one of the same tokens and, while a prompt is read, of the one before in that prompt.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod many;
+mod shared;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -61,6 +62,9 @@ pub struct GenerateOptions {
     /// Read the prompt after what the model has read already, and after a token that an interrupted answer chose last. With an
     /// empty prompt such an answer goes on exactly as it would have, with its own sampler.
     pub resume: bool,
+    /// A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are
+    /// the same up to there. So a document is read once for every question about it. Of [`Generation`] only, and with `reuse`.
+    pub keep_after: Option<String>,
 }
 
 impl Default for GenerateOptions {
@@ -73,6 +77,7 @@ impl Default for GenerateOptions {
             ignore_eos: false,
             reuse: true,
             resume: false,
+            keep_after: None,
         }
     }
 }
@@ -153,6 +158,8 @@ pub struct Generation {
     answer: Answer,
     phase: Phase,
     reuse: bool,
+    /// Tokens of the prompt that others share, after which a checkpoint is kept; 0 where nobody said so.
+    shared: usize,
     /// Where the last checkpoint of this prompt is.
     kept_at: usize,
     cancelled: Rc<Cell<bool>>,
@@ -169,10 +176,18 @@ impl Generation {
     /// [`Error::Vocabulary`] where a text is given to a model without a vocabulary; [`Error::StateUnknown`] where there is
     /// nothing to resume.
     pub fn new(model: &Model, prompt: &Prompt, options: GenerateOptions) -> Result<Self> {
+        let answer = Answer::new(model, prompt, &options)?;
+        let shared = match &options.keep_after {
+            Some(text) if options.reuse && !options.resume => {
+                shared::shared_tokens(model, prompt, text, answer.prompt())?
+            }
+            _ => 0,
+        };
         Ok(Self {
-            answer: Answer::new(model, prompt, &options)?,
+            answer,
             phase: Phase::Begin,
             reuse: options.reuse || options.resume,
+            shared,
             kept_at: 0,
             cancelled: Rc::default(),
             epoch: None,
@@ -215,6 +230,10 @@ impl Generation {
                     false => (model.begin()?, 0),
                 };
                 (self.epoch, self.kept_at) = (Some(epoch), known);
+                if known > 0 && known == self.shared {
+                    // Known by the state as it is, or by a checkpoint that would not stay.
+                    model.keep_checkpoint(CheckpointKind::Shared).await?;
+                }
                 self.prefill(model, known).await?
             }
             _ if self.epoch != Some(model.epoch()) => return Err(Error::Busy),
@@ -241,7 +260,10 @@ impl Generation {
         let start = Instant::now();
         let history = &self.answer.history;
         let total = history.len();
-        let end = total.min(done + model.max_tokens());
+        let mut end = total.min(done + model.max_tokens());
+        if (done + 1..end).contains(&self.shared) {
+            end = self.shared;
+        }
         // Before the last token lies the checkpoint from which the same prompt is answered again.
         let before_last = if self.reuse && end == total { total - 1 } else { done };
         if before_last > done {
@@ -255,8 +277,10 @@ impl Generation {
             model.read(chunk, Outputs::None).await?;
             if end == total { Phase::Nothing } else { Phase::Prefill(end) }
         };
-        if self.reuse && end < total && end - self.kept_at >= model.checkpoints().interval() {
-            model.keep_checkpoint(CheckpointKind::Reading).await?;
+        let is_due = end - self.kept_at >= model.checkpoints().interval();
+        if self.reuse && end < total && (is_due || end == self.shared) {
+            let kind = if end == self.shared { CheckpointKind::Shared } else { CheckpointKind::Reading };
+            model.keep_checkpoint(kind).await?;
             self.kept_at = end;
         }
         self.answer.prefilled += end - done;

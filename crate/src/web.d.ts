@@ -153,6 +153,11 @@ export interface GenerateOptions {
    * exactly as it would have, with its own sampler.
    */
   resume?: boolean;
+  /**
+   * A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are the same up
+   * to there. Of `generate` only.
+   */
+  keepAfter?: string;
 }
 
 /** A snapshot that the engine keeps, so that a prompt that begins alike is read only from where it differs. */
@@ -160,8 +165,8 @@ export interface CheckpointInfo {
   id: number;
   /** Tokens read. */
   position: number;
-  /** In the middle of a prompt, before its last token, after an answer, or given from outside. */
-  kind: 'reading' | 'prompt' | 'answer' | 'restored';
+  /** In the middle of a prompt, before its last token, where a text ends that other prompts share, after an answer, or given from outside. */
+  kind: 'reading' | 'prompt' | 'shared' | 'answer' | 'restored';
 }
 
 export interface CheckpointOptions {

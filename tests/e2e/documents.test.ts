@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CHAPTERS, docx, emptyPdf, epub, html, lockedPdf, longChapters, markdown, pdf } from '../../web/test/make-documents';
+import { CHAPTERS, docx, emptyPdf, epub, html, lockedPdf, longChapters, markdown, partlyScannedPdf, pdf } from '../../web/test/make-documents';
 import { listenFor, openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
@@ -16,7 +16,7 @@ let page: Page;
 
 beforeAll(async () => {
   await site.start();
-  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true });
+  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] });
   chat = new ChatPage(await browser.newPage());
   page = chat.page;
   page.setDefaultTimeout(40_000);
@@ -69,6 +69,36 @@ test('what cannot be read is said, each with a remedy, and the others are not he
     await chat.error.getByRole('button', { name: 'Dismiss' }).click();
   }
   expect(await page.getByTestId('documents').locator('li').count()).toBe(6);
+  // All of them at once: each is named.
+  await page.getByTestId('document-file').setInputFiles([file('scan.pdf', await emptyPdf()), file('photo.png', 'x'), file('locked.pdf', await lockedPdf())]);
+  await page.waitForFunction(() => document.querySelector('[data-testid=error]')?.getAttribute('data-code') === 'several-files');
+  for (const words of ['scan.pdf', 'photo.png', 'locked.pdf', 'OCR', 'without the password']) expect(await chat.error.innerText()).toContain(words);
+  await chat.error.getByRole('button', { name: 'Dismiss' }).click();
+});
+
+test('a file that takes long can be left out while it is read', async () => {
+  await page.getByTestId('document-file').setInputFiles(file('huge.pdf', await pdf(longChapters(600))));
+  await page.getByTestId('adding-cancel').click();
+  await page.getByTestId('adding').waitFor({ state: 'detached' });
+  expect(await page.getByTestId('documents').locator('li').count()).toBe(6);
+  expect(await chat.error.count()).toBe(0);
+});
+
+test('of a file that is partly scanned, and of one in an old encoding, it is said what was read', async () => {
+  await page.getByTestId('document-file').setInputFiles(file('partly.pdf', await partlyScannedPdf('Only this page has words.')));
+  await page.getByTestId('document-back').waitFor();
+  expect(await page.getByTestId('document-notes').innerText()).toContain('2 of 3 pages hold no text');
+  await back();
+  await page.getByTestId('document-file').setInputFiles(file('old.txt', Buffer.from('Größe und Übermut', 'latin1')));
+  await page.getByTestId('document-back').waitFor();
+  expect(await page.getByTestId('document-notes').innerText()).toContain('windows-1252');
+  for (const name of ['partly.pdf', 'old.txt']) {
+    await back();
+    await page.getByTestId('documents').locator('li', { hasText: name }).getByTestId('document-delete').click();
+    await page.getByTestId('document-delete-confirm').click();
+    await page.getByTestId('documents').locator('li', { hasText: name }).waitFor({ state: 'detached' });
+    if (name === 'partly.pdf') await page.getByTestId('documents').locator('li', { hasText: 'old.txt' }).getByTestId('document-open').click();
+  }
 });
 
 test('a short document is summarised in one pass; the summary is copied out as a file and is there after a reload', async () => {
@@ -84,6 +114,27 @@ test('a short document is summarised in one pass; the summary is copied out as a
   await page.reload();
   await page.getByTestId('summary-result').waitFor();
   expect((await page.getByTestId('summary-result').innerText()).trim()).toBe(written);
+});
+
+test('every kind of summary is written under its name, with its pace, and is copied; then what others take is said', async () => {
+  const kinds = [['short', 'Short'], ['detailed', 'Detailed'], ['facts', 'Key facts'], ['custom', 'Your own instruction']] as const;
+  await chat.backend.waitFor();
+  for (const [index, [style, title]] of kinds.entries()) {
+    await page.getByTestId(`style-${style}`).check({ force: true });
+    if (style === 'custom') await page.getByTestId('instruction').fill('Say what the boats do.');
+    await page.getByTestId('summarise').click();
+    if (style === 'detailed') await page.waitForFunction(() => /Writing.*tokens\/s · at most .* left/s.test(document.querySelector('[data-testid=summary-progress]')?.textContent ?? ''));
+    await page.getByTestId('summary-result').nth(index + 1).waitFor();
+    const newest = page.getByTestId('summary').first();
+    expect(await newest.locator('h3').innerText()).toContain(`${title} · web-mamba demo 31M`);
+    await newest.getByTestId('copy').first().click();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    expect(copied.length).toBeGreaterThan(10);
+    expect(await newest.getByTestId('summary-result').innerText()).toContain(copied.replace(/[*#_`>-]/g, '').trim().split(/\s+/)[0]);
+  }
+  expect(await facts()).toMatch(/one pass · about \d+ (s|min)$/);
+  await page.reload();
+  await page.waitForFunction(() => / · about \d+ (s|min)$/.test(document.querySelector('[data-testid=document-facts]')?.textContent ?? ''));
 });
 
 test('a question is answered from the document', async () => {
@@ -108,7 +159,11 @@ test('a long document is read in sections, paused, and goes on after a reload wi
   await page.getByTestId('summarise').click();
   await page.getByTestId('summary-progress').waitFor();
   await page.waitForFunction(() => /[1-9]\d* of \d+ sections/.test(document.querySelector('[data-testid=summary-progress]')?.textContent ?? ''));
-  expect(await page.getByTestId('summary-progress').innerText()).toMatch(/[\d,]+ of [\d,]+ tokens/);
+  expect(await page.getByTestId('summary-progress').innerText()).toMatch(/[\d,]+ of [\d,]+ tokens\s+\d+ of \d+ sections · [\d.]+ tokens\/s · [\d.]+ (s|min|h) left/);
+  // Leaving it and coming back changes nothing.
+  await back();
+  await page.getByTestId('documents').locator('li', { hasText: 'long.pdf' }).getByTestId('document-open').click();
+  await page.getByTestId('summary-progress').waitFor();
   await page.getByTestId('summary-pause').click();
   await page.getByTestId('summary-resume').waitFor();
   const paused = Number(/(\d+) of \d+ sections are done/.exec(await page.getByTestId('summary-paused').innerText())?.[1]);
@@ -162,12 +217,15 @@ test('a pasted text, and a dropped file, are documents too; deleting one asks fi
   await page.waitForFunction((count) => document.querySelectorAll('[data-testid=documents] > li').length === count, before - 1);
 });
 
-test('a chat question waits for the document that is being read, and is answered after it', async () => {
-  await page.getByTestId('documents').locator('li', { hasText: 'a.pdf' }).getByTestId('document-open').click();
+test('a chat question comes between the sections of a document that is read, and the summary goes on', async () => {
+  await page.getByTestId('documents').locator('li', { hasText: 'long.pdf' }).getByTestId('document-open').click();
   await page.getByTestId('summarise').click();
-  await page.getByTestId('summary-progress').waitFor();
+  await page.waitForFunction(() => /[1-9][\d,]* of [\d,]+ tokens/.test(document.querySelector('[data-testid=summary-progress]')?.textContent ?? ''));
   await page.getByTestId('view-chat').click();
   expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
+  await page.getByTestId('view-documents').click();
+  expect(await page.getByTestId('summary-progress').count()).toBe(1);
+  await page.getByTestId('summary-result').nth(1).waitFor();
 });
 
 test('the console is clean', () => expect(complaints).toEqual([]));

@@ -1,5 +1,5 @@
 /** What comes out of real files. PDF needs a browser's worker: `tests/e2e/documents.test.ts`. */
-import { zipSync, strToU8 } from 'fflate';
+import { strToU8, unzipSync, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import './browser';
 import { extract } from '../src/documents/extract';
@@ -59,6 +59,76 @@ test('plain text in the encodings that people have', async () => {
   for (const bytes of [Buffer.from(words), utf16, Buffer.from(words, 'latin1'), Buffer.from(`\ufeff${words}`)]) {
     expect((await extract(bytes, 'text')).text).toBe(words);
   }
+});
+
+/** What a text is in an old encoding, which Node can only read: every pair of bytes is tried. */
+function encoded(text: string, name: string): Buffer {
+  const decoder = new TextDecoder(name);
+  const bytesOf = new Map<string, number[]>();
+  for (let first = 255; first >= 0; first -= 1) {
+    for (let second = 255; first >= 0x80 && second >= 0x40; second -= 1) {
+      const pair = decoder.decode(Uint8Array.of(first, second));
+      if (pair.length === 1) bytesOf.set(pair, [first, second]);
+    }
+    const single = decoder.decode(Uint8Array.of(first));
+    if (single !== '\ufffd') bytesOf.set(single, [first]);
+  }
+  return Buffer.from([...text].flatMap((char) => bytesOf.get(char) ?? []));
+}
+
+test.each([
+  ['shift_jis', '港の灯台は明治二十年に建てられました。毎朝六時に漁船が北の海へ出かけ、夕方までにニシンを持って帰ります。'],
+  ['euc-jp', '港の灯台は明治二十年に建てられました。毎朝六時に漁船が北の海へ出かけ、夕方までにニシンを持って帰ります。'],
+  ['gb18030', '这个港口是一八七四年建的，现在有二百一十二条船。每天早上六点，渔船都要到北边去，天黑以前才回来。'],
+  ['big5', '這個港口是一八七四年建的，現在有二百一十二條船。每天早上六點，漁船都要到北邊去，天黑以前才回來。'],
+  ['euc-kr', '항구는 천팔백칠십사 년에 지어졌습니다. 매일 아침 여섯 시에 어선들이 북쪽 바다로 나갑니다.'],
+  ['koi8-r', 'Гавань была построена в 1874 году. Каждое утро в шесть часов рыбацкие лодки уходят на север.'],
+  ['windows-1251', 'Гавань была построена в 1874 году. Каждое утро в шесть часов рыбацкие лодки уходят на север.'],
+  ['windows-1252', 'Der Hafen wurde 1874 gebaut; jeden Morgen fahren die Boote nach Norden, früh und zurück bei Dämmerung.'],
+])('a text in %s is read as what it is, and the guess is told', async (name, text) => {
+  expect(await extract(encoded(text, name), 'text')).toMatchObject({ text, notes: [{ kind: 'encoding', name }] });
+});
+
+test('UTF-16 without a mark is seen, and a damaged character makes no other encoding of UTF-8', async () => {
+  const text = 'The harbour was built in 1874.';
+  expect(await extract(Buffer.from(text, 'utf16le'), 'text')).toMatchObject({ text, notes: [{ kind: 'encoding', name: 'utf-16le' }] });
+  expect(await extract(Buffer.from(text, 'utf16le').swap16(), 'text')).toMatchObject({ text });
+  const damaged = Buffer.concat([Buffer.from('Größe, Übermut, Füße. '.repeat(20)), Buffer.from([0xff])]);
+  const extracted = await extract(damaged, 'text');
+  expect(extracted.text).toContain('Größe, Übermut');
+  expect(extracted.notes).toBeUndefined();
+});
+
+test('what was laid out by hand keeps its lines', async () => {
+  const { text } = await extract(Buffer.from('<p>So\nit goes:</p><pre>one\n  two\nthree</pre>'), 'html');
+  expect(text).toBe('So it goes:\n\none\ntwo\nthree');
+});
+
+const CONTAINER = strToU8('<container><rootfile full-path="book.opf"/></container>');
+const BOOK = strToU8('<package><manifest><item id="a" href="a.xhtml"/></manifest><spine><itemref idref="a"/></spine></package>');
+const book = (more: Record<string, Uint8Array>) => Buffer.from(zipSync({ 'META-INF/container.xml': CONTAINER, 'book.opf': BOOK, 'a.xhtml': strToU8('<p>Once upon a time.</p>'), ...more }));
+const encryption = (algorithm: string) => ({ 'META-INF/encryption.xml': strToU8(`<encryption><enc:EncryptedData><enc:EncryptionMethod Algorithm="${algorithm}"/></enc:EncryptedData></encryption>`) });
+
+test('a book with scrambled fonts is read, one that is locked is refused', async () => {
+  expect((await extract(book(encryption('http://www.idpf.org/2008/embedding')), 'epub')).text).toBe('Once upon a time.');
+  await expect(extract(book(encryption('http://www.w3.org/2001/04/xmlenc#aes128-cbc')), 'epub')).rejects.toMatchObject({ code: 'protected' });
+});
+
+/** A zip whose directory claims `bytes` for each of its files. */
+function claiming(bytes: number): Buffer {
+  const zip = book({ 'word/document.xml': strToU8('<x/>') });
+  for (let at = zip.indexOf('PK\u0001\u0002', 0, 'latin1'); at >= 0; at = zip.indexOf('PK\u0001\u0002', at + 4, 'latin1')) zip.writeUInt32LE(bytes, at + 24);
+  return zip;
+}
+
+test.each(['docx', 'epub'] as const)('a %s that claims to be enormous is refused before it is unpacked', async (kind) => {
+  await expect(extract(claiming(1e9), kind)).rejects.toMatchObject({ code: 'too-much' });
+});
+
+test('pictures of a Word file are not unpacked', async () => {
+  const files = unzipSync(await docx(CHAPTERS));
+  const zip = Buffer.from(zipSync({ ...files, 'word/media/image1.png': new Uint8Array(5_000_000) }));
+  holdsChapters(await extract(zip, 'docx'));
 });
 
 test.each([

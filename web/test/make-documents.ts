@@ -61,6 +61,19 @@ export async function pdf(chapters: readonly Chapter[]): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+/** Some pages with text, and others that are pictures. */
+export async function partlyScannedPdf(text: string): Promise<Buffer> {
+  const made = new PDFDocument();
+  const parts: Buffer[] = [];
+  made.on('data', (part: Buffer) => parts.push(part));
+  const ended = new Promise((resolve) => made.on('end', resolve));
+  made.text(text);
+  for (let page = 0; page < 2; page += 1) made.addPage().rect(100, 100, 200, 200).fill('grey');
+  made.end();
+  await ended;
+  return Buffer.concat(parts);
+}
+
 /** A page with a drawing and no text, as scans are. */
 export async function emptyPdf(): Promise<Buffer> {
   const made = new PDFDocument();

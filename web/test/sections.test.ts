@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import type { ChatMessage, GenerateEvent, KnownEvent } from '../src/engine/protocol';
+import type { GenerateEvent, KnownEvent } from '../src/engine/protocol';
+import { CountedText } from '../src/documents/counted-text';
 import { passagesFor } from '../src/documents/passages';
+import type { DocumentPrompt } from '../src/documents/prompts';
 import type { SummaryRecord } from '../src/documents/records';
 import { blocksOf, placeOf, sectionsOf } from '../src/documents/sections';
 import { SummaryJob, type SummaryProgress } from '../src/documents/summary-job';
@@ -11,18 +13,18 @@ const words = (text: string) => text.split(/\s+/).filter(Boolean).length;
 
 test('blocks cover a text without a gap, and end where readers would', () => {
   for (const text of [LONG, 'x'.repeat(5000), '😀'.repeat(2000), 'One. Two! '.repeat(300), 'short', '']) {
-    const blocks = blocksOf(text);
+    const blocks = [...blocksOf(text)];
     expect(blocks.map(({ start, end }) => text.slice(start, end)).join('')).toBe(text);
     for (const { start, end } of blocks) {
       expect(end - start).toBeLessThanOrEqual(800);
       expect(encodeURIComponent(text.slice(start, end))).not.toBe('');
     }
   }
-  expect(blocksOf(LONG).slice(0, -1).every(({ end }) => LONG.slice(end - 2, end) === '\n\n')).toBe(true);
+  expect([...blocksOf(LONG)].slice(0, -1).every(({ end }) => LONG.slice(end - 2, end) === '\n\n')).toBe(true);
 });
 
 test('sections cover a text, keep to their limit, and are about as long as each other', () => {
-  const blocks = blocksOf(LONG);
+  const blocks = [...blocksOf(LONG)];
   const tokens = blocks.map(({ start, end }) => words(LONG.slice(start, end)));
   const total = tokens.reduce((sum, each) => sum + each, 0);
   for (const most of [300, 500, 1500, total + Math.max(...tokens)]) {
@@ -37,32 +39,38 @@ test('sections cover a text, keep to their limit, and are about as long as each 
 });
 
 test('a part is named by its pages or headings', () => {
-  const places = [{ offset: 0, label: 'Page 1' }, { offset: 100, label: 'Page 2' }, { offset: 200, label: 'Page 3' }];
+  const places = [0, 100, 200].map((offset, index) => ({ offset, label: `Page ${index + 1}`, page: index + 1 }));
   expect([placeOf(places, { start: 0, end: 50 }), placeOf(places, { start: 50, end: 250 }), placeOf([], { start: 0, end: 9 })]).toEqual(['Page 1', 'Pages 1–3', '']);
   const chapters = [{ offset: 0, label: 'Sea' }, { offset: 100, label: 'Land' }];
   expect(placeOf(chapters, { start: 10, end: 150 })).toBe('Sea – Land');
+  // A chapter's name is not an English word that has a plural.
+  const numbered = [{ offset: 0, label: 'Kapitel 1' }, { offset: 100, label: 'Kapitel 2' }];
+  expect(placeOf(numbered, { start: 10, end: 150 })).toBe('Kapitel 1 – Kapitel 2');
 });
 
-test('a question finds the part that it is about, and the parts keep their order and limit', () => {
+test('a question finds the part that it is about, and the parts keep their order and limit', async () => {
   const text = markdown(CHAPTERS);
   const blocks = CHAPTERS.flatMap(({ paragraphs }) => paragraphs).map((paragraph) => ({ start: text.indexOf(paragraph), end: text.indexOf(paragraph) + paragraph.length }));
   const parts = blocks.map((block) => ({ ...block, tokens: words(text.slice(block.start, block.end)) }));
-  const best = (question: string) => passagesFor(question, text, parts, 30).map(({ start, end }) => text.slice(start, end)).join(' ');
-  expect(best('Who was the first keeper of the lighthouse?')).toContain('Maria Ostrander');
-  expect(best('How much are the tickets?')).toContain('7 euros');
-  const several = passagesFor('harbour railway', text, parts, 80);
+  const best = async (question: string) => (await passagesFor(question, text, parts, 30)).map(({ start, end }) => text.slice(start, end)).join(' ');
+  expect(await best('Who was the first keeper of the lighthouse?')).toContain('Maria Ostrander');
+  expect(await best('How much are the tickets?')).toContain('7 euros');
+  const several = await passagesFor('harbour railway', text, parts, 80);
   expect(several.length).toBeGreaterThan(1);
   expect(several.map(({ start }) => start)).toEqual(several.map(({ start }) => start).sort((a, b) => a - b));
   expect(several.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(80);
 });
 
+/** Nobody pauses it. */
+const RUNNING = new AbortController().signal;
+
 /** An engine that answers with the number of words that it read, and can be stopped after some answers. */
 function engine(stopAfter = Infinity) {
-  const seen: ChatMessage[][] = [];
+  const seen: DocumentPrompt[] = [];
   let answered = 0;
-  const answer = async (prompts: ChatMessage[][], _most: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void) => {
+  const answer = async (prompts: readonly DocumentPrompt[], _most: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void) => {
     for (const [index, prompt] of prompts.entries()) {
-      const read = words(prompt[0]?.content ?? '');
+      const read = words(prompt.messages[0]?.content ?? '');
       onEvent(index, { type: 'prefill', done: read, total: read });
       seen.push(prompt);
       answered += 1;
@@ -76,7 +84,7 @@ function engine(stopAfter = Infinity) {
 }
 
 function summaryOf(context: number): SummaryRecord {
-  const blocks = blocksOf(LONG);
+  const blocks = [...blocksOf(LONG)];
   const tokens = blocks.map(({ start, end }) => words(LONG.slice(start, end)));
   const sections = sectionsOf(blocks, tokens, context).map((section) => ({ ...section, summary: null }));
   return { id: 's', documentId: 'd', style: 'short', instruction: '', model: 'm', modelName: 'M', started: 0, sections, result: null };
@@ -90,13 +98,13 @@ test('a summary in sections is merged, keeps each section as it ends, and report
   const job = new SummaryJob(record, LONG, 600, {
     answer, countTokens: async (text) => words(text), onProgress: (progress) => reports.push(progress),
     save: async ({ sections }) => void saved.push(sections.filter(({ summary }) => summary !== null).length),
-  });
+  }, RUNNING);
   expect(await job.run()).toBe(true);
   const count = record.sections.length;
   expect(count).toBeGreaterThan(4);
   expect(saved).toHaveLength(count + 1);
   expect(seen).toHaveLength(count + 1);
-  record.sections.forEach(({ summary }) => expect(seen.at(-1)?.[0]?.content).toContain(summary));
+  record.sections.forEach(({ summary }) => expect(seen.at(-1)?.messages[0]?.content).toContain(summary));
   expect(record.result).toMatch(/^read \d+$/);
   const reads = reports.filter(({ step }) => step === 'sections').map(({ read }) => read);
   expect(reads).toEqual([...reads].sort((a, b) => a - b));
@@ -107,22 +115,22 @@ test('summaries that are too long together are merged level by level', async () 
   const record = summaryOf(60);
   const { seen, answer } = engine();
   const wordy: typeof answer = (prompts, most, onEvent) => answer(prompts, most, (index, event) => onEvent(index, event.type === 'token' ? { ...event, text: 'word '.repeat(40) } : event));
-  const job = new SummaryJob(record, LONG, 400, { answer: wordy, countTokens: async (text) => words(text), onProgress: () => undefined, save: async () => undefined });
+  const job = new SummaryJob(record, LONG, 400, { answer: wordy, countTokens: async (text) => words(text), onProgress: () => undefined, save: async () => undefined }, RUNNING);
   expect(await job.run()).toBe(true);
   expect(seen.length).toBeGreaterThan(record.sections.length + 2);
-  for (const prompt of seen) expect(words(prompt[0]?.content ?? '')).toBeLessThan(400);
+  for (const prompt of seen) expect(words(prompt.messages[0]?.content ?? '')).toBeLessThan(400);
 });
 
 test('a paused summary keeps its finished sections and goes on with the others only', async () => {
   const record = summaryOf(400);
   const first = engine(3);
   const parts = { countTokens: async (text: string) => words(text), onProgress: () => undefined, save: async () => undefined };
-  expect(await new SummaryJob(record, LONG, 600, { ...parts, answer: first.answer }).run()).toBe(false);
+  expect(await new SummaryJob(record, LONG, 600, { ...parts, answer: first.answer }, RUNNING).run()).toBe(false);
   expect(record.sections.filter(({ summary }) => summary !== null)).toHaveLength(3);
   expect(record.result).toBeNull();
   const second = engine();
   const revived = structuredClone(record);
-  expect(await new SummaryJob(revived, LONG, 600, { ...parts, answer: second.answer }).run()).toBe(true);
+  expect(await new SummaryJob(revived, LONG, 600, { ...parts, answer: second.answer }, RUNNING).run()).toBe(true);
   expect(second.seen).toHaveLength(record.sections.length - 3 + 1);
   expect(revived.result).not.toBeNull();
 });
@@ -137,7 +145,65 @@ test('what an earlier run has read counts as read, and not as this one\'s speed'
   };
   const job = new SummaryJob(summaryOf(400), LONG, 600, {
     answer, now: () => time, countTokens: async (text) => words(text), onProgress: (progress) => reports.push(progress), save: async () => undefined,
-  });
+  }, RUNNING);
   expect(await job.run()).toBe(false);
   expect(reports.at(-1)).toMatchObject({ read: 340, rate: 20 });
+});
+
+test('sections come in groups of four, so that others may have the engine between two of them', async () => {
+  const record = summaryOf(200);
+  const groups: number[] = [];
+  const { answer } = engine();
+  const job = new SummaryJob(record, LONG, 600, {
+    answer: (prompts, most, onEvent) => {
+      groups.push(prompts.length);
+      return answer(prompts, most, onEvent);
+    },
+    countTokens: async () => 1, onProgress: () => undefined, save: async () => undefined,
+  }, RUNNING);
+  expect(await job.run()).toBe(true);
+  const count = record.sections.length;
+  expect(groups).toEqual([...Array.from({ length: Math.ceil(count / 4) }, (_, index) => Math.min(4, count - 4 * index)), 1]);
+});
+
+test('while one text is written, its pace and the time to its full length are said, and before that what is known of the model', async () => {
+  const reports: SummaryProgress[] = [];
+  let time = 0;
+  const answer: ReturnType<typeof engine>['answer'] = async (_prompts, most, onEvent) => {
+    onEvent(0, { type: 'prefill', done: 100, total: 340 });
+    for (let written = 0; written <= 20; written += 1) {
+      time += 100;
+      onEvent(0, { type: 'token', id: 1, text: 'word ', milliseconds: 100 });
+    }
+    expect(most).toBe(150);
+  };
+  const record: SummaryRecord = { ...summaryOf(400), sections: [{ start: 0, end: 900, tokens: 300, summary: null }] };
+  const job = new SummaryJob(record, LONG, 600, {
+    answer, now: () => time, countTokens: async (text) => words(text), save: async () => undefined,
+    onProgress: (progress) => reports.push(progress), seconds: (read, written) => read / 10 + written,
+  }, RUNNING);
+  expect(await job.run()).toBe(false);
+  expect(reports[0]).toMatchObject({ rate: 0, remaining: 30 });
+  expect(reports.at(-1)).toMatchObject({ rate: 10, remaining: (150 - 21) / 10, text: 'word '.repeat(21) });
+});
+
+test('another model goes on with what is not finished, cut for itself, and leaves what is', () => {
+  const blocks = [...blocksOf(LONG)];
+  const tokens = blocks.map(({ start, end }) => words(LONG.slice(start, end)));
+  const large = new CountedText('large', 1000, blocks, tokens).goOn([], 'short');
+  large.forEach((section, index) => (section.summary = index === 1 ? 'done' : null));
+  const small = new CountedText('small', 400, blocks, tokens).goOn(large, 'short');
+  expect(small.length).toBeGreaterThan(large.length + 2);
+  expect(small.filter(({ summary }) => summary !== null)).toEqual([large[1]]);
+  expect(small.map(({ start }) => start)).toEqual([0, ...small.slice(0, -1).map(({ end }) => end)]);
+  expect(small.at(-1)?.end).toBe(LONG.length);
+  small.filter(({ summary }) => summary === null).forEach((section) => expect(section.tokens).toBeLessThanOrEqual(400 - 120 - 80));
+});
+
+test('prompts about one text share it; parts of a text share nothing', async () => {
+  const { questionPrompt, sectionPrompt, wholePrompt } = await import('../src/documents/prompts');
+  const all = [wholePrompt('The sea.', 'short', ''), wholePrompt('The sea.', 'custom', 'Be brief.'), questionPrompt('The sea.', 'What?')];
+  expect(new Set(all.map(({ shared }) => shared)).size).toBe(1);
+  for (const { messages, shared } of all) expect(shared.length > 0 && messages[0]?.content.startsWith(shared)).toBe(true);
+  expect(sectionPrompt('The sea.', 1, 2, 'short', '').shared).toBe('');
 });

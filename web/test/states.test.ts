@@ -33,6 +33,16 @@ test('the longest checkpoint that a prompt begins with is found, of this model a
   expect(await states.longest('other', ids(1, 2, 3, 4, 5, 6), 0)).toBeDefined();
 });
 
+test('what was kept under a name goes with it, of whichever model', async () => {
+  const states = await emptyStates();
+  await states.put({ ...record(ids(1, 2)), about: 'document' }, new Uint8Array([2]));
+  await states.put({ ...record(ids(1, 2), false, 'other'), about: 'document' }, new Uint8Array([2]));
+  await states.put(record(ids(1)), new Uint8Array([1]));
+  await states.forgetAbout('document');
+  expect((await states.longest('m', ids(1, 2, 3), 0))?.tokens).toEqual(ids(1));
+  expect(await states.longest('other', ids(1, 2, 3), 0)).toBeUndefined();
+});
+
 test('a checkpoint takes the place of those from the middle of its prompt, and the least used make room', async () => {
   const states = await emptyStates(10);
   vi.useFakeTimers({ toFake: ['Date'] });

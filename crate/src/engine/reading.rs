@@ -181,7 +181,7 @@ impl Model {
     pub(crate) async fn keep_checkpoint(&mut self, kind: CheckpointKind) -> Result<()> {
         let Some(reading) = self.reading.as_ref().filter(|reading| !reading.tokens.is_empty()) else { return Ok(()) };
         let bytes = self.info.state_bytes + 4 * reading.tokens.len();
-        if bytes > self.checkpoints.budget() || self.checkpoints.has(&reading.tokens) {
+        if bytes > self.checkpoints.budget() || self.checkpoints.has(&reading.tokens, kind) {
             return Ok(());
         }
         let snapshot = self.save_state().await?;
@@ -196,7 +196,7 @@ impl Model {
         }
         let state = Rc::new(self.executor.read_state(sequence).await?);
         let tokens = &tokens[..state.position as usize];
-        if tokens.is_empty() || self.checkpoints.has(tokens) {
+        if tokens.is_empty() || self.checkpoints.has(tokens, kind) {
             return Ok(());
         }
         let shape = StateShape::new(self.executor.config(), self.executor.vocab_size());

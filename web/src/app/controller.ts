@@ -39,7 +39,6 @@ export class Controller {
   #device: Device | undefined;
   #view: View;
   readonly #turns = new Turns();
-  readonly #pace = new Pace();
   readonly #settings: SettingsStore;
   readonly #storage: StorageTasks;
   readonly #loader: ModelLoader;
@@ -55,7 +54,8 @@ export class Controller {
     const { database, extract, updates } = surroundings;
     const changed = () => this.#update();
     const failed = (failure: Failure | undefined) => this.#fail(failure);
-    const [turns, pace] = [this.#turns, this.#pace];
+    const turns = this.#turns;
+    const pace = new Pace(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
     this.#view = address.view;
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
@@ -131,7 +131,7 @@ export class Controller {
     page.on('showBranch', (id) => chats.showBranch(id));
     page.on('stop', () => {
       chats.stop();
-      void this.#desk.stopAnswer();
+      this.#desk.stopAnswer();
     });
     page.on('newChat', () => {
       chats.newChat();
@@ -163,15 +163,16 @@ export class Controller {
       this.#show('documents');
       void desk.addFiles(files);
     });
+    page.on('cancelAdding', () => desk.cancelAdding());
     page.on('addText', (text) => void desk.addText(text));
     page.on('openDocument', (id) => void desk.open(id));
     page.on('removeDocument', (id) => void desk.remove(id));
     page.on('summarise', ({ style, instruction }) => void desk.summarise(style, instruction));
-    page.on('pauseSummary', () => void desk.pause());
+    page.on('pauseSummary', () => desk.pause());
     page.on('resumeSummary', (record) => void desk.resume(record));
     page.on('removeSummary', (record) => void desk.removeSummary(record));
     page.on('askDocument', (question) => void desk.ask(question));
-    page.on('stopDocument', () => void desk.stopAnswer());
+    page.on('stopDocument', () => desk.stopAnswer());
   }
 
   /** A saved state belongs to the model that it came with. */
@@ -190,8 +191,8 @@ export class Controller {
       return;
     }
     this.#chats.stop();
-    void this.#desk.pause();
-    void this.#desk.stopAnswer();
+    this.#desk.pause();
+    this.#desk.stopAnswer();
     this.#failure = undefined;
     this.#loader.open(choice);
     void this.#desk.count();

@@ -1,29 +1,19 @@
-/** The documents: adds files, counts their tokens, runs and pauses summaries, answers questions. */
-import { documentKind } from '../documents/kinds';
+/** The documents: adds and opens them, runs and pauses summaries, answers questions. */
+import type { CountedText } from '../documents/counted-text';
 import type { DocumentStore } from '../documents/document-store';
 import type { Extract } from '../documents/extractor';
-import { passagesFor } from '../documents/passages';
-import { answerTokens, PROMPT_TOKENS, questionPrompt, sectionTokens, summaryTokens } from '../documents/prompts';
-import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRecord, Section, SummaryRecord, SummaryStyle } from '../documents/records';
-import { blocksOf, sectionsOf, type Block } from '../documents/sections';
+import { answerTokens, questionPrompt } from '../documents/prompts';
+import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRecord, SummaryRecord, SummaryStyle } from '../documents/records';
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
-import type { AnswerEvent, ChatMessage, EngineWorker, GenerateEvent, KnownEvent, ManyEvent } from '../engine/protocol';
+import type { EngineWorker } from '../engine/protocol';
+import { abortable } from './abortable';
 import { newId, shortened } from './conversation';
-import { failure, toFailure, type Failure } from './failure';
+import { DocumentEngine } from './document-engine';
+import { DocumentIntake } from './document-intake';
+import { toFailure, type Failure } from './failure';
 import type { ModelLoader } from './model-loader';
 import type { Pace } from './pace';
 import type { Turns } from './turns';
-
-/** Sections that are read and written at once. */
-const PARALLEL = 4;
-/** Calls of the tokenizer that are under way at once. */
-const COUNTED_AT_ONCE = 64;
-/** A passage that answers a question is about so long; then it says where it is, and several fit. */
-const PASSAGE_TOKENS = 300;
-/** Facts are wanted, not ideas; and the same text twice gives the same summary. */
-const FAITHFUL_SAMPLING = { temperature: 0.2, topK: 40, topP: 0.95, repetitionPenalty: 1.05, seed: 1 };
-/** Failures of one file, whose sentences name it. */
-const ABOUT_A_FILE: ReadonlySet<string> = new Set(['extract', 'password', 'no-text']);
 
 export interface OpenDocument {
   record: DocumentRecord;
@@ -37,12 +27,14 @@ export interface OpenDocument {
 export interface DocumentsData {
   list: readonly DocumentRecord[];
   /** A file that is being read. */
-  adding: { name: string; done: number; total: number } | undefined;
+  adding: DocumentIntake['adding'];
   open: OpenDocument | undefined;
-  /** The summary that runs, or waits for its turn. */
+  /** The summary that runs, or waits for its turn or the model. */
   running: { id: string; progress: SummaryProgress | undefined } | undefined;
-  /** The question that is being answered. */
+  /** The question that is being answered, or waits. */
   asking: QuestionRecord | undefined;
+  /** The last question that came to no answer: it goes back to its writer. */
+  unanswered: QuestionRecord | undefined;
   /** What a summary in a style would take, in parts and seconds (undefined while the model's pace is unknown). */
   estimate(style: SummaryStyle): { sections: number; seconds: number | undefined } | undefined;
 }
@@ -60,262 +52,254 @@ export interface DeskParts {
   located(id: string | null): void;
 }
 
-interface Counted {
-  model: string;
-  blocks: Block[];
-  tokens: number[];
-  total: number;
+/** Something that the model does for a document, until it is called off. */
+interface Task<Item> {
+  item: Item;
+  stop: AbortController;
+  /** Settles when nothing more comes of it; never rejects. */
+  ended: Promise<void>;
+}
+
+interface Running extends Task<SummaryRecord> {
+  progress: SummaryProgress | undefined;
 }
 
 export class DocumentDesk {
   #list: DocumentRecord[] = [];
-  #adding: DocumentsData['adding'];
   #open: OpenDocument | undefined;
-  #counted: Counted | undefined;
-  #job: SummaryJob | undefined;
-  #running: DocumentsData['running'];
-  #asking: QuestionRecord | undefined;
+  /** Of the open document, by the open model. */
+  #counting: { model: string; counted: Promise<CountedText> } | undefined;
+  #counted: CountedText | undefined;
+  /** Ends what is counted for a document that is left. */
+  #left = new AbortController();
+  #running: Running | undefined;
+  #asking: Task<QuestionRecord> | undefined;
+  #unanswered: QuestionRecord | undefined;
+  /** The summary before the one that runs: it may still be ending. */
+  #ending: Promise<void> = Promise.resolve();
+  readonly #engine: DocumentEngine;
+  readonly #intake: DocumentIntake;
 
-  constructor(private readonly parts: DeskParts) {}
+  constructor(private readonly parts: DeskParts) {
+    const { engine, loader, turns, pace, extract, changed } = parts;
+    this.#engine = new DocumentEngine({ engine, loader, turns, pace, changed });
+    this.#intake = new DocumentIntake({ extract, changed, add: (name, kind, extracted) => this.#add(name, kind, extracted) });
+  }
 
   get data(): DocumentsData {
+    const running = this.#running && { id: this.#running.item.id, progress: this.#running.progress };
     return {
-      list: this.#list, adding: this.#adding, open: this.#open, running: this.#running, asking: this.#asking,
-      estimate: (style) => this.#estimate(style),
+      list: this.#list, adding: this.#intake.adding, open: this.#open, running, asking: this.#asking?.item, unanswered: this.#unanswered,
+      estimate: (style) => this.#counted && this.#engine.estimate(this.#counted, style),
     };
   }
 
   async list(): Promise<void> {
-    await this.#guarded(async () => void (this.#list = await this.parts.store.list()));
+    await this.#guarded(async () => {
+      const [list] = await Promise.all([this.parts.store.list(), this.parts.pace.read()]);
+      this.#list = list;
+    });
   }
 
-  /** One after the other; the first that succeeds is shown. A file that fails leaves the others alone. */
+  /** The first that succeeds is shown. */
   async addFiles(files: readonly File[]): Promise<void> {
-    let first: string | undefined;
-    for (const file of files) {
-      await this.#guarded(async () => {
-        const kind = documentKind(file);
-        if (!kind) throw failure('file-kind', { name: file.name });
-        this.#adding = { name: file.name, done: 0, total: 0 };
-        this.parts.changed();
-        const extracted = await this.parts.extract(file, kind, (done, total) => {
-          this.#adding = { name: file.name, done, total };
-          this.parts.changed();
-        });
-        const id = await this.#add(file.name, kind, extracted);
-        first ??= id;
-      }, { name: file.name });
-      this.#adding = undefined;
-    }
+    this.parts.failed(undefined);
+    const { added, failed } = await this.#intake.take(files);
+    const [first] = added;
     if (first !== undefined) await this.open(first);
-    this.parts.changed();
+    if (failed) this.parts.failed(failed);
   }
 
   async addText(text: string): Promise<void> {
     if (text.trim() === '') return;
-    await this.#guarded(async () => {
-      const extracted = await this.parts.extract(new Blob([text]), 'markdown', () => undefined);
-      await this.open(await this.#add(shortened(text.replace(/^[#\s]+/, '')), 'text', extracted));
-    });
+    await this.#guarded(async () => this.open(await this.#intake.text(text, shortened(text.slice(0, 1000).replace(/^[#\s]+/, '')))));
+  }
+
+  cancelAdding(): void {
+    this.#intake.cancel();
   }
 
   async open(id: string | null): Promise<void> {
     await this.#guarded(async () => {
       const record = this.#list.find((each) => each.id === id);
       const text = id === null ? undefined : await this.parts.store.text(id);
-      this.#counted = undefined;
-      this.#open = undefined;
+      this.#leave();
       this.parts.located(record && text ? record.id : null);
       if (!record || !text) return;
+      const { signal } = this.#left;
       const [summaries, questions] = await Promise.all([this.parts.store.summaries(record.id), this.parts.store.questions(record.id)]);
-      this.#open = { record, text, tokens: undefined, summaries, questions };
+      if (signal.aborted) return;
+      // The one that runs is the one that its writer goes on with, not what was kept of it.
+      const running = this.#running?.item.documentId === record.id ? this.#running.item : undefined;
+      const others = summaries.filter((each) => each.id !== running?.id);
+      this.#open = { record, text, tokens: undefined, summaries: running ? [running, ...others] : others, questions };
       void this.count();
     });
   }
 
   async remove(id: string): Promise<void> {
-    if (this.#open?.record.id === id) {
-      await this.pause();
-      await this.open(null);
-    }
+    const asking = this.#asking?.item.documentId === id ? this.#asking : undefined;
+    if (this.#running?.item.documentId === id) this.pause();
+    asking?.stop.abort();
+    if (this.#open?.record.id === id) await this.open(null);
     await this.#guarded(() => this.parts.store.remove(id));
     await this.list();
+    // What the engine is still ending for it would leave a state behind.
+    await Promise.all([this.#ending, asking?.ended]);
+    await this.#guarded(() => this.parts.engine.forgetStates(id));
   }
 
   /** Counts the open document's tokens by the open model's vocabulary, once it is there. */
-  async count(): Promise<Counted | undefined> {
-    const open = this.#open;
-    if (!open || !(await this.parts.loader.opening) || this.#open !== open) return undefined;
-    const model = this.parts.loader.url;
-    if (this.#counted?.model === model) return this.#counted;
-    try {
-      const blocks = blocksOf(open.text.text);
-      const tokens: number[] = [];
-      for (let at = 0; at < blocks.length; at += COUNTED_AT_ONCE) {
-        const counts = blocks.slice(at, at + COUNTED_AT_ONCE).map(({ start, end }) => this.#tokens(open.text.text.slice(start, end)));
-        tokens.push(...(await Promise.all(counts)));
-        if (this.#open !== open) return undefined;
-      }
-      const total = tokens.reduce((sum, each) => sum + each, 0);
-      this.#counted = { model, blocks, tokens, total };
-      this.#change({ tokens: total });
-      return this.#counted;
-    } catch (thrown) {
-      this.parts.failed(toFailure(thrown));
-      return undefined;
-    }
+  async count(): Promise<void> {
+    const { signal } = this.#left;
+    if (!this.#open || !(await this.parts.loader.opening) || signal.aborted) return;
+    await this.#guarded(async () => void (await this.#count(this.#open, signal)), signal);
   }
 
+  /** In a style; with an instruction of the visitor's own where that is `custom`. */
   async summarise(style: SummaryStyle, instruction: string): Promise<void> {
     const open = this.#open;
     if (!open || this.#running || (style === 'custom' && instruction.trim() === '')) return;
-    const counted = await this.count();
-    if (!counted || this.#running || this.#open !== open) return;
-    const { context, choice } = this.parts.loader;
-    const sections = this.#sections(counted, style, context).map((section) => ({ ...section, summary: null }));
     const record: SummaryRecord = {
-      id: newId(), documentId: open.record.id, style, instruction, model: counted.model, modelName: choice?.name ?? '', started: Date.now(), sections, result: null,
+      id: newId(), documentId: open.record.id, style, instruction, model: '', modelName: '', started: Date.now(), sections: [], result: null,
     };
     this.#change({ summaries: [record, ...open.summaries] });
-    await this.#guarded(() => this.parts.store.saveSummary(record));
     await this.resume(record);
   }
 
-  /** Goes on with a summary that was paused, by whatever model is open. */
+  /** Goes on with a summary that was paused, or begins it, by whatever model is open. */
   async resume(record: SummaryRecord): Promise<void> {
     const open = this.#open;
-    const { loader, turns, store, failed } = this.parts;
     if (!open || this.#running || record.result !== null) return;
-    this.#running = { id: record.id, progress: undefined };
-    failed(undefined);
+    const running: Running = { item: record, progress: undefined, stop: new AbortController(), ended: Promise.resolve() };
+    this.#running = running;
+    this.parts.failed(undefined);
+    running.ended = this.#ended(running, async () => {
+      await this.#ending;
+      await this.#summarise(running, open);
+    });
+    await running.ended;
+    if (this.#running === running) this.#running = undefined;
     this.parts.changed();
-    try {
-      if (!(await loader.opening)) return;
-      const job = (this.#job = new SummaryJob(record, open.text.text, loader.context, {
-        answer: (prompts, maxTokens, onEvent) => this.#answer(prompts, maxTokens, onEvent),
-        countTokens: (text) => this.#tokens(text),
-        save: (summary) => store.saveSummary(structuredClone(summary)),
-        onProgress: (progress) => {
-          if (this.#running?.id === record.id) this.#running.progress = progress;
-          this.parts.changed();
-        },
-      }));
-      await turns.take('documents', async () => void (this.#job === job && (await job.run())));
-    } catch (thrown) {
-      failed(toFailure(thrown));
-    } finally {
-      this.#job = undefined;
-      this.#running = undefined;
-      this.parts.changed();
-    }
   }
 
   /** Keeps the sections that are finished. */
-  async pause(): Promise<void> {
-    const job = this.#job;
-    this.#job = undefined;
-    job?.pause();
-    // Without a report it has not had its turn yet: what runs then is something else.
-    if (job && this.#running?.progress) await this.parts.engine.stop().catch(() => undefined);
+  pause(): void {
+    if (!this.#running) return;
+    this.#running.stop.abort();
+    this.#ending = this.#running.ended;
+    this.#running = undefined;
+    this.parts.changed();
   }
 
   async removeSummary(record: SummaryRecord): Promise<void> {
-    if (this.#running?.id === record.id) await this.pause();
-    await this.#guarded(() => this.parts.store.removeSummary(record.id));
+    if (this.#running?.item.id === record.id) this.pause();
     if (this.#open) this.#change({ summaries: this.#open.summaries.filter(({ id }) => id !== record.id) });
+    // What it still keeps would bring it back.
+    await this.#ending;
+    await this.#guarded(() => this.parts.store.removeSummary(record.id));
   }
 
   async ask(question: string): Promise<void> {
     const open = this.#open;
     if (!open || this.#asking || question.trim() === '') return;
-    const counted = await this.count();
-    if (!counted || this.#asking || this.#open !== open) return;
-    const { turns, store, failed } = this.parts;
-    const passages = this.#passages(question, open.text.text, counted);
-    const record: QuestionRecord = { id: newId(), documentId: open.record.id, asked: Date.now(), question: question.trim(), answer: '', passages };
-    this.#asking = record;
-    failed(undefined);
+    const record: QuestionRecord = { id: newId(), documentId: open.record.id, asked: Date.now(), question: question.trim(), answer: '', passages: [] };
+    const asking: Task<QuestionRecord> = { item: record, stop: new AbortController(), ended: Promise.resolve() };
+    this.#asking = asking;
+    this.parts.failed(undefined);
+    asking.ended = this.#ended(asking, () => this.#answer(asking, open));
+    await asking.ended;
+    if (record.answer === '') {
+      this.#unanswered = record;
+    } else {
+      await this.#guarded(() => this.parts.store.saveQuestion(record));
+      if (this.#open?.record.id === record.documentId) this.#change({ questions: [...this.#open.questions, record] });
+    }
+    if (this.#asking === asking) this.#asking = undefined;
     this.parts.changed();
-    const text = passages.length === 0 ? open.text.text : passages.map(({ start, end }) => open.text.text.slice(start, end).trim()).join('\n\n[…]\n\n');
-    try {
-      await turns.take('documents', async () => {
-        if (this.#asking !== record) return;
-        await this.#answer([questionPrompt(text, question)], answerTokens(this.parts.loader.context), (_, event) => {
-          if (event.type === 'token' || event.type === 'end') record.answer += event.text;
-          this.parts.changed();
-        });
-      });
-      if (record.answer !== '') {
-        await store.saveQuestion(record);
-        if (this.#open?.record.id === record.documentId) this.#change({ questions: [...this.#open.questions, record] });
-      }
-    } catch (thrown) {
-      failed(toFailure(thrown));
-    } finally {
-      if (this.#asking === record) this.#asking = undefined;
+  }
+
+  /** Stops the answer to a question, and keeps what there is of it. */
+  stopAnswer(): void {
+    this.#asking?.stop.abort();
+  }
+
+  async #summarise(running: Running, { text: { text } }: OpenDocument): Promise<void> {
+    const { item: record, stop: { signal } } = running;
+    const { store, changed } = this.parts;
+    await store.saveSummary(record);
+    await this.#engine.ready(signal);
+    const counted = await this.#countFor(record.documentId, text, signal);
+    if (record.model !== counted.model) {
+      record.sections.forEach((section) => section.summary !== null && (section.modelName ??= record.modelName));
+      Object.assign(record, { model: counted.model, modelName: this.#engine.modelName, sections: counted.goOn(record.sections, record.style) });
+      await store.saveSummary(record);
+    }
+    const job = new SummaryJob(record, text, counted.context, {
+      answer: (prompts, maxTokens, onEvent) => this.#engine.answer(record.documentId, prompts, maxTokens, onEvent, signal),
+      countTokens: (each) => this.#engine.tokens(each),
+      save: (summary) => store.saveSummary(structuredClone(summary)),
+      seconds: (read, written) => this.#engine.seconds(read, written),
+      onProgress: (progress) => {
+        running.progress = progress;
+        changed();
+      },
+    }, signal);
+    await job.run();
+  }
+
+  async #answer({ item: record, stop: { signal } }: Task<QuestionRecord>, { text: { text } }: OpenDocument): Promise<void> {
+    await this.#engine.ready(signal);
+    const counted = await this.#countFor(record.documentId, text, signal);
+    record.passages = await counted.passages(record.question, text);
+    const whole = record.passages.length === 0;
+    const parts = record.passages.map(({ start, end }) => text.slice(start, end).trim()).join('\n\n[…]\n\n');
+    const prompt = questionPrompt(whole ? text : parts, record.question);
+    await this.#engine.answer(record.documentId, [whole ? prompt : { ...prompt, shared: '' }], answerTokens(counted.context), (_, event) => {
+      if (event.type === 'token' || event.type === 'end') record.answer += event.text;
+      if (event.type === 'end') record.figures = { read: event.prefilledTokens, known: Math.max(0, event.promptTokens - event.prefilledTokens) };
       this.parts.changed();
-    }
+    }, signal);
   }
 
-  /** Stops the answer to a question. */
-  async stopAnswer(): Promise<void> {
-    if (!this.#asking) return;
-    if (this.parts.turns.holder === 'documents' && !this.#running?.progress) await this.parts.engine.stop().catch(() => undefined);
-    this.#asking = undefined;
-    this.parts.changed();
-  }
-
-  /** One prompt through the engine's single path, which can begin from what it has read before; more of them side by side. */
-  async #answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void): Promise<void> {
-    const { engine, loader, pace } = this.parts;
-    const options = { ...FAITHFUL_SAMPLING, maxTokens };
-    const take = (event: AnswerEvent | ManyEvent) => {
-      if (event.type === 'rebuild' || event.type === 'rebuilt') {
-        loader.rebuilding(event.type === 'rebuild');
-        this.parts.changed();
-      } else {
-        if (event.type === 'end' && prompts.length === 1) pace.take(event);
-        onEvent('index' in event ? event.index : 0, event);
-      }
-    };
-    const [only] = prompts;
+  /** The open document's count is shared, unless it is left meanwhile. */
+  async #countFor(id: string, text: string, signal: AbortSignal): Promise<CountedText> {
+    const left = this.#left.signal;
     try {
-      if (prompts.length === 1 && only) await engine.generate(only, options, take);
-      else await engine.generateMany(prompts, { ...options, sequences: Math.min(PARALLEL, prompts.length) }, take);
-    } finally {
-      loader.rebuilding(false);
+      if (this.#open?.record.id === id) return await abortable(this.#count(this.#open, left), signal);
+    } catch (thrown) {
+      if (signal.aborted || !left.aborted) throw thrown;
     }
+    return this.#engine.count(text, signal);
   }
 
-  #passages(question: string, text: string, { blocks, tokens, total }: Counted): Section[] {
-    const room = this.parts.loader.context - PROMPT_TOKENS - answerTokens(this.parts.loader.context);
-    if (total <= room) return [];
-    return passagesFor(question, text, sectionsOf(blocks, tokens, PASSAGE_TOKENS), room);
+  #count(open: OpenDocument | undefined, signal: AbortSignal): Promise<CountedText> {
+    const model = this.parts.loader.url;
+    if (this.#counting?.model === model) return this.#counting.counted;
+    const counted = this.#engine.count(open?.text.text ?? '', signal);
+    this.#counting = { model, counted };
+    counted.then(
+      (done) => {
+        if (signal.aborted) return;
+        this.#counted = done;
+        this.#change({ tokens: done.total });
+      },
+      // Whoever waits for it says so; the next one tries again.
+      () => this.#counting?.counted === counted && (this.#counting = undefined),
+    );
+    return counted;
   }
 
-  #sections({ blocks, tokens, total }: Counted, style: SummaryStyle, context: number): Section[] {
-    const whole = context - PROMPT_TOKENS - summaryTokens(style, context);
-    if (total <= whole) return [{ start: 0, end: blocks.at(-1)?.end ?? 0, tokens: total }];
-    return sectionsOf(blocks, tokens, context - PROMPT_TOKENS - sectionTokens(context));
+  #leave(): void {
+    this.#left.abort();
+    this.#left = new AbortController();
+    this.#open = undefined;
+    this.#counting = undefined;
+    this.#counted = undefined;
   }
 
-  #estimate(style: SummaryStyle): ReturnType<DocumentsData['estimate']> {
-    const counted = this.#counted;
-    if (!counted) return undefined;
-    const { context } = this.parts.loader;
-    const sections = this.#sections(counted, style, context);
-    const count = sections.length;
-    const written = count === 1 ? summaryTokens(style, context) : (count * sectionTokens(context)) / Math.min(PARALLEL, count) + summaryTokens(style, context);
-    const read = counted.total + (count === 1 ? 0 : count * sectionTokens(context));
-    return { sections: count, seconds: this.parts.pace.estimate(read, written) };
-  }
-
-  async #tokens(text: string): Promise<number> {
-    return (await this.parts.engine.tokenize(text)).length;
-  }
-
-  async #add(name: string, kind: DocumentKind, { text, places }: Extracted): Promise<string> {
-    const record: DocumentRecord = { id: newId(), name, kind, added: Date.now(), characters: text.length };
+  async #add(name: string, kind: DocumentKind, { text, places, notes }: Extracted): Promise<string> {
+    const record: DocumentRecord = { id: newId(), name, kind, added: Date.now(), characters: text.length, ...(notes ? { notes } : {}) };
     await this.parts.store.add(record, { id: record.id, text, places });
     this.#list = await this.parts.store.list();
     return record.id;
@@ -326,13 +310,17 @@ export class DocumentDesk {
     this.parts.changed();
   }
 
-  async #guarded(work: () => Promise<void>, data = { name: '' }): Promise<void> {
+  /** Says what went wrong, unless it was called off. */
+  async #ended({ stop }: Task<unknown>, work: () => Promise<void>): Promise<void> {
+    await this.#guarded(work, stop.signal);
+  }
+
+  async #guarded(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
     try {
       await work();
       this.parts.changed();
     } catch (thrown) {
-      const fault = toFailure(thrown);
-      this.parts.failed(ABOUT_A_FILE.has(fault.code) ? failure(fault.code as 'extract', data, fault.detail) : fault);
+      if (!signal?.aborted) this.parts.failed(toFailure(thrown));
     }
   }
 }

@@ -1,25 +1,49 @@
-/** How fast the open model was at its last answers, so that a long task's time can be said before it begins. */
+/** How fast each model was here at its last answers, so that a long task's time can be said before it begins, also at the next visit. */
 import type { GenerateEvent } from '../engine/protocol';
+import type { AppDatabase } from './app-database';
 
 type End = Extract<GenerateEvent, { type: 'end' }>;
+
+/** Tokens per second; absent while unknown. */
+interface Measured {
+  prefill?: number;
+  decode?: number;
+}
 
 /** Shorter ones say little: starting costs as much as reading. */
 const LEAST_PROMPT = 16;
 const LEAST_ANSWER = 4;
 
 export class Pace {
-  /** Tokens per second of reading; 0 while unknown. */
-  prefill = 0;
-  /** Tokens per second of writing; 0 while unknown. */
-  decode = 0;
+  #measured: Readonly<Record<string, Measured>> = {};
 
-  take({ promptTokens, tokens, prefillTps, decodeTps }: End): void {
-    if (promptTokens >= LEAST_PROMPT && prefillTps > 0) this.prefill = prefillTps;
-    if (tokens >= LEAST_ANSWER && decodeTps > 0) this.decode = decodeTps;
+  constructor(
+    private readonly database: Promise<AppDatabase>,
+    /** Names the open model and where it runs. */
+    private readonly model: () => string,
+  ) {}
+
+  async read(): Promise<void> {
+    const kept = (await (await this.database).get('settings', 'pace')) as Record<string, Measured> | undefined;
+    this.#measured = { ...kept, ...this.#measured };
   }
 
-  /** Seconds; undefined while a pace is unknown. */
+  /** Best effort: without a store it is measured again. */
+  take({ prefilledTokens, tokens, prefillTps, decodeTps }: End): void {
+    const measured = {
+      ...this.#measured[this.model()],
+      ...(prefilledTokens >= LEAST_PROMPT && prefillTps > 0 ? { prefill: prefillTps } : {}),
+      ...(tokens >= LEAST_ANSWER && decodeTps > 0 ? { decode: decodeTps } : {}),
+    };
+    this.#measured = { ...this.#measured, [this.model()]: measured };
+    const kept = this.#measured;
+    this.database.then((database) => database.put('settings', kept, 'pace')).catch((thrown: unknown) => console.warn('the pace could not be kept', thrown));
+  }
+
+  /** Seconds; undefined while a pace that counts is unknown. */
   estimate(read: number, written: number): number | undefined {
-    return this.prefill > 0 && this.decode > 0 ? read / this.prefill + written / this.decode : undefined;
+    const { prefill, decode } = this.#measured[this.model()] ?? {};
+    const [reading, writing] = [read === 0 ? 0 : prefill && read / prefill, written === 0 ? 0 : decode && written / decode];
+    return reading === undefined || writing === undefined ? undefined : reading + writing;
   }
 }

@@ -93,6 +93,8 @@ export interface PageEvents {
   setSampling: SamplingChange;
   resetSampling: undefined;
   addDocuments: File[];
+  /** Leaves out the file that is being read, and those after it. */
+  cancelAdding: undefined;
   addText: string;
   /** Null closes the open one. */
   openDocument: string | null;

@@ -1,14 +1,15 @@
 /** EPUB: a zip whose package file lists the chapters, each an XHTML file, in the order of reading. */
-import { strFromU8, unzipSync } from 'fflate';
+import { strFromU8 } from 'fflate';
 import { Parser } from 'htmlparser2';
 import { failure } from '../app/failure';
+import { decodeHtml } from './encoding';
 import { appendHtml } from './html-text';
-import { decodeHtml } from './plain-text';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
+import { zipFiles } from './zip-files';
 
-/** A book's text is far below this; a zip that claims more is a bomb. */
-const MOST_BYTES = 200e6;
+/** Fonts are scrambled in books that are free to read; anything else that is encrypted is locked. */
+const SCRAMBLED_FONT = /^http:\/\/(www\.idpf\.org\/2008\/embedding|ns\.adobe\.com\/pdf\/enc#RC)$/;
 
 interface Element {
   name: string;
@@ -16,14 +17,9 @@ interface Element {
 }
 
 export function epubText(bytes: Uint8Array): Extracted {
-  let claimed = 0;
-  const files = unzipSync(bytes, {
-    filter: ({ name, originalSize }) => {
-      const wanted = /\.(xml|opf|x?html?|ncx)$/i.test(name);
-      if (wanted) claimed += originalSize;
-      return wanted && claimed <= MOST_BYTES;
-    },
-  });
+  const files = zipFiles(bytes, /\.(xml|opf|x?html?|ncx)$/i);
+  const encryption = files['META-INF/encryption.xml'];
+  if (encryption && isLocked(elements(strFromU8(encryption)))) throw failure('protected');
   const container = files['META-INF/container.xml'];
   const packagePath = container && elements(strFromU8(container)).find(({ name }) => name === 'rootfile')?.attributes['full-path'];
   const packageFile = packagePath === undefined ? undefined : files[packagePath];
@@ -31,9 +27,14 @@ export function epubText(bytes: Uint8Array): Extracted {
   const builder = new TextBuilder();
   for (const path of chapters(elements(strFromU8(packageFile)), packagePath)) {
     const chapter = files[path];
-    if (chapter) appendHtml(builder, decodeHtml(chapter));
+    if (chapter) appendHtml(builder, decodeHtml(chapter).text);
   }
   return builder.done();
+}
+
+function isLocked(all: readonly Element[]): boolean {
+  const methods = all.filter(({ name }) => name.endsWith('EncryptionMethod'));
+  return methods.some(({ attributes }) => !SCRAMBLED_FONT.test(attributes.Algorithm ?? ''));
 }
 
 /** Paths of the spine's files. The navigation is a list of the chapters, not one of them. */

@@ -19,7 +19,7 @@ export function htmlText(html: string): Extracted {
 
 /** Reads `html` behind what is there already. A table is one paragraph, as its rows belong together. */
 export function appendHtml(builder: TextBuilder, html: string): void {
-  let [text, heading, unread, tables] = ['', '', '', 0];
+  let [text, heading, unread, tables, kept] = ['', '', '', 0, 0];
   const end = () => {
     builder.paragraph(text);
     text = '';
@@ -31,11 +31,13 @@ export function appendHtml(builder: TextBuilder, html: string): void {
       else if (name === 'br') text += '\n';
       else if (BLOCKS.has(name) && tables === 0) end();
       if (name === 'table') tables += 1;
+      if (name === 'pre') kept += 1;
       if (name === 'li') text += '- ';
       if (HEADING.test(name)) heading = name;
     },
     ontext(data) {
-      if (unread === '') text += data.replace(/\s+/g, ' ');
+      // What was laid out by hand keeps its lines.
+      if (unread === '') text += kept > 0 ? data : data.replace(/\s+/g, ' ');
     },
     onclosetag(name) {
       if (unread !== '') {
@@ -49,6 +51,7 @@ export function appendHtml(builder: TextBuilder, html: string): void {
       if (name === 'td' || name === 'th') text += ' | ';
       if (name === 'tr') text = `${text.replace(/ \| $/, '')}\n`;
       if (name === 'table') tables -= 1;
+      if (name === 'pre') kept -= 1;
       if (BLOCKS.has(name) && tables === 0) end();
     },
   }, { decodeEntities: true, recognizeSelfClosing: true });

@@ -8,9 +8,16 @@ const B = 0.75;
 const ENDING = /(?:ing|edly|ed|ies|es|s|ly)$/;
 const SHORTEST_STEM = 3;
 
-/** The best parts within `most` tokens, in the order of the text. */
-export function passagesFor(question: string, text: string, parts: readonly Section[], most: number): Section[] {
-  const bags = parts.map(({ start, end }) => counted(words(text.slice(start, end))));
+/** Parts whose words are counted before the page may do something else. */
+const COUNTED_AT_ONCE = 32;
+
+/** The best parts within `most` tokens, in the order of the text. A long text takes seconds, in which the page goes on. */
+export async function passagesFor(question: string, text: string, parts: readonly Section[], most: number): Promise<Section[]> {
+  const bags: Map<string, number>[] = [];
+  for (const { start, end } of parts) {
+    if (bags.length % COUNTED_AT_ONCE === COUNTED_AT_ONCE - 1) await new Promise((resolve) => setTimeout(resolve));
+    bags.push(counted(words(text.slice(start, end))));
+  }
   const lengths = bags.map((bag) => [...bag.values()].reduce((sum, count) => sum + count, 0));
   const average = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, parts.length);
   const sought = [...new Set(words(question))].map((word) => {

@@ -1,6 +1,8 @@
 /** PDF by pdf.js: each page is a place. Lines are put together again into paragraphs by where they stand. */
 import type { PDFDocumentProxy, TextItem } from 'pdfjs-dist/types/src/display/api';
 import { failure } from '../app/failure';
+import { documentStrings } from '../ui/document-strings';
+import { fill } from '../ui/format';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
 
@@ -36,15 +38,19 @@ function baseUrl(): URL {
 
 async function readPages(pdf: PDFDocumentProxy, onPage: (done: number, total: number) => void): Promise<Extracted> {
   const builder = new TextBuilder();
+  let empty = 0;
   for (let number = 1; number <= pdf.numPages; number += 1) {
     const page = await pdf.getPage(number);
     const { items } = await page.getTextContent();
-    builder.place(`Page ${number}`);
-    for (const paragraph of paragraphs(items.filter((item): item is TextItem => 'str' in item))) builder.paragraph(paragraph);
+    builder.place(fill(documentStrings.page, { number }), number);
+    const found = paragraphs(items.filter((item): item is TextItem => 'str' in item)).filter((paragraph) => paragraph !== '');
+    if (found.length === 0) empty += 1;
+    for (const paragraph of found) builder.paragraph(paragraph);
     page.cleanup();
     onPage(number, pdf.numPages);
   }
-  return builder.done();
+  const notes = empty === 0 ? {} : { notes: [{ kind: 'empty-pages', empty, pages: pdf.numPages } as const] };
+  return { ...builder.done(), ...notes };
 }
 
 /** A word that was cut at a line's end is put together again where its second half goes on in small letters. */

@@ -2,6 +2,13 @@
 import type { ChatMessage } from '../engine/protocol';
 import type { SummaryStyle } from './records';
 
+/** What is asked about a text, which comes first. */
+export interface DocumentPrompt {
+  messages: ChatMessage[];
+  /** What other prompts about the same text begin with too, so that an engine that keeps states reads it once; empty where there are none. */
+  shared: string;
+}
+
 /** Tokens that a template and these sentences take beside the text. */
 export const PROMPT_TOKENS = 120;
 
@@ -32,23 +39,22 @@ export function answerTokens(context: number): number {
   return Math.min(ANSWER_TOKENS, Math.floor(context / 4));
 }
 
-export function wholePrompt(text: string, style: SummaryStyle, instruction: string): ChatMessage[] {
-  return user(`${quoted(text)}\n\nThis is a document. ${wanted(style, instruction)} ${FAITHFUL}`);
+export function wholePrompt(text: string, style: SummaryStyle, instruction: string): DocumentPrompt {
+  return sharing(text, `This is a document. ${wanted(style, instruction)} ${FAITHFUL}`);
 }
 
-export function sectionPrompt(text: string, number: number, count: number, style: SummaryStyle, instruction: string): ChatMessage[] {
+export function sectionPrompt(text: string, number: number, count: number, style: SummaryStyle, instruction: string): DocumentPrompt {
   const goal = style === 'custom' ? ` It will serve this request: ${instruction.trim()}` : '';
-  return user(`${quoted(text)}\n\nThis is part ${number} of ${count} of a document. Summarise this part in one paragraph; keep names, numbers and conclusions. ${FAITHFUL}${goal}`);
+  return prompt(text, `This is part ${number} of ${count} of a document. Summarise this part in one paragraph; keep names, numbers and conclusions. ${FAITHFUL}${goal}`);
 }
 
-export function mergePrompt(summaries: readonly string[], style: SummaryStyle, instruction: string): ChatMessage[] {
+export function mergePrompt(summaries: readonly string[], style: SummaryStyle, instruction: string): DocumentPrompt {
   const parts = summaries.map((summary, index) => `Part ${index + 1}: ${summary.trim()}`).join('\n\n');
-  return user(`${quoted(parts)}\n\nThese are summaries of the parts of one document, in order. Combine them. ${wanted(style, instruction)} ${FAITHFUL}`);
+  return prompt(parts, `These are summaries of the parts of one document, in order. Combine them. ${wanted(style, instruction)} ${FAITHFUL}`);
 }
 
-/** The text comes first and never changes, so that an engine that keeps states reads it once for every question. */
-export function questionPrompt(text: string, question: string): ChatMessage[] {
-  return user(`${quoted(text)}\n\nThis is from a document. Answer the question from it alone, and say so if it does not tell.\n\nQuestion: ${question.trim()}`);
+export function questionPrompt(text: string, question: string): DocumentPrompt {
+  return sharing(text, `This is from a document. Answer the question from it alone, and say so if it does not tell.\n\nQuestion: ${question.trim()}`);
 }
 
 function wanted(style: SummaryStyle, instruction: string): string {
@@ -59,6 +65,10 @@ function quoted(text: string): string {
   return `"""\n${text.trim()}\n"""`;
 }
 
-function user(content: string): ChatMessage[] {
-  return [{ role: 'user', content }];
+function prompt(text: string, request: string): DocumentPrompt {
+  return { messages: [{ role: 'user', content: `${quoted(text)}\n\n${request}` }], shared: '' };
+}
+
+function sharing(text: string, request: string): DocumentPrompt {
+  return { ...prompt(text, request), shared: quoted(text) };
 }

@@ -7,12 +7,22 @@ export interface Place {
   /** Of its first character. */
   offset: number;
   label: string;
+  /** Where it is a page. */
+  page?: number;
 }
+
+/** What a reader should know of how a file was read. */
+export type ExtractNote =
+  /** Some of its pages are pictures. */
+  | { kind: 'empty-pages'; empty: number; pages: number }
+  /** The encoding that its bytes were taken to have, where they do not say so. */
+  | { kind: 'encoding'; name: string };
 
 /** What extraction gives. */
 export interface Extracted {
   text: string;
   places: Place[];
+  notes?: ExtractNote[];
 }
 
 export interface DocumentRecord {
@@ -21,10 +31,13 @@ export interface DocumentRecord {
   kind: DocumentKind;
   added: number;
   characters: number;
+  notes?: ExtractNote[];
 }
 
-export interface DocumentText extends Extracted {
+export interface DocumentText {
   id: string;
+  text: string;
+  places: Place[];
 }
 
 export type SummaryStyle = 'short' | 'detailed' | 'bullets' | 'facts' | 'custom';
@@ -39,6 +52,14 @@ export interface Section {
 export interface SectionSummary extends Section {
   /** Null until it is written. */
   summary: string | null;
+  /** Who wrote it, where that is another model than the one that goes on. */
+  modelName?: string;
+}
+
+/** Tokens of a prompt: those that were read for it, and those that were known from before. */
+export interface ReadFigures {
+  read: number;
+  known: number;
 }
 
 export interface SummaryRecord {
@@ -51,8 +72,10 @@ export interface SummaryRecord {
   model: string;
   modelName: string;
   started: number;
-  /** One for a document that is read in one pass. */
+  /** One for a document that is read in one pass; none until a model has cut the text. */
   sections: SectionSummary[];
+  /** Of a document that was read in one pass. */
+  figures?: ReadFigures;
   /** Null until it is written. */
   result: string | null;
 }
@@ -66,4 +89,5 @@ export interface QuestionRecord {
   answer: string;
   /** The parts of the text that were read for it; empty where all of it was. */
   passages: Section[];
+  figures?: ReadFigures;
 }

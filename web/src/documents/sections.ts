@@ -1,4 +1,6 @@
 /** Cuts a text where readers would: between paragraphs, else sentences, else words; then fills sections evenly. */
+import { documentStrings } from '../ui/document-strings';
+import { fill } from '../ui/format';
 import type { Place, Section } from './records';
 
 export interface Block {
@@ -9,16 +11,14 @@ export interface Block {
 /** Counting tokens costs a call, and a section's end should not be far from where it was wanted. */
 const BLOCK_CHARACTERS = 800;
 
-/** Consecutive blocks that cover the text. */
-export function blocksOf(text: string): Block[] {
-  const blocks: Block[] = [];
+/** Consecutive blocks that cover the text, found as they are asked for: a text may have ten thousand. */
+export function* blocksOf(text: string): Generator<Block, undefined> {
   let start = 0;
   while (start < text.length) {
     const end = blockEnd(text, start);
-    blocks.push({ start, end });
+    yield { start, end };
     start = end;
   }
-  return blocks;
 }
 
 function blockEnd(text: string, start: number): number {
@@ -62,8 +62,6 @@ export function placeOf(places: readonly Place[], { start, end }: Block): string
   const last = places.findLast(({ offset }) => offset < end);
   if (!first || !last) return '';
   if (first === last) return first.label;
-  const number = /^(\D+)(\d+)$/;
-  const [, word, from] = number.exec(first.label) ?? [];
-  const [, sameWord, to] = number.exec(last.label) ?? [];
-  return word !== undefined && word === sameWord ? `${word.trim()}s ${from}–${to}` : `${first.label} – ${last.label}`;
+  const [from, to] = [first.page, last.page];
+  return from !== undefined && to !== undefined ? fill(documentStrings.pageRange, { from, to }) : `${first.label} – ${last.label}`;
 }

@@ -4,9 +4,12 @@
  * section is kept at once, and of those that are not the engine keeps what it has read: a pause or a closed page costs what was
  * being written.
  */
-import type { ChatMessage, GenerateEvent, KnownEvent } from '../engine/protocol';
-import { mergePrompt, PROMPT_TOKENS, sectionPrompt, sectionTokens, summaryTokens, wholePrompt } from './prompts';
+import type { GenerateEvent, KnownEvent } from '../engine/protocol';
+import { mergePrompt, PROMPT_TOKENS, sectionPrompt, sectionTokens, summaryTokens, wholePrompt, type DocumentPrompt } from './prompts';
 import type { SummaryRecord } from './records';
+
+/** Sections that are read and written at once. */
+export const PARALLEL = 4;
 
 export interface SummaryProgress {
   step: 'sections' | 'merge';
@@ -15,30 +18,54 @@ export interface SummaryProgress {
   total: number;
   sectionsDone: number;
   sections: number;
-  /** Tokens read per second since this run began; 0 while unknown. */
+  /** Tokens per second since this run began: of reading the text, or of writing where one text is written; 0 while unknown. */
   rate: number;
-  /** Seconds until the text is read; undefined while unknown. */
+  /** Seconds until the text is read, or until what is written has its full length; undefined while unknown. */
   remaining: number | undefined;
   /** What is being written, where it is one text. */
   text: string;
 }
 
+type End = Extract<GenerateEvent, { type: 'end' }>;
+
 export interface SummaryParts {
   /** Answers the prompts, several at once; each event says to which of them it belongs. Ends early when it is stopped. */
-  answer(prompts: ChatMessage[][], maxTokens: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void): Promise<void>;
+  answer(prompts: readonly DocumentPrompt[], maxTokens: number, onEvent: (index: number, event: GenerateEvent | KnownEvent) => void): Promise<void>;
   countTokens(text: string): Promise<number>;
   save(record: SummaryRecord): Promise<void>;
   onProgress(progress: SummaryProgress): void;
+  /** Seconds that so many tokens take; undefined while unknown. */
+  seconds?(read: number, written: number): number | undefined;
   now?(): number;
 }
 
 /** Least number of summaries that are merged at once: fewer would never come to an end. */
 const LEAST_MERGED = 2;
 
+/** Prompts that are being answered. */
+class Answering {
+  readonly texts: string[];
+  readonly ended: boolean[];
+  /** Tokens of the prompts that are still to be read. */
+  readonly unread: number[];
+  written = 0;
+  /** When the first token was there. */
+  since = 0;
+
+  constructor(readonly count: number, readonly maxTokens: number) {
+    this.texts = Array.from({ length: count }, () => '');
+    this.ended = this.texts.map(() => false);
+    this.unread = this.texts.map(() => 0);
+  }
+
+  get most(): number {
+    return this.count * this.maxTokens;
+  }
+}
+
 export class SummaryJob {
-  #paused = false;
   #read = 0;
-  #text = '';
+  #answering = new Answering(0, 0);
   readonly #reading = new Map<number, number>();
   readonly #began: number;
   /** Tokens that were read in an earlier run. */
@@ -50,15 +77,12 @@ export class SummaryJob {
     private readonly text: string,
     private readonly context: number,
     private readonly parts: SummaryParts,
+    /** Pauses it: what was being written is given up. */
+    private readonly signal: AbortSignal,
   ) {
     this.#now = parts.now ?? (() => performance.now());
     this.#began = this.#now();
     this.#readBefore = this.#readSections();
-  }
-
-  /** The engine has to be stopped too: what it was writing is given up. */
-  pause(): void {
-    this.#paused = true;
   }
 
   /** Whether the summary is complete; false where it was paused. */
@@ -67,40 +91,54 @@ export class SummaryJob {
     const { sections } = this.record;
     if (sections.length === 1) return this.#whole();
     await this.#sections();
-    if (this.#paused || sections.some(({ summary }) => summary === null)) return false;
+    if (this.signal.aborted || sections.some(({ summary }) => summary === null)) return false;
     return this.#merge();
   }
 
   async #whole(): Promise<boolean> {
     const { style, instruction, sections } = this.record;
-    const [answer] = await this.#answers([wholePrompt(this.text, style, instruction)], summaryTokens(style, this.context), 'sections', (_, done) => {
-      this.#read = Math.min(done, sections[0]?.tokens ?? 0);
-    });
+    const [answer] = await this.#answers(
+      [wholePrompt(this.text, style, instruction)], summaryTokens(style, this.context), 'sections',
+      (_, done) => (this.#read = Math.min(done, sections[0]?.tokens ?? 0)),
+      (_, __, { promptTokens, prefilledTokens: read }) => (this.record.figures = { read, known: Math.max(0, promptTokens - read) }),
+    );
     return this.#end(answer);
   }
 
+  /** Group by group, so that between two of them others may have the engine. */
   async #sections(): Promise<void> {
+    const { sections } = this.record;
+    const waiting = sections.flatMap((section, index) => (section.summary === null ? [index] : []));
+    for (let first = 0; first < waiting.length && !this.signal.aborted; first += PARALLEL) {
+      if (!(await this.#group(waiting.slice(first, first + PARALLEL)))) return;
+    }
+  }
+
+  /** Whether all of them came to their end. */
+  async #group(numbers: readonly number[]): Promise<boolean> {
     const { style, instruction, sections } = this.record;
-    const waiting = sections.filter(({ summary }) => summary === null);
-    const prompts = waiting.map((section) =>
-      sectionPrompt(this.text.slice(section.start, section.end), sections.indexOf(section) + 1, sections.length, style, instruction));
+    const group = numbers.flatMap((number) => sections[number] ?? []);
+    const prompts = group.map(({ start, end }, index) => sectionPrompt(this.text.slice(start, end), (numbers[index] ?? 0) + 1, sections.length, style, instruction));
     let saving: Promise<void> = Promise.resolve();
-    await this.#answers(
+    const answers = await this.#answers(
       prompts, sectionTokens(this.context), 'sections',
       (index, done) => {
-        this.#reading.set(index, Math.min(done, waiting[index]?.tokens ?? 0));
+        this.#reading.set(index, Math.min(done, group[index]?.tokens ?? 0));
         this.#read = this.#readingNow();
       },
       (index, answer) => {
-        const section = waiting[index];
+        const section = group[index];
         if (!section) return;
         this.#reading.delete(index);
         this.#read = this.#readingNow();
         section.summary = answer;
         saving = saving.then(() => this.parts.save(this.record));
+        // Awaited below; until then a failure must not count as unhandled.
+        saving.catch(() => undefined);
       },
     );
     await saving;
+    return !answers.includes(undefined);
   }
 
   async #merge(): Promise<boolean> {
@@ -111,10 +149,16 @@ export class SummaryJob {
       const groups = await this.#grouped(summaries, most);
       const last = groups.length === 1;
       const tokens = last ? summaryTokens(style, this.context) : sectionTokens(this.context);
-      const merged = await this.#answers(groups.map((group) => mergePrompt(group, last ? style : 'short', instruction)), tokens, 'merge');
-      if (this.#paused || merged.some((each) => each === undefined)) return false;
+      const prompts = groups.map((group) => mergePrompt(group, last ? style : 'short', instruction));
+      const merged: string[] = [];
+      for (let first = 0; first < prompts.length; first += PARALLEL) {
+        const answers = await this.#answers(prompts.slice(first, first + PARALLEL), tokens, 'merge');
+        const whole = answers.filter((each) => each !== undefined);
+        if (this.signal.aborted || whole.length < answers.length) return false;
+        merged.push(...whole);
+      }
       if (last) return this.#end(merged[0]);
-      summaries = merged as string[];
+      summaries = merged;
     }
   }
 
@@ -138,31 +182,33 @@ export class SummaryJob {
 
   /** The answers, with undefined for those that did not come to their end. */
   async #answers(
-    prompts: ChatMessage[][], maxTokens: number, step: SummaryProgress['step'],
-    onRead: (index: number, done: number) => void = () => undefined, onEnd: (index: number, answer: string) => void = () => undefined,
+    prompts: readonly DocumentPrompt[], maxTokens: number, step: SummaryProgress['step'],
+    onRead: (index: number, done: number) => void = () => undefined, onEnd: (index: number, answer: string, event: End) => void = () => undefined,
   ): Promise<(string | undefined)[]> {
-    const texts = prompts.map(() => '');
-    const ended = prompts.map(() => false);
+    const answering = (this.#answering = new Answering(prompts.length, maxTokens));
+    this.#report(step);
     await this.parts.answer(prompts, maxTokens, (index, event) => {
       if (event.type === 'prefill') {
+        answering.unread[index] = event.total - event.done;
         onRead(index, event.done);
       } else if (event.type === 'known') {
         const before = this.#read;
         onRead(index, event.tokens);
         this.#readBefore += this.#read - before;
       } else {
-        texts[index] += event.text;
-        ended[index] = event.type === 'end' && event.stop !== 'cancelled';
-        if (ended[index]) onEnd(index, texts[index]?.trim() ?? '');
+        if (answering.written === 0) answering.since = this.#now();
+        if (event.type === 'token') answering.written += 1;
+        answering.texts[index] += event.text;
+        const ended = (answering.ended[index] = event.type === 'end' && event.stop !== 'cancelled');
+        if (ended) onEnd(index, answering.texts[index]?.trim() ?? '', event);
       }
-      this.#text = prompts.length === 1 ? (texts[0] ?? '') : '';
       this.#report(step);
     });
-    return texts.map((text, index) => (ended[index] ? text.trim() : undefined));
+    return answering.texts.map((text, index) => (answering.ended[index] ? text.trim() : undefined));
   }
 
   async #end(answer: string | undefined): Promise<boolean> {
-    if (this.#paused || answer === undefined) return false;
+    if (this.signal.aborted || answer === undefined) return false;
     const [only] = this.record.sections;
     if (this.record.sections.length === 1 && only) only.summary = answer;
     this.record.result = answer;
@@ -182,10 +228,25 @@ export class SummaryJob {
     const { sections } = this.record;
     const total = sections.reduce((sum, { tokens }) => sum + tokens, 0);
     const read = Math.min(total, this.#readSections() + this.#read);
+    const sectionsDone = sections.filter(({ summary }) => summary !== null).length;
+    const { count, texts } = this.#answering;
+    const text = count === 1 && (step === 'merge' || sections.length === 1) ? (texts[0] ?? '') : '';
+    const pace = step === 'merge' || text !== '' ? this.#writingPace() : this.#readingPace(read, total);
+    this.parts.onProgress({ step, read, total, sectionsDone, sections: sections.length, ...pace, text });
+  }
+
+  #readingPace(read: number, total: number): Pick<SummaryProgress, 'rate' | 'remaining'> {
     const seconds = (this.#now() - this.#began) / 1000;
     const rate = seconds > 1 ? (read - this.#readBefore) / seconds : 0;
-    const sectionsDone = sections.filter(({ summary }) => summary !== null).length;
-    const remaining = rate > 0 && step === 'sections' ? (total - read) / rate : undefined;
-    this.parts.onProgress({ step, read, total, sectionsDone, sections: sections.length, rate, remaining, text: this.#text });
+    return { rate, remaining: rate > 0 ? (total - read) / rate : this.parts.seconds?.(total - read, 0) };
+  }
+
+  #writingPace(): Pick<SummaryProgress, 'rate' | 'remaining'> {
+    const { unread, written, since, most } = this.#answering;
+    const seconds = (this.#now() - since) / 1000;
+    // The first token's time belongs to the reading.
+    const rate = written > 1 && seconds > 0 ? (written - 1) / seconds : 0;
+    const unreadTokens = unread.reduce((sum, each) => sum + each, 0);
+    return { rate, remaining: rate > 0 ? (most - written) / rate : this.parts.seconds?.(unreadTokens, most) };
   }
 }

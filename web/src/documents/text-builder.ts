@@ -6,12 +6,12 @@ export class TextBuilder {
   readonly #places: Place[] = [];
 
   /** The next paragraph begins a place. Of two at one point, the later says more (a chapter's own heading). */
-  place(label: string): void {
+  place(label: string, page?: number): void {
     const clean = label.replace(/\s+/g, ' ').trim();
     if (clean === '') return;
     const offset = this.#text === '' ? 0 : this.#text.length + 2;
     if (this.#places.at(-1)?.offset === offset) this.#places.pop();
-    this.#places.push({ offset, label: clean });
+    this.#places.push({ offset, label: clean, ...(page === undefined ? {} : { page }) });
   }
 
   paragraph(text: string): void {

@@ -6,8 +6,8 @@ import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import type {
-  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, ManyEvent, ManyOptions, OpenedState,
-  OpenModel, OpenProgress, StateOptions, StoredModel,
+  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, ManyAnswerOptions, ManyEvent,
+  OpenedState, OpenModel, OpenProgress, StateOptions, StoredModel,
 } from './protocol';
 
 export class EngineClient implements EngineWorker {
@@ -35,12 +35,12 @@ export class EngineClient implements EngineWorker {
 
   /** `signal` ends the answer while the prompt is read or between two tokens. */
   generate(
-    prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
+    prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
   ): Promise<void> {
     return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
   }
 
-  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
     return this.#answer(this.#remote.generateMany(prompts, options, proxy(onEvent)));
   }
 
@@ -54,6 +54,10 @@ export class EngineClient implements EngineWorker {
 
   openState(file: Blob | string): Promise<OpenedState> {
     return this.#answer(this.#remote.openState(file));
+  }
+
+  forgetStates(about: string): Promise<void> {
+    return this.#answer(this.#remote.forgetStates(about));
   }
 
   stored(): Promise<StoredModel[]> {

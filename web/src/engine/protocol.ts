@@ -32,6 +32,10 @@ export type RebuildEvent = { type: 'rebuild' } | { type: 'rebuilt' };
 /** What happens on the way of an answer. */
 export type AnswerEvent = GenerateEvent | KnownEvent | RebuildEvent;
 
+/** `about` names what is read, such as a document: the states that are kept of it can be forgotten by that name. */
+export type AnswerOptions = GenerateOptions & { about?: string };
+export type ManyAnswerOptions = ManyOptions & { about?: string };
+
 /** How a state is saved: `f16` and compressed by default. */
 export interface StateOptions {
   numbers?: 'f32' | 'f16';
@@ -87,15 +91,17 @@ export interface EngineWorker {
   open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening(how: 'pause' | 'discard'): Promise<void>;
-  generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
+  generate(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
   /** Answers several prompts side by side. */
-  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
+  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
   /** Ends the running answer, or answers, after its current token. */
   stop(): Promise<void>;
   /** The state after a conversation, as a file to share. */
   saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob>;
   /** Takes a state file, or the one at an address; conversations that begin with its messages go on from it. */
   openState(file: Blob | string): Promise<OpenedState>;
+  /** Forgets every state that was kept of what has this name, by any model. */
+  forgetStates(about: string): Promise<void>;
   stored(): Promise<StoredModel[]>;
   remove(url: string): Promise<void>;
   /** Reads a kept model again; damaged chunks no longer count as stored. */

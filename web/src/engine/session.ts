@@ -13,8 +13,8 @@ import { storedFiles } from '../weights/stored-file';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
-  AnswerEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, GenerateOptions, ManyEvent, ManyOptions, OpenedState,
-  OpenModel, OpenProgress, StateOptions,
+  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, ManyAnswerOptions, ManyEvent,
+  OpenedState, OpenModel, OpenProgress, StateOptions,
 } from './protocol';
 import { openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
@@ -82,12 +82,12 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    await this.#answering((generation) => generation.run(prompt, options, onEvent));
+  async generate(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+    await this.#answering(options.about, (generation) => generation.run(prompt, options, onEvent));
   }
 
-  async generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    await this.#answering((generation) => generation.runMany(prompts, options, onEvent));
+  async generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    await this.#answering(options.about, (generation) => generation.runMany(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {
@@ -117,14 +117,18 @@ export class Session extends StoredModels implements EngineWorker {
     return openState(model, await this.options.states?.catch(() => undefined), this.#opened?.record.url ?? '', file);
   }
 
+  async forgetStates(about: string): Promise<void> {
+    await (await this.options.states)?.forgetAbout(about);
+  }
+
   override async remove(url: string): Promise<void> {
     await super.remove(url);
     await (await this.options.states)?.forget(url);
   }
 
-  async #answering(run: (generation: Generation) => Promise<void>): Promise<void> {
+  async #answering(about: string | undefined, run: (generation: Generation) => Promise<void>): Promise<void> {
     if (this.#generation) throw failure('busy');
-    const help = { ...(await this.#checkpoints()), rebuild: () => this.#rebuild() };
+    const help = { ...(await this.#checkpoints(about)), rebuild: () => this.#rebuild() };
     if (this.#generation) throw failure('busy');
     const generation = (this.#generation = new Generation(this.#openModel(), help));
     try {
@@ -139,10 +143,10 @@ export class Session extends StoredModels implements EngineWorker {
     return this.#opened.model;
   }
 
-  async #checkpoints(): Promise<{ checkpoints?: DurableCheckpoints }> {
+  async #checkpoints(about?: string): Promise<{ checkpoints?: DurableCheckpoints }> {
     const store = await this.options.states?.catch(() => undefined);
     const url = this.#opened?.record.url ?? '';
-    return store ? { checkpoints: new DurableCheckpoints(this.#openModel(), store, url) } : {};
+    return store ? { checkpoints: new DurableCheckpoints(this.#openModel(), store, url, about) } : {};
   }
 
   /** Loads the open model again, from the store, after its device was lost. */

@@ -45,6 +45,7 @@ const calls: EngineWorker = {
   saveState: (messages, options) => reported(session.saveState(messages, options)),
   openState: (file) => reported(session.openState(file)),
   endOpening: (how) => reported(session.endOpening(how)),
+  forgetStates: (about) => reported(session.forgetStates(about)),
   stored: () => reported(session.stored()),
   remove: (url) => reported(session.remove(url)),
   verify: (url, onProgress) => reporting(onProgress, (report) => session.verify(url, report)),

@@ -21,6 +21,8 @@ export class DurableCheckpoints {
     private readonly model: EngineModel,
     private readonly store: StateStore,
     private readonly url: string,
+    /** Names what is read, so that its states can be forgotten with it. */
+    private readonly about?: string,
   ) {}
 
   /** Gives the engine the longest start of a prompt that only the store knows. Throws where the prompt itself is none. */
@@ -89,7 +91,7 @@ export class DurableCheckpoints {
   /** In the middle of a prompt, a disk that is still busy with the last checkpoint waits for the next. */
   #isWorthKeeping({ kind, position }: CheckpointInfo): boolean {
     if (kind === 'reading') return !this.#busy;
-    return kind === 'answer' || this.isWorthReading(position - this.#position);
+    return kind === 'answer' || kind === 'shared' || this.isWorthReading(position - this.#position);
   }
 
   #write({ id, kind }: CheckpointInfo): void {
@@ -105,7 +107,7 @@ export class DurableCheckpoints {
     this.#position = position;
     this.#busy = true;
     // Asked now: while the engine makes the next event, it answers nothing else.
-    const record = { model: this.model.hash(), url: this.url, tokens, reading };
+    const record = { model: this.model.hash(), url: this.url, tokens, reading, ...(this.about === undefined ? {} : { about: this.about }) };
     this.#writing = this.#writing
       .then(() => this.store.put(record, bytes))
       .catch((thrown: unknown) => console.warn('a checkpoint could not be stored', thrown))

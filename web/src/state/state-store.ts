@@ -11,6 +11,8 @@ export interface CheckpointRecord {
   tokens: Uint32Array;
   /** In the middle of a prompt: of use until it is read. */
   reading: boolean;
+  /** Names what was read, such as a document, where the state is to go with it. */
+  about?: string;
   /** Of the state file. */
   bytes: number;
   /** Milliseconds since 1970. */
@@ -81,6 +83,11 @@ export class StateStore {
       const only = record.reading || record.tokens.length >= tokens.length - 1;
       if (only && startsWith(tokens, record.tokens)) await this.remove(record);
     }
+  }
+
+  /** Forgets everything that was kept under this name, of any model. */
+  async forgetAbout(about: string): Promise<void> {
+    for (const record of await this.database.getAll('checkpoints')) if (record.about === about) await this.remove(record);
   }
 
   /** Forgets everything of the model with this key. */

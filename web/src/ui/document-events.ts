@@ -4,7 +4,7 @@ import type { PageEvents } from '../app/page-data';
 export interface DocumentEvents
   extends Pick<
     PageEvents,
-    | 'addDocuments' | 'addText' | 'openDocument' | 'removeDocument' | 'summarise' | 'pauseSummary' | 'resumeSummary' | 'removeSummary'
+    | 'addDocuments' | 'cancelAdding' | 'addText' | 'openDocument' | 'removeDocument' | 'summarise' | 'pauseSummary' | 'resumeSummary' | 'removeSummary'
     | 'askDocument' | 'stopDocument'
   > {
   exportText: { name: string; text: string };

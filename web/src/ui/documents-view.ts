@@ -37,9 +37,8 @@ export class DocumentsView extends Emitter<DocumentEvents> {
     };
     const onPaste = (event: Event) => {
       event.preventDefault();
-      const form = event.target as HTMLFormElement;
-      this.emit('addText', String(new FormData(form).get('text') ?? ''));
-      form.reset();
+      // It stays until the document is shown in its place: adding may fail.
+      this.emit('addText', String(new FormData(event.target as HTMLFormElement).get('text') ?? ''));
     };
     return html`
       <h2>${words.title}</h2>
@@ -50,7 +49,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
         <p class="hint">${words.kinds}</p>
         <label class="button primary file">${words.choose}<input class="visually-hidden" type="file" accept=${this.endings} multiple data-testid="document-file" @change=${onChange} /></label>
       </div>
-      <div aria-live="polite">${adding ? addingBar(adding) : nothing}</div>
+      <div aria-live="polite">${adding ? this.#adding(adding) : nothing}</div>
       <details class="paste">
         <summary>${words.paste}</summary>
         <form @submit=${onPaste}>
@@ -60,6 +59,18 @@ export class DocumentsView extends Emitter<DocumentEvents> {
       </details>
       ${list.length === 0 ? nothing : html`<h3 id="documents-title">${words.list}</h3>
         <ul class="models" aria-labelledby="documents-title" data-testid="documents">${repeat(list, ({ id }) => id, (each) => this.#row(each))}</ul>`}`;
+  }
+
+  #adding({ name, done, total }: NonNullable<PageData['documents']['adding']>): TemplateResult {
+    const text = fill(words.reading, { name });
+    return html`
+      <div class="progress" data-testid="adding">
+        <div class="progress-main">
+          <div class="progress-text"><span>${text}</span><span class="amount">${total > 0 ? fill(words.pages, { done, total }) : ''}</span></div>
+          ${total > 0 ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>` : html`<progress aria-label=${text}></progress>`}
+        </div>
+        <button type="button" class="button" data-testid="adding-cancel" @click=${() => this.emit('cancelAdding')}>${words.cancelAdding}</button>
+      </div>`;
   }
 
   #row({ id, name, kind, characters, added }: DocumentRecord): TemplateResult {
@@ -72,7 +83,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
         <div class="kept-main">
           <button type="button" class="model" data-testid="document-open" @click=${() => this.emit('openDocument', id)}>
             <span class="model-name">${name}</span>
-            <span class="model-size">${words.kindNames[kind]} · ${characters.toLocaleString('en')} characters</span>
+            <span class="model-size">${words.kindNames[kind]} · ${fill(words.characters, { count: characters.toLocaleString('en') })}</span>
             <span class="model-note">${new Date(added).toLocaleDateString('en', { dateStyle: 'medium' })}</span>
           </button>
           <button type="button" class="icon-button" data-testid="document-delete" aria-label=${`${words.delete}: ${name}`} title=${words.delete} @click=${() => ask(id)}>${removeIcon}</button>
@@ -91,15 +102,4 @@ export class DocumentsView extends Emitter<DocumentEvents> {
 /** A toy's words about a document are not to be relied on. */
 function limits({ entry }: PageData): TemplateResult | typeof nothing {
   return entry?.limits ? html`<p class="limits-note" data-testid="document-limits">${fill(words.limits, { limits: entry.limits })}</p>` : nothing;
-}
-
-function addingBar({ name, done, total }: { name: string; done: number; total: number }): TemplateResult {
-  const text = fill(words.reading, { name });
-  return html`
-    <div class="progress" data-testid="adding">
-      <div class="progress-main">
-        <div class="progress-text"><span>${text}</span><span class="amount">${total > 0 ? fill(words.pages, { done, total }) : ''}</span></div>
-        ${total > 0 ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>` : html`<progress aria-label=${text}></progress>`}
-      </div>
-    </div>`;
 }

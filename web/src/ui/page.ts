@@ -42,7 +42,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     super();
     this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
     this.#pass(this.#log, 'askInstead', 'answerAgain', 'answerSeveral', 'carryOn', 'showBranch', 'openEntry');
-    this.#pass(this.#documents, 'addDocuments', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
+    this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
     this.#pass(this.#composer, 'stop');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'verify', 'export', 'endTask', 'remove');

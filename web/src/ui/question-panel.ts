@@ -1,5 +1,6 @@
 /** Questions about the open document, and their answers with the parts of the text that they came from. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { live } from 'lit-html/directives/live.js';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { OpenDocument } from '../app/document-desk';
 import type { PageData } from '../app/page-data';
@@ -9,25 +10,35 @@ import type { EmitDocument } from './document-events';
 import { documentStrings as words } from './document-strings';
 import { placeButton } from './place-button';
 import { prose } from './prose';
+import { readFigures } from './read-figures';
 
 export class QuestionPanel {
+  /** What is being written. */
+  #draft = '';
+  /** The question that came back last. */
+  #returned: QuestionRecord | undefined;
+
   constructor(private readonly emit: EmitDocument) {}
 
-  template(open: OpenDocument, { documents: { asking, estimate } }: PageData, toText: (section: Section) => void): TemplateResult {
+  template(open: OpenDocument, { documents: { asking, unanswered, estimate } }: PageData, toText: (section: Section) => void): TemplateResult {
     const mine = asking?.documentId === open.record.id ? asking : undefined;
     const onSubmit = (event: Event) => {
       event.preventDefault();
-      const form = event.target as HTMLFormElement;
-      const question = String(new FormData(form).get('question') ?? '');
-      form.reset();
+      const question = this.#draft;
+      this.#draft = '';
       this.emit('askDocument', question);
     };
+    if (unanswered && unanswered !== this.#returned && unanswered.documentId === open.record.id) {
+      this.#returned = unanswered;
+      this.#draft ||= unanswered.question;
+    }
     const parts = (estimate('short')?.sections ?? 1) > 1;
     return html`
       ${open.questions.length === 0 && !mine ? html`<p class="quiet-text">${words.noQuestions}</p>` : nothing}
       ${repeat([...open.questions, ...(mine ? [mine] : [])], ({ id }) => id, (each) => answered(each, each === mine, open, toText))}
       <form class="ask" @submit=${onSubmit}>
-        <input class="text-field" name="question" required autocomplete="off" data-testid="document-question" aria-label=${words.question} placeholder=${words.questionPlaceholder} />
+        <input class="text-field" name="question" required autocomplete="off" data-testid="document-question" aria-label=${words.question} placeholder=${words.questionPlaceholder}
+          .value=${live(this.#draft)} @input=${(event: Event) => (this.#draft = (event.target as HTMLInputElement).value)} />
         ${mine
           ? html`<button type="button" class="button" data-testid="document-stop" @click=${() => this.emit('stopDocument')}>${words.stop}</button>`
           : html`<button type="submit" class="button primary" data-testid="document-ask" ?disabled=${asking !== undefined}>${words.ask}</button>`}
@@ -36,7 +47,7 @@ export class QuestionPanel {
   }
 }
 
-function answered({ question, answer, passages }: QuestionRecord, running: boolean, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
+function answered({ question, answer, passages, figures }: QuestionRecord, running: boolean, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
   return html`
     <article class="summary" data-testid="document-answer" aria-busy=${running ? 'true' : 'false'}>
       <header class="summary-head"><h3>${question}</h3>${running || answer === '' ? nothing : copyButton(answer, words.copy)}</header>
@@ -45,6 +56,7 @@ function answered({ question, answer, passages }: QuestionRecord, running: boole
         ${passages.length === 0
           ? words.readAll
           : html`${words.readParts} ${passages.map((passage, index) => placeButton(open, passage, index + 1, toText))}`}
+        ${figures ? html`<span data-testid="answer-figures">${readFigures(figures)}.</span>` : nothing}
       </p>
     </article>`;
 }

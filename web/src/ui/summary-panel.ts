@@ -1,22 +1,28 @@
 /** Summaries of the open document: asks for one, shows how far it is, and those that are written. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { guard } from 'lit-html/directives/guard.js';
 import type { OpenDocument } from '../app/document-desk';
 import type { PageData } from '../app/page-data';
-import type { Section, SummaryRecord, SummaryStyle } from '../documents/records';
+import type { Section, SectionSummary, SummaryRecord, SummaryStyle } from '../documents/records';
 import type { SummaryProgress } from '../documents/summary-job';
 import { copyButton } from './copy-button';
 import type { EmitDocument } from './document-events';
 import { documentStrings as words } from './document-strings';
 import { fill, formatRate, formatRemaining } from './format';
 import { exportIcon, removeIcon } from './icons';
+import { LazyGroups } from './lazy-groups';
 import { placeButton } from './place-button';
 import { prose } from './prose';
+import { readFigures } from './read-figures';
 
 const STYLES = Object.keys(words.styles) as SummaryStyle[];
+/** Sections that are drawn together: a book has thousands. */
+const GROUP = 20;
 
 export class SummaryPanel {
   style: SummaryStyle = 'short';
   #instruction = '';
+  readonly #lists = new WeakMap<SummaryRecord, LazyGroups>();
 
   constructor(private readonly redraw: () => void, private readonly emit: EmitDocument) {}
 
@@ -49,9 +55,9 @@ export class SummaryPanel {
   }
 
   #summary(summary: SummaryRecord, open: OpenDocument, { documents: { running } }: PageData, toText: (section: Section) => void): TemplateResult {
-    const { style, modelName, started, result, sections } = summary;
+    const { started, result, sections, figures } = summary;
     const progress = running?.id === summary.id ? running : undefined;
-    const title = fill(words.madeBy, { style: words.styles[style], model: modelName, date: new Date(started).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short' }) });
+    const title = [madeBy(summary), new Date(started).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short' })].join(' · ');
     return html`
       <article class="summary" data-testid="summary" aria-busy=${progress ? 'true' : 'false'}>
         <header class="summary-head">
@@ -65,7 +71,8 @@ export class SummaryPanel {
         </header>
         ${progress ? this.#progress(progress.progress) : result === null ? this.#paused(summary) : nothing}
         ${result === null ? nothing : html`<div class="answer" data-testid="summary-result">${prose(result)}</div>`}
-        ${sections.length > 1 ? sectionList(summary, open, toText) : nothing}
+        ${result !== null && figures ? html`<p class="hint" data-testid="summary-figures">${readFigures(figures)}</p>` : nothing}
+        ${sections.length > 1 ? this.#sections(summary, open, toText) : nothing}
       </article>`;
   }
 
@@ -74,9 +81,8 @@ export class SummaryPanel {
     const { step, read, total, sectionsDone, sections, rate, remaining, text } = progress;
     const sectionCount = sections > 1 ? fill(words.section, { done: sectionsDone, sections }) : '';
     const what = step === 'merge' ? words.merging : text !== '' ? words.writing : fill(words.progress, { read: read.toLocaleString('en'), total: total.toLocaleString('en') });
-    const pace = step === 'sections' && text === ''
-      ? [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(words.left, { time: formatRemaining(remaining) })]
-      : [];
+    const left = step === 'merge' || text !== '' ? words.leftAtMost : words.left;
+    const pace = [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(left, { time: formatRemaining(remaining) })];
     return html`
       ${this.#bar(what, [sectionCount, ...pace].filter(Boolean).join(' · '), read, total)}
       ${text === '' ? nothing : html`<div class="answer" data-testid="summary-live">${prose(text)}</div>`}`;
@@ -93,6 +99,24 @@ export class SummaryPanel {
       </div>`;
   }
 
+  /** Drawn when one more section is finished, not at every word. */
+  #sections(record: SummaryRecord, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
+    const { sections, result } = record;
+    const list = this.#lists.get(record) ?? new LazyGroups(this.redraw);
+    this.#lists.set(record, list);
+    const done = sections.filter(({ summary }) => summary !== null).length;
+    const item = (section: SectionSummary, number: number) => html`
+      <li>${placeButton(open, section, number, toText)}
+        ${section.summary === null ? html`<p class="quiet-text">${words.notYet}</p>` : html`<div class="answer">${prose(section.summary)}</div>`}</li>`;
+    const group = (at: number) => html`
+      <ol start=${at * GROUP + 1}>${sections.slice(at * GROUP, (at + 1) * GROUP).map((section, index) => item(section, at * GROUP + index + 1))}</ol>`;
+    return html`
+      <details class="sections" ?open=${result === null}>
+        <summary>${words.sections}</summary>
+        <div data-testid="section-summaries">${guard([sections, done, list.version], () => list.template(Math.ceil(sections.length / GROUP), group))}</div>
+      </details>`;
+  }
+
   #paused(summary: SummaryRecord): TemplateResult {
     const { sections } = summary;
     const done = sections.filter((each) => each.summary !== null).length;
@@ -104,18 +128,12 @@ export class SummaryPanel {
   }
 }
 
-function sectionList({ sections, result }: SummaryRecord, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
-  return html`
-    <details class="sections" ?open=${result === null}>
-      <summary>${words.sections}</summary>
-      <ol data-testid="section-summaries">
-        ${sections.map((section, index) => html`
-          <li>${placeButton(open, section, index + 1, toText)}
-            ${section.summary === null ? html`<p class="quiet-text">${words.notYet}</p>` : html`<div class="answer">${prose(section.summary)}</div>`}</li>`)}
-      </ol>
-    </details>`;
+/** Its style, and every model that wrote a part of it. */
+function madeBy({ style, modelName, sections }: SummaryRecord): string {
+  const writers = new Set([...sections.flatMap((section) => section.modelName ?? []), modelName]);
+  return [words.styles[style], [...writers].filter(Boolean).join(', ')].filter(Boolean).join(' · ');
 }
 
-function exported({ result, style, modelName }: SummaryRecord, { record }: OpenDocument): { name: string; text: string } {
-  return { name: record.name, text: `# ${record.name}\n\n${result ?? ''}\n\n*${words.styles[style]} · ${modelName}*\n` };
+function exported(summary: SummaryRecord, { record }: OpenDocument): { name: string; text: string } {
+  return { name: record.name, text: `# ${record.name}\n\n${summary.result ?? ''}\n\n*${madeBy(summary)}*\n` };
 }

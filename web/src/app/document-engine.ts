@@ -1,0 +1,119 @@
+/** The engine as documents use it: waits for the model, counts, and takes a turn for each thing that is asked of it. */
+import { CountedText } from '../documents/counted-text';
+import type { DocumentPrompt } from '../documents/prompts';
+import { sectionTokens, summaryTokens } from '../documents/prompts';
+import type { SummaryStyle } from '../documents/records';
+import { blocksOf, type Block } from '../documents/sections';
+import { PARALLEL } from '../documents/summary-job';
+import type { AnswerEvent, EngineWorker, GenerateEvent, KnownEvent, ManyEvent } from '../engine/protocol';
+import { abortable } from './abortable';
+import { failure } from './failure';
+import type { ModelLoader } from './model-loader';
+import type { Pace } from './pace';
+import type { Turns } from './turns';
+
+/** Calls of the tokenizer that are under way at once. */
+const COUNTED_AT_ONCE = 64;
+/** Facts are wanted, not ideas; and the same text twice gives the same summary. */
+const FAITHFUL_SAMPLING = { temperature: 0.2, topK: 40, topP: 0.95, repetitionPenalty: 1.05, seed: 1 };
+
+export interface DocumentEngineParts {
+  engine: EngineWorker;
+  loader: ModelLoader;
+  turns: Turns;
+  pace: Pace;
+  changed(): void;
+}
+
+export type OnAnswer = (index: number, event: GenerateEvent | KnownEvent) => void;
+
+export class DocumentEngine {
+  constructor(private readonly parts: DocumentEngineParts) {}
+
+  get context(): number {
+    return this.parts.loader.context;
+  }
+
+  get modelName(): string {
+    return this.parts.loader.choice?.name ?? '';
+  }
+
+  /** Waits for the model. Throws where there is none to wait for. */
+  async ready(signal: AbortSignal): Promise<void> {
+    if (!(await abortable(this.parts.loader.opening, signal))) throw failure('model-needed');
+  }
+
+  /** Counts by the open model's vocabulary, some blocks at a time: a long text must not hold the page up. */
+  async count(text: string, signal: AbortSignal): Promise<CountedText> {
+    const [blocks, tokens]: [Block[], number[]] = [[], []];
+    const { url } = this.parts.loader;
+    const all = blocksOf(text);
+    for (let group = take(all, COUNTED_AT_ONCE); group.length > 0; group = take(all, COUNTED_AT_ONCE)) {
+      tokens.push(...(await Promise.all(group.map(({ start, end }) => this.tokens(text.slice(start, end))))));
+      blocks.push(...group);
+      signal.throwIfAborted();
+    }
+    return new CountedText(url, this.context, blocks, tokens);
+  }
+
+  async tokens(text: string): Promise<number> {
+    return (await this.parts.engine.tokenize(text)).length;
+  }
+
+  /** What a summary would take; no seconds while the model's pace is unknown. */
+  estimate(counted: CountedText, style: SummaryStyle): { sections: number; seconds: number | undefined } {
+    const { context, total } = counted;
+    const count = counted.sections(style).length;
+    const between = count === 1 ? 0 : count * sectionTokens(context);
+    return { sections: count, seconds: this.seconds(total + between, between / Math.min(PARALLEL, count) + summaryTokens(style, context)) };
+  }
+
+  /** Seconds that reading and writing so many tokens takes; undefined while unknown. */
+  seconds(read: number, written: number): number | undefined {
+    return this.parts.pace.estimate(read, written);
+  }
+
+  /**
+   * One prompt through the engine's single path, which begins from what it has read before; more of them side by side. In one turn:
+   * what others ask meanwhile comes before the next. What is read is kept under the document's id until it is deleted.
+   */
+  answer(about: string, prompts: readonly DocumentPrompt[], maxTokens: number, onEvent: OnAnswer, signal: AbortSignal): Promise<void> {
+    return this.parts.turns.take('documents', () => this.#answer(about, prompts, maxTokens, onEvent, signal), signal);
+  }
+
+  async #answer(about: string, prompts: readonly DocumentPrompt[], maxTokens: number, onEvent: OnAnswer, signal: AbortSignal): Promise<void> {
+    const { engine, loader, pace, changed } = this.parts;
+    const options = { ...FAITHFUL_SAMPLING, maxTokens, about };
+    const stop = () => void engine.stop().catch(() => undefined);
+    const take = (event: AnswerEvent | ManyEvent) => {
+      // A stop that came before the engine had begun was not heard.
+      if (signal.aborted) stop();
+      if (event.type === 'rebuild' || event.type === 'rebuilt') {
+        loader.rebuilding(event.type === 'rebuild');
+        changed();
+      } else {
+        if (event.type === 'end' && prompts.length === 1) pace.take(event);
+        onEvent('index' in event ? event.index : 0, event);
+      }
+    };
+    const [only] = prompts;
+    signal.addEventListener('abort', stop);
+    try {
+      if (prompts.length === 1 && only) await engine.generate(only.messages, { ...options, ...(only.shared === '' ? {} : { keepAfter: only.shared }) }, take);
+      else await engine.generateMany(prompts.map(({ messages }) => messages), { ...options, sequences: prompts.length }, take);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      loader.rebuilding(false);
+    }
+  }
+}
+
+function take<T>(all: Iterator<T>, most: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < most) {
+    const { done, value } = all.next();
+    if (done) break;
+    taken.push(value);
+  }
+  return taken;
+}

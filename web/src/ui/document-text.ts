@@ -1,0 +1,69 @@
+/** The whole text of a document, with its places, and the part that a link led to. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { guard } from 'lit-html/directives/guard.js';
+import type { OpenDocument } from '../app/document-desk';
+import type { Section } from '../documents/records';
+import { LazyGroups } from './lazy-groups';
+
+/** Characters that are drawn together, at least; at most twice as many, where a table has no empty lines. */
+const GROUP = 16_000;
+
+interface Part {
+  start: number;
+  end: number;
+}
+
+export class DocumentText {
+  readonly #lazy: LazyGroups;
+  #groups: readonly Part[] = [];
+
+  constructor(private readonly open: OpenDocument, redraw: () => void) {
+    this.#lazy = new LazyGroups(redraw);
+  }
+
+  template(marked: Section | undefined): TemplateResult {
+    if (this.#groups.length === 0) this.#groups = groupsOf(this.open.text.text);
+    const drawn = () => this.#lazy.template(
+      this.#groups.length,
+      (group) => this.#paragraphs(this.#groups[group], marked),
+      (group) => overlaps(this.#groups[group], marked),
+    );
+    return html`<div class="document-text" data-testid="document-full-text">${guard([this, marked, this.#lazy.version], drawn)}</div>`;
+  }
+
+  #paragraphs(group: Part | undefined, marked: Section | undefined): TemplateResult {
+    if (!group) return html``;
+    const { text, places } = this.open.text;
+    let offset = group.start;
+    const paragraphs = text.slice(group.start, group.end).split('\n\n').map((paragraph) => {
+      const part = { start: offset, end: offset + paragraph.length };
+      offset += paragraph.length + 2;
+      if (paragraph.trim() === '') return nothing;
+      const here = places.filter((place) => place.offset >= part.start && place.offset < offset);
+      const labels = here.map(({ label }) => label).filter((label) => label !== paragraph);
+      const isMarked = overlaps(part, marked);
+      return html`${labels.map((label) => html`<p class="place-mark">${label}</p>`)}
+        <p class=${isMarked ? 'marked' : ''} tabindex=${isMarked ? -1 : nothing}>${paragraph}</p>`;
+    });
+    return html`${paragraphs}`;
+  }
+}
+
+function overlaps(part: Part | undefined, marked: Section | undefined): boolean {
+  return part !== undefined && marked !== undefined && part.start < marked.end && part.end > marked.start;
+}
+
+function groupsOf(text: string): Part[] {
+  const groups: Part[] = [];
+  for (let start = 0; start < text.length; start = groups.at(-1)?.end ?? text.length) groups.push({ start, end: groupEnd(text, start) });
+  return groups;
+}
+
+/** Between paragraphs, else between lines, else between words. */
+function groupEnd(text: string, start: number): number {
+  const least = start + GROUP;
+  if (least + GROUP >= text.length) return text.length;
+  const ahead = text.slice(least, least + GROUP);
+  const boundary = ['\n\n', '\n', ' '].find((each) => ahead.includes(each));
+  return boundary === undefined ? least + GROUP : least + ahead.indexOf(boundary) + boundary.length;
+}
