@@ -10,7 +10,8 @@ import { strings } from './strings';
 export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueEntry; dismiss: undefined }> {
   readonly #home: HTMLElement | null;
 
-  constructor(private readonly container: HTMLElement) {
+  /** `surfaces`: what may be open over the page, the topmost first. */
+  constructor(private readonly container: HTMLElement, private readonly surfaces: readonly HTMLElement[]) {
     super();
     this.#home = container.parentElement;
   }
@@ -46,7 +47,7 @@ export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueE
 
   /** Behind a dialog or the drawer nothing can be read or pressed. */
   #place(): void {
-    const over = document.querySelector('dialog[open]') ?? document.querySelector('.sidebar.open');
+    const over = this.surfaces.find((each) => each.matches('dialog[open], .sidebar.open'));
     if (over) {
       if (over.lastElementChild !== this.container) over.append(this.container);
     } else if (this.container.parentElement !== this.#home) {

@@ -29,7 +29,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #sidebar = new Sidebar(element('sidebar'), element('backdrop'));
   readonly #log = new ChatLog(element('log'));
   readonly #documents = new DocumentsView(element('documents'), DOCUMENT_ENDINGS);
-  readonly #error = new ErrorCard(element('error-slot'));
+  readonly #error = new ErrorCard(element('error-slot'), [...document.querySelectorAll('dialog'), element('sidebar')]);
   readonly #notices = new Notices(element('notices'));
   readonly #composer = new Composer(element('composer'));
   readonly #figures = new FiguresPanel(element('figures') as HTMLDetailsElement);
