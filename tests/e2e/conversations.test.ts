@@ -121,11 +121,14 @@ test('figures: while an answer is written, its pace, first word, position and st
 });
 
 test('an answer and its code are copied, also where the page came over plain http and has no clipboard of its own', async () => {
-  const text = 'Try this:\n\n```js\nconst one = 1;\n```';
+  const text = 'Try\nthis <b>:\n\n```js\nconst one = 1;\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |';
   await page.getByTestId('import-chats').setInputFiles(savedConversations({ Code: [['How?', text]] }));
   await page.getByText('One conversation came in.').waitFor();
   await page.getByText('Code', { exact: true }).click();
   await page.locator('.code').waitFor();
+  // Lines, tables, and HTML as the text that it is.
+  expect(await page.locator('.answer p').first().innerText()).toBe('Try\nthis <b>:');
+  expect(await page.locator('.answer td').allInnerTexts()).toEqual(['1', '2']);
   await browser.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.url });
   const copied = () => page.evaluate(() => navigator.clipboard.readText());
   await page.locator('.code').getByTestId('copy').click();
