@@ -1,5 +1,5 @@
 /**
- * Puts the list of the page's own files, each with the hash of its content, into the service worker. Models are not among
+ * Puts the list of the page's own files, each with the SHA-256 of its content, into the service worker. Models are not among
  * them: the page keeps those itself, in chunks. Also brings pdf.js's character maps, which PDFs in some languages need.
  */
 import { createHash } from 'node:crypto';
@@ -10,8 +10,7 @@ import type { Plugin } from 'vite';
 
 const WORKER = 'service-worker.js';
 const PLACEHOLDER = '__FILES_OF_THIS_VERSION__';
-/** Fetched when they are needed, and kept from then on. */
-const LEFT_OUT = /^(models\/.*\.gguf|cmaps\/.*|bench\.html|assets\/bench-.*)$/;
+const LEFT_OUT = /^models\/.*\.gguf$/;
 
 export function precache(publicFolder: string): Plugin {
   return {
@@ -22,8 +21,12 @@ export function precache(publicFolder: string): Plugin {
       order: 'post',
       handler(_options, bundle) {
         const cmaps = path.join(path.dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json')), 'cmaps');
-        for (const name of readdirSync(cmaps)) this.emitFile({ type: 'asset', fileName: `cmaps/${name}`, source: readFileSync(path.join(cmaps, name)) });
         const files = new Map<string, string>();
+        for (const name of readdirSync(cmaps)) {
+          const source = readFileSync(path.join(cmaps, name));
+          this.emitFile({ type: 'asset', fileName: `cmaps/${name}`, source });
+          files.set(`cmaps/${name}`, hash(source));
+        }
         for (const [name, file] of Object.entries(bundle)) {
           if (name !== WORKER) files.set(name, hash(file.type === 'chunk' ? file.code : file.source));
         }
@@ -42,5 +45,5 @@ export function precache(publicFolder: string): Plugin {
 }
 
 function hash(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex').slice(0, 16);
+  return createHash('sha256').update(content).digest('hex');
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listenFor, openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
+import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
 const site = new Site(DIST);
@@ -93,13 +94,87 @@ test('an answer that was stopped goes on where it was', async () => {
   expect(await chat.answers.count()).toBe(1);
 });
 
-test('figures: pace, position, the constant state, and a plot of time per token', async () => {
+test('figures: while an answer is written, its pace, first word, position and state are seen; then with a plot of time per token', async () => {
+  await page.getByTestId('new-chat').click();
+  await chat.input.fill('Tell me a story about a brave mouse and a lion.');
+  await chat.send.click();
+  await chat.answerGrowsTo(60);
+  const live = (await page.locator('.live-figure').allInnerTexts()).join(' ');
+  expect(await chat.stop.count()).toBe(1);
+  expect(live).toMatch(/\d tokens\/s.*first word [\d.]+ s.*position \d+.*state 1\.2 MB/);
+  await chat.stats.last().waitFor();
   await page.getByTestId('figures').click();
   expect(await page.getByTestId('figure-state').innerText()).toMatch(/1\.2 MB, constant/);
   expect(await page.getByTestId('figure-position').innerText()).toMatch(/^\d+ of 1,024 trained$/);
   expect(Number(await page.getByTestId('figure-rate').innerText())).toBeGreaterThan(0);
   await page.getByTestId('plot').locator('canvas').waitFor();
+  // A new chat has no figures yet, and the plot of the last one goes.
+  await page.getByTestId('new-chat').click();
+  await page.getByTestId('plot').locator('canvas').waitFor({ state: 'detached' });
+  expect(await page.getByTestId('figure-first').innerText()).toBe('–');
+  await page.goBack();
+  await chat.stats.last().waitFor();
   await page.getByTestId('figures').click();
+  await page.getByTestId('chat-more').first().click();
+  await page.getByTestId('chat-delete').click();
+  await page.getByTestId('chat-delete-confirm').click();
+});
+
+test('an answer and its code are copied, also where the page came over plain http and has no clipboard of its own', async () => {
+  const text = 'Try\nthis <b>:\n\n```js\nconst one = 1;\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |';
+  await page.getByTestId('import-chats').setInputFiles(savedConversations({ Code: [['How?', text]] }));
+  await page.getByText('One conversation came in.').waitFor();
+  await page.getByText('Code', { exact: true }).click();
+  await page.locator('.code').waitFor();
+  // Lines, tables, and HTML as the text that it is.
+  expect(await page.locator('.answer p').first().innerText()).toBe('Try\nthis <b>:');
+  expect(await page.locator('.answer td').allInnerTexts()).toEqual(['1', '2']);
+  await browser.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.url });
+  const copied = () => page.evaluate(() => navigator.clipboard.readText());
+  await page.locator('.code').getByTestId('copy').click();
+  await page.locator('.code .copied').waitFor();
+  expect(await copied()).toBe('const one = 1;');
+  await page.locator('.under').getByTestId('copy').click();
+  await expect.poll(copied).toBe(text);
+  await page.evaluate(() => navigator.clipboard.writeText('before'));
+  await page.evaluate(() => Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined, configurable: true }));
+  await page.waitForFunction(() => document.querySelector('.copied') === null);
+  await page.locator('.code').getByTestId('copy').click();
+  await page.locator('.code .copied').waitFor();
+  expect(await copied()).toBe('const one = 1;');
+  await more('Code');
+  await page.getByTestId('chat-delete').click();
+  await page.getByTestId('chat-delete-confirm').click();
+});
+
+test('the title is the conversation’s, and the browser’s way back leads through what was shown', async () => {
+  await page.getByText('Why is the sky blue?').first().click();
+  await page.waitForFunction(() => document.title === 'Why is the sky blue? · web-mamba');
+  await page.getByTestId('view-documents').click();
+  await page.waitForFunction(() => document.title === 'web-mamba');
+  await page.getByTestId('side-new-chat').click();
+  await page.getByTestId('suggestion').first().waitFor();
+  await page.goBack();
+  await page.locator('#documents:not([hidden])').waitFor();
+  await page.goBack();
+  await page.waitForFunction(() => document.querySelector('[data-testid=message-user]')?.textContent === 'Why is the sky blue?');
+  await page.goForward();
+  await page.locator('#documents:not([hidden])').waitFor();
+  await page.goBack();
+});
+
+test('two tabs on one conversation: what one writes, the other shows', async () => {
+  const other = new ChatPage(await browser.newPage());
+  await other.page.goto(page.url());
+  await other.backend.waitFor();
+  const before = await other.answers.count();
+  await chat.ask('And the sea?');
+  await expect.poll(() => other.answers.count()).toBe(before + 1);
+  await expect.poll(async () => (await other.answers.last().innerText()).trim()).toBe((await chat.answers.last().innerText()).trim());
+  await other.ask('And the sun?');
+  await expect.poll(() => chat.answers.count()).toBe(before + 2);
+  expect(await titles()).toHaveLength(2);
+  await other.page.close();
 });
 
 test('conversations are found by their words, renamed, and deleted only when that is confirmed', async () => {
@@ -172,6 +247,36 @@ test('a role sets the system prompt of this conversation; knowledge is pasted; s
   expect(await page.getByTestId('sampling-temperature').inputValue()).toBe('0');
   await page.getByTestId('sampling-reset').click();
   await page.waitForFunction(() => (document.querySelector('[data-testid=sampling-temperature]') as HTMLInputElement | null)?.value === '');
+  await page.keyboard.press('Escape');
+});
+
+test('a number out of its range is not taken, and the range is said', async () => {
+  await page.getByTestId('settings').click();
+  await page.getByTestId('sampling-topP').fill('3');
+  await page.keyboard.press('Tab');
+  await page.getByText('From 0.05 to 1, please; 0.95 still holds.').waitFor();
+  expect(await page.getByTestId('sampling-topP').inputValue()).toBe('3');
+  expect(await page.getByTestId('sampling-topP').getAttribute('aria-invalid')).toBe('true');
+  await page.getByTestId('sampling-topP').fill('0.5');
+  await page.keyboard.press('Tab');
+  await page.waitForFunction(() => document.querySelector('[data-testid=outside-topP]')?.textContent === '');
+  await page.getByTestId('sampling-reset').click();
+  await page.keyboard.press('Escape');
+});
+
+test('the translator takes a language; a prompt of one’s own comes back after another role replaced it', async () => {
+  await page.getByTestId('side-new-chat').click();
+  await page.getByTestId('settings').click();
+  await page.getByTestId('preset-translator').check();
+  await page.getByTestId('language').selectOption('Hindi');
+  await expect.poll(() => page.getByTestId('system-text').inputValue()).toContain('into Hindi');
+  await page.getByTestId('system-text').fill('Translate like a pirate.');
+  await page.keyboard.press('Tab');
+  await page.getByTestId('preset-writer').check();
+  await expect.poll(() => page.getByTestId('system-text').inputValue()).toContain('experienced writer');
+  await page.getByTestId('bring-back').click();
+  await expect.poll(() => page.getByTestId('system-text').inputValue()).toBe('Translate like a pirate.');
+  await page.getByTestId('preset-assistant').check();
   await page.keyboard.press('Escape');
 });
 

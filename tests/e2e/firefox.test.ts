@@ -1,12 +1,13 @@
 /** The page in a real Firefox, over WebDriver BiDi: the same first visit, chat, reload and document as in Chromium. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import puppeteer, { type Browser, type ElementHandle, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CHAPTERS, longChapters, pdf } from '../../web/test/make-documents';
 import { newProfile } from './browser';
 import { DIST, OUTPUT, ROOT } from './folders';
+import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
 const MODEL = '/models/web-mamba-demo-31m-q4_k_m.gguf';
@@ -15,6 +16,7 @@ const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefo
 const PATIENCE = 120_000;
 
 const site = new Site(DIST);
+site.slow('/slow.gguf');
 const complaints: string[] = [];
 let firefox: Browser;
 let page: Page;
@@ -106,6 +108,39 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     expect(before).toBe(2);
   });
 
+  test('another answer is a branch beside the first, with the keyboard alone; the browser’s way back leads to the chat before', async () => {
+    const first = await text('message-assistant');
+    await page.$$eval(by('again'), (found) => (found.at(-1) as HTMLElement).focus());
+    await page.keyboard.press('Enter');
+    await seen('branches');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('chat-input');
+    await page.waitForSelector(by('stop'), { hidden: true, timeout: PATIENCE });
+    expect(await text('branches')).toContain('2 of 2');
+    await press('branch-earlier');
+    await page.waitForFunction((answer) => ([...document.querySelectorAll<HTMLElement>('[data-testid=message-assistant]')].at(-1)?.innerText ?? '').trim() === answer, { timeout: PATIENCE }, first);
+    await press('side-new-chat');
+    await seen('suggestion');
+    await page.goBack();
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid=message-assistant]').length === 3, { timeout: PATIENCE });
+  });
+
+  test('conversations come in from a file, and go out as one', async () => {
+    const upload = savedConversations({ 'From a file': [['One?', 'Two.']] });
+    const file = path.join(newProfile(), upload.name);
+    writeFileSync(file, upload.buffer);
+    await (await page.$(by('import-chats')) as ElementHandle<HTMLInputElement>).uploadFile(file);
+    await page.waitForFunction(() => document.body.innerText.includes('One conversation came in.'), { timeout: PATIENCE });
+    await page.evaluate(() => {
+      const createObjectURL = URL.createObjectURL.bind(URL);
+      URL.createObjectURL = (blob: Blob) => {
+        void blob.text().then((saved) => Object.assign(window, { saved }));
+        return createObjectURL(blob);
+      };
+    });
+    await press('export-chats');
+    await page.waitForFunction(() => (window as unknown as { saved?: string }).saved?.includes('From a file'), { timeout: PATIENCE });
+  });
+
   test('a pasted text is summarised, and asked about', async () => {
     await press('view-documents');
     await page.$$eval('summary', (found) => found.find((each) => each.textContent?.includes('paste a text'))?.click());
@@ -139,6 +174,14 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     await seen('summary-result');
     expect(await page.$$eval(`${by('section-summaries')} li`, (found) => found.length)).toBeGreaterThan(1);
     await picture('sections');
+  });
+
+  test('a download shows its speed and time left, pauses, and goes on', async () => {
+    await page.goto(`${site.url}?model=slow.gguf`);
+    await page.waitForFunction(() => /MB\/s|kB\/s/.test(document.querySelector<HTMLElement>('.pace')?.innerText ?? ''), { timeout: PATIENCE });
+    await press('pause');
+    await press('resume');
+    await seen('pause');
   });
 
   test('the console is clean', () => expect(complaints).toEqual([]));

@@ -8,17 +8,13 @@ import { longChapters, pdf } from '../../web/test/make-documents';
 import { openBrowser, picture } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
+import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
 const site = new Site(DIST);
 const axe = readFileSync(createRequire(path.join(DIST, '../package.json')).resolve('axe-core/axe.min.js'), 'utf8');
 
-// A download that never ends.
-site.answer('/slow.gguf', (_, response) => {
-  response.writeHead(206, { 'content-length': 16 * 1024 * 1024, 'content-range': `bytes 0-${16 * 1024 * 1024 - 1}/${4_200_000_000}`, etag: '"1"' });
-  response.write('GGUF');
-  const timer = setInterval(() => (response.destroyed ? clearInterval(timer) : response.write(Buffer.alloc(100_000))), 100);
-});
+site.slow('/slow.gguf');
 beforeAll(() => site.start());
 afterAll(() => site.stop());
 
@@ -30,6 +26,23 @@ async function violations(page: Page): Promise<string[]> {
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
   });
 }
+
+/** Names of what is animated for longer than a moment. */
+function moving(): string[] {
+  return document.getAnimations().flatMap((animation) => {
+    const { duration, iterations } = animation.effect?.getComputedTiming() ?? {};
+    return Number(duration) > 1 || (iterations ?? 1) > 1 ? [(animation as CSSAnimation).animationName ?? 'transition'] : [];
+  });
+}
+
+/** All that a chat can hold, and a text that is longer than the demo model was trained for. */
+const SAID: Record<string, [string, string][]> = {
+  Everything: [
+    ['How do I count?', 'So:\n\n```js\nfor (let i = 0; i < 3; i += 1) console.log(`a line that is longer than a phone is wide: ${i}`);\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> quoted [link](https://example.org)'],
+    ['And then?', ''],
+  ],
+  Long: [[`Count: ${'one two three four five six seven eight nine ten '.repeat(110)}`, 'Many.']],
+};
 
 test.each([
   ['desktop', 'light', { width: 1200, height: 800 }],
@@ -46,6 +59,7 @@ test.each([
     const look = async (state: string) => {
       await picture(page, `${device}-${colorScheme}-${state}`);
       expect(await violations(page), state).toEqual([]);
+      expect(await page.evaluate(moving), `${state}: moves, though less motion was asked for`).toEqual([]);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect(overflow, `${state}: sideways scrolling`).toBeLessThanOrEqual(0);
     };
@@ -93,6 +107,44 @@ test.each([
     await page.getByTestId('model-picker').click();
     await look('5-models');
     await page.keyboard.press('Escape');
+    const menu = async () => phone && (await page.getByTestId('open-menu').click());
+    const row = (title: string) => page.getByTestId('chats').locator('li', { hasText: title });
+    await menu();
+    await page.getByTestId('import-chats').setInputFiles(savedConversations(SAID));
+    await page.getByText('2 conversations came in.').waitFor();
+    await look('i-imported');
+    await row('Everything').getByTestId('chat-more').click();
+    await page.getByTestId('chat-rename').click();
+    await look('j-rename');
+    await page.keyboard.press('Escape');
+    await row('Everything').getByTestId('chat-more').click();
+    await page.getByTestId('chat-delete').click();
+    await look('k-delete');
+    await page.getByTestId('chat-keep').click();
+    await row('Everything').locator('.chat-open').click();
+    await page.locator('.code').waitFor();
+    await look('l-code');
+    await page.getByTestId('edit').first().click();
+    await look('m-edit');
+    await page.getByTestId('edit-cancel').click();
+    await menu();
+    await row('Long').locator('.chat-open').click();
+    await page.getByText('Many.').waitFor();
+    await page.getByTestId('again-several').click();
+    await page.getByTestId('several').waitFor();
+    await look('n-several');
+    await page.getByTestId('past-context').waitFor();
+    await look('o-past-context');
+    await chat.stats.last().waitFor();
+    await page.goto(site.url);
+    await chat.backend.waitFor();
+    await page.getByTestId('limits').locator('a').click();
+    await page.getByTestId('model-card').getByRole('heading').first().waitFor();
+    await look('p-model-card');
+    await page.keyboard.press('Escape');
+    await page.goto(`${site.url}bench.html`);
+    await page.getByTestId('measure').waitFor();
+    await look('q-benchmark');
     await page.goto(`${site.url}?model=falcon-mamba-7b-instruct-q4_k_m`);
     await page.getByTestId('licence-accept').waitFor();
     await look('7-licence');
@@ -100,13 +152,34 @@ test.each([
     await page.goto(`${site.url}?model=slow.gguf`);
     await page.getByTestId('pause').waitFor();
     await page.waitForFunction(() => document.querySelector('.amount')?.textContent?.includes('/s'));
+    // Seen, and not only there: on a phone too.
+    expect(await page.getByTestId('progress').innerText()).toMatch(/MB of 4\.2 GB\s*· [\d.]+ [kM]B\/s · [\d.]+ (min|h|s)/);
+    const { clipped, pace } = await page.locator('.amount').evaluate((amount) => ({
+      clipped: amount.scrollWidth > amount.clientWidth + 1, pace: amount.querySelector('.pace')!.getBoundingClientRect().toJSON() as DOMRect,
+    }));
+    expect(clipped).toBe(false);
+    expect(pace.width).toBeGreaterThan(40);
+    expect(pace.right).toBeLessThanOrEqual(viewport.width);
     await look('8-downloading');
     await page.getByTestId('pause').click();
     await page.getByTestId('resume').waitFor();
     await look('9-paused');
+    await page.getByTestId('model-picker').click();
+    await page.getByTestId('remove-model').first().click();
+    await look('r-storage');
+    await page.keyboard.press('Escape');
     await page.goto(`${site.url}?model=missing.gguf`);
     await chat.error.waitFor();
     await look('6-error');
+    await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'deviceMemory', { get: () => 4 }));
+    await page.goto(site.url);
+    await page.getByTestId('offer').waitFor();
+    await look('s-refused-offer');
+    await page.getByTestId('offer-other').click();
+    await look('t-refused-models');
+    await page.goto(`${site.url}?model=falcon-mamba-7b-instruct-q4_k_m`);
+    await chat.error.waitFor();
+    await look('u-refused');
   } finally {
     await browser.close();
   }

@@ -1,4 +1,5 @@
 /** The page as an app: from a sub-path, without a network, with a newer version, isolated, and asking nobody for anything. */
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +23,7 @@ beforeAll(async () => {
   cpSync(DIST, folder, { recursive: true });
   site.mount('/some/where/', folder);
   await site.start();
-  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 } });
+  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true });
   chat = new ChatPage(await browser.newPage());
   page = chat.page;
   page.setDefaultTimeout(60_000);
@@ -38,6 +39,18 @@ afterAll(async () => {
 const reached = (before: ReadonlyMap<string, number>) =>
   [...site.hits].filter(([name, count]) => count > (before.get(name) ?? 0) && !name.endsWith('/service-worker.js')).map(([name]) => name);
 
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** What the cache has, by the files' names, and whether each is what its key says. */
+const cached = () => page.evaluate(async () => {
+  const cache = await caches.open('web-mamba-page');
+  return Promise.all((await cache.keys()).map(async (request) => {
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await (await cache.match(request))!.arrayBuffer()));
+    const { pathname, search } = new URL(request.url);
+    return { name: pathname, sound: search === `?${[...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('')}` };
+  }));
+});
+
 test('it runs from a sub-path, with a manifest, icons and a service worker that stores every file', async () => {
   await page.goto(address());
   await chat.backend.waitFor();
@@ -45,10 +58,17 @@ test('it runs from a sub-path, with a manifest, icons and a service worker that 
   const manifest = JSON.parse(readFileSync(path.join(folder, 'manifest.webmanifest'), 'utf8')) as { start_url: string; icons: { src: string }[] };
   expect(manifest.start_url).toBe('./');
   for (const { src } of manifest.icons) expect((await page.request.get(address() + src)).status(), src).toBe(200);
-  const stored = await page.evaluate(async () => (await (await caches.open('web-mamba-page')).keys()).map(({ url }) => new URL(url).pathname));
-  const files = readdirSync(path.join(folder, 'assets')).filter((name) => !name.startsWith('bench'));
-  for (const name of ['index.html', ...files.map((each) => `assets/${each}`)]) expect(stored).toContain(`/some/where/${name}`);
-  expect(stored.some((name) => name.endsWith('.gguf'))).toBe(false);
+  const files = readdirSync(path.join(folder, 'assets')).map((name) => `assets/${name}`);
+  const cmaps = readdirSync(path.join(folder, 'cmaps')).map((name) => `cmaps/${name}`);
+  const all = ['index.html', 'bench.html', ...files, ...cmaps].map((name) => `/some/where/${name}`);
+  // The benchmark, and what only some PDFs need, come when the page itself is there.
+  await expect.poll(async () => {
+    const names = new Set((await cached()).map(({ name }) => name));
+    return all.filter((name) => !names.has(name));
+  }, { timeout: 60_000 }).toEqual([]);
+  const stored = await cached();
+  expect(stored.filter(({ sound }) => !sound)).toEqual([]);
+  expect(stored.some(({ name }) => name.endsWith('.gguf'))).toBe(false);
 });
 
 test('from the second visit on it is cross-origin isolated, whatever the host sends', async () => {
@@ -74,8 +94,20 @@ test('a whole session after the model is stored reaches no server: chat, documen
   ]);
   await page.getByTestId('summarise').click();
   await page.getByTestId('summary-result').waitFor();
+  await page.getByTestId('tab-questions').click();
+  await page.getByTestId('document-question').fill('When was the harbour built?');
+  await page.getByTestId('document-ask').click();
+  await page.locator('[data-testid=document-answer][aria-busy=false]').waitFor();
   await page.reload();
-  await page.getByTestId('summary-result').waitFor();
+  await page.getByTestId('document-question').or(page.getByTestId('summary-result')).first().waitFor();
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByTestId('export-chats').click()]);
+  await page.getByTestId('import-chats').setInputFiles(await saved.path());
+  await page.getByTestId('imported').getByText('came in').waitFor();
+  await page.getByTestId('chat-search').fill('sky');
+  await page.getByTestId('chats').locator('.chat-excerpt').first().waitFor();
+  await page.getByTestId('chat-search').fill('');
+  await page.getByTestId('chats').locator('.chat-open').first().click();
+  await chat.answers.first().waitFor();
   expect(strangers).toEqual([]);
   expect(reached(before)).toEqual([]);
 });
@@ -88,22 +120,56 @@ test('without a network, and with the server gone, it opens and chats', async ()
   await browser.setOffline(false);
 });
 
+const NEWER = 'Chat with a Mamba model, newer.';
+const version = () => page.locator('meta[name=description]').getAttribute('content');
+const wasmRequests = () => [...site.hits].filter(([name]) => name.endsWith('.wasm')).reduce((sum, [, count]) => sum + count, 0);
+
+/** Asks for a newer service worker, and waits for what becomes of it. */
+const updated = () => page.evaluate(async () => {
+  const registration = await navigator.serviceWorker.ready;
+  await registration.update().catch(() => undefined);
+  for (let { installing } = registration; installing?.state === 'installing';) await new Promise((resolve) => setTimeout(resolve, 50));
+  return registration.waiting !== null;
+});
+
+test('a version that its host has only in part is not installed, and the one before goes on without a network', async () => {
+  const index = readFileSync(path.join(folder, 'index.html'), 'utf8');
+  const worker = path.join(folder, 'service-worker.js');
+  const newer = index.replace(/(name="description" content=")[^"]*/, `$1${NEWER}`);
+  writeFileSync(worker, readFileSync(worker, 'utf8').replace(/"index\.html":"\w+"/, `"index.html":"${sha256(newer)}"`));
+  await page.reload();
+  expect(await updated()).toBe(false);
+  expect(await page.getByTestId('new-version').count()).toBe(0);
+  await browser.setOffline(true);
+  await page.reload();
+  await chat.backend.waitFor();
+  await browser.setOffline(false);
+  writeFileSync(path.join(folder, 'index.html'), newer);
+});
+
 test('a new version waits until the visitor asks for it, takes over what did not change, and keeps the conversations', async () => {
   const conversations = await page.getByTestId('chats').locator('li').count();
   expect(conversations).toBeGreaterThan(0);
-  const index = readFileSync(path.join(folder, 'index.html'), 'utf8');
-  writeFileSync(path.join(folder, 'index.html'), index.replace('<title>web-mamba</title>', '<title>web-mamba, newer</title>'));
-  const worker = path.join(folder, 'service-worker.js');
-  writeFileSync(worker, readFileSync(worker, 'utf8').replace(/"index\.html":"\w+"/, '"index.html":"0123456789abcdef"'));
-  const wasm = [...site.hits].filter(([name]) => name.endsWith('.wasm')).reduce((sum, [, count]) => sum + count, 0);
+  const wasm = wasmRequests();
   await page.reload();
-  expect(await page.title()).toBe('web-mamba');
+  expect(await updated()).toBe(true);
+  expect(await version()).not.toBe(NEWER);
   await page.getByTestId('use-new-version').click();
-  await page.waitForFunction(() => document.title === 'web-mamba, newer');
+  await page.waitForFunction((newer) => document.querySelector<HTMLMetaElement>('meta[name=description]')?.content === newer, NEWER);
   await chat.backend.waitFor();
   expect(await page.getByTestId('new-version').count()).toBe(0);
   expect(await page.getByTestId('chats').locator('li').count()).toBe(conversations);
-  expect([...site.hits].filter(([name]) => name.endsWith('.wasm')).reduce((sum, [, count]) => sum + count, 0)).toBe(wasm);
+  expect(wasmRequests()).toBe(wasm);
+  expect((await cached()).filter(({ sound }) => !sound)).toEqual([]);
+});
+
+test('the benchmark opens without a network', async () => {
+  await browser.setOffline(true);
+  const bench = await browser.newPage();
+  await bench.goto(`${address()}bench.html`);
+  await bench.getByTestId('measure').waitFor();
+  await bench.close();
+  await browser.setOffline(false);
 });
 
 test('nothing but the page’s own scripts can run, and no text becomes HTML by itself', async () => {

@@ -58,6 +58,15 @@ export class Site {
     this.answer(pathname, (_, response) => response.writeHead(404).end());
   }
 
+  /** A model of 4.2 GB whose download never ends. */
+  slow(pathname: string): void {
+    this.answer(pathname, (_, response) => {
+      response.writeHead(206, { 'content-length': 16 * 1024 * 1024, 'content-range': `bytes 0-${16 * 1024 * 1024 - 1}/${4_200_000_000}`, etag: '"1"' });
+      response.write('GGUF');
+      const timer = setInterval(() => (response.destroyed ? clearInterval(timer) : response.write(Buffer.alloc(100_000))), 100);
+    });
+  }
+
   /** Bytes with a correct length. */
   give(pathname: string, body: Uint8Array | string, headers: Record<string, string> = {}): void {
     this.answer(pathname, (_, response) => {

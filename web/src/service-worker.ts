@@ -1,7 +1,9 @@
 /**
  * Serves the page from a cache, so that it opens without a network, and adds the headers that make it cross-origin isolated
- * where the host cannot. Every version has its list of files with hashes: a new one is fetched whole beside the old one, takes
- * over what did not change, and waits until the visitor asks for it. Models never pass through here into a cache.
+ * where the host cannot. Every version has its list of files with their SHA-256: a new one is fetched whole beside the old one,
+ * takes over what did not change, and waits until the visitor asks for it. Nothing is kept that is not what the list says: a
+ * host or a proxy that still has an older file makes the installation fail, and the browser tries it again at a later visit.
+ * Models never pass through here into a cache.
  */
 
 interface Lifetime extends Event {
@@ -28,9 +30,8 @@ const files = __FILES_OF_THIS_VERSION__;
 
 /** Files by name and hash; shared by all versions, so that one which did not change is fetched once. */
 const CACHE = 'web-mamba-page';
-/** Fetched when they were first needed. */
-const LATER = /\/cmaps\/[^/]+$/;
-const LATER_CACHE = 'web-mamba-later';
+/** Not needed to begin with: fetched when the page has done with its first visit's own work. */
+const LATER = /^(cmaps\/|bench\.html$|assets\/bench-)/;
 /** The policy of the page's own `meta` does not reach its workers: they go by their own headers. */
 const WORKER_POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' https: http://localhost:* http://127.0.0.1:*";
@@ -46,22 +47,43 @@ worker.addEventListener('fetch', (event) => {
   if (request.method !== 'GET' || url.origin !== scope.origin || request.headers.has('range')) return;
   const name = nameOf(url);
   if (name in files) event.respondWith(own(name, request));
-  else if (LATER.test(url.pathname)) event.respondWith(later(request));
   else if (request.mode === 'navigate') event.respondWith(fetch(request).then(isolated));
 });
-worker.addEventListener('message', ({ data }) => {
-  if (data === 'use') void worker.skipWaiting();
+worker.addEventListener('message', (event) => {
+  if (event.data === 'use') void worker.skipWaiting();
+  // Not waited for: a new version need not wait for it either.
+  if (event.data === 'rest') void storeRest();
 });
 
 async function install(): Promise<void> {
+  await Promise.all(Object.keys(files).filter((name) => !LATER.test(name)).map(store));
+}
+
+/** One after the other, in nobody's way. What cannot be had now is tried again at the next visit. */
+async function storeRest(): Promise<void> {
+  for (const name of Object.keys(files).filter((each) => LATER.test(each))) await store(name).catch(() => undefined);
+}
+
+/** Puts a file into the cache, once it is what this version's list says. */
+async function store(name: string): Promise<void> {
   const cache = await caches.open(CACHE);
-  await Promise.all(Object.keys(files).map(async (name) => {
-    if (await cache.match(keyOf(name))) return;
-    // What a browser or a proxy remembers may be of another version.
-    const response = await fetch(new URL(name, scope), { cache: 'no-cache' });
+  if (await cache.match(keyOf(name))) return;
+  // First what the browser remembers, if the server says that it is current; then past every cache on the way.
+  for (const remembered of ['no-cache', 'reload'] as const) {
+    const response = await fetch(new URL(name, scope), { cache: remembered });
     if (!response.ok) throw new Error(`${name}: ${response.status}`);
-    await cache.put(keyOf(name), await complete(response));
-  }));
+    const bytes = await response.arrayBuffer();
+    if ((await sha256(bytes)) !== files[name]) continue;
+    // Made anew: a response that was redirected may not answer a navigation.
+    await cache.put(keyOf(name), new Response(bytes, { status: response.status, headers: response.headers }));
+    return;
+  }
+  throw new Error(`${name} is not the file of this version`);
+}
+
+async function sha256(bytes: ArrayBuffer): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** The old version's files go. Pages of it that are still open have what they began with, and say that there is a newer one. */
@@ -77,15 +99,6 @@ async function own(name: string, request: Request): Promise<Response> {
   return isolated(stored ?? (await fetch(request)));
 }
 
-async function later(request: Request): Promise<Response> {
-  const cache = await caches.open(LATER_CACHE);
-  const stored = await cache.match(request);
-  if (stored) return isolated(stored);
-  const response = await fetch(request);
-  if (response.ok) await cache.put(request, response.clone());
-  return isolated(response);
-}
-
 /** As the build names it; a folder is its `index.html`. */
 function nameOf({ pathname }: URL): string {
   const name = decodeURIComponent(pathname.startsWith(scope.pathname) ? pathname.slice(scope.pathname.length) : pathname);
@@ -96,12 +109,6 @@ function keyOf(name: string): string {
   const key = new URL(name, scope);
   key.search = `?${files[name]}`;
   return key.href;
-}
-
-/** A response that was redirected may not answer a navigation: this is the same, as if it had come straight. */
-async function complete(response: Response): Promise<Response> {
-  const { status, headers } = response;
-  return new Response(await response.blob(), { status, headers });
 }
 
 function isolated(response: Response): Response {

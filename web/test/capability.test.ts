@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { inspectDevice, judge, offer, type Device } from '../src/app/capability';
-import { catalogue } from '../src/app/catalogue';
+import { inspectDevice, judge, type Device } from '../src/app/capability';
+import { catalogue, entrySource } from '../src/app/catalogue';
+import { offered, offerOf, refusal, type Kept } from '../src/app/offer';
+import { sourceKey } from '../src/weights/model-source';
 
 const GB = 1024 ** 3;
 const GPU = { name: 'nvidia', maxBuffer: 4 * GB, maxBinding: 2 * GB };
@@ -17,10 +19,37 @@ test.each([
   ['little memory', device({ memory: 4 * GB }), { kind: 'refused', why: 'memory' }],
 ] as const)('%s', (_, given, verdict) => expect(judge(MODEL, given)).toEqual(verdict));
 
+const BASE = 'http://page/';
+const entryOf = (id: string) => catalogue.find((entry) => entry.id === id) ?? expect.fail(id);
+const offer = (given: Device, kept: Kept[] = [], entry = offered ?? expect.fail()) => offerOf(entry, given, kept, BASE);
+
 test('where the offered model does not fit, the best smaller one that chats is named', () => {
-  expect(offer(catalogue, device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, instead: undefined });
-  expect(offer(catalogue, device({ gpu: undefined, cores: 1 }))?.instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
-  expect(offer(catalogue, device({ gpu: undefined, memory: 2 * GB }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
+  expect(offer(device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, kept: false, instead: undefined });
+  expect(offer(device({ gpu: undefined, cores: 1 })).instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
+  expect(offer(device({ gpu: undefined, memory: 2 * GB }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
+});
+
+test('every model of the catalogue is judged, and one in fewer bits comes before another model', () => {
+  const small = device({ memory: 6 * GB });
+  expect(offer(small, [], entryOf('falcon3-mamba-7b-instruct-q8_0'))).toMatchObject({ verdict: { why: 'memory' }, instead: { id: 'falcon3-mamba-7b-instruct-q4_k_m' } });
+  expect(offer(small, [], entryOf('mamba-130m-q8_0'))).toMatchObject({ verdict: { kind: 'fits' } });
+});
+
+test('what is kept takes no more room, and is not offered to download', () => {
+  const url = sourceKey(entrySource(offered ?? expect.fail(), BASE));
+  const full = device({ storage: 1e9 });
+  expect(offer(full).verdict).toEqual({ kind: 'refused', why: 'storage' });
+  expect(offer(full, [{ url, stored: 3.5e9, complete: false }])).toMatchObject({ verdict: { kind: 'fits' }, kept: false });
+  expect(offer(full, [{ url, stored: 4.2e9, complete: true }])).toMatchObject({ verdict: { kind: 'fits' }, kept: true });
+});
+
+test('a refusal says in plain words why, and what to take in its place', () => {
+  const given = device({ gpu: undefined, cores: 1 });
+  const { code, message, remedy } = refusal(offer(given), given);
+  expect([code, remedy]).toEqual(['refused-no-gpu', 'What fits: Falcon3-Mamba-7B-Instruct in Q2_K, 2.6 GB.']);
+  expect(message).not.toMatch(/[{}]/);
+  const poor = device({ memory: 2 * GB });
+  expect(refusal(offer(poor), poor)).toMatchObject({ code: 'refused-memory', message: 'Falcon-Mamba-7B-Instruct (Q4_K_M) needs about 4.4 GB of memory, and this device has 2 GB.' });
 });
 
 test('a device is what its browser says; a software GPU is none, and a browser may say nothing', async () => {

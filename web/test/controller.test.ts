@@ -4,7 +4,7 @@ import { openAppDatabase } from '../src/app/app-database';
 import { Controller } from '../src/app/controller';
 import type { TextFile } from '../src/app/conversation-files';
 import { failure } from '../src/app/failure';
-import type { PageAddress, PageData, PageEvents, PageView } from '../src/app/page-data';
+import type { PageAddress, PageData, PageEvents, PageView, Shown } from '../src/app/page-data';
 import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, ManyEvent, OpenedState, OpenModel, StoredModel } from '../src/engine/protocol';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
@@ -20,7 +20,7 @@ function deferred<T>() {
 let databases = 0;
 
 /** A page that only remembers, and an engine whose calls the test settles. */
-function setUp(model: string | null = null, state: string | null = null) {
+function setUp(model: string | null = null, state: string | null = null, { database = openAppDatabase(`test-${(databases += 1)}`), memory = undefined as number | undefined } = {}) {
   const listeners = new Map<string, (detail: never) => void>();
   const page = { data: undefined as PageData | undefined, draft: '', saved: undefined as TextFile | undefined };
   const view: PageView = {
@@ -32,7 +32,15 @@ function setUp(model: string | null = null, state: string | null = null) {
     permit: async () => undefined,
     save: () => undefined,
   };
-  const address: PageAddress = { base: 'http://page/', device: { backend: 'auto' }, model, state, view: 'chat', chat: null, shownDocument: null };
+  let back = () => undefined as void;
+  const address: PageAddress & { went: Partial<Shown>[] } = {
+    base: 'http://page/', device: { backend: 'auto' }, model, state, view: 'chat', chat: null, shownDocument: null, went: [],
+    go(shown) {
+      this.went.push(shown);
+      Object.assign(this, shown);
+    },
+    onReturn: (listener) => (back = listener),
+  };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
   const severally = deferred<void>();
@@ -60,14 +68,13 @@ function setUp(model: string | null = null, state: string | null = null) {
     exportPart: vi.fn(async (..._: unknown[]) => undefined),
     endTask: vi.fn(async () => undefined),
   };
-  const database = openAppDatabase(`test-${(databases += 1)}`);
   const updates = { waiting: false, onChange: () => undefined, use: () => undefined };
-  const device = { gpu: undefined, memory: undefined, storage: undefined, cores: 2 };
+  const device = { gpu: undefined, memory, storage: undefined, cores: 2 };
   const extract = async () => ({ text: 'A short text.', places: [] });
   new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { page, address, opening, answering, severally, beginning, sayOf: (event: ManyEvent) => sayOf(event), engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 25)) };
+  return { back: () => back(), page, address, opening, answering, severally, beginning, sayOf: (event: ManyEvent) => sayOf(event), engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 25)) };
 }
 
 test('a question asked before the model is open waits for it', async () => {
@@ -130,6 +137,111 @@ test('when the model cannot be opened, the question goes back to its writer', as
   await settle();
   expect(page.data).toMatchObject({ status: { kind: 'failed' }, failure: { code: 'http-status' }, messages: [], answering: false });
   expect(page.draft).toBe('Hello');
+});
+
+test('a question that is asked again is told again why there is no answer', async () => {
+  const { page, opening, emit, settle } = setUp('https://example.org/x.gguf');
+  opening.reject(failure('http-status', { status: 404, url: 'x' }));
+  await settle();
+  emit('dismiss');
+  emit('ask', 'Hello?');
+  await settle();
+  expect(page).toMatchObject({ draft: 'Hello?', data: { status: { kind: 'failed' }, failure: { code: 'http-status' }, messages: [] } });
+  const paused = setUp();
+  paused.opening.reject(failure('paused'));
+  await paused.settle();
+  expect(paused.page.data?.failure).toBeUndefined();
+  paused.emit('ask', 'Hello?');
+  await paused.settle();
+  expect(paused.page.data?.failure).toMatchObject({ code: 'paused' });
+});
+
+test('what this device cannot hold is refused before its licence and its first byte, unless it is kept', async () => {
+  const { page, opening, engine, emit, settle } = setUp(FALCON, null, { memory: 2 * 1024 ** 3 });
+  await settle();
+  expect(page.data).toMatchObject({ status: { kind: 'failed' }, failure: { code: 'refused-memory' } });
+  expect(engine.open).not.toHaveBeenCalled();
+  engine.stored.mockResolvedValue([{ url: KEY, complete: true, stored: 4.2e9 } as StoredModel]);
+  emit('retry');
+  opening.resolve(OPEN);
+  await settle();
+  expect(page.data?.status.kind).toBe('ready');
+});
+
+test('a browser that keeps nothing is told of once, and the chat goes on in memory', async () => {
+  const { page, opening, answering, emit, token, settle } = setUp(null, null, { database: Promise.reject(failure('app-storage')) });
+  opening.resolve(OPEN);
+  await settle();
+  expect(page.data?.failure).toMatchObject({ code: 'app-storage' });
+  emit('dismiss');
+  emit('ask', 'One?');
+  await settle();
+  token('Yes.');
+  answering.resolve();
+  await settle();
+  expect(page.data).toMatchObject({ failure: undefined, chats: { list: [{ title: 'One?' }] } });
+  emit('newChat');
+  emit('openChat', page.data?.chats.list[0]?.id);
+  await settle();
+  expect(page.data).toMatchObject({ failure: undefined, messages: [{ text: 'One?' }, { text: 'Yes.' }] });
+});
+
+test('the browser’s way back leads to what was shown before, and not out of the page', async () => {
+  const { page, address, back, opening, answering, emit, token, settle } = setUp();
+  opening.resolve(OPEN);
+  await settle();
+  emit('ask', 'One?');
+  await settle();
+  token('Yes.');
+  answering.resolve();
+  await settle();
+  const { chat } = address;
+  // The first question only says where the page is.
+  expect(address.went).toEqual([]);
+  emit('newChat');
+  emit('showView', 'documents');
+  expect(address.went).toEqual([{ view: 'chat', chat: null }, { view: 'documents' }]);
+  Object.assign(address, { view: 'chat', chat });
+  back();
+  await settle();
+  expect(page.data).toMatchObject({ view: 'chat', messages: [{ text: 'One?' }, { text: 'Yes.' }] });
+  address.chat = null;
+  back();
+  await settle();
+  expect(page.data?.messages).toEqual([]);
+  expect(address.went).toHaveLength(2);
+});
+
+test('figures are those of the answer that is shown, from its first word on', async () => {
+  const { page, opening, answering, engine, emit, token, settle } = setUp();
+  opening.resolve(OPEN);
+  emit('ask', 'One?');
+  await settle();
+  token('Yes');
+  token('.');
+  await settle();
+  expect(page.data).toMatchObject({ answering: true, chats: { stats: { tokens: 2, firstToken: expect.any(Number) as number } } });
+  answering.resolve();
+  await settle();
+  engine.generate.mockResolvedValue(undefined);
+  const first = page.data?.messages[1];
+  emit('newChat');
+  await settle();
+  expect(page.data?.chats).toMatchObject({ stats: undefined, times: [] });
+  expect(first).toMatchObject({ state: { kind: 'done' } });
+});
+
+test('an import says how many conversations came in', async () => {
+  const { page, emit, settle } = setUp();
+  const record = { title: 'Rain', created: 1, updated: 1, preset: 'assistant', system: '', knowledge: '', messages: [{ id: 1, parent: null, role: 'user', text: 'x' }], leaf: 1 };
+  const text = JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [record, record] });
+  await settle();
+  emit('importChats', new File([text], 'x.json'));
+  await settle();
+  expect(page.data?.chats).toMatchObject({ imported: 2, list: [{ title: 'Rain' }, { title: 'Rain' }] });
+  emit('searchChats', 'rain');
+  await settle();
+  expect(page.data?.chats.imported).toBe(0);
 });
 
 test('a stop keeps what was said and marks it', async () => {

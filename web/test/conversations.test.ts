@@ -2,9 +2,9 @@ import { beforeEach, expect, test } from 'vitest';
 import './browser';
 import { openAppDatabase } from '../src/app/app-database';
 import { Conversation, shortened, type ConversationRecord } from '../src/app/conversation';
-import { importedConversations, jsonFile, markdownFile } from '../src/app/conversation-files';
+import { importedConversations, jsonFile, markdownFile, readConversations } from '../src/app/conversation-files';
 import { ConversationStore } from '../src/app/conversation-store';
-import { presets, systemText } from '../src/app/presets';
+import { isOwnSystem, languages, presets, systemText, translatorLanguage, translatorSystem } from '../src/app/presets';
 import { generateOptions, soundChoice } from '../src/app/sampling';
 
 const DONE = { kind: 'done', stop: 'eos', stats: { tokens: 2, firstToken: 0.1, rate: 5 } } as const;
@@ -95,6 +95,41 @@ test('conversations are listed newest first, found by any word, renamed and dele
   expect(await store.list()).toHaveLength(1);
 });
 
+test('where two tabs have written to one conversation, both are kept; a new name is nobody’s loss', async () => {
+  const record = await save('Rain', 1, ['one', 'uno']);
+  const elsewhere = (await store.find(record.id)) ?? expect.fail();
+  await store.rename(record.id, 'Weather');
+  await store.save(Object.assign(new Conversation(elsewhere).record, { updated: 3 }));
+  expect(elsewhere.title).toBe('Weather');
+  new Conversation(record).ask('two');
+  const { id } = elsewhere;
+  await store.save(record);
+  expect(record.id).not.toBe(id);
+  expect((await store.all()).map(({ messages }) => messages.length).sort()).toEqual([2, 4]);
+  await store.save(record);
+  expect(await store.list()).toHaveLength(2);
+});
+
+test('another tab hears of what is stored', async () => {
+  const other = new ConversationStore(openAppDatabase(`conversations-${databases}`));
+  const heard: string[] = [];
+  await Promise.all([store.onElsewhere(() => undefined), other.onElsewhere((id) => heard.push(id))]);
+  expect(await other.list()).toEqual([]);
+  const { id } = await save('Rain', 1, ['one', 'uno']);
+  await expect.poll(() => heard).toEqual([id]);
+  expect(await other.list()).toMatchObject([{ title: 'Rain' }]);
+});
+
+test('where the browser keeps nothing, conversations are in memory until the page is closed', async () => {
+  store = new ConversationStore(Promise.reject(new Error('private')));
+  const { id } = await save('Rain', 1, ['one', 'uno']);
+  await store.rename(id, 'Weather');
+  expect(await store.list('uno')).toMatchObject([{ title: 'Weather' }]);
+  expect(await store.find(id)).toMatchObject({ title: 'Weather' });
+  await store.remove(id);
+  expect(await store.list()).toEqual([]);
+});
+
 test('an answer that was being written when the page closed has ended with the words that it had', async () => {
   const { record } = spoken(['one', 'uno']);
   Object.assign(record.messages[1] ?? {}, { text: 'half', state: { kind: 'streaming' } });
@@ -111,6 +146,47 @@ test('JSON goes out and comes back with every branch, under new ids', () => {
   expect(back).toEqual({ ...conversation.record, id: expect.any(String) as string });
   expect(back?.id).not.toBe(conversation.record.id);
   expect(texts(new Conversation(back))).toEqual(['one' === question.text ? 'other' : '', 'altro']);
+});
+
+test('an imported conversation is built anew: nothing unknown comes in, ids begin at 1, and no time lies in the future', () => {
+  const { record } = spoken(['one', 'uno'], ['two', 'due']);
+  const hostile = { toLocaleString: 1 };
+  const [, first, , second] = record.messages;
+  Object.assign(first ?? {}, { state: { ...DONE, stats: { ...DONE.stats, position: hostile, more: hostile }, more: hostile }, more: hostile });
+  Object.assign(second ?? {}, { id: Number.MAX_SAFE_INTEGER, state: { kind: 'told', more: hostile } });
+  Object.assign(record, { leaf: Number.MAX_SAFE_INTEGER, updated: 8e15, title: 'x'.repeat(5_000), more: hostile });
+  const [back] = importedConversations(jsonFile([record], 'x').text);
+  expect(JSON.stringify(back)).not.toContain('more');
+  expect(back?.messages.map(({ id, parent }) => [id, parent])).toEqual([[1, null], [2, 1], [3, 2], [4, 3]]);
+  expect(back?.messages[1]).toEqual({ id: 2, parent: 1, role: 'assistant', text: 'uno', state: DONE });
+  expect(back?.updated).toBeLessThanOrEqual(Date.now());
+  expect(back?.title).toHaveLength(200);
+  const conversation = new Conversation(back);
+  conversation.ask('three');
+  expect(conversation.messages.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);
+  conversation.show(1);
+  expect(conversation.record.leaf).toBe(6);
+});
+
+test('a file that would make the page slow is refused by its size, before it is read', async () => {
+  const large = { size: 1e9, text: () => expect.fail('it was read') } as unknown as Blob;
+  await expect(readConversations(large)).rejects.toMatchObject({ code: 'import-large', message: expect.not.stringMatching(/[{}]/) as string });
+  const { record } = spoken(['one', 'uno']);
+  const many = jsonFile(Array<ConversationRecord>(2_001).fill(record), 'x').text;
+  expect(() => importedConversations(many)).toThrow(expect.objectContaining({ code: 'import-large' }));
+  expect(await readConversations(new Blob([jsonFile([record], 'x').text]))).toHaveLength(1);
+});
+
+test('a long conversation is walked once, however many of its words are drawn', () => {
+  const { record } = spoken(...Array.from({ length: 5_000 }, (_, index): [string, string] => [`${index}`, 'yes']));
+  const conversation = new Conversation(record);
+  const { messages } = conversation;
+  expect(messages).toHaveLength(10_000);
+  const began = performance.now();
+  for (let token = 0; token < 10_000; token += 1) conversation.branches(conversation.messages[token] ?? expect.fail());
+  // Searched anew each time, this took minutes.
+  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(conversation.messages).toBe(messages);
 });
 
 test('Markdown shows the branch that is shown, with the system prompt quoted', () => {
@@ -146,4 +222,14 @@ test('sampling: what the visitor set, else the preset, else the model; a seed of
   expect(options.seed).toBeGreaterThanOrEqual(0);
   expect(generateOptions({ seed: 5 }).seed).toBe(5);
   expect(soundChoice({ temperature: 9, topK: 3, seed: -5, other: 1 })).toEqual({ topK: 3 });
+});
+
+test('the translator translates into the language that is chosen, and a prompt of the visitor’s own is known as such', () => {
+  expect(translatorLanguage(presets.translator.instructions.system)).toBe('English');
+  for (const language of languages) expect(translatorLanguage(translatorSystem(language))).toBe(language);
+  const { instructions } = presets.translator;
+  expect(isOwnSystem(instructions)).toBe(false);
+  expect(isOwnSystem({ ...instructions, system: translatorSystem('Hindi') })).toBe(false);
+  expect(isOwnSystem({ ...instructions, system: 'Translate like a pirate.' })).toBe(true);
+  expect(isOwnSystem({ ...presets.assistant.instructions, system: '' })).toBe(false);
 });

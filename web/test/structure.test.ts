@@ -37,6 +37,14 @@ test('one file imports the wasm packages, and only workers import that', () => {
   );
 });
 
+test('what people read is in the strings files: the page’s own HTML has only what must be there before any script', () => {
+  const body = /<body>[\s\S]*<\/body>/.exec(readFileSync(path.join(WEB, 'index.html'), 'utf8'))?.[0] ?? '';
+  const withoutScripts = body.replace(/<noscript>[^<]*<\/noscript>/, '').replace(/<!--[\s\S]*?-->/g, '');
+  expect(withoutScripts.replace(/<[^>]*>/g, '').trim()).toBe('');
+  expect(withoutScripts).not.toMatch(/aria-label=|title=|placeholder=/);
+  expect(readFileSync(path.join(WEB, 'src/engine/check-fits.ts'), 'utf8')).not.toMatch(/'[A-Z][a-z]+ [a-z]+ /);
+});
+
 test('every error code of the engine has a sentence', () => {
   const rust = readFileSync(path.join(WEB, '../crate/src/error.rs'), 'utf8');
   const body = /fn code\(&self\)[\s\S]*?\n {4}\}/.exec(rust)?.[0] ?? '';

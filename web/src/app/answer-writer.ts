@@ -1,6 +1,6 @@
 /** Writes one answer into its message as its events come, and times it. */
 import type { GenerateEvent, KnownEvent, StopReason } from '../engine/protocol';
-import { AnswerClock, type TokenTime } from './answer-clock';
+import { AnswerClock, type AnswerStats, type TokenTime } from './answer-clock';
 import type { AssistantMessage } from './conversation';
 
 /** The plot shows no more tokens than this. */
@@ -15,6 +15,11 @@ export class AnswerWriter {
   constructor(private readonly answer: AssistantMessage) {
     // One that is carried on has words already.
     if (answer.text !== '') answer.state = { kind: 'streaming' };
+  }
+
+  /** The figures so far. */
+  get stats(): AnswerStats {
+    return this.#clock.stats();
   }
 
   take(event: GenerateEvent | KnownEvent): void {

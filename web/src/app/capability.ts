@@ -1,4 +1,4 @@
-/** What this device can do, in the terms that a person asks in, and which catalogued model it can hold. */
+/** What this device can do, in the terms that a person asks in, and whether it can hold a model. */
 import type { CatalogueEntry } from './catalogue';
 
 export interface Device {
@@ -74,25 +74,4 @@ export function judge({ bytes, memory: needed }: Pick<CatalogueEntry, 'bytes' | 
   if (gpu && needed / DOUBTFUL_PART > gpu.maxBuffer) return { kind: 'doubt', why: 'gpu-memory' };
   if (!gpu && needed > WASM_BYTES) return { kind: 'doubt', why: 'slow' };
   return { kind: 'fits' };
-}
-
-export interface Offer {
-  entry: CatalogueEntry;
-  verdict: Verdict;
-  /** Where the model itself is refused: the most capable one that runs here. */
-  instead: CatalogueEntry | undefined;
-}
-
-/** The model that the page offers beside its demo, in its usual quantisation. */
-export const OFFERED = 'falcon-mamba-7b-instruct-q4_k_m';
-
-export function offer(catalogue: readonly CatalogueEntry[], device: Device): Offer | undefined {
-  const entry = catalogue.find(({ id }) => id === OFFERED);
-  if (!entry) return undefined;
-  const verdict = judge(entry, device);
-  const others = verdict.kind === 'refused' ? catalogue.filter((each, index) => index > 0 && judge(each, device).kind === 'fits') : [];
-  // The same model in fewer bits comes first; else the largest that chats here.
-  const smaller = others.filter(({ name }) => name === entry.name);
-  const [instead] = (smaller.length > 0 ? smaller : others.filter(({ name }) => /instruct/i.test(name))).sort((a, b) => b.bytes - a.bytes);
-  return { entry, verdict, instead };
 }

@@ -1,11 +1,11 @@
 /** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
 import type { AnswerEvent, ChatMessage, EngineWorker, ManyEvent } from '../engine/protocol';
-import type { TokenTime } from './answer-clock';
+import type { AnswerStats, TokenTime } from './answer-clock';
 import { AnswerWriter } from './answer-writer';
 import { Conversation, type AssistantMessage, type Branches, type Instructions, type Message, type UserMessage } from './conversation';
-import { importedConversations, jsonFile, markdownFile, type TextFile } from './conversation-files';
+import { jsonFile, markdownFile, readConversations, type TextFile } from './conversation-files';
 import type { ConversationHeader, ConversationStore } from './conversation-store';
-import { toFailure, type Failure } from './failure';
+import { failure, toFailure, type Failure } from './failure';
 import type { ModelLoader } from './model-loader';
 import type { Pace } from './pace';
 import { presets } from './presets';
@@ -28,10 +28,17 @@ export interface ChatsData {
   list: readonly ConversationHeader[];
   /** Id of the conversation that is shown. */
   current: string;
+  /** Of the conversation that is shown; empty for a new one. */
+  title: string;
   query: string;
+  /** So many conversations have just come in from a file; 0 else. */
+  imported: number;
   instructions: Instructions;
   /** Tokens that the conversation takes; 0 while unknown. */
   position: number;
+  /** Figures of the last answer that is shown, while it is written too; undefined where there are none. */
+  stats: AnswerStats | undefined;
+  /** Its tokens, where it was written in this visit. */
   times: readonly TokenTime[];
   /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
   branches(message: Message): Branches & { shut: boolean };
@@ -61,12 +68,18 @@ export class Chats {
   #answering: readonly AssistantMessage[] | undefined;
   #list: ConversationHeader[] = [];
   #query = '';
-  #times: TokenTime[] = [];
+  #imported = 0;
+  /** Of the answers that were written in this visit. */
+  readonly #writers = new WeakMap<Message, AnswerWriter>();
   #saved = 0;
+  /** That nothing can be kept was said already. */
+  #unkept = false;
   /** Deleted while their last answer was still ending: they stay deleted. */
   readonly #removed = new Set<string>();
 
-  constructor(private readonly parts: ChatsParts) {}
+  constructor(private readonly parts: ChatsParts) {
+    void parts.store.onElsewhere((id) => void this.#readAgain(id));
+  }
 
   get messages(): readonly Message[] {
     return this.#conversation.messages;
@@ -78,17 +91,19 @@ export class Chats {
 
   get data(): ChatsData {
     const { record } = this.#conversation;
-    const answers = this.messages.filter((message): message is AssistantMessage => message.role === 'assistant');
-    const last = answers.findLast(({ state }) => state.kind === 'done');
-    const position = this.#times.at(-1)?.position ?? (last?.state.kind === 'done' ? last.state.stats.position : undefined) ?? 0;
+    const last = this.messages.findLast(({ role }) => role === 'assistant');
+    const writer = last && this.#writers.get(last);
+    const stats = writer?.stats ?? (last?.role === 'assistant' && last.state.kind === 'done' ? last.state.stats : undefined);
     return {
-      list: this.#list, current: record.id, query: this.#query, instructions: record, position, times: this.#times,
+      list: this.#list, current: record.id, title: record.title, query: this.#query, imported: this.#imported, instructions: record,
+      position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
       branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
       several: (message) => this.#several(message),
     };
   }
 
   async list(query = this.#query): Promise<void> {
+    if (query !== this.#query) this.#imported = 0;
     this.#query = query;
     await this.#guarded(async () => {
       const list = await this.parts.store.list(query);
@@ -155,7 +170,7 @@ export class Chats {
     const answers = this.#answering;
     if (!answers) return;
     if (this.parts.loader.status.kind === 'ready' && this.parts.turns.holder === 'chat') {
-      void this.parts.engine.stop();
+      void this.#guarded(() => this.parts.engine.stop());
     } else {
       this.#answering = undefined;
       this.#giveBack(answers, this.#conversation);
@@ -193,8 +208,12 @@ export class Chats {
     return jsonFile(await this.parts.store.all(), name);
   }
 
-  async import(text: string): Promise<void> {
-    await this.#guarded(() => this.parts.store.saveAll(importedConversations(text)));
+  async import(file: Blob): Promise<void> {
+    await this.#guarded(async () => {
+      const records = await readConversations(file);
+      await this.parts.store.saveAll(records);
+      this.#imported = records.length;
+    });
     await this.list();
   }
 
@@ -202,11 +221,15 @@ export class Chats {
     const conversation = this.#conversation;
     const { loader, turns, failed } = this.parts;
     this.#answering = answers;
+    this.#imported = 0;
     failed(undefined);
     await this.#save(conversation);
     try {
       const opened = await loader.opening;
-      if (opened) {
+      if (!opened && this.#answering === answers) {
+        // What the question waited for, or met with, is said each time that it is asked.
+        if (conversation === this.#conversation) failed(loader.obstacle ?? failure('no-model'));
+      } else if (opened) {
         // Given up while it waited for its turn: the next one may begin.
         await turns.take('chat', async () => (this.#answering === answers ? this.#generate(conversation, answers) : undefined));
       }
@@ -234,6 +257,12 @@ export class Chats {
     return !first || this.#conversation.branches(first).ids.includes(id);
   }
 
+  /** An answer that has not begun is where the one before it ended. */
+  #positionBefore(last: Message | undefined): number {
+    const before = this.messages.findLast((each) => each !== last && each.role === 'assistant' && each.state.kind === 'done');
+    return (before?.role === 'assistant' && before.state.kind === 'done' ? before.state.stats.position : undefined) ?? 0;
+  }
+
   #several(message: Message): Several | undefined {
     const answers: readonly Message[] = this.#answering ?? [];
     if (answers.length < 2 || !answers.includes(message)) return undefined;
@@ -244,7 +273,7 @@ export class Chats {
     const { loader, pace } = this.parts;
     const writers = answers.map((answer) => new AnswerWriter(answer));
     const [first] = writers;
-    this.#times = first?.times ?? [];
+    writers.forEach((writer, index) => this.#writers.set(answers[index] as Message, writer));
     const onEvent = (event: AnswerEvent | ManyEvent) => {
       if (event.type === 'rebuild' || event.type === 'rebuilt') {
         loader.rebuilding(event.type === 'rebuild');
@@ -286,7 +315,7 @@ export class Chats {
     this.stop();
     this.#answering = undefined;
     this.#conversation = conversation;
-    this.#times = [];
+    this.#imported = 0;
     this.parts.failed(undefined);
   }
 
@@ -294,17 +323,37 @@ export class Chats {
     if (Date.now() - this.#saved > SAVE_MILLISECONDS) void this.#save(conversation);
   }
 
-  /** A conversation without a message is not kept. */
+  /** A conversation without a message is not kept. What cannot be kept is said once, until something can, and the chat goes on. */
   async #save(conversation = this.#conversation): Promise<void> {
     this.#saved = Date.now();
     const { record } = conversation;
+    const before = record.id;
     const kept = record.messages.length > 0 && !this.#removed.has(record.id);
-    await this.#guarded(() => (kept ? this.parts.store.save(record) : this.parts.store.remove(record.id)));
+    try {
+      await (kept ? this.parts.store.save(record) : this.parts.store.remove(record.id));
+      this.#unkept = false;
+    } catch (thrown) {
+      if (!this.#unkept) this.parts.failed(toFailure(thrown));
+      this.#unkept = true;
+      return this.parts.changed();
+    }
     if (conversation === this.#conversation) this.parts.located(kept ? record.id : null);
-    if (this.#list.find(({ id }) => id === record.id)?.title !== record.title || !this.answering) await this.list();
+    const listed = this.#list.find(({ id }) => id === record.id);
+    const renamed = this.#query === '' && listed?.title !== record.title;
+    if (renamed || before !== record.id || !this.answering) await this.list();
+    else this.parts.changed();
   }
 
-  /** What cannot be kept is said, and the chat goes on. */
+  /** Another tab has stored a conversation: the list shows it, and so does this tab, unless an answer is being written here. */
+  async #readAgain(id: string): Promise<void> {
+    await this.list();
+    await this.#guarded(async () => {
+      const record = this.#conversation.record.id === id ? await this.parts.store.find(id) : undefined;
+      if (record && !this.#answering && this.#conversation.record.id === id) this.#conversation = new Conversation(record);
+    });
+  }
+
+  /** What cannot be done is said, and the chat goes on. */
   async #guarded(work: () => Promise<void>): Promise<void> {
     try {
       await work();

@@ -4,7 +4,7 @@ import type { Extract } from '../documents/extractor';
 import type { EngineWorker } from '../engine/protocol';
 import { strings } from '../ui/strings';
 import type { AppDatabase } from './app-database';
-import { inspectDevice, offer, type Device } from './capability';
+import { inspectDevice, type Device } from './capability';
 import { catalogue } from './catalogue';
 import { Chats, SEVERAL } from './chats';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from './choice';
@@ -12,8 +12,9 @@ import { ConversationStore } from './conversation-store';
 import { DocumentDesk } from './document-desk';
 import { toFailure, type Failure } from './failure';
 import { ModelLoader } from './model-loader';
+import { offerOf } from './offer';
 import { Pace } from './pace';
-import type { PageAddress, PageView, View } from './page-data';
+import type { PageAddress, PageView, Shown } from './page-data';
 import { presets } from './presets';
 import { defaultSampling } from './sampling';
 import { SettingsStore } from './settings-store';
@@ -37,7 +38,6 @@ export interface Surroundings {
 export class Controller {
   #failure: Failure | undefined;
   #device: Device | undefined;
-  #view: View;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
   readonly #storage: StorageTasks;
@@ -47,7 +47,7 @@ export class Controller {
 
   constructor(
     private readonly page: PageView,
-    private readonly engine: EngineWorker,
+    engine: EngineWorker,
     private readonly address: PageAddress,
     private readonly surroundings: Surroundings,
   ) {
@@ -56,10 +56,14 @@ export class Controller {
     const failed = (failure: Failure | undefined) => this.#fail(failure);
     const turns = this.#turns;
     const pace = new Pace(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
-    this.#view = address.view;
+    const device = (surroundings.inspect ?? inspectDevice)();
+    void device.then((known) => {
+      this.#device = known;
+      this.#update();
+    });
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, { changed, failed, told: (messages) => this.#chats.begin(messages) }));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, told: (messages) => this.#chats.begin(messages) }));
     this.#chats = new Chats({
       engine, loader, turns, pace, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
@@ -73,43 +77,48 @@ export class Controller {
     this.#listenToModels();
     this.#listenToChats();
     this.#listenToDocuments();
-    page.on('showView', (view) => this.#show(view));
+    address.onReturn(() => void this.#return());
+    page.on('showView', (view) => this.#go({ view }));
     page.on('useNewVersion', () => updates.use());
     page.on('dismiss', () => this.#fail(undefined));
   }
 
   start(): void {
     this.#open(() => chooseParam(this.address.model, this.address.base));
+    // Said once: everything else goes on in memory.
+    this.surroundings.database.catch((thrown: unknown) => this.#fail(toFailure(thrown)));
     void this.#restore();
-    void (this.surroundings.inspect ?? inspectDevice)().then((device) => {
-      this.#device = device;
-      this.#update();
-    });
   }
 
   /** What the address names, as it was left. */
   async #restore(): Promise<void> {
     const { chat, shownDocument } = this.address;
-    try {
-      await this.#settings.read();
-    } catch (thrown) {
-      this.#fail(toFailure(thrown));
-      return;
-    }
+    await this.#guarded(() => this.#settings.read());
     await Promise.all([this.#chats.list(), this.#desk.list()]);
     if (chat !== null) await this.#chats.open(chat);
     if (shownDocument !== null) await this.#desk.open(shownDocument);
   }
 
+  /** The visitor went back or forth: what the address names now is shown; the model that is open stays. */
+  async #return(): Promise<void> {
+    const { chat, shownDocument } = this.address;
+    const { source, param } = this.#loader.choice ?? {};
+    if (source && source.kind !== 'files') this.address.model = param ?? null;
+    if (chat === null && this.#chats.messages.length > 0) this.#chats.newChat();
+    else if (chat !== null && chat !== this.#chats.data.current) await this.#chats.open(chat);
+    if (shownDocument !== (this.#desk.data.open?.record.id ?? null)) await this.#desk.open(shownDocument);
+    this.#update();
+  }
+
   #listenToModels(): void {
-    const { page, engine } = this;
+    const { page } = this;
     const { base } = this.address;
     page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
     page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
     page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
     page.on('openStored', ({ url, name }) => this.#openOther(() => chooseStored(url, name, base)));
     page.on('retry', () => this.#open(() => this.#loader.choice ?? chooseParam(this.address.model, base)));
-    page.on('pause', () => void engine.endOpening('pause'));
+    page.on('pause', () => this.#loader.end('pause'));
     page.on('discard', () => this.#loader.discard());
     page.on('acceptLicence', () => this.#loader.answerLicence(true));
     page.on('declineLicence', () => this.#loader.answerLicence(false));
@@ -134,17 +143,17 @@ export class Controller {
       this.#desk.stopAnswer();
     });
     page.on('newChat', () => {
+      this.#go({ view: 'chat', chat: null });
       chats.newChat();
-      this.#show('chat');
     });
     page.on('openChat', (id) => {
+      this.#go({ view: 'chat', chat: id });
       void chats.open(id);
-      this.#show('chat');
     });
     page.on('renameChat', ({ id, title }) => void chats.rename(id, title));
     page.on('removeChat', (id) => void chats.remove(id));
     page.on('searchChats', (query) => void chats.list(query));
-    page.on('importChats', (file) => void this.#guarded(async () => chats.import(await file.text())));
+    page.on('importChats', (file) => void chats.import(file));
     page.on('exportChat', ({ id, as }) => void this.#guarded(async () => {
       const file = await chats.exported(id, as, speakers);
       if (file) page.saveText(file);
@@ -160,12 +169,15 @@ export class Controller {
     const { page } = this;
     const desk = this.#desk;
     page.on('addDocuments', (files) => {
-      this.#show('documents');
+      this.#go({ view: 'documents' });
       void desk.addFiles(files);
     });
     page.on('cancelAdding', () => desk.cancelAdding());
     page.on('addText', (text) => void desk.addText(text));
-    page.on('openDocument', (id) => void desk.open(id));
+    page.on('openDocument', (id) => {
+      this.#go({ shownDocument: id });
+      void desk.open(id);
+    });
     page.on('removeDocument', (id) => void desk.remove(id));
     page.on('summarise', ({ style, instruction }) => void desk.summarise(style, instruction));
     page.on('pauseSummary', () => desk.pause());
@@ -198,9 +210,8 @@ export class Controller {
     void this.#desk.count();
   }
 
-  #show(view: View): void {
-    this.#view = view;
-    this.address.view = view;
+  #go(shown: Partial<Shown>): void {
+    this.address.go(shown);
     this.#update();
   }
 
@@ -224,7 +235,7 @@ export class Controller {
     const { holder } = this.#turns;
     const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#desk.data.running !== undefined);
     this.page.update({
-      view: this.#view,
+      view: this.address.view,
       url,
       name: choice?.name ?? '',
       entry: choice?.entry,
@@ -241,7 +252,7 @@ export class Controller {
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       context,
       device: this.#device,
-      offer: this.#device && offer(catalogue, this.#device),
+      judged: (entry) => this.#device && offerOf(entry, this.#device, this.#storage.models, this.address.base),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
       base: this.address.base,

@@ -1,11 +1,18 @@
 /** Conversations as files: Markdown to read, JSON to keep and to bring back. An imported file is as untrusted as any other. */
-import { newId, mended, type ConversationRecord, type Message } from './conversation';
+import { formatBytes } from '../ui/format';
+import type { AnswerStats } from './answer-clock';
+import { newId, mended, type ConversationRecord, type Message, type MessageState } from './conversation';
 import { failure } from './failure';
 import { presetIds, systemText } from './presets';
 
 const FORMAT = 'web-mamba-conversations';
 const VERSION = 1;
-const STOPS = ['eos', 'length', 'stop-string', 'stop-token', 'cancelled'];
+const STOPS = ['eos', 'length', 'stop-string', 'stop-token', 'cancelled'] as const;
+/** More than years of talking; what is larger would make the page slow, or is no file of ours. */
+const MOST_BYTES = 64 * 1024 ** 2;
+const MOST_CONVERSATIONS = 2_000;
+const MOST_MESSAGES = 10_000;
+const MOST_TITLE_CHARACTERS = 200;
 
 /** A text that is to become a file. */
 export interface TextFile {
@@ -31,7 +38,16 @@ export function jsonFile(records: readonly ConversationRecord[], name: string): 
   return { name: `${fileName(name)}.json`, type: 'application/json', text };
 }
 
-/** Conversations with new ids, so that nothing that is here is written over. Throws the failure `import-file`. */
+/** Throws the failures `import-large` and `import-file`. */
+export async function readConversations(file: Blob): Promise<ConversationRecord[]> {
+  if (file.size > MOST_BYTES) throw tooLarge();
+  return importedConversations(await file.text());
+}
+
+/**
+ * Conversations built anew, field by field, with new ids: nothing that is here is written over, and nothing comes in that the page
+ * does not know.
+ */
 export function importedConversations(text: string): ConversationRecord[] {
   let parsed: { format?: unknown; version?: unknown; conversations?: unknown };
   try {
@@ -41,10 +57,11 @@ export function importedConversations(text: string): ConversationRecord[] {
   }
   const { format, version, conversations } = parsed ?? {};
   if (format !== FORMAT || version !== VERSION || !Array.isArray(conversations) || conversations.length === 0) throw failure('import-file');
+  if (conversations.length > MOST_CONVERSATIONS) throw tooLarge();
   return conversations.map((each, index) => {
-    if (!isConversation(each)) throw failure('import-file', {}, `conversation ${index + 1}`);
-    const { title, created, updated, preset, system, knowledge, messages, leaf } = each;
-    return mended({ id: newId(), title, created, updated, preset, system, knowledge, messages: messages.map(onlyKnown), leaf });
+    const record = conversation(each);
+    if (!record) throw failure('import-file', {}, `conversation ${index + 1}`);
+    return mended(record);
   });
 }
 
@@ -52,39 +69,54 @@ export function fileName(title: string): string {
   return title.replace(/[^\p{L}\p{N} _-]+/gu, '').trim().replace(/\s+/g, '-').slice(0, 60) || 'conversation';
 }
 
-function isConversation(value: unknown): value is ConversationRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const { title, created, updated, preset, system, knowledge, messages, leaf } = value as Partial<ConversationRecord>;
-  return (
-    [title, system, knowledge].every((text) => typeof text === 'string') &&
-    [created, updated].every((time) => Number.isFinite(time)) &&
-    presetIds.includes(preset as never) &&
-    Array.isArray(messages) && messages.every(isMessage) && isTree(messages) &&
-    (leaf === null || messages.some(({ id }) => id === leaf))
-  );
+function tooLarge(): Error {
+  return failure('import-large', { bytes: formatBytes(MOST_BYTES), conversations: MOST_CONVERSATIONS, messages: MOST_MESSAGES });
 }
 
-function isMessage(value: unknown): value is Message {
-  if (typeof value !== 'object' || value === null) return false;
-  const message = value as Partial<Message> & { state?: { kind?: unknown; stop?: unknown; stats?: Record<string, unknown> } };
-  const plain = Number.isSafeInteger(message.id) && (message.parent === null || Number.isSafeInteger(message.parent)) && typeof message.text === 'string';
-  if (!plain || message.role === 'user') return plain;
-  const { kind, stop, stats } = message.state ?? {};
-  const done = STOPS.includes(stop as string) && ['tokens', 'firstToken', 'rate'].every((key) => Number.isFinite(stats?.[key]));
-  return message.role === 'assistant' && (kind === 'waiting' || kind === 'streaming' || kind === 'told' || (kind === 'done' && done));
+function conversation(value: unknown): ConversationRecord | undefined {
+  const { title, created, updated, preset, system, knowledge, messages, leaf } = fields(value);
+  const known = presetIds.find((id) => id === preset);
+  const texts = typeof title === 'string' && typeof system === 'string' && typeof knowledge === 'string';
+  if (!texts || !known || !isFigure(created) || !isFigure(updated) || !Array.isArray(messages)) return undefined;
+  if (messages.length > MOST_MESSAGES) throw tooLarge();
+  // Ids are given anew, in the order of the file: a parent that comes later is none, so that there is no circle to walk in.
+  const ids = new Map<unknown, number>();
+  const built: Message[] = [];
+  for (const each of messages) {
+    const { id, parent, role, text, state } = fields(each);
+    const above = parent === null ? null : ids.get(parent);
+    const done = role === 'assistant' ? messageState(state) : undefined;
+    if (!Number.isSafeInteger(id) || ids.has(id) || above === undefined || typeof text !== 'string') return undefined;
+    const node = { id: ids.size + 1, parent: above, text };
+    if (role === 'user') built.push({ ...node, role });
+    else if (role === 'assistant' && done) built.push({ ...node, role, state: done });
+    else return undefined;
+    ids.set(id, node.id);
+  }
+  const end = leaf === null ? null : ids.get(leaf);
+  if (end === undefined) return undefined;
+  const [began, changed] = [created, updated].map((time) => Math.min(time, Date.now())) as [number, number];
+  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end };
 }
 
-/** Ids are unique and every parent comes before its children: there is no circle to walk in. */
-function isTree(messages: readonly Message[]): boolean {
-  const seen = new Set<number>();
-  return messages.every(({ id, parent }) => {
-    const sound = !seen.has(id) && (parent === null || seen.has(parent));
-    seen.add(id);
-    return sound;
-  });
+function messageState(value: unknown): MessageState | undefined {
+  const { kind, stop, stats } = fields(value);
+  if (kind === 'waiting' || kind === 'streaming' || kind === 'told') return { kind };
+  const known = STOPS.find((each) => each === stop);
+  const figures = answerStats(fields(stats));
+  return kind === 'done' && known && figures ? { kind, stop: known, stats: figures } : undefined;
 }
 
-function onlyKnown(message: Message): Message {
-  const { id, parent, text } = message;
-  return message.role === 'user' ? { id, parent, role: 'user', text } : { id, parent, role: 'assistant', text, state: message.state };
+function answerStats({ tokens, firstToken, rate, position }: Record<string, unknown>): AnswerStats | undefined {
+  if (!isFigure(tokens) || !isFigure(firstToken) || !isFigure(rate)) return undefined;
+  return { tokens, firstToken, rate, ...(isFigure(position) ? { position } : {}) };
+}
+
+function isFigure(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+/** Of what is no object: none. */
+function fields(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

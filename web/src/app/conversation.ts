@@ -4,6 +4,7 @@
  */
 import type { ChatMessage, StopReason } from '../engine/protocol';
 import type { AnswerStats } from './answer-clock';
+import { MessageIndex } from './message-index';
 import { presets, systemText, type PresetId } from './presets';
 
 export type MessageState =
@@ -52,6 +53,8 @@ export interface ConversationRecord extends Instructions {
   messages: Message[];
   /** The last message of the branch that is shown. */
   leaf: number | null;
+  /** How often it was stored; another tab that stores it is noticed by this. */
+  revision?: number;
 }
 
 /** The branches beside a message, itself included. */
@@ -67,10 +70,14 @@ export class Conversation {
   readonly record: ConversationRecord;
   /** Where the branch ended before the running answer was asked for. */
   #leafBefore: number | null = null;
+  #index: MessageIndex;
+  /** The branch that is shown, while nothing but its words changes. */
+  #shown: { leaf: number | null; path: Message[] } | undefined;
 
   constructor(record?: ConversationRecord, instructions: Instructions = presets.assistant.instructions) {
     const now = Date.now();
     this.record = record ?? { id: newId(), title: '', created: now, updated: now, ...instructions, messages: [], leaf: null };
+    this.#index = new MessageIndex(this.record.messages);
   }
 
   /** A conversation that a saved state goes on with. */
@@ -96,7 +103,7 @@ export class Conversation {
       message.id += told.length;
     }
     record.system = said.filter(({ role }) => role === 'system').map(({ content }) => content).join('\n\n');
-    record.messages = [...told, ...asked];
+    this.#rearrange([...told, ...asked]);
     record.leaf = record.leaf === null ? last : record.leaf + told.length;
     this.#leafBefore = last;
     record.title = shortened(record.messages.find(({ role }) => role === 'user')?.text ?? '');
@@ -109,7 +116,9 @@ export class Conversation {
 
   /** The branch that is shown, from its first question on. */
   get messages(): Message[] {
-    return this.#pathTo(this.record.leaf);
+    const { leaf } = this.record;
+    if (this.#shown?.leaf !== leaf) this.#shown = { leaf, path: this.#index.pathTo(leaf) };
+    return this.#shown.path;
   }
 
   /** Adds a question and the place of its answer, which is returned. */
@@ -132,48 +141,43 @@ export class Conversation {
 
   /** Takes back an answer that never began, and a question that was asked for it alone, whose text is returned. */
   takeBack(answer: AssistantMessage): string {
-    if (!this.#find(answer.id)) return '';
-    const question = this.#find(answer.parent);
-    const only = this.record.messages.filter(({ parent }) => parent === answer.parent).length === 1;
+    if (!this.#index.find(answer.id)) return '';
+    const question = this.#index.find(answer.parent);
+    const only = this.#index.following(answer.parent).length === 1;
     const gone = new Set([answer.id, ...(only && question ? [question.id] : [])]);
-    this.record.messages = this.record.messages.filter(({ id }) => !gone.has(id));
+    this.#rearrange(this.record.messages.filter(({ id }) => !gone.has(id)));
     if (gone.has(this.record.leaf ?? 0)) this.record.leaf = this.#leafBefore;
     if (this.record.messages.length === 0) this.record.title = '';
     return only ? (question?.text ?? '') : '';
   }
 
   branches(message: Message): Branches {
-    const ids = this.record.messages.filter(({ parent, role }) => parent === message.parent && role === message.role).map(({ id }) => id);
-    return { index: ids.indexOf(message.id), ids };
+    return this.#index.branches(message);
   }
 
   /** Shows the branch that goes through a message, to its newest end. */
   show(id: number): void {
     let leaf = id;
-    for (;;) {
-      const next = this.record.messages.findLast(({ parent }) => parent === leaf);
-      if (!next) break;
-      leaf = next.id;
-    }
+    for (let next = this.#index.following(leaf).at(-1); next; next = this.#index.following(leaf).at(-1)) leaf = next.id;
     this.record.leaf = leaf;
   }
 
   /** The conversation as the engine takes it, up to `answer`. An answer that has words already ends it and is carried on. */
   promptFor(answer: AssistantMessage): ChatMessage[] {
-    return this.#prompt([...this.#pathTo(answer.parent), answer]);
+    return this.#prompt([...this.#index.pathTo(answer.parent), answer]);
   }
 
   #ask(text: string, parent: number | null): AssistantMessage {
     this.#leafBefore = this.record.leaf;
-    const question: UserMessage = { id: this.#nextId(), parent, role: 'user', text };
-    this.record.messages.push(question);
+    const question: UserMessage = { id: this.#index.nextId, parent, role: 'user', text };
+    this.#add(question);
     this.record.title ||= shortened(text);
     return this.#place(question.id);
   }
 
   #place(parent: number | null): AssistantMessage {
-    const answer: AssistantMessage = { id: this.#nextId(), parent, role: 'assistant', text: '', state: { kind: 'waiting' } };
-    this.record.messages.push(answer);
+    const answer: AssistantMessage = { id: this.#index.nextId, parent, role: 'assistant', text: '', state: { kind: 'waiting' } };
+    this.#add(answer);
     this.record.leaf = answer.id;
     return answer;
   }
@@ -184,18 +188,15 @@ export class Conversation {
     return system ? [{ role: 'system', content: system }, ...said] : said;
   }
 
-  #pathTo(id: number | null): Message[] {
-    const path: Message[] = [];
-    for (let at = this.#find(id); at; at = this.#find(at.parent)) path.unshift(at);
-    return path;
+  #add(message: Message): void {
+    this.record.messages.push(message);
+    this.#index.add(message);
   }
 
-  #find(id: number | null): Message | undefined {
-    return id === null ? undefined : this.record.messages.find((message) => message.id === id);
-  }
-
-  #nextId(): number {
-    return 1 + this.record.messages.reduce((most, { id }) => Math.max(most, id), 0);
+  #rearrange(messages: Message[]): void {
+    this.record.messages = messages;
+    this.#index = new MessageIndex(messages);
+    this.#shown = undefined;
   }
 }
 

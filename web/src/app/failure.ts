@@ -43,7 +43,7 @@ export function toFailure(thrown: unknown): Failure {
   const { name, code, message, detail } = thrown as Partial<FailureReport> & { name?: string };
   if (typeof code === 'string' && typeof detail === 'string') return new Failure(thrown as FailureReport);
   if (name === 'AbortError') return failure('cancelled');
-  if (name === 'QuotaExceededError') return failure('no-room-left', {}, message);
+  if (name === 'QuotaExceededError') return failure('app-room', {}, message);
   if (typeof code === 'string' && code in failures) return failure(code as FailureCode, {}, message);
   return failure('unexpected', {}, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown));
 }

@@ -2,8 +2,11 @@
 import type { ChatMessage, EngineWorker, ModelInfo, OpenProgress } from '../engine/protocol';
 import { sourceKey } from '../weights/model-source';
 import { askToPersist } from '../weights/room';
+import type { Device } from './capability';
+import { catalogue } from './catalogue';
 import type { Choice } from './choice';
 import { toFailure, type Failure } from './failure';
+import { offerOf, refusal } from './offer';
 import type { ModelStatus, PageAddress, PageView } from './page-data';
 import type { StorageTasks } from './storage-tasks';
 import { Transfer } from './transfer';
@@ -25,6 +28,8 @@ export class ModelLoader {
   status: ModelStatus = { kind: 'failed' };
   /** Settles when the model last asked for, and the state that the address names, are open; false when the model could not be opened. */
   opening: Promise<boolean> = Promise.resolve(false);
+  /** Why the model that was last asked for is not open, so that it can be said again. */
+  obstacle: Failure | undefined;
   /** Answers whether the licence is accepted, while the visitor is asked. */
   #consent: ((accepted: boolean) => void) | undefined;
 
@@ -33,6 +38,7 @@ export class ModelLoader {
     private readonly page: Pick<PageView, 'permit'>,
     private readonly address: PageAddress,
     private readonly storage: StorageTasks,
+    private readonly device: Promise<Device>,
     private readonly listener: LoaderListener,
   ) {}
 
@@ -58,8 +64,13 @@ export class ModelLoader {
     this.#consent?.(accepted);
   }
 
+  /** Ends a download, with what has arrived kept or given up. */
+  end(how: 'pause' | 'discard'): void {
+    this.engine.endOpening(how).catch((thrown: unknown) => this.listener.failed(toFailure(thrown)));
+  }
+
   discard(): void {
-    if (this.status.kind !== 'paused') return void this.engine.endOpening('discard');
+    if (this.status.kind !== 'paused') return this.end('discard');
     const { choice } = this;
     this.#set({ kind: 'failed' });
     const kept = choice && this.storage.models.find(({ url }) => url === sourceKey(choice.source));
@@ -71,10 +82,12 @@ export class ModelLoader {
     this.answerLicence(false);
     this.choice = choice;
     this.url = '';
+    this.obstacle = undefined;
     this.#set({ kind: 'opening', origin: source.kind });
     if (source.kind !== 'files') this.address.model = param;
     try {
-      if (!(await this.#accepted(choice))) return false;
+      await this.#judge(choice);
+      if (this.choice !== choice || !(await this.#accepted(choice))) return false;
       void askToPersist();
       if (source.kind === 'stored') await this.page.permit(await this.engine.handles(source.url));
       const model = await this.engine.open(source, this.address.device, this.#follow(choice));
@@ -123,6 +136,14 @@ export class ModelLoader {
     };
   }
 
+  /** What this device cannot hold is refused before its licence is asked for and its first byte comes. What is kept here may be tried. */
+  async #judge({ entry }: Choice): Promise<void> {
+    if (!entry || entry === catalogue[0]) return;
+    const stored = await this.engine.stored();
+    const judged = offerOf(entry, await this.device, stored, this.address.base);
+    if (judged.verdict.kind === 'refused' && !judged.kept) throw refusal(judged, await this.device);
+  }
+
   /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
   async #accepted(choice: Choice): Promise<boolean> {
     const { entry, source } = choice;
@@ -142,6 +163,7 @@ export class ModelLoader {
   /** A download that its visitor ended is no error. */
   #fail(fault: Failure): void {
     const progress = this.status.kind === 'opening' ? this.status.progress : undefined;
+    this.obstacle = fault.code === 'discarded' ? undefined : fault;
     this.status = fault.code === 'paused' ? { kind: 'paused', progress } : { kind: 'failed' };
     this.listener.failed(fault.code === 'paused' || fault.code === 'discarded' ? undefined : fault);
   }

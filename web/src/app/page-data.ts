@@ -3,13 +3,14 @@ import type { DeviceOptions, ModelInfo, OpenProgress, StoredModel } from '../eng
 import type { ModelSource } from '../weights/model-source';
 import type { Room } from '../weights/room';
 import type { SummaryRecord, SummaryStyle } from '../documents/records';
-import type { Device, Offer } from './capability';
+import type { Device } from './capability';
 import type { CatalogueEntry } from './catalogue';
 import type { ChatsData } from './chats';
 import type { AssistantMessage, Instructions, Message, UserMessage } from './conversation';
 import type { TextFile } from './conversation-files';
 import type { DocumentsData } from './document-desk';
 import type { Failure } from './failure';
+import type { Offer } from './offer';
 import type { SamplingChange, SamplingChoice } from './sampling';
 import type { TransferFigures } from './transfer';
 
@@ -60,7 +61,8 @@ export interface PageData {
   context: number;
   /** Undefined until it is known. */
   device: Device | undefined;
-  offer: Offer | undefined;
+  /** What this device makes of a model of the catalogue; undefined until the device is known. */
+  judged(entry: CatalogueEntry): Offer | undefined;
   /** Something else holds the engine: what was asked waits for it. */
   waitsFor: 'documents' | 'chat' | undefined;
   /** A newer version of the page is stored and waits for a reload. */
@@ -152,18 +154,26 @@ export interface PageView {
   permit(handles: readonly FileSystemFileHandle[]): Promise<void>;
 }
 
-/** What the page's address asks for; the address is the one place where the choice of a model, and of what is shown, is kept. */
-export interface PageAddress {
-  readonly base: string;
-  readonly device: DeviceOptions;
-  /** `?model=`: a catalogue id, an address, or the key of a stored model. */
-  model: string | null;
-  /** `?state=`: the address of a saved state to begin from. */
-  state: string | null;
+/** What is shown, as the address says it. */
+export interface Shown {
   /** `?view=`. */
   view: View;
   /** `?chat=`: the conversation that is shown. */
   chat: string | null;
   /** `?document=`. */
   shownDocument: string | null;
+}
+
+/** What the page's address asks for; the address is the one place where the choice of a model, and of what is shown, is kept. */
+export interface PageAddress extends Shown {
+  readonly base: string;
+  readonly device: DeviceOptions;
+  /** `?model=`: a catalogue id, an address, or the key of a stored model. */
+  model: string | null;
+  /** `?state=`: the address of a saved state to begin from. */
+  state: string | null;
+  /** Moves on to what is shown next, so that the browser's way back leads here again. Setting a value only corrects the address. */
+  go(shown: Partial<Shown>): void;
+  /** Calls back when the visitor went back or forth. */
+  onReturn(listener: () => void): void;
 }

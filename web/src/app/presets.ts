@@ -14,15 +14,28 @@ function preset(id: PresetId, system: string, sampling: GenerateOptions = {}): P
   return { instructions: { preset: id, system, knowledge: '' }, sampling };
 }
 
+/** What the translator can be asked to write. Its text says one of them, so that a visitor can as well write another there. */
+export const languages = [
+  'English', 'French', 'German', 'Spanish', 'Italian', 'Portuguese', 'Dutch', 'Polish', 'Turkish', 'Russian', 'Arabic', 'Hindi', 'Chinese', 'Japanese', 'Korean',
+] as const;
+
+export type Language = (typeof languages)[number];
+
+export function translatorSystem(into: Language): string {
+  const back = into === 'English' ? 'French' : 'English';
+  return `You are a translator. Translate what the user writes into ${into}; if it is ${into}, into ${back}. Keep names, numbers and formatting. ` +
+    'Answer with the translation only.';
+}
+
+/** The language of the translator's text; undefined where the visitor has written another text. */
+export function translatorLanguage(system: string): Language | undefined {
+  return languages.find((each) => translatorSystem(each) === system);
+}
+
 /** An assistant has no system prompt: small models answer best as they were trained, and a visitor can write one. */
 export const presets: Readonly<Record<PresetId, Preset>> = {
   assistant: preset('assistant', ''),
-  translator: preset(
-    'translator',
-    'You are a translator. Translate what the user writes into English; if it is English, into French. Keep names, numbers and formatting. ' +
-      'Answer with the translation only.',
-    { temperature: 0.2, topK: 40 },
-  ),
+  translator: preset('translator', translatorSystem('English'), { temperature: 0.2, topK: 40 }),
   service: preset(
     'service',
     'You are a friendly customer-service agent. Answer only from the knowledge below, in a few clear sentences. ' +
@@ -48,6 +61,11 @@ export const presetIds = Object.keys(presets) as PresetId[];
 /** The only preset that answers from a pasted text. */
 export function usesKnowledge(id: PresetId): boolean {
   return id === 'service';
+}
+
+/** Whether a system prompt is the visitor's own, which no other role should take away unasked. */
+export function isOwnSystem({ preset: id, system }: Instructions): boolean {
+  return system !== '' && system !== presets[id].instructions.system && translatorLanguage(system) === undefined;
 }
 
 /** The system message of a conversation; empty for none. */

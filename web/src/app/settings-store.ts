@@ -1,14 +1,18 @@
-/** What the visitor set for every conversation. */
+/** What the visitor set for every conversation; where the browser keeps nothing, until the page is closed. */
 import type { AppDatabase } from './app-database';
 import { soundChoice, type SamplingChange, type SamplingChoice } from './sampling';
 
 export class SettingsStore {
   sampling: SamplingChoice = {};
 
-  constructor(private readonly database: Promise<AppDatabase>) {}
+  readonly #database: Promise<AppDatabase | undefined>;
+
+  constructor(database: Promise<AppDatabase>) {
+    this.#database = database.catch(() => undefined);
+  }
 
   async read(): Promise<void> {
-    this.sampling = soundChoice(await (await this.database).get('settings', 'sampling'));
+    this.sampling = soundChoice(await (await this.#database)?.get('settings', 'sampling'));
   }
 
   /** A value out of its range is as good as none. */
@@ -22,6 +26,6 @@ export class SettingsStore {
 
   async #keep(choice: SamplingChoice): Promise<void> {
     this.sampling = choice;
-    await (await this.database).put('settings', choice, 'sampling');
+    await (await this.#database)?.put('settings', choice, 'sampling');
   }
 }

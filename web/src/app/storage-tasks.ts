@@ -51,7 +51,7 @@ export class StorageTasks {
   async end(): Promise<void> {
     this.task = undefined;
     this.changed();
-    await this.engine.endTask();
+    await this.engine.endTask().catch((thrown: unknown) => this.failed(toFailure(thrown)));
   }
 
   async #run(task: StorageTask, work: (task: StorageTask) => Promise<void>): Promise<void> {

@@ -4,12 +4,10 @@
  */
 import { Failure } from '../app/failure';
 import { fill, formatBytes } from '../ui/format';
-import { failures } from '../ui/strings';
+import { failures, strings } from '../ui/strings';
 import type { DeviceOptions } from './protocol';
 import type { WasmEngine } from './wasm-engine';
 import type { ByteSource, ModelPlan } from './pkg/web_mamba.js';
-
-const DETAIL = 'It needs {needed}; {adapter} grants {available}. In all the model takes {total}. {message}.';
 
 /** `header` is the first chunk of the first file, `bytes` the length of the whole model, 0 while its server has not said it. */
 export type CheckFits = (header: Uint8Array, bytes: number, device?: DeviceOptions) => Promise<void>;
@@ -31,7 +29,7 @@ export function checkFits(engine: Pick<WasmEngine, 'planModel'>): CheckFits {
 
 function refusal({ needs, device, problem }: ModelPlan): Failure {
   const { sentence, remedy } = failures['out-of-memory'];
-  const detail = fill(DETAIL, {
+  const detail = fill(strings.fitsDetail, {
     needed: formatBytes(problem?.needed ?? needs.total),
     available: formatBytes(problem?.available ?? 0),
     adapter: device.adapter,

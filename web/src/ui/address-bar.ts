@@ -1,5 +1,5 @@
-/** The page's own address, where the choice of model and device is kept, and what is shown. */
-import type { PageAddress, View } from '../app/page-data';
+/** The page's own address, where the choice of model and device is kept, and what is shown. Moving on can be taken back. */
+import type { PageAddress, Shown, View } from '../app/page-data';
 import type { DeviceOptions } from '../engine/protocol';
 
 export class AddressBar implements PageAddress {
@@ -64,14 +64,28 @@ export class AddressBar implements PageAddress {
     this.#set('document', id);
   }
 
+  go({ view = this.view, chat = this.chat, shownDocument = this.shownDocument }: Partial<Shown>): void {
+    const url = new URL(location.href);
+    for (const [name, value] of [['view', view === 'chat' ? null : view], ['chat', chat], ['document', shownDocument]] as const) changed(url, name, value);
+    if (url.href !== location.href) history.pushState(null, '', url);
+  }
+
+  onReturn(listener: () => void): void {
+    window.addEventListener('popstate', listener);
+  }
+
   #get(name: string): string | null {
     return new URLSearchParams(location.search).get(name);
   }
 
   #set(name: string, value: string | null): void {
-    const url = new URL(location.href);
-    if (value === null) url.searchParams.delete(name);
-    else url.searchParams.set(name, value);
+    const url = changed(new URL(location.href), name, value);
     if (url.href !== location.href) history.replaceState(null, '', url);
   }
+}
+
+function changed(url: URL, name: string, value: string | null): URL {
+  if (value === null) url.searchParams.delete(name);
+  else url.searchParams.set(name, value);
+  return url;
 }

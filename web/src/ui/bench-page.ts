@@ -3,6 +3,7 @@ import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { BenchData, BenchStatus, BenchView } from '../app/bench-controller';
 import { figureRows, reportText, stageRows } from './bench-rows';
 import { benchStrings as words } from './bench-strings';
+import { copyText } from './clipboard';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { brandIcon } from './icons';
@@ -101,8 +102,8 @@ const SAID_MILLISECONDS = 1600;
 function copyAsText({ report, loadSeconds }: Done): TemplateResult {
   const onClick = async (event: Event) => {
     const button = event.currentTarget as HTMLButtonElement;
-    await navigator.clipboard.writeText(reportText(report, loadSeconds, navigator.userAgent, new Date().toISOString()));
-    button.textContent = words.copied;
+    const copied = await copyText(reportText(report, loadSeconds, navigator.userAgent, new Date().toISOString()));
+    button.textContent = copied ? words.copied : strings.notCopied;
     setTimeout(() => (button.textContent = words.copy), SAID_MILLISECONDS);
   };
   return html`<button type="button" class="button" data-testid="copy-text" .textContent=${words.copy} @click=${onClick}></button>`;

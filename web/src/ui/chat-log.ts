@@ -1,5 +1,6 @@
 /** The conversation, or the welcome where there is none yet. Follows the newest words unless the reader has scrolled away. */
 import { html, render, type TemplateResult } from 'lit-html';
+import { guard } from 'lit-html/directives/guard.js';
 import { keyed } from 'lit-html/directives/keyed.js';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { CatalogueEntry } from '../app/catalogue';
@@ -29,15 +30,19 @@ interface Events {
 
 export class ChatLog extends Emitter<Events> {
   #following = true;
+  /** How far it was scrolled before. */
+  #top = 0;
   #shown = '';
   /** The question that is being edited. */
   #editing: number | undefined;
   #data: PageData | undefined;
+  /** The messages' element, while there are some. */
+  #list: Element | null | undefined;
+  readonly #sizes = new ResizeObserver(() => this.#follow());
 
   constructor(private readonly container: HTMLElement) {
     super();
     container.addEventListener('scroll', () => this.#onScroll(), { passive: true });
-    new ResizeObserver(() => this.#follow()).observe(container);
   }
 
   update(data: PageData): void {
@@ -52,6 +57,15 @@ export class ChatLog extends Emitter<Events> {
     this.#shown = shown;
     render(messages.length === 0 ? this.#welcome(data) : this.#messages(data), this.container);
     this.#follow();
+    const list = this.container.querySelector('.messages');
+    if (list !== this.#list) this.#observe(list);
+  }
+
+  /** Messages out of sight are measured when they come into it: the end may move after they were drawn. */
+  #observe(list: Element | null): void {
+    this.#list = list;
+    this.#sizes.disconnect();
+    for (const each of [this.container, list]) if (each) this.#sizes.observe(each);
   }
 
   #welcome(data: PageData): TemplateResult {
@@ -72,34 +86,42 @@ export class ChatLog extends Emitter<Events> {
       <button class="to-latest" type="button" aria-label=${strings.toLatest} @click=${() => this.#toEnd()}>${downIcon}</button>`;
   }
 
+  /** Drawn again only when something of it has changed: of a long chat, that is one message for each word. */
   #message(each: Message, { status, answering, messages, chats, waitsFor }: PageData): TemplateResult {
-    return message(each, {
+    const context = {
       modelReady: status.kind === 'ready',
       waitsForState: status.kind === 'ready' && status.beginning === true,
       answering,
       last: each === messages.at(-1),
       waitsForDocuments: waitsFor === 'documents',
-      branches: chats.branches(each),
-      several: chats.several(each),
+    };
+    const [branches, several] = [chats.branches(each), chats.several(each)];
+    const changes = [
+      each, each.text, each.role === 'assistant' && each.state, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), several?.finished,
+    ];
+    return html`${guard(changes, () => message(each, {
+      ...context,
+      branches,
+      several,
       edit: ({ id }) => this.#edit(id),
       again: (answer) => this.emit('answerAgain', answer),
       againSeveral: (answer) => this.emit('answerSeveral', answer),
       carryOn: (answer) => this.emit('carryOn', answer),
       showBranch: (id) => this.emit('showBranch', id),
-    });
+    }))}`;
   }
 
   #editor(question: UserMessage): TemplateResult {
     const onSubmit = (event: Event) => {
       event.preventDefault();
       const text = String(new FormData(event.target as HTMLFormElement).get('text') ?? '').trim();
-      this.#edit(undefined);
+      this.#close(question);
       if (text !== '') this.emit('askInstead', { question, text });
     };
     const onKey = (event: KeyboardEvent) => {
       if (event.key === 'Escape') {
         event.stopPropagation();
-        this.#edit(undefined);
+        this.#close(question);
       } else if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
         (event.currentTarget as HTMLTextAreaElement).form?.requestSubmit();
@@ -109,7 +131,7 @@ export class ChatLog extends Emitter<Events> {
       <form class="message user editor" @submit=${onSubmit}>
         <textarea name="text" rows="3" data-testid="edit-text" aria-label=${chatStrings.editLabel} .value=${question.text} @keydown=${onKey}></textarea>
         <p class="actions">
-          <button type="button" class="button" @click=${() => this.#edit(undefined)}>${chatStrings.editCancel}</button>
+          <button type="button" class="button" data-testid="edit-cancel" @click=${() => this.#close(question)}>${chatStrings.editCancel}</button>
           <button type="submit" class="button primary" data-testid="edit-send">${chatStrings.editSend}</button>
         </p>
       </form>`;
@@ -121,15 +143,24 @@ export class ChatLog extends Emitter<Events> {
     if (id !== undefined) this.container.querySelector<HTMLTextAreaElement>('[data-testid=edit-text]')?.focus();
   }
 
+  /** The keyboard is again where the editor was opened. */
+  #close({ id }: UserMessage): void {
+    this.#edit(undefined);
+    this.container.querySelector<HTMLElement>(`[data-message="${id}"] [data-testid=edit]`)?.focus();
+  }
+
   #follow(): void {
     const any = this.#data && this.#data.messages.length > 0;
     if (this.#following && any && this.#editing === undefined) this.container.scrollTop = this.container.scrollHeight;
     this.#onScroll();
   }
 
+  /** Only going up leaves the end; that it moves away does not. */
   #onScroll(): void {
     const { scrollTop, scrollHeight, clientHeight } = this.container;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR_PIXELS;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_PIXELS;
+    this.#following = near || (this.#following && scrollTop >= this.#top);
+    this.#top = scrollTop;
     this.container.classList.toggle('behind', !this.#following && (this.#data?.messages.length ?? 0) > 0);
   }
 

@@ -1,5 +1,6 @@
-/** Copies a text and says so for a moment. */
+/** Copies a text and says so for a moment, or that it could not. */
 import { html, type TemplateResult } from 'lit-html';
+import { copyText } from './clipboard';
 import { checkIcon, copyIcon } from './icons';
 import { strings } from './strings';
 
@@ -8,12 +9,12 @@ const SAID_MILLISECONDS = 1600;
 export function copyButton(text: string, label: string = strings.copy): TemplateResult {
   const onClick = async (event: Event) => {
     const button = event.currentTarget as HTMLButtonElement;
-    await navigator.clipboard.writeText(text);
-    button.classList.add('copied');
-    button.ariaLabel = strings.copied;
+    const copied = await copyText(text);
+    button.classList.toggle('copied', copied);
+    button.ariaLabel = button.title = copied ? strings.copied : strings.notCopied;
     setTimeout(() => {
       button.classList.remove('copied');
-      button.ariaLabel = label;
+      button.ariaLabel = button.title = label;
     }, SAID_MILLISECONDS);
   };
   return html`<button class="copy" type="button" data-testid="copy" aria-label=${label} title=${label} @click=${onClick}>

@@ -1,19 +1,27 @@
-/** What went wrong, what to do about it, and buttons that do it. */
+/** What went wrong, what to do about it, and buttons that do it. It stands above the message box, or in what is open over it. */
 import { html, nothing, render } from 'lit-html';
 import type { CatalogueEntry } from '../app/catalogue';
 import type { PageData } from '../app/page-data';
+import { chatStrings } from './chat-strings';
 import { Emitter } from './emitter';
 import { closeIcon } from './icons';
 import { strings } from './strings';
 
 export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueEntry; dismiss: undefined }> {
-  constructor(private readonly container: HTMLElement) {
+  readonly #home: HTMLElement | null;
+
+  /** `surfaces`: what may be open over the page, the topmost first. */
+  constructor(private readonly container: HTMLElement, private readonly surfaces: readonly HTMLElement[]) {
     super();
+    this.#home = container.parentElement;
   }
 
-  update({ failure, status, entry, catalogue }: PageData): void {
+  update({ failure, status, entry, catalogue, judged }: PageData): void {
+    this.#place();
     const [first] = catalogue;
     const other = first && first !== entry ? first : undefined;
+    const refused = failure?.code.startsWith('refused-') ?? false;
+    const smaller = refused && entry ? judged(entry)?.instead : undefined;
     render(
       failure
         ? html`
@@ -23,7 +31,10 @@ export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueE
               ${failure.detail ? html`<p class="error-detail">${failure.detail}</p>` : nothing}
               ${status.kind === 'failed'
                 ? html`<p class="error-actions">
-                    <button type="button" class="button" @click=${() => this.emit('retry')}>${strings.tryAgain}</button>
+                    ${smaller
+                      ? html`<button type="button" class="button primary" data-testid="get-instead" @click=${() => this.emit('openEntry', smaller)}>${chatStrings.offerGetInstead}</button>`
+                      : nothing}
+                    ${refused ? nothing : html`<button type="button" class="button" @click=${() => this.emit('retry')}>${strings.tryAgain}</button>`}
                     ${other ? html`<button type="button" class="button" @click=${() => this.emit('openEntry', other)}>${strings.useDemo}</button>` : nothing}
                   </p>`
                 : nothing}
@@ -32,5 +43,15 @@ export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueE
         : nothing,
       this.container,
     );
+  }
+
+  /** Behind a dialog or the drawer nothing can be read or pressed. */
+  #place(): void {
+    const over = this.surfaces.find((each) => each.matches('dialog[open], .sidebar.open'));
+    if (over) {
+      if (over.lastElementChild !== this.container) over.append(this.container);
+    } else if (this.container.parentElement !== this.#home) {
+      this.#home?.prepend(this.container);
+    }
   }
 }

@@ -22,9 +22,7 @@ export class FiguresPanel {
       if (this.#data) this.update(this.#data);
     });
     const redraw = () => {
-      this.#plot?.destroy();
-      this.#plot = undefined;
-      this.#drawn = 0;
+      this.#clear();
       if (this.#data) this.update(this.#data);
     };
     new ResizeObserver(() => this.#plot && this.#plot.width !== this.#width && redraw()).observe(container);
@@ -33,31 +31,38 @@ export class FiguresPanel {
 
   update(data: PageData): void {
     this.#data = data;
-    const { status, chats, context, messages } = data;
+    const { status, chats, context } = data;
     const info = status.kind === 'ready' ? status.info : undefined;
-    const rate = rateOf(chats.times);
-    const last = messages.findLast((each) => each.role === 'assistant');
-    const first = last?.role === 'assistant' && last.state.kind === 'done' && last.state.stats.tokens > 0 ? last.state.stats.firstToken : undefined;
+    const { stats, times } = chats;
+    const rate = rateOf(times) || (stats?.rate ?? 0);
+    const first = stats && stats.tokens > 0 ? formatSeconds(stats.firstToken) : '';
     const position = fill(words.positionOf, { position: chats.position.toLocaleString('en'), context: context.toLocaleString('en') });
     render(
       html`
-        <summary data-testid="figures">${words.figures}<span class="live-rate">${rate > 0 ? `${formatRate(rate)}/s` : ''}</span></summary>
+        <summary data-testid="figures">
+          <span class="figures-word">${words.figures}</span>
+          ${live('rate', words.liveRate, { rate: rate > 0 ? formatRate(rate) : '' })}
+          ${live('first', words.liveFirst, { first })}
+          ${live('position', words.livePosition, { position: chats.position > 0 ? chats.position.toLocaleString('en') : '' })}
+          ${live('state', words.liveState, { state: chats.position > 0 && info ? formatBytes(info.stateBytes) : '' })}
+        </summary>
         <dl class="figure-list">
           ${figure('rate', words.rate, rate > 0 ? formatRate(rate) : '–')}
-          ${figure('first', words.firstWord, first === undefined ? '–' : formatSeconds(first))}
+          ${figure('first', words.firstWord, first || '–')}
           ${figure('position', words.position, chats.position > 0 ? position : '–')}
           ${figure('state', words.state, info ? `${formatBytes(info.stateBytes)}, ${words.stateHint}` : '–')}
         </dl>
-        <p class="hint">${chats.times.length > 1 ? words.plot : words.plotEmpty}</p>
+        <p class="hint">${times.length > 1 ? words.plot : words.plotEmpty}</p>
         <div class="plot" role="img" aria-label=${words.plot} data-testid="plot"></div>
-        <p class="hint">${chats.times.length > 1 ? words.plotHint : ''}</p>`,
+        <p class="hint">${times.length > 1 ? words.plotHint : ''}</p>`,
       this.container,
     );
-    if (this.#open) void this.#draw(chats.times, data.answering);
+    if (this.#open) void this.#draw(times, data.answering);
   }
 
   async #draw(times: readonly TokenTime[], answering: boolean): Promise<void> {
     const now = performance.now();
+    if (times.length < 2) this.#clear();
     if (times.length < 2 || (answering && now - this.#drawn < REDRAW_MILLISECONDS)) return;
     this.#drawn = now;
     const points: uPlot.AlignedData = [times.map(({ position }) => position), times.map(({ milliseconds }) => milliseconds)];
@@ -65,9 +70,18 @@ export class FiguresPanel {
       this.#plot.setData(points);
       return;
     }
-    const { default: Plot } = await import('uplot');
+    const Plot = await plotting();
+    if (!Plot) return;
     const holder = this.container.querySelector<HTMLElement>('.plot');
-    if (holder && !this.#plot) this.#plot = new Plot(this.#options(), points, holder);
+    // While it was fetched, another answer may have come in place of this one.
+    if (holder && !this.#plot && this.#data?.chats.times === times) this.#plot = new Plot(this.#options(), points, holder);
+  }
+
+  /** What was drawn was of another answer. */
+  #clear(): void {
+    this.#plot?.destroy();
+    this.#plot = undefined;
+    this.#drawn = 0;
   }
 
   #options(): uPlot.Options {
@@ -90,6 +104,11 @@ export class FiguresPanel {
   }
 }
 
+/** Undefined where it cannot be fetched: the figures stand for themselves. */
+async function plotting(): Promise<typeof uPlot | undefined> {
+  return import('uplot').then(({ default: Plot }) => Plot, () => undefined);
+}
+
 /** Over the last tokens. */
 function rateOf(times: readonly TokenTime[]): number {
   const last = times.slice(-20);
@@ -102,6 +121,11 @@ function resolved(value: string): string {
   const pair = /light-dark\(([^,]+),([^)]+)\)/.exec(value);
   if (!pair) return value.trim();
   return (matchMedia('(prefers-color-scheme: dark)').matches ? pair[2] : pair[1])?.trim() ?? '';
+}
+
+/** One of the figures that are seen while the panel is closed; nothing where it is unknown. */
+function live(id: string, sentence: string, data: Record<string, string>) {
+  return html`<span class="live-figure" data-testid=${`live-${id}`}>${Object.values(data).includes('') ? '' : fill(sentence, data)}</span>`;
 }
 
 function figure(id: string, label: string, value: string) {

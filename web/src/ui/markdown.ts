@@ -23,7 +23,7 @@ export interface MarkdownBlock {
 
 /** With `breaks`, a line's end is one in the result, as people write in chats. */
 export function markdownBlocks(markdown: string, breaks = true): MarkdownBlock[] {
-  return marked.lexer(markdown, { breaks })
+  return marked.lexer(markdown, options(breaks))
     .filter(({ type }) => type !== 'space' && type !== 'def')
     .map((token) => ({
       raw: token.raw,
@@ -33,7 +33,12 @@ export function markdownBlocks(markdown: string, breaks = true): MarkdownBlock[]
 }
 
 export function blockNodes({ token }: Pick<MarkdownBlock, 'token'>, breaks = true): DocumentFragment {
-  return safeNodes(marked.parser([token], { breaks }));
+  return safeNodes(marked.parser([token], options(breaks)));
+}
+
+/** A lexer and a parser that are called by themselves know nothing but what they are given. */
+function options(breaks: boolean): typeof marked.defaults {
+  return { ...marked.defaults, breaks };
 }
 
 /** The whole text at once. */

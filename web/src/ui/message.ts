@@ -34,7 +34,7 @@ export function message(message: Message, context: MessageContext): TemplateResu
 
 function question(message: UserMessage, context: MessageContext): TemplateResult {
   return html`
-    <article class="message user">
+    <article class="message user" data-message=${message.id}>
       <h2 class="visually-hidden">${strings.you}</h2>
       <div class="bubble" data-testid="message-user">${message.text}</div>
       <div class="under">
@@ -75,7 +75,7 @@ function finished(message: AssistantMessage, context: MessageContext): TemplateR
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
     ${context.last ? action('again-several', fill(chatStrings.againSeveral, { count: SEVERAL }), againSeveralIcon, context.answering, () => context.againSeveral(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
-    ${text === '' ? html`<span>${strings.emptyAnswer}</span>` : figures(message)}`;
+    ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? strings.unanswered : strings.emptyAnswer}</span>` : figures(message)}`;
 }
 
 function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {

@@ -1,8 +1,10 @@
 /** The choice of a model: the catalogue, what this browser keeps, an address, a file. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { CatalogueEntry } from '../app/catalogue';
+import { insteadText, type Offer } from '../app/offer';
 import type { ChosenFiles, PageData } from '../app/page-data';
 import type { StoredModel } from '../engine/protocol';
+import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill, formatBytes } from './format';
 import { checkIcon, closeIcon } from './icons';
@@ -38,10 +40,13 @@ export class ModelDialog extends Emitter<Events> {
 
   show(): void {
     this.dialog.showModal();
+    if (this.#data) this.update(this.#data);
   }
 
+  /** While it is closed there is nothing to draw. */
   update(data: PageData): void {
     this.#data = data;
+    if (!this.dialog.open) return;
     const names = [...new Set(data.catalogue.map(({ name }) => name))];
     render(
       html`
@@ -52,7 +57,7 @@ export class ModelDialog extends Emitter<Events> {
           </div>
           ${this.#storage.template(data)}
           <h3>${strings.builtIn}</h3>
-          <ul class="models" data-testid="catalogue">${names.map((name) => this.#model(data.catalogue.filter((entry) => entry.name === name), data.entry))}</ul>
+          <ul class="models" data-testid="catalogue">${names.map((name) => this.#model(data.catalogue.filter((entry) => entry.name === name), data))}</ul>
           ${this.#addressForm()} ${this.#fileForm()}
         </div>`,
       this.dialog,
@@ -60,7 +65,7 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   /** One model of the catalogue, with a button for each of its quantisations. */
-  #model(entries: readonly CatalogueEntry[], current: CatalogueEntry | undefined): TemplateResult {
+  #model(entries: readonly CatalogueEntry[], { entry: current, judged }: PageData): TemplateResult {
     const [model] = entries as [CatalogueEntry];
     const { name, note, context, licence, page } = model;
     return html`
@@ -72,17 +77,32 @@ export class ModelDialog extends Emitter<Events> {
           <a href=${licence.link} target="_blank" rel="noopener noreferrer">${licence.name}</a> ·
           <a href=${page} target="_blank" rel="noopener noreferrer">${strings.modelPage}</a>
         </p>
-        <div class="files">${entries.map((entry) => this.#file(entry, entry === current))}</div>
+        <div class="files">${entries.map((entry) => this.#file(entry, entry === current, judged(entry)))}</div>
+        ${this.#instead(entries, judged)}
       </li>`;
   }
 
-  #file(entry: CatalogueEntry, current: boolean): TemplateResult {
+  /** What this device cannot hold says why, and cannot be pressed. */
+  #file(entry: CatalogueEntry, current: boolean, judged: Offer | undefined): TemplateResult {
     const { id, type, bytes, memory, name } = entry;
     const figures = fill(strings.figures, { size: formatBytes(bytes), memory: formatBytes(memory) });
-    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures}
+    const { verdict, kept = false } = judged ?? {};
+    const refused = verdict?.kind === 'refused' && !kept;
+    const said = refused ? words.fileRefused[verdict.why] : verdict?.kind === 'doubt' ? words.fileVerdict[verdict.why] : '';
+    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures} ?disabled=${refused}
       aria-current=${current ? 'true' : 'false'} @click=${() => this.#then(() => this.emit('openEntry', entry))}>
-      <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${formatBytes(bytes)}</span><span class="memory">${fill(strings.memory, { memory: formatBytes(memory) })}</span>
+      <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${kept ? strings.keptHere : formatBytes(bytes)}</span>
+      <span class="memory">${fill(strings.memory, { memory: formatBytes(memory) })}</span>
+      ${said ? html`<span class="verdict">${said}</span>` : nothing}
     </button>`;
+  }
+
+  /** Where nothing of a model fits, what does. */
+  #instead(entries: readonly CatalogueEntry[], judged: PageData['judged']): TemplateResult | typeof nothing {
+    const offers = entries.map((entry) => judged(entry));
+    const all = offers.every((offer) => offer?.verdict.kind === 'refused' && !offer.kept);
+    const [offer] = offers;
+    return all && offer ? html`<p class="model-note" data-testid="instead">${insteadText(offer)}</p>` : nothing;
   }
 
   #addressForm(): TemplateResult {

@@ -4,12 +4,15 @@ import { fileName } from '../app/conversation-files';
 import type { ExportFile, PageData, PageEvents, PageView } from '../app/page-data';
 import { DOCUMENT_ENDINGS } from '../documents/kinds';
 import { ChatLog } from './chat-log';
+import { chatStrings } from './chat-strings';
 import { Composer } from './composer';
 import { DocumentsView } from './documents-view';
 import { DropTarget } from './drop-target';
 import { Emitter } from './emitter';
 import { ErrorCard } from './error-card';
 import { FiguresPanel } from './figures-panel';
+import { keepFocus } from './focus-keeper';
+import { fill } from './format';
 import { Header } from './header';
 import { LicenceDialog } from './licence-dialog';
 import { exportFile, permit, saveFile, saveText } from './local-files';
@@ -19,13 +22,14 @@ import { Notices } from './notices';
 import { SettingsDialog } from './settings-dialog';
 import { Sidebar } from './sidebar';
 import { StatusLine } from './status-line';
+import { strings } from './strings';
 
 export class Page extends Emitter<PageEvents> implements PageView {
   readonly #header = new Header(element('header'));
   readonly #sidebar = new Sidebar(element('sidebar'), element('backdrop'));
   readonly #log = new ChatLog(element('log'));
   readonly #documents = new DocumentsView(element('documents'), DOCUMENT_ENDINGS);
-  readonly #error = new ErrorCard(element('error-slot'));
+  readonly #error = new ErrorCard(element('error-slot'), [...document.querySelectorAll('dialog'), element('sidebar')]);
   readonly #notices = new Notices(element('notices'));
   readonly #composer = new Composer(element('composer'));
   readonly #figures = new FiguresPanel(element('figures') as HTMLDetailsElement);
@@ -41,7 +45,10 @@ export class Page extends Emitter<PageEvents> implements PageView {
   constructor() {
     super();
     this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
-    this.#pass(this.#log, 'askInstead', 'answerAgain', 'answerSeveral', 'carryOn', 'showBranch', 'openEntry');
+    this.#pass(this.#log, 'showBranch');
+    for (const name of ['askInstead', 'answerAgain', 'answerSeveral', 'carryOn', 'openEntry', 'ask'] as const) {
+      this.#log.on(name, (detail) => this.#thenWrite(() => (this.emit as (name: string, detail: unknown) => void).call(this, name, detail)));
+    }
     this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
     this.#pass(this.#composer, 'stop');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
@@ -56,7 +63,6 @@ export class Page extends Emitter<PageEvents> implements PageView {
       part.on('newChat', () => this.#thenWrite(() => this.emit('newChat')));
     }
     this.#header.on('shareState', () => this.emit('shareState'));
-    this.#log.on('ask', (text) => this.#thenWrite(() => this.emit('ask', text)));
     this.#log.on('showCard', (card) => void this.#card.show(card));
     this.#log.on('chooseModel', () => this.#dialog.show());
     this.#documents.on('exportText', ({ name, text }) => saveText({ name: `${fileName(name)}.md`, type: 'text/markdown', text }));
@@ -67,8 +73,24 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
     this.#drop.on('documents', (files) => this.emit('addDocuments', files));
     document.addEventListener('keydown', (event) => {
-      // In a dialog, Escape closes the dialog.
-      if (event.key === 'Escape' && !document.querySelector('dialog[open]')) this.emit('stop');
+      // In a dialog, Escape closes the dialog; in the sidebar's fields it is theirs.
+      const elsewhere = document.querySelector('dialog[open]') ?? (event.target as Element).closest('#sidebar input');
+      if (event.key === 'Escape' && !elsewhere) this.emit('stop');
+    });
+    // An error that was shown in a dialog moves out of it.
+    for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', () => this.#data && this.update(this.#data));
+    this.#label();
+    keepFocus(document.body);
+  }
+
+  /** What `index.html` has no words for. */
+  #label(): void {
+    element('sidebar').ariaLabel = chatStrings.navigation;
+    const skip = element('skip');
+    skip.textContent = strings.skip;
+    skip.addEventListener('click', (event) => {
+      event.preventDefault();
+      element(this.#data?.view === 'documents' ? 'documents' : 'chat-input').focus();
     });
   }
 
@@ -105,6 +127,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
 
   #draw(data: PageData): void {
     const chat = data.view === 'chat';
+    const shown = chat ? data.chats.title : data.documents.open?.record.name;
+    document.title = shown ? fill(strings.titled, { title: shown }) : strings.product;
     element('log').hidden = !chat;
     element('composer').hidden = !chat;
     element('figures').hidden = !chat;

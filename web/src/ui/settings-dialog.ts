@@ -1,9 +1,9 @@
 /** How the model behaves: a role with its system prompt for this conversation, and how words are chosen everywhere. */
-import { html, nothing, render, type TemplateResult } from 'lit-html';
+import { html, noChange, nothing, render, type TemplateResult } from 'lit-html';
 import { live } from 'lit-html/directives/live.js';
 import type { Instructions } from '../app/conversation';
 import type { PageData } from '../app/page-data';
-import { presetIds, presets, usesKnowledge, type PresetId } from '../app/presets';
+import { isOwnSystem, languages, presetIds, presets, translatorLanguage, translatorSystem, usesKnowledge, type Language, type PresetId } from '../app/presets';
 import { RANDOM_SEED, samplingRanges, type SamplingChange, type SamplingKey } from '../app/sampling';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
@@ -12,6 +12,10 @@ import { closeIcon } from './icons';
 
 export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; setSampling: SamplingChange; resetSampling: undefined }> {
   #data: PageData | undefined;
+  /** The visitor's own system prompt, which a role has just replaced. */
+  #replaced: { chat: string; system: string } | undefined;
+  /** A setting that was typed out of its range. */
+  #outside: SamplingKey | undefined;
 
   constructor(private readonly dialog: HTMLDialogElement) {
     super();
@@ -19,6 +23,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
   }
 
   show(): void {
+    this.#outside = undefined;
     this.dialog.showModal();
     if (this.#data) this.update(this.#data);
   }
@@ -27,7 +32,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
   update(data: PageData): void {
     this.#data = data;
     if (!this.dialog.open) return;
-    const { instructions } = data.chats;
+    const { instructions, current } = data.chats;
     render(
       html`
         <div class="sheet">
@@ -38,7 +43,8 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
           <h3 id="role-title">${words.role}</h3>
           <p class="hint">${words.roleHint}</p>
           <div class="roles" role="radiogroup" aria-labelledby="role-title">${presetIds.map((id) => this.#role(id, instructions))}</div>
-          ${this.#text('system', words.system, words.systemHint, instructions)}
+          ${instructions.preset === 'translator' ? this.#language(instructions) : nothing}
+          ${this.#text('system', words.system, words.systemHint, instructions)} ${this.#broughtBack(current)}
           ${usesKnowledge(instructions.preset)
             ? this.#text('knowledge', words.knowledge, fill(words.knowledgeHint, { context: data.context.toLocaleString('en') }), instructions)
             : nothing}
@@ -48,22 +54,55 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
             ${samplingRanges.map(({ key, least, most, step }) => this.#sampling(key, least, most, step, data))}
             ${this.#sampling('seed', 0, 2 ** 32 - 1, 1, data)}
           </div>
-          <p class="actions"><button type="button" class="button" data-testid="sampling-reset" @click=${() => this.emit('resetSampling')}>${words.reset}</button></p>
+          <p class="actions"><button type="button" class="button" data-testid="sampling-reset" @click=${() => this.#reset()}>${words.reset}</button></p>
         </div>`,
       this.dialog,
     );
+  }
+
+  #reset(): void {
+    this.#outside = undefined;
+    this.emit('resetSampling');
   }
 
   /** What was pasted as knowledge outlives a look at another role. */
   #role(id: PresetId, instructions: Instructions): TemplateResult {
     const { name, text } = words.presets[id];
     const { preset, system } = presets[id].instructions;
-    const choose = () => this.emit('instruct', { preset, system });
+    const choose = () => {
+      if (isOwnSystem(instructions) && this.#data) this.#replaced = { chat: this.#data.chats.current, system: instructions.system };
+      this.emit('instruct', { preset, system });
+    };
     return html`
       <label class="role">
         <input type="radio" name="preset" data-testid=${`preset-${id}`} .checked=${live(id === instructions.preset)} @change=${choose} />
         <span><strong>${name}</strong><span class="hint">${text}</span></span>
       </label>`;
+  }
+
+  #language({ system }: Instructions): TemplateResult {
+    const chosen = translatorLanguage(system);
+    const onChange = (event: Event) => this.emit('instruct', { system: translatorSystem((event.target as HTMLSelectElement).value as Language) });
+    return html`
+      <h3><label for="language">${words.language}</label></h3>
+      <select id="language" class="text-field" data-testid="language" @change=${onChange}>
+        ${chosen ? nothing : html`<option selected disabled>${words.ownText}</option>`}
+        ${languages.map((each) => html`<option value=${each} .selected=${live(each === chosen)}>${each}</option>`)}
+      </select>`;
+  }
+
+  /** What a visitor has written is not lost by a look at another role. */
+  #broughtBack(current: string): TemplateResult {
+    const own = this.#replaced?.chat === current ? this.#replaced.system : undefined;
+    const bringBack = () => {
+      this.#replaced = undefined;
+      if (own !== undefined) this.emit('instruct', { system: own });
+    };
+    return html`<p class="replaced" role="status">
+      ${own === undefined
+        ? nothing
+        : html`<span>${words.replaced}</span> <button type="button" class="button" data-testid="bring-back" @click=${bringBack}>${words.bringBack}</button>`}
+    </p>`;
   }
 
   #text(key: 'system' | 'knowledge', label: string, hint: string, instructions: Instructions): TemplateResult {
@@ -79,14 +118,21 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
     const { name, text } = words.samplings[key];
     const usually = usual[key] === RANDOM_SEED ? words.chance : String(usual[key]);
     const onChange = (event: Event) => {
-      const { value } = event.target as HTMLInputElement;
-      this.emit('setSampling', { key, value: value === '' ? undefined : Number(value) });
+      const { value, validity } = event.target as HTMLInputElement;
+      const number = Number(value);
+      const outside = validity.badInput || (value !== '' && (number < least || number > most));
+      this.#outside = outside ? key : undefined;
+      if (!outside) this.emit('setSampling', { key, value: value === '' ? undefined : number });
+      else if (this.#data) this.update(this.#data);
     };
+    const outside = this.#outside === key;
     return html`
       <div class="sampling">
         <label for=${`sampling-${key}`}>${name}</label>
         <input id=${`sampling-${key}`} type="number" inputmode="decimal" min=${least} max=${most} step=${step} data-testid=${`sampling-${key}`}
-          placeholder=${fill(words.usual, { value: usually })} aria-describedby=${`sampling-${key}-hint`} .value=${live(typedOr(`sampling-${key}`, chosen[key] === undefined ? '' : String(chosen[key])))} @change=${onChange} />
+          placeholder=${fill(words.usual, { value: usually })} aria-describedby=${`sampling-${key}-hint`} aria-invalid=${outside ? 'true' : 'false'}
+          .value=${outside ? noChange : live(typedOr(`sampling-${key}`, chosen[key] === undefined ? '' : String(chosen[key])))} @change=${onChange} />
+        <p class="outside" role="alert" data-testid=${`outside-${key}`}>${outside ? fill(words.outside, { least, most, now: chosen[key] ?? usually }) : ''}</p>
         <p class="hint" id=${`sampling-${key}-hint`}>${text}</p>
       </div>`;
   }

@@ -13,6 +13,9 @@ type Events = Pick<
   'showView' | 'newChat' | 'openChat' | 'renameChat' | 'removeChat' | 'exportChat' | 'exportChats' | 'importChats' | 'searchChats'
 >;
 
+/** As `sidebar.css` has it. */
+const WIDE = '(width >= 60rem)';
+
 type Row = PageData['chats']['list'][number];
 
 export class Sidebar extends Emitter<Events> {
@@ -29,6 +32,8 @@ export class Sidebar extends Emitter<Events> {
       event.stopPropagation();
       this.close();
     });
+    // On a screen that has become wide it stands beside the page, which is no longer behind it.
+    matchMedia(WIDE).addEventListener('change', ({ matches }) => matches && this.#mark(false));
   }
 
   /** Opens the drawer; on wide screens it always stands there. */
@@ -61,6 +66,7 @@ export class Sidebar extends Emitter<Events> {
           @input=${(event: Event) => this.emit('searchChats', (event.target as HTMLInputElement).value)} />
         <ul class="chats" aria-labelledby="chats-title" data-testid="chats">${repeat(chats.list, ({ id }) => id, (row) => this.#row(row, view === 'chat' ? chats.current : ''))}</ul>
         ${chats.list.length > 0 ? nothing : html`<p class="sidebar-note" data-testid="no-chats">${chats.query === '' ? words.noneYet : fill(words.noneFound, { query: chats.query })}</p>`}
+        <p class="sidebar-note imported" role="status" data-testid="imported">${imported(chats.imported)}</p>
         <p class="sidebar-foot">
           <button type="button" class="quiet" data-testid="export-chats" aria-label=${words.exportAllLabel} ?disabled=${chats.list.length === 0} @click=${() => this.emit('exportChats')}>${words.exportAll}</button>
           <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,application/json" data-testid="import-chats"
@@ -84,7 +90,7 @@ export class Sidebar extends Emitter<Events> {
           <button type="button" class="chat-open" @click=${() => this.#then(() => this.emit('openChat', id))}>
             <span class="chat-title">${title}</span>${excerpt ? html`<span class="chat-excerpt">${excerpt}</span>` : nothing}
           </button>
-          <button type="button" class="icon-button small" data-testid="chat-more" aria-expanded=${more ? 'true' : 'false'} aria-label=${fill(words.more, { title })}
+          <button type="button" class="icon-button small" data-testid="chat-more" data-chat=${id} aria-expanded=${more ? 'true' : 'false'} aria-label=${fill(words.more, { title })}
             @click=${() => this.#show(more ? '' : id)}>${moreIcon}</button>
         </div>
         ${more ? this.#actions(row) : nothing}
@@ -96,11 +102,16 @@ export class Sidebar extends Emitter<Events> {
       const onSubmit = (event: Event) => {
         event.preventDefault();
         const renamed = String(new FormData(event.target as HTMLFormElement).get('title') ?? '');
-        this.#show('');
+        this.#backTo(id);
         this.emit('renameChat', { id, title: renamed });
       };
+      const onKey = (event: KeyboardEvent) => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        this.#backTo(id);
+      };
       return html`
-        <form class="chat-actions" @submit=${onSubmit}>
+        <form class="chat-actions" @submit=${onSubmit} @keydown=${onKey}>
           <input name="title" data-testid="chat-name" aria-label=${words.renameLabel} .value=${title} maxlength="200" required autocomplete="off" />
           <button type="submit" class="button">${words.save}</button>
         </form>`;
@@ -109,9 +120,9 @@ export class Sidebar extends Emitter<Events> {
       return html`
         <div class="chat-actions" role="status">
           <span>${fill(words.deleteQuestion, { title })}</span>
-          <button type="button" class="button" @click=${() => this.#show('')}>${words.keep}</button>
+          <button type="button" class="button" data-testid="chat-keep" @click=${() => this.#backTo(id)}>${words.keep}</button>
           <button type="button" class="button danger" data-testid="chat-delete-confirm"
-            @click=${() => { this.#show(''); this.emit('removeChat', id); }}>${words.delete}</button>
+            @click=${() => this.#remove(id)}>${words.delete}</button>
         </div>`;
     }
     const act = (testId: string, label: string, onClick: () => void) =>
@@ -137,12 +148,34 @@ export class Sidebar extends Emitter<Events> {
     this.#do('choose');
   }
 
+  /** Closes a conversation's buttons; the keyboard is where it opened them. */
+  #backTo(id: string): void {
+    this.#show('');
+    this.#moreButton(id)?.focus();
+  }
+
+  /** The keyboard goes on at the next conversation, or at the search. */
+  #remove(id: string): void {
+    const ids = this.#data?.chats.list.map((row) => row.id) ?? [];
+    const at = ids.indexOf(id);
+    const beside = ids[at + 1] ?? ids[at - 1];
+    this.#show('');
+    (beside === undefined ? this.container.querySelector<HTMLElement>('.search') : this.#moreButton(beside))?.focus();
+    this.emit('removeChat', id);
+  }
+
+  #moreButton(id: string): HTMLElement | null {
+    return this.container.querySelector(`[data-chat="${id}"]`);
+  }
+
   #do(doing: 'choose' | 'rename' | 'delete'): void {
     this.#doing = doing;
     if (this.#data) this.update(this.#data);
     const field = this.container.querySelector<HTMLInputElement>('[data-testid=chat-name]');
     field?.focus();
     field?.select();
+    // Enter once too often deletes nothing.
+    this.container.querySelector<HTMLElement>('[data-testid=chat-keep]')?.focus();
   }
 
   #then(act: () => void): void {
@@ -160,4 +193,8 @@ export class Sidebar extends Emitter<Events> {
     this.backdrop.classList.toggle('open', open);
     for (const each of document.querySelectorAll('header, main')) each.toggleAttribute('inert', open);
   }
+}
+
+function imported(count: number): string {
+  return count === 0 ? '' : count === 1 ? words.importedOne : fill(words.imported, { count });
 }

@@ -47,7 +47,6 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
     return this.#bar(text, amount(progress), progress, buttons, pace.filter(Boolean).map((figure) => ` · ${figure}`).join(''));
   }
 
-  /** On narrow screens the pace gives way to the name. */
   #bar(text: string, amount: string, progress: OpenProgress | undefined, buttons: TemplateResult[], pace = ''): TemplateResult {
     const { done, total } = progress ?? { done: 0, total: 0 };
     return html`

@@ -5,6 +5,8 @@
 
 export const strings = {
   product: 'web-mamba',
+  titled: '{title} · web-mamba',
+  skip: 'Skip to the message box or the document',
   newChat: 'New chat',
   shareState: 'Share this state',
   shareStateHint: 'Share this state: saves what the model remembers, and this conversation with it, as a file that opens with ?state=',
@@ -36,8 +38,10 @@ export const strings = {
   stopped: 'stopped',
   lengthReached: 'stopped at {tokens} tokens',
   emptyAnswer: 'The model ended without a word.',
+  unanswered: 'The page was closed before an answer came.',
   copy: 'Copy answer',
   copied: 'Copied',
+  notCopied: 'This browser does not let the page copy',
   toLatest: 'Jump to the latest words',
 
   inputLabel: 'Your message',
@@ -72,6 +76,7 @@ export const strings = {
   context: 'trained on {context} tokens',
   figures: '{size} to download, about {memory} of memory',
   memory: 'needs {memory}',
+  keptHere: 'kept here',
   modelPage: 'About the model',
 
   onThisComputer: 'Kept in this browser',
@@ -115,6 +120,8 @@ export const strings = {
   chooseFile: 'Choose a file',
   fileHint: 'A .gguf file, or all parts of a split set; you can also drop them on the page. Where the browser allows, they are read in place, else copied, so that they open again later.',
 
+  fitsDetail: 'It needs {needed}; {adapter} grants {available}. In all the model takes {total}. {message}.',
+
   cardTitle: 'About this model',
 
   tryAgain: 'Try again',
@@ -154,6 +161,12 @@ export const failures = {
   'not-stored': { sentence: 'This model is no longer kept in this browser.', remedy: 'Choose its file again with “From this computer…”.' },
   'engine-start': { sentence: 'The engine did not start in this browser.', remedy: 'Reload the page; if that does not help, update the browser.' },
   'app-storage': { sentence: 'This browser does not let the page keep conversations and documents.', remedy: 'You can go on, but nothing will be here after a reload. To keep it, leave private browsing or allow this site to store data.' },
+  'app-room': { sentence: 'This browser has no room left to keep what you do here.', remedy: 'You can go on, but the last words may be gone after a reload. Delete conversations, documents or models that you no longer need, or free disk space.' },
+  'import-large': { sentence: 'This file holds more than this page takes in at once.', remedy: 'Use a file of at most {bytes}, with up to {conversations} conversations of {messages} messages. Nothing was changed.' },
+  'no-model': { sentence: 'No model is loaded that could answer.', remedy: 'Choose one, or try again; what you wrote is kept.' },
+  'refused-no-gpu': { sentence: '{name} ({type}) is too large for this device: it offers pages no graphics card, and its processor alone cannot hold it.', remedy: '{instead}' },
+  'refused-memory': { sentence: '{name} ({type}) needs about {needed} of memory, and this device has {available}.', remedy: '{instead}' },
+  'refused-storage': { sentence: '{name} ({type}) takes {size}, and this browser has {room} left to keep it.', remedy: 'Free disk space, or delete models that are kept here. {instead}' },
   'import-file': { sentence: 'This is not a file of conversations that this page exported.', remedy: 'Choose a .json file that was made with “Export all conversations” or “Export as JSON”. Nothing was changed.' },
   'file-kind': { sentence: 'This page cannot read {name}.', remedy: 'Use a PDF, DOCX, EPUB, HTML, Markdown or plain text file, or paste the text.' },
   'file-size': { sentence: '{name} is too large: it has {size}, and this page reads files of up to {most}.', remedy: 'Split it, save it without its pictures, or paste the part that matters.' },

@@ -41,6 +41,8 @@ export class PageUpdates implements Updates {
       const { installing } = registration;
       installing?.addEventListener('statechange', () => this.#noticeWaiting(registration));
     });
+    // The first visit is for the page and its model; what it may need one day, without a network, comes after.
+    void navigator.serviceWorker.ready.then(({ active }) => active?.postMessage('rest'));
     // A tab that stays open for days still hears of a new version.
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && void registration.update().catch(() => undefined));
   }

@@ -1,7 +1,8 @@
 /** What stands where a chat begins: what this is, what the model can do, first prompts, what this device can hold, and one offer. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { isMostSaid, type Device, type Offer } from '../app/capability';
+import { isMostSaid, type Device } from '../app/capability';
 import type { CatalogueEntry } from '../app/catalogue';
+import { insteadText, offered, type Offer } from '../app/offer';
 import type { PageData } from '../app/page-data';
 import { chatStrings as words } from './chat-strings';
 import { fill, formatBytes } from './format';
@@ -14,7 +15,7 @@ interface Actions {
   chooseModel(): void;
 }
 
-export function welcome({ entry, status, device, offer, catalogue }: PageData, actions: Actions): TemplateResult {
+export function welcome({ entry, status, device, judged, catalogue }: PageData, actions: Actions): TemplateResult {
   const card = entry?.card;
   const onCard = (event: MouseEvent) => {
     // With a key held, the link opens in its own tab as links do.
@@ -33,7 +34,7 @@ export function welcome({ entry, status, device, offer, catalogue }: PageData, a
           </p>`
         : nothing}
       ${status.kind === 'failed' ? nothing : suggestions(entry?.prompts ?? strings.prompts, actions)}
-      <div class="first-run">${device && demo ? firstRun(device, offer, actions) : nothing}</div>
+      <div class="first-run">${device && demo ? firstRun(device, offered && judged(offered), actions) : nothing}</div>
     </section>`;
 }
 
@@ -46,7 +47,7 @@ function suggestions(prompts: readonly string[], { ask }: Actions): TemplateResu
 
 function firstRun(device: Device, offer: Offer | undefined, actions: Actions): TemplateResult {
   return html`
-    ${offer ? offered(offer, actions) : nothing}
+    ${offer ? theOffer(offer, actions) : nothing}
     <section class="device" data-testid="device" aria-label=${words.deviceTitle}>
       <h3>${words.deviceTitle}</h3>
       <ul>${capabilities(device).map((each) => html`<li>${each}</li>`)}</ul>
@@ -63,21 +64,25 @@ function capabilities({ gpu, memory, storage }: Device): string[] {
   ];
 }
 
-function offered({ entry, verdict, instead }: Offer, { openEntry, chooseModel }: Actions): TemplateResult {
-  const facts = fill(words.offerFacts, { size: formatBytes(entry.bytes), memory: formatBytes(entry.memory), context: entry.context.toLocaleString('en') });
-  const refused = verdict.kind === 'refused';
-  const said = refused ? words.offerRefused[verdict.why] : verdict.kind === 'doubt' ? words.offerDoubt[verdict.why] : words.offerFits;
-  const other = !refused ? '' : instead ? fill(words.offerInstead, { name: instead.name, type: instead.type, size: formatBytes(instead.bytes) }) : words.offerNothing;
+function theOffer(offer: Offer, { openEntry, chooseModel }: Actions): TemplateResult {
+  const { entry, verdict, kept, instead } = offer;
+  const facts = fill(kept ? words.offerKept : words.offerFacts, {
+    size: formatBytes(entry.bytes), memory: formatBytes(entry.memory), context: entry.context.toLocaleString('en'),
+  });
+  // What is kept may be tried all the same.
+  const refused = verdict.kind === 'refused' && !kept;
+  const said = verdict.kind === 'refused' ? words.offerRefused[verdict.why] : verdict.kind === 'doubt' ? words.offerDoubt[verdict.why] : words.offerFits;
   const get = refused ? instead : entry;
   return html`
     <section class="first-offer" data-testid="offer" data-verdict=${verdict.kind} aria-label=${fill(words.offerTitle, { name: entry.name })}>
       <h3>${fill(words.offerTitle, { name: entry.name })}</h3>
-      <p>${facts} <strong>${said}</strong> ${other}</p>
+      <p>${facts} <strong>${said}</strong> ${refused ? insteadText(offer) : nothing}</p>
       <p class="offer-actions">
         ${get
-          ? html`<button type="button" class="button primary" data-testid="offer-get" @click=${() => openEntry(get)}>${refused ? words.offerGetInstead : words.offerGet}</button>`
+          ? html`<button type="button" class="button primary" data-testid="offer-get" @click=${() => openEntry(get)}>
+              ${refused ? words.offerGetInstead : kept ? words.offerOpen : words.offerGet}</button>`
           : nothing}
-        <button type="button" class="button" @click=${chooseModel}>${words.offerOther}</button>
+        <button type="button" class="button" data-testid="offer-other" @click=${chooseModel}>${words.offerOther}</button>
       </p>
     </section>`;
 }

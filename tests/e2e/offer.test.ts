@@ -1,0 +1,94 @@
+/** What a device cannot hold is refused in plain words before anything of it is downloaded, wherever a model can be chosen. */
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { openBrowser } from './browser';
+import { ChatPage } from './chat-page';
+import { DIST } from './folders';
+import { Site } from './site';
+
+const OFFERED = 'falcon-mamba-7b-instruct-q4_k_m';
+const SMALLER = 'Falcon3-Mamba-7B-Instruct in Q2_K, 2.6 GB';
+const site = new Site(DIST);
+let browser: BrowserContext;
+
+beforeAll(() => site.start());
+afterEach(() => browser?.close());
+afterAll(() => site.stop());
+
+interface Given {
+  /** Gigabytes that the browser admits to. */
+  memory?: number;
+  /** Largest buffer of a GPU in bytes; without it there is no GPU. */
+  maxBuffer?: number;
+}
+
+/** A page on a device of the test's making, and the addresses of other servers that it asked for. */
+async function visit(given: Given, query = ''): Promise<{ page: Page; chat: ChatPage; strangers: string[] }> {
+  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 900 } });
+  await browser.addInitScript(({ memory, maxBuffer }: Given) => {
+    Object.defineProperty(Navigator.prototype, 'deviceMemory', { get: () => memory, configurable: true });
+    if (maxBuffer === undefined) return;
+    const adapter = { info: { vendor: 'maker', architecture: 'test', isFallbackAdapter: false }, limits: { maxBufferSize: maxBuffer, maxStorageBufferBindingSize: maxBuffer } };
+    Object.defineProperty(Navigator.prototype, 'gpu', { get: () => ({ requestAdapter: async () => adapter }), configurable: true });
+  }, given);
+  const strangers: string[] = [];
+  browser.on('request', (request) => !request.url().startsWith(site.url) && !request.url().startsWith('blob:') && strangers.push(request.url()));
+  const chat = new ChatPage(await browser.newPage());
+  chat.page.setDefaultTimeout(40_000);
+  await chat.page.goto(site.url + query);
+  return { page: chat.page, chat, strangers };
+}
+
+test('with too little memory the offer is refused, says why, and offers the best smaller model', async () => {
+  const { page, strangers } = await visit({ memory: 4 });
+  const offer = page.getByTestId('offer');
+  await offer.waitFor();
+  expect(await offer.getAttribute('data-verdict')).toBe('refused');
+  expect(await offer.innerText()).toContain('This device has too little memory for it.');
+  expect(await offer.innerText()).toContain(`What fits: ${SMALLER}.`);
+  await page.getByTestId('offer-other').click();
+  const refused = page.getByTestId(`entry-${OFFERED}`);
+  expect(await refused.isDisabled()).toBe(true);
+  expect(await refused.innerText()).toContain('too little memory');
+  expect(await page.getByTestId('entry-falcon3-mamba-7b-instruct-q2_k').isEnabled()).toBe(true);
+  // Nothing of this model fits: what does is said below its files.
+  const model = page.getByTestId('catalogue').locator('li', { has: refused });
+  expect(await model.getByTestId('instead').innerText()).toContain(SMALLER);
+  await page.keyboard.press('Escape');
+  await page.getByTestId('offer-get').click();
+  await page.getByTestId('licence-accept').waitFor();
+  expect(await page.getByTestId('licence-dialog').innerText()).toContain('Falcon3-Mamba-7B-Instruct');
+  expect(strangers).toEqual([]);
+});
+
+test('an address that names such a model is refused too, before its licence and its first byte', async () => {
+  const { page, chat, strangers } = await visit({ memory: 4 }, `?model=${OFFERED}`);
+  await chat.error.waitFor();
+  expect(await chat.error.getAttribute('data-code')).toBe('refused-memory');
+  expect(await chat.error.innerText()).toMatch(/Falcon-Mamba-7B-Instruct \(Q4_K_M\) needs about 4\.4 GB of memory, and this device has 4 GB\./);
+  expect(await chat.error.innerText()).toContain(SMALLER);
+  expect(await page.locator('dialog[open]').count()).toBe(0);
+  expect(strangers).toEqual([]);
+  await page.getByTestId('get-instead').click();
+  await page.getByTestId('licence-accept').waitFor();
+  expect(new URL(page.url()).searchParams.get('model')).toBe('falcon3-mamba-7b-instruct-q2_k');
+});
+
+test('a graphics card with small buffers is a doubt, which is said beside each file and keeps nobody from trying', async () => {
+  const { page } = await visit({ memory: 8, maxBuffer: 256 * 1024 ** 2 });
+  const offer = page.getByTestId('offer');
+  await offer.waitFor();
+  expect(await offer.getAttribute('data-verdict')).toBe('doubt');
+  expect(await offer.innerText()).toContain('checked before the bulk of it is downloaded');
+  expect(await page.getByTestId('device').innerText()).toContain('Graphics: maker test');
+  await page.getByTestId('model-picker').click();
+  const doubtful = page.getByTestId(`entry-${OFFERED}`);
+  expect(await doubtful.innerText()).toContain('graphics memory may be short');
+  expect(await doubtful.isEnabled()).toBe(true);
+});
+
+test('a model that this device can hold is offered as such', async () => {
+  const { page } = await visit({ memory: 8, maxBuffer: 4 * 1024 ** 3 });
+  await page.getByTestId('offer').waitFor();
+  expect(await page.getByTestId('offer').innerText()).toMatch(/4\.2 GB to download once[\s\S]*This device can hold it\./);
+});
