@@ -34,7 +34,7 @@ export class Failure extends Error {
 /** A failure with the sentence of `code`, its blanks filled from `data`. */
 export function failure(code: FailureCode, data: Readonly<Record<string, string | number>> = {}, detail = ''): Failure {
   const { sentence, remedy } = failures[code];
-  return new Failure({ code, message: fill(sentence, data), remedy: fill(remedy, data), detail });
+  return new Failure({ code, message: fill(sentence, data).trim(), remedy: fill(remedy, data), detail });
 }
 
 /** Whatever was thrown, as a failure: a report that crossed from the worker, an engine error with a code, or anything else. */
@@ -43,7 +43,7 @@ export function toFailure(thrown: unknown): Failure {
   const { name, code, message, detail } = thrown as Partial<FailureReport> & { name?: string };
   if (typeof code === 'string' && typeof detail === 'string') return new Failure(thrown as FailureReport);
   if (name === 'AbortError') return failure('cancelled');
-  if (name === 'QuotaExceededError') return failure('no-room-left', {}, message);
+  if (name === 'QuotaExceededError') return failure('no-room-left', { missing: '' }, message);
   if (typeof code === 'string' && code in failures) return failure(code as FailureCode, {}, message);
   return failure('unexpected', {}, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown));
 }
