@@ -3,6 +3,7 @@ import type { ChatMessage, EngineWorker, ModelInfo, OpenProgress } from '../engi
 import { sourceKey } from '../weights/model-source';
 import { askToPersist } from '../weights/room';
 import type { Choice } from './choice';
+import { Consent } from './consent';
 import { toFailure, type Failure } from './failure';
 import type { ModelStatus, PageAddress, PageView } from './page-data';
 import type { StorageTasks } from './storage-tasks';
@@ -25,8 +26,7 @@ export class ModelLoader {
   status: ModelStatus = { kind: 'failed' };
   /** Settles when the model last asked for, and the state that the address names, are open; false when the model could not be opened. */
   opening: Promise<boolean> = Promise.resolve(false);
-  /** Answers whether the licence is accepted, while the visitor is asked. */
-  #consent: ((accepted: boolean) => void) | undefined;
+  readonly #consent: Consent;
 
   constructor(
     private readonly engine: EngineWorker,
@@ -34,7 +34,9 @@ export class ModelLoader {
     private readonly address: PageAddress,
     private readonly storage: StorageTasks,
     private readonly listener: LoaderListener,
-  ) {}
+  ) {
+    this.#consent = new Consent(engine, (entry) => this.#set({ kind: 'licence', entry }));
+  }
 
   get info(): ModelInfo | undefined {
     return this.status.kind === 'ready' ? this.status.info : undefined;
@@ -55,7 +57,7 @@ export class ModelLoader {
   }
 
   answerLicence(accepted: boolean): void {
-    this.#consent?.(accepted);
+    this.#consent.answer(accepted);
   }
 
   discard(): void {
@@ -123,20 +125,10 @@ export class ModelLoader {
     };
   }
 
-  /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
   async #accepted(choice: Choice): Promise<boolean> {
-    const { entry, source } = choice;
-    if (!entry?.licence.accept) return true;
-    const stored = await this.engine.stored();
-    if (stored.some(({ url }) => url === sourceKey(source))) return true;
-    if (this.choice !== choice) return false;
-    const accepted = await new Promise<boolean>((resolve) => {
-      this.#consent = resolve;
-      this.#set({ kind: 'licence', entry });
-    });
-    this.#consent = undefined;
-    if (this.choice === choice) this.#set(accepted ? { kind: 'opening', origin: source.kind } : { kind: 'failed' });
-    return accepted && this.choice === choice;
+    const accepted = await this.#consent.given(choice, () => this.choice === choice);
+    if (this.choice === choice && this.status.kind === 'licence') this.#set(accepted ? { kind: 'opening', origin: choice.source.kind } : { kind: 'failed' });
+    return accepted;
   }
 
   /** A download that its visitor ended is no error. */
