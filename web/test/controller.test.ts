@@ -28,7 +28,7 @@ function setUp(model: string | null = null, state: string | null = null) {
     on: (name, listener) => listeners.set(name, listener),
     restoreDraft: (text) => (page.draft = text),
     saveText: (file) => (page.saved = file),
-    exportFile: async (name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined }),
+    exportFiles: async (names) => names.map((name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined })),
     permit: async () => undefined,
     save: () => undefined,
   };

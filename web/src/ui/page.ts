@@ -12,7 +12,7 @@ import { ErrorCard } from './error-card';
 import { FiguresPanel } from './figures-panel';
 import { Header } from './header';
 import { LicenceDialog } from './licence-dialog';
-import { exportFile, permit, saveFile, saveText } from './local-files';
+import { exportFiles, forgetCopies, permit, saveFile, saveText } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
 import { Notices } from './notices';
@@ -45,7 +45,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#documents, 'addDocuments', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
     this.#pass(this.#composer, 'stop');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
-    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'verify', 'export', 'endTask', 'remove');
+    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'filesRefused', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion');
@@ -65,7 +65,9 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#licence.on('decline', () => this.emit('declineLicence'));
     this.#status.on('resume', () => this.emit('retry'));
     this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
+    this.#drop.on('refused', (thrown) => this.emit('filesRefused', thrown));
     this.#drop.on('documents', (files) => this.emit('addDocuments', files));
+    void forgetCopies();
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog.
       if (event.key === 'Escape' && !document.querySelector('dialog[open]')) this.emit('stop');
@@ -95,8 +97,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
     saveText(file);
   }
 
-  exportFile(name: string): Promise<ExportFile | undefined> {
-    return exportFile(name);
+  exportFiles(names: readonly string[]): Promise<ExportFile[] | undefined> {
+    return exportFiles(names);
   }
 
   permit(handles: readonly FileSystemFileHandle[]): Promise<void> {
