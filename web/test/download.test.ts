@@ -55,7 +55,7 @@ test.each<[string, OriginOptions]>([
 
 test('a server of another origin that hides the range and the length of the file will do', async () => {
   const { store } = await emptyStore();
-  const proxy = new FaultProxy((await serve()).url, () => undefined, ['content-range', 'etag', 'last-modified']);
+  const proxy = new FaultProxy((await serve()).url, () => undefined, { hidden: ['content-range', 'etag', 'last-modified'] });
   await proxy.start();
   servers.push(proxy);
   const model = await download(store, planOf(proxy), options({}, { crossOrigin: () => true }));

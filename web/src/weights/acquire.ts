@@ -29,7 +29,8 @@ export async function acquire(store: ModelStore, source: ModelSource, options: A
     if (arrived) return arrived;
     const inside = { ...options, signal: inner, onProgress: report };
     if (remote.kind === 'files') return importFiles(store, remote.files, inside);
-    return download(store, await planOf(remote, url, inside), inside);
+    const replan = remote.kind === 'address' ? {} : { replan: () => planOf(remote, url, inside) };
+    return download(store, await planOf(remote, url, inside), { ...inside, ...replan });
   });
 }
 
