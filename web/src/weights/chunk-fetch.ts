@@ -98,7 +98,6 @@ export class ChunkFetch {
       const answer = await this.#ask(signal);
       came(job.limits.stall.bytes);
       answered = job.env.now();
-      job.patience.answered(part.url);
       const express = tries === 0 && this.#filled === 0 && index > 0 && job.rate >= job.limits.express && !this.#short(answer);
       if (express) return this.#receiveWhole(answer, signal);
       await this.#receive(answer, signal, came);
@@ -123,6 +122,7 @@ export class ChunkFetch {
     const { start, length } = chunkRange(part, index, job.model.chunkBytes);
     const question = { url: part.url, start: start + this.#filled, end: start + length, expected: job.versions.expected(part), total: part.length };
     const answer = await requestRange(job.env, question, signal);
+    job.patience.answered(part.url);
     if (answer.kind === 'range') {
       this.#wholeTries = 0;
       try {

@@ -79,9 +79,9 @@ export class PartDownload {
   readonly #learn = async (answer: RangeAnswer, signal: AbortSignal): Promise<void> => {
     const part = this.#part;
     part.ranges = true;
+    part.length ??= answer.total ?? (await this.#lengthOf(answer, signal));
     part.etag ??= answer.version.etag;
     part.modified ??= answer.version.modified;
-    part.length ??= answer.total ?? (await this.#lengthOf(answer, signal));
   };
 
   /** Servers of other origins may hide the length of the whole file in answers with a range, which may also be shorter than asked for. */

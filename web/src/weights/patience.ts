@@ -45,8 +45,9 @@ export class Patience {
 
   /** Waits before try number `tries` (from 1); false where patience has ended. */
   async again(fault: Fault, tries: number, signal: AbortSignal): Promise<boolean> {
-    const { firstTries } = this.limits;
-    if (tries >= (this.#received ? this.limits.tries : firstTries) || fault.retryAfter > LONGEST_WAIT) return false;
+    // A server that has several versions is there, and an address that has them is right.
+    if (fault.kind === 'version') this.progress();
+    if (tries >= (this.#received ? this.limits.tries : this.limits.firstTries) || fault.retryAfter > LONGEST_WAIT) return false;
     if (fault.retryAfter > 0) this.#gate = Math.max(this.#gate, this.env.now() + fault.retryAfter);
     await this.pause(tries, signal, fault.retryAfter);
     await this.open(signal);

@@ -8,7 +8,7 @@ import { isMagic, MAGIC_BYTES } from './gguf-magic';
 import { storedBytes, type PartRecord, type Version } from './model-record';
 import { beginningOf, differs, type Expected } from './range-request';
 
-/** A change is believed when so many more answers, each after a pause, agree with the one that spoke of it. */
+/** A change is believed when so many more answers, each after a pause, are of a model and not of the version that was begun. */
 const CONFIRMATIONS = 2;
 /** Any answer will do: the listed hashes of chunks judge the bytes. */
 const ANY: Expected = { etag: null, modified: null, ifRange: false, accepts: () => true };
@@ -59,9 +59,9 @@ export class Versions {
       });
       if (again instanceof Fault) return again;
       if (!isMagic(again.bytes)) return new Fault('foreign', `${said.detail}, but what comes is no model`);
-      if (keyOf(part, again.version, again.total) === key) continue;
       const known = !differs(part, again.version) && (again.total === null || again.total === part.length);
-      if (known) this.doubted.add(key);
+      if (!known) continue;
+      this.doubted.add(key);
       return said;
     }
     throw this.#changed(part, said);

@@ -64,11 +64,12 @@ export class WholeFetch {
 
   /** The whole file, or undefined where ranges will do. */
   async #ask(signal: AbortSignal): Promise<RangeAnswer | undefined> {
-    const { env, versions } = this.job;
+    const { env, patience, versions } = this.job;
     const { url, length } = this.part;
     const expected = versions.expected(this.part);
     if (!this.mayTurn) return requestWhole(env, url, expected, length, signal);
     const answer = await requestRange(env, { url, start: 0, end: null, expected, total: length }, signal);
+    patience.answered(url);
     if (answer.kind === 'whole') return answer;
     discard(answer.response);
     // A range that does not show the file's length may be any part of it.
