@@ -91,8 +91,8 @@ test('a server that forbids other pages is named, and told from one that is not 
   await forbidding.start();
   forbidding.files.set('/m.gguf', model);
   const page = await openPage();
-  const { host } = new URL(forbidding.url);
-  const run = () => page.evaluate((address) => window.harness.download(address, { hasty: true }), `${forbidding.url}m.gguf`);
+  const { host, href } = new URL('m.gguf', forbidding.url);
+  const run = () => page.evaluate((address) => window.harness.download(address, { hasty: true }), href);
   expect(await run()).toMatchObject({ code: 'cors', message: expect.stringContaining(host) as string, remedy: expect.stringMatching(/\w{3}/) as string });
   await forbidding.stop();
   expect(await run()).toMatchObject({ code: 'network', message: expect.stringContaining(host) as string });
