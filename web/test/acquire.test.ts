@@ -7,7 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { failure } from '../src/app/failure';
 import { acquire, type AcquireOptions } from '../src/weights/acquire';
+import type { Progress } from '../src/weights/download-job';
 import { exportPart, type ExportTarget } from '../src/weights/export-model';
 import { CHUNK_BYTES } from '../src/weights/model-record';
 import { fileKey, type ModelSource } from '../src/weights/model-source';
@@ -233,6 +235,28 @@ test('verify again finds a damaged and a missing chunk, and opening fetches just
   server.requests.length = 0;
   expect(await allBytes(store, await acquire(store, { kind: 'stored', url: model.url }, options()))).toEqual([bytes]);
   expect(server.requests).toHaveLength(2);
+});
+
+test('a download of the hub that goes on without a network waits for it, though its listing cannot be read', async () => {
+  const { store } = await emptyStore();
+  const hub = await new Hub(HUB_FILES).start();
+  const hubBase = hub.url.slice(0, -1);
+  const source: ModelSource = { kind: 'hub', repo: 'acme/mamba', revision: 'main', file: 'm-q4_k_m.gguf' };
+  const pause = new AbortController();
+  const onProgress = ({ done }: Progress) => done > CHUNK && pause.abort(failure('paused'));
+  await acquire(store, source, options({ hubBase, signal: pause.signal, onProgress })).catch(() => undefined);
+  let offline = true;
+  const env = hastyEnvironment({
+    offline: () => offline,
+    fetch: (url, init) => (offline ? Promise.reject(new TypeError('failed')) : fetch(url, init)),
+  });
+  const phases: (string | undefined)[] = [];
+  const model = await acquire(store, source, options({ hubBase, env, onProgress: ({ phase }) => {
+    phases.push(phase);
+    offline &&= phase !== 'offline';
+  } }));
+  expect(model).toMatchObject({ complete: true, verification: 'sha256' });
+  expect(phases).toContain('offline');
 });
 
 test('a damaged chunk is not saved into a file', async () => {

@@ -57,9 +57,12 @@ test.each([false, true])('a server that caps ranges is asked for the rest (Conte
   for (const listing of [{}, listed(BYTES)]) {
     const { store } = await emptyStore();
     const env = serving((first, last) => (last === null ? whole() : part(first, Math.min(last, first + 999), hidden)));
-    const model = await download(store, planOf(listing), options(env));
+    const phases = new Set<string | undefined>();
+    const model = await download(store, planOf(listing), options(env, { onProgress: ({ phase }) => phases.add(phase) }));
     expect(await allBytes(store, model)).toEqual([BYTES]);
     expect(model.parts[0]?.length).toBe(BYTES.length);
+    // It is no fault, so nothing waits for it.
+    expect([...phases]).not.toContain('wait');
   }
 });
 

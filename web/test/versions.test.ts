@@ -158,3 +158,16 @@ test.each<[string, (bytes: Uint8Array) => Partial<PartPlan>]>([
   expect(await allBytes(store, model)).toEqual([changed]);
   expect(said.at(-1)).toMatchObject({ restarted: true });
 });
+
+test('a listed file that is replaced without a sign of it is not searched for damage, but fetched by the new listing', async () => {
+  const { store } = await emptyStore();
+  const server = await new Scripted().start();
+  const changed = ggufBytes(BYTES.length, 1);
+  const serves = () => (server.requests > 4 ? changed : BYTES);
+  server.answer = (request, response) => send(request, response, serves());
+  const phases = new Set<string | undefined>();
+  const planned = (bytes: Uint8Array<ArrayBuffer>) => planOf(server, { length: bytes.length, sha256: listed(bytes).sha256 });
+  const run = download(store, planned(BYTES), options({ replan: async () => planned(serves()), onProgress: ({ phase }) => phases.add(phase) }));
+  expect(await allBytes(store, await run)).toEqual([changed]);
+  expect([...phases]).not.toContain('repair');
+});
