@@ -64,7 +64,7 @@ async function served(bytes = BYTES): Promise<Origin> {
 async function paused(store: ModelStore, plan: DownloadPlan): Promise<number> {
   const pause = new AbortController();
   const onProgress = ({ done }: Progress) => done > 5 * CHUNK && pause.abort(failure('paused'));
-  await download(store, plan, options({ signal: pause.signal, onProgress })).catch(() => undefined);
+  await download(store, plan, options({ signal: pause.signal, onProgress, limits: { ...LIMITS, lanes: { start: 1, most: 1 } } })).catch(() => undefined);
   return missing(store, plan);
 }
 

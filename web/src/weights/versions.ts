@@ -22,8 +22,8 @@ export class Versions {
   constructor(
     private readonly job: DownloadJob,
     /**
-     * Versions that a restart left, or that came side by side with the one that is fetched. To see one again tells that a host's servers
-     * disagree, not that the file has changed, so it is never believed again in this visit.
+     * Versions on both sides of a restart, and those that came side by side with the one that is fetched. To see one again tells that
+     * a host's servers disagree, not that the file has changed, so it is never believed again in this visit.
      */
     private readonly doubted: Set<string>,
   ) {}
@@ -72,8 +72,9 @@ export class Versions {
     return this.job.relist().catch(() => (this.job.signal.throwIfAborted(), false));
   }
 
-  #changed(part: PartRecord, { detail }: OtherVersion): Changed {
-    this.doubted.add(keyOf(part, part, part.length));
+  #changed(part: PartRecord, { detail, version, total }: OtherVersion): Changed {
+    // The fresh download takes whichever answers first, and the other proves nothing against it.
+    for (const key of [keyOf(part, part, part.length), keyOf(part, version, total)]) this.doubted.add(key);
     return new Changed(`${detail}; ${storedBytes(part, this.job.model.chunkBytes)} bytes of it were kept`);
   }
 }
