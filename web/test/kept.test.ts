@@ -84,6 +84,21 @@ test('a chunk that the store can no longer read is fetched again, alone', async 
   }
 });
 
+test('a chunk that can no longer be read while a damaged one is looked for is fetched again too', async () => {
+  const { store } = await emptyStore();
+  const { proxy } = await served((request) => (request === 3 ? FLIP : undefined));
+  const { sha256, length } = listed(BYTES);
+  const chunk = store.chunk.bind(store);
+  let broken = false;
+  store.chunk = async (key) => {
+    if (!broken || key[2] !== 5) return chunk(key);
+    broken = false;
+    return undefined;
+  };
+  const onProgress = ({ phase }: Progress) => void (broken ||= phase === 'repair');
+  expect(await allBytes(store, await download(store, planOf(proxy, { sha256, length }), options({ onProgress })))).toEqual([BYTES]);
+});
+
 test('two damaged chunks under a hash of the whole file are both found', async () => {
   const { store } = await emptyStore();
   const { proxy } = await served((request) => (request === 3 || request === 7 ? FLIP : undefined));

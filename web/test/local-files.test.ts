@@ -19,7 +19,8 @@ function folder(names: Set<string>): FileSystemDirectoryHandle {
 async function page(pickers: object, names = new Set<string>()): Promise<LocalFiles> {
   vi.stubGlobal('window', pickers);
   vi.stubGlobal('document', { createElement: () => ({ click: () => pressed.push('download') }) });
-  vi.stubGlobal('navigator', { storage: { getDirectory: async () => folder(names) }, locks: { request: async (_: string, { ifAvailable }: { ifAvailable?: boolean }, work: (lock: unknown) => unknown) => ifAvailable && work({}) } });
+  const request = async (_: string, { ifAvailable }: { ifAvailable?: boolean }, work: (lock: unknown) => unknown) => ifAvailable && work({});
+  vi.stubGlobal('navigator', { storage: { getDirectory: async () => folder(names) }, locks: { request } });
   return import('../src/ui/local-files');
 }
 

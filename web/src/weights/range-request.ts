@@ -146,8 +146,11 @@ function checked(question: RangeQuestion, response: Response): RangeAnswer {
   const total = range.total ?? known;
   const last = Math.min(question.end ?? Infinity, total ?? Infinity);
   const end = range.end ?? (announced === null ? null : start + announced);
-  const wrong = (range.start ?? start) !== start || (end !== null && (end > last || end <= start)) || (range.end !== null && announced !== null && announced !== range.end - start);
-  if (wrong) throw new Fault('wrong-range', `asked for ${start}-${question.end ?? ''}, got ${response.headers.get('content-range')} with ${announced} bytes`);
+  const shifted = (range.start ?? start) !== start || (end !== null && (end > last || end <= start));
+  const contradicts = range.end !== null && announced !== null && announced !== range.end - start;
+  if (shifted || contradicts) {
+    throw new Fault('wrong-range', `asked for ${start}-${question.end ?? ''}, got ${response.headers.get('content-range')} with ${announced} bytes`);
+  }
   return { kind: 'range', end, total, version, response };
 }
 
