@@ -105,6 +105,21 @@ test('a licence is shown before the first request, and the hub’s file is held 
   await page.close();
 });
 
+test('the benchmark shows a licence too, before the first request', async () => {
+  const page = await browser.newPage();
+  const asked: string[] = [];
+  page.on('request', (request) => new URL(request.url()).host.includes('huggingface') && asked.push(request.url()));
+  await page.goto(`${site.url}bench.html?model=falcon-mamba-7b-q4_k_m`);
+  await page.getByTestId('measure').click();
+  await page.getByTestId('licence-accept').waitFor();
+  await picture(page, 'bench-licence');
+  await page.keyboard.press('Escape');
+  await page.getByTestId('licence-accept').waitFor({ state: 'hidden' });
+  expect(await page.getByTestId('measure').isEnabled()).toBe(true);
+  expect(asked).toEqual([]);
+  await page.close();
+});
+
 test('a kept model is verified, mended, saved as a file and deleted', async () => {
   const chat = await visit('demo');
   const { page } = chat;
@@ -175,6 +190,27 @@ test('a file that the visitor picks is read where it is, and again after a reloa
   expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
   await page.getByTestId('model-picker').click();
   expect(await page.getByTestId('stored').innerText()).toContain('read where you have it');
+  await page.close();
+});
+
+test('a model file that is dropped on the page opens, and what is kept is asked to last', async () => {
+  const chat = await visit('demo');
+  const { page } = chat;
+  const devtools = await browser.newCDPSession(page);
+  await devtools.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: new URL(site.url).origin });
+  await chat.backend.waitFor();
+  await page.evaluate(async (url) => {
+    const data = new DataTransfer();
+    data.items.add(new File([await (await fetch(url)).arrayBuffer()], 'dropped.gguf'));
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, '/models/web-mamba-demo-31m-q4_k_m.gguf');
+  await page.waitForFunction(() => document.querySelector('[data-testid=model-picker]')?.textContent?.includes('dropped'));
+  await chat.backend.waitFor();
+  expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
+  expect(await page.evaluate(() => navigator.storage.persisted())).toBe(true);
+  await page.getByTestId('model-picker').click();
+  expect(await page.getByTestId('room').innerText()).toContain('will not clear them by itself');
+  expect(await page.getByTestId('stored').innerText()).toContain('dropped');
   await page.close();
 });
 

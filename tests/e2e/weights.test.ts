@@ -86,6 +86,20 @@ test(`${SEEDS} fault schedules end with the exact bytes or a typed failure, from
   await page.close();
 });
 
+test('a server that forbids other pages is named, and told from one that is not there', async () => {
+  const forbidding = new Origin();
+  await forbidding.start();
+  forbidding.files.set('/m.gguf', model);
+  const page = await openPage();
+  const { host, href } = new URL('m.gguf', forbidding.url);
+  const run = () => page.evaluate((address) => window.harness.download(address, { hasty: true }), href);
+  expect(await run()).toMatchObject({ code: 'cors', message: expect.stringContaining(host) as string, remedy: expect.stringMatching(/\w{3}/) as string });
+  await forbidding.stop();
+  expect(await run()).toMatchObject({ code: 'network', message: expect.stringContaining(host) as string });
+  expect(await storedRows(page)).toEqual({ chunks: 0, models: 0 });
+  await page.close();
+});
+
 test('a killed browser goes on where it was, on the same profile', async () => {
   const profile = newProfile();
   const url = `${origin.url}m.gguf`;

@@ -7,7 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { failure } from '../src/app/failure';
 import { acquire, type AcquireOptions } from '../src/weights/acquire';
+import type { Progress } from '../src/weights/download-job';
+import { exportPart, type ExportTarget } from '../src/weights/export-model';
 import { CHUNK_BYTES } from '../src/weights/model-record';
 import { fileKey, type ModelSource } from '../src/weights/model-source';
 import { verifyModel } from '../src/weights/verify-model';
@@ -156,6 +159,19 @@ test.each([
   ['with a negative length', { ...GOOD, parts: [{ ...GOOD.parts[0], length: -1 }] }],
   ['with too few chunks', { ...GOOD, parts: [{ ...GOOD.parts[0], chunks: [] }] }],
   ['with a hash that is none', { ...GOOD, parts: [{ ...GOOD.parts[0], chunks: ['x'] }] }],
+  ['of another type than a list', { ...GOOD, parts: { length: 1 } }],
+  ['with a part that is null', { ...GOOD, parts: [null] }],
+  ['with a length that is no whole number', { ...GOOD, parts: [{ ...GOOD.parts[0], length: 4.5 }] }],
+  ['with a length beyond all numbers', { ...GOOD, parts: [{ ...GOOD.parts[0], length: 1e300 }] }],
+  ['with more chunks than the length has', { ...GOOD, parts: [{ ...GOOD.parts[0], chunks: Array(1000).fill('b'.repeat(64)) }] }],
+  ['with more parts than any model', { ...GOOD, parts: Array(5000).fill(GOOD.parts[0]) }],
+  ['with one part twice', { ...GOOD, parts: [GOOD.parts[0], GOOD.parts[0]] }],
+  ['that is longer than any', `"${' '.repeat(9 * 1024 * 1024)}"`],
+  ['that points to a script', { ...GOOD, parts: [{ ...GOOD.parts[0], file: 'javascript:alert(1)' }] }],
+  ['that holds its data', { ...GOOD, parts: [{ ...GOOD.parts[0], file: 'data:application/octet-stream,GGUF' }] }],
+  ['that points to a blob', { ...GOOD, parts: [{ ...GOOD.parts[0], file: 'blob:https://example.org/1' }] }],
+  ['that points to a file', { ...GOOD, parts: [{ ...GOOD.parts[0], file: 'file:///etc/passwd' }] }],
+  ['with a name and a password', { ...GOOD, parts: [{ ...GOOD.parts[0], file: 'https://me:secret@example.org/m.gguf' }] }],
   ['that points to plain http elsewhere', { ...GOOD, parts: [{ ...GOOD.parts[0], file: 'http://192.168.0.1/m.gguf' }] }],
 ])('a manifest %s is refused', async (_, body) => {
   const { store, rows } = await emptyStore();
@@ -197,6 +213,9 @@ test('a local file with a handle is read in place: nothing is copied, and a chan
   expect(await allBytes(store, opened)).toEqual([bytes]);
   file = new File([bytes, 'more'], 'mine.gguf');
   await expect(allBytes(store, opened)).rejects.toMatchObject({ code: 'file-read' });
+  // As long as before, but written to since.
+  file = new File([ggufBytes(500, 1)], 'mine.gguf', { lastModified: 6 });
+  await expect(allBytes(store, opened)).rejects.toMatchObject({ code: 'file-read', message: expect.stringContaining('changed') as string });
   const refused = { ...model, handles: [{ getFile: () => Promise.reject(new DOMException('', 'NotAllowedError')) } as unknown as FileSystemFileHandle] };
   await expect(allBytes(store, refused)).rejects.toMatchObject({ code: 'file-permission' });
 });
@@ -216,4 +235,47 @@ test('verify again finds a damaged and a missing chunk, and opening fetches just
   server.requests.length = 0;
   expect(await allBytes(store, await acquire(store, { kind: 'stored', url: model.url }, options()))).toEqual([bytes]);
   expect(server.requests).toHaveLength(2);
+});
+
+test('a download of the hub that goes on without a network waits for it, though its listing cannot be read', async () => {
+  const { store } = await emptyStore();
+  const hub = await new Hub(HUB_FILES).start();
+  const hubBase = hub.url.slice(0, -1);
+  const source: ModelSource = { kind: 'hub', repo: 'acme/mamba', revision: 'main', file: 'm-q4_k_m.gguf' };
+  const pause = new AbortController();
+  const onProgress = ({ done }: Progress) => done > CHUNK && pause.abort(failure('paused'));
+  await acquire(store, source, options({ hubBase, signal: pause.signal, onProgress })).catch(() => undefined);
+  let offline = true;
+  const env = hastyEnvironment({
+    offline: () => offline,
+    fetch: (url, init) => (offline ? Promise.reject(new TypeError('failed')) : fetch(url, init)),
+  });
+  const phases: (string | undefined)[] = [];
+  const model = await acquire(store, source, options({ hubBase, env, onProgress: ({ phase }) => {
+    phases.push(phase);
+    offline &&= phase !== 'offline';
+  } }));
+  expect(model).toMatchObject({ complete: true, verification: 'sha256' });
+  expect(phases).toContain('offline');
+});
+
+test('a damaged chunk is not saved into a file', async () => {
+  const { store } = await emptyStore();
+  const server = await origin();
+  const bytes = ggufBytes(3 * CHUNK);
+  server.files.set('/m.gguf', Buffer.from(bytes));
+  const model = await acquire(store, { kind: 'address', name: 'm', urls: [`${server.url}m.gguf`] }, options());
+  let written = 0;
+  let state = '';
+  const target: ExportTarget = {
+    createWritable: async () => ({
+      write: async (data) => void (written += (data as Uint8Array).length), close: async () => void (state = 'closed'), abort: async () => void (state = 'aborted'),
+    }),
+  };
+  const run = () => exportPart(store, model.url, 0, target, () => undefined, new AbortController().signal);
+  await run();
+  expect([written, state]).toEqual([bytes.length, 'closed']);
+  await store.putChunk([model.url, 0, 1], bytes.slice(0, CHUNK), model);
+  await expect(run()).rejects.toMatchObject({ code: 'damaged' });
+  expect(state).toBe('aborted');
 });

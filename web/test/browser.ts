@@ -43,7 +43,7 @@ export const LIMITS: DownloadLimits = {
 };
 
 export function hastyEnvironment(changes: Partial<Environment> = {}): Environment {
-  return {
+  const env: Environment = {
     fetch: (url, init) => fetch(url, init),
     now: () => performance.now() * HASTE,
     random: () => 0.5,
@@ -54,10 +54,13 @@ export function hastyEnvironment(changes: Partial<Environment> = {}): Environmen
         signal.addEventListener('abort', abort, { once: true });
         if (signal.aborted) abort();
       }),
+    rest: (milliseconds, signal) => env.sleep(milliseconds, signal),
+    offline: () => false,
     estimate: async () => ({}),
     crossOrigin: () => false,
     ...changes,
   };
+  return env;
 }
 
 /** What a manifest lists of a file. */

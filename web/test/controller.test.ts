@@ -28,7 +28,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
     on: (name, listener) => listeners.set(name, listener),
     restoreDraft: (text) => (page.draft = text),
     saveText: (file) => (page.saved = file),
-    exportFile: async (name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined }),
+    exportFiles: async (names) => names.map((name) => ({ handle: { name } as FileSystemFileHandle, finish: async () => undefined })),
     permit: async () => undefined,
     save: () => undefined,
   };
@@ -360,6 +360,13 @@ test('a licence is not asked for again where some of the model is kept', async (
   emit('openAddress', KEY);
   await settle();
   expect(engine.open).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'hub' }), { backend: 'auto' }, expect.anything());
+});
+
+test('files that the browser does not hand over are said', async () => {
+  const { page, emit, settle } = setUp();
+  emit('filesRefused', new DOMException('no', 'SecurityError'));
+  await settle();
+  expect(page.data?.failure).toMatchObject({ code: 'files-refused', detail: expect.stringContaining('SecurityError') as string });
 });
 
 test('a paused download is no error, and goes on or is given up', async () => {

@@ -55,7 +55,7 @@ test.each<[string, OriginOptions]>([
 
 test('a server of another origin that hides the range and the length of the file will do', async () => {
   const { store } = await emptyStore();
-  const proxy = new FaultProxy((await serve()).url, () => undefined, ['content-range', 'etag', 'last-modified']);
+  const proxy = new FaultProxy((await serve()).url, () => undefined, { hidden: ['content-range', 'etag', 'last-modified'] });
   await proxy.start();
   servers.push(proxy);
   const model = await download(store, planOf(proxy), options({}, { crossOrigin: () => true }));
@@ -145,7 +145,7 @@ test('a disk that fills half way keeps what is there, and says what is missing',
   const put = store.putChunk.bind(store);
   let writes = 0;
   store.putChunk = async (...args) => {
-    if ((writes += 1) > 5) throw new DOMException('full', 'QuotaExceededError');
+    if ((writes += 1) > 5) throw failure('no-room-left', { missing: '' });
     return put(...args);
   };
   await expect(download(store, planOf(origin), options())).rejects.toMatchObject({ code: 'no-room-left', message: expect.stringContaining('20.6 kB') as string });

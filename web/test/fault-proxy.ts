@@ -4,11 +4,18 @@ import type { AddressInfo } from 'node:net';
 
 export type FaultKind =
   | 'refuse' | 'cut' | 'truncate' | 'wrong-range' | 'lying-range' | 'whole' | '416' | '429' | '500' | '503'
-  | 'stall' | 'drip' | 'flip' | 'no-length' | 'new-etag';
+  | 'stall' | 'drip' | 'flip' | 'no-length' | 'new-etag'
+  /** A page about maintenance, with status 200. */
+  | 'html'
+  /** Less than was asked for, honestly. */
+  | 'capped';
 
 export const FAULTS: readonly FaultKind[] = [
-  'refuse', 'cut', 'truncate', 'wrong-range', 'lying-range', 'whole', '416', '429', '500', '503', 'stall', 'drip', 'flip', 'no-length', 'new-etag',
+  'refuse', 'cut', 'truncate', 'wrong-range', 'lying-range', 'whole', '416', '429', '500', '503', 'stall', 'drip', 'flip', 'no-length', 'new-etag', 'html',
+  'capped',
 ];
+
+const PAGE = `<!doctype html><title>Maintenance</title>${'<p>Back soon.</p>'.repeat(30)}`;
 
 /** What to do to one answer; `at` and `bit` say where, as shares of the body. */
 export interface FaultPlan {
@@ -28,6 +35,13 @@ export function seeded(seed: number): () => number {
   };
 }
 
+export interface Habits {
+  /** Headers to hide, as servers of other origins do. */
+  hidden?: readonly string[];
+  /** Tells which of several servers gives an answer: each has an ETag of its own for the same bytes. */
+  edge?: () => number;
+}
+
 export class FaultProxy {
   /** Faults that were done so far, in order. */
   readonly done: FaultKind[] = [];
@@ -37,8 +51,7 @@ export class FaultProxy {
     private readonly origin: string,
     /** Called with the number of each request for a body, from 0. */
     private readonly plan: (request: number, path: string) => FaultPlan | undefined,
-    /** Headers to hide, as servers of other origins do. */
-    private readonly hidden: readonly string[] = [],
+    private readonly habits: Habits = {},
   ) {
     let requests = 0;
     this.#server = createServer((request, response) => {
@@ -64,13 +77,25 @@ export class FaultProxy {
     if (fault) this.done.push(fault.kind);
     const headers = { ...request.headers };
     delete headers.host;
+    const edge = this.habits.edge?.();
+    const tag = edge === undefined ? undefined : `"edge-${edge}"`;
+    if (tag !== undefined) {
+      if (headers['if-range'] !== undefined && headers['if-range'] !== tag) delete headers.range;
+      delete headers['if-range'];
+    }
     switch (fault?.kind) {
       case 'refuse':
         request.socket.destroy();
         return;
       case '416': case '429': case '500': case '503':
-        response.writeHead(Number(fault.kind), { 'access-control-allow-origin': '*', ...(fault.kind === '429' ? { 'retry-after': '2' } : {}) }).end('no');
+        response.writeHead(Number(fault.kind), { 'access-control-allow-origin': '*', ...patienceAsked(fault.kind) }).end('no');
         return;
+      case 'html':
+        response.writeHead(200, { 'access-control-allow-origin': '*', 'content-type': 'text/html', 'content-length': PAGE.length }).end(PAGE);
+        return;
+      case 'capped':
+        headers.range = shortened(headers.range, fault);
+        break;
       case 'whole':
         delete headers.range;
         break;
@@ -78,9 +103,11 @@ export class FaultProxy {
         headers.range = shifted(headers.range, fault);
         break;
     }
+    if (headers.range === undefined) delete headers.range;
     const upstream = httpRequest(new URL(request.url ?? '/', this.origin), { method: request.method, headers }, (answer) => {
       const given = { ...answer.headers };
-      for (const name of this.hidden) delete given[name];
+      if (tag !== undefined) given.etag = tag;
+      for (const name of this.habits.hidden ?? []) delete given[name];
       if (fault?.kind === 'new-etag') given.etag = `"${Math.floor(fault.at * 1e9)}"`;
       if (fault && ['truncate', 'no-length'].includes(fault.kind)) delete given['content-length'];
       const length = Number(answer.headers['content-length'] ?? 0);
@@ -92,6 +119,18 @@ export class FaultProxy {
     response.on('close', () => upstream.destroy());
     upstream.end();
   }
+}
+
+/** Servers ask for patience in seconds, or until a date. */
+function patienceAsked(kind: '416' | '429' | '500' | '503'): Record<string, string> {
+  if (kind === '429') return { 'retry-after': '2' };
+  return kind === '503' ? { 'retry-after': new Date(Date.now() + 2000).toUTCString() } : {};
+}
+
+/** The beginning of a range that has an end. */
+function shortened(range: string | undefined, { at }: FaultPlan): string | undefined {
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+  return first === undefined ? range : `bytes=${first}-${Number(first) + Math.floor(at * (Number(last) - Number(first)))}`;
 }
 
 /** Another range of the same length, where one fits. */

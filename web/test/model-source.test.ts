@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addressSource, fileParts, modelName, partUrls, sourceKey, sourceName } from '../src/weights/model-source';
+import { addressSource, fileParts, modelName, partUrls, sourceKey, sourceName, safeName } from '../src/weights/model-source';
 
 const BASE = 'http://192.168.1.7:8080/chat/';
 
@@ -50,3 +50,12 @@ test('local parts are sorted, and must be one whole set', () => {
     expect(() => fileParts(names.map(file))).toThrow(expect.objectContaining({ code: 'split' }));
   }
 });
+
+test.each([
+  ['m-00001-of-00002.gguf', 'm-00001-of-00002.gguf'],
+  ['../../etc/passwd', '_.._etc_passwd'],
+  ['a:b?c*.gguf', 'a_b_c_.gguf'],
+  ['..', 'model.gguf'],
+  ['', 'model.gguf'],
+  [`${'x'.repeat(300)}.gguf`, `${'x'.repeat(115)}.gguf`],
+])('a part named %j is saved as %j', (name, saved) => expect(safeName(name)).toBe(saved));

@@ -47,7 +47,7 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
 
 async function sessionWith(loadModel: WasmEngine['loadModel'], start: WasmEngine['start'] = async () => undefined) {
   const { store, rows } = await emptyStore();
-  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')) }, Promise.resolve(store)), rows };
+  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')) }, Promise.resolve(store)), store, rows };
 }
 
 const engineError = (code: string) => Object.assign(new Error(`engine says ${code}`), { code, remedy: 'engine remedy' });
@@ -77,6 +77,50 @@ test.each([['architecture', 0], ['truncated', 0], ['tensor', 0], ['gpu', 2], ['o
     expect(await rows()).toBe(expected);
   },
 );
+
+test.each(['architecture', 'malformed-gguf', 'tensor', 'read'])('a model that has been kept stays when the engine fails with %s', async (code) => {
+  let fails = false;
+  const { session, rows } = await sessionWith(async () => {
+    if (fails) throw engineError(code);
+    return countingModel(1);
+  });
+  await session.open(SOURCE, {}, quiet);
+  fails = true;
+  await expect(session.open(SOURCE, {}, quiet)).rejects.toMatchObject({ code, remedy: expect.stringMatching(code === 'read' ? /Reload/ : /choose another file/) as string });
+  expect(await rows()).toBe(2);
+});
+
+/** Loads what has the right bytes only. */
+const careful: WasmEngine['loadModel'] = async ([source]) => {
+  const bytes = await source?.read(0, 100);
+  if (String(bytes) !== String(ggufBytes(100))) throw engineError('malformed-gguf');
+  return countingModel(1);
+};
+
+test('a model whose copy here is damaged is mended before it is blamed', async () => {
+  const { session, store } = await sessionWith(careful);
+  const { url } = await session.open(SOURCE, {}, quiet);
+  const record = await store.get(url);
+  await store.putChunk([url, 0, 0], new Uint8Array(100), record as never);
+  const phases = new Set<string | undefined>();
+  expect(await session.open(SOURCE, {}, ({ phase }) => phases.add(phase))).toMatchObject({ url });
+  expect([...phases]).toContain('verify');
+});
+
+test('a copy of a file of this computer that is damaged says what to do, and is not deleted', async () => {
+  const { session, store, rows } = await sessionWith(careful);
+  const { url } = await session.open({ kind: 'files', files: [new File([ggufBytes(100)], 'mine.gguf')] }, {}, quiet);
+  const record = await store.get(url);
+  await store.putChunk([url, 0, 0], new Uint8Array(100), record as never);
+  await expect(session.open({ kind: 'stored', url }, {}, quiet)).rejects.toMatchObject({ code: 'damaged', remedy: expect.stringContaining('choose the file again') as string });
+  expect(await rows()).toBe(2);
+});
+
+test('a model that is loaded answers although the disk is full', async () => {
+  const { session, store } = await sessionWith(async () => countingModel(1));
+  store.touch = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+  expect(await session.open(SOURCE, {}, quiet)).toMatchObject({ name: 'model' });
+});
 
 test('an engine that does not start is said so', async () => {
   const { session } = await sessionWith(async () => countingModel(1), () => Promise.reject(new Error('no wasm')));

@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { AnswerClock } from '../src/app/answer-clock';
 import { Conversation } from '../src/app/conversation';
 import { failure, toFailure } from '../src/app/failure';
+import { browserEnvironment } from '../src/weights/environment';
 import { Fault } from '../src/weights/fault';
 import { Lanes } from '../src/weights/lanes';
 import { Patience } from '../src/weights/patience';
+import { watched } from '../src/weights/watchdog';
 import { hastyEnvironment } from './browser';
 import { Transfer } from '../src/app/transfer';
 import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/ui/format';
@@ -47,11 +49,47 @@ test('failures survive the way from the worker', () => {
 test('anything thrown becomes a failure with a sentence and a remedy', () => {
   const engine = Object.assign(new Error('`llama`'), { code: 'architecture', remedy: 'theirs' });
   for (const [thrown, code] of [
-    [engine, 'architecture'], [new DOMException('', 'AbortError'), 'cancelled'], [new DOMException('', 'QuotaExceededError'), 'no-room-left'],
+    [engine, 'architecture'], [new DOMException('', 'AbortError'), 'cancelled'], [new DOMException('', 'QuotaExceededError'), 'app-room'],
     [new Error('odd'), 'unexpected'], ['text', 'unexpected'], [Object.assign(new Error('new'), { code: 'of-tomorrow' }), 'unexpected'],
   ] as const) {
     const made = toFailure(thrown);
     expect(made).toMatchObject({ code, message: expect.stringMatching(/\w/) as string, remedy: expect.stringMatching(/\w/) as string });
+    expect(`${made.message} ${made.remedy}`).not.toContain('{');
+  }
+});
+
+test('patience: without a network a download that has begun waits for it, however long, and one that has not says so', async () => {
+  let offline = true;
+  const rested: number[] = [];
+  const env = hastyEnvironment({ offline: () => offline, rest: async (milliseconds) => void rested.push(milliseconds) });
+  const said: boolean[] = [];
+  const patience = new Patience(env, { firstTries: 3, tries: 6, base: 100, longest: 1000 }, (waits) => said.push(waits));
+  const { signal } = new AbortController();
+  expect(await patience.network(signal)).toBe(false);
+  patience.progress();
+  expect([await patience.network(signal), await patience.network(signal)]).toEqual([true, true]);
+  expect(rested).toEqual([1000, 1000]);
+  expect(said).toEqual([true, true]);
+  offline = false;
+  expect(await patience.network(signal)).toBe(false);
+});
+
+test('a network that comes back ends pauses, and no watch over a request', async () => {
+  const listeners = new EventTarget();
+  vi.stubGlobal('addEventListener', listeners.addEventListener.bind(listeners));
+  vi.stubGlobal('removeEventListener', listeners.removeEventListener.bind(listeners));
+  try {
+    const { signal } = new AbortController();
+    const slow = watched(browserEnvironment, { milliseconds: 60_000, bytes: 1 }, signal, (inner) => new Promise((resolve, reject) => {
+      inner.addEventListener('abort', () => reject(inner.reason as Error));
+      setTimeout(() => resolve('came'), 30);
+    }));
+    const rest = browserEnvironment.rest(60_000, signal);
+    listeners.dispatchEvent(new Event('online'));
+    await rest;
+    expect(await slow).toBe('came');
+  } finally {
+    vi.unstubAllGlobals();
   }
 });
 

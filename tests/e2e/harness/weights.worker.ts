@@ -41,6 +41,7 @@ const worker = {
         env: {
           ...browserEnvironment,
           sleep: (milliseconds, signal) => browserEnvironment.sleep(milliseconds / haste, signal),
+          rest: (milliseconds, signal) => browserEnvironment.rest(milliseconds / haste, signal),
           ...(blind ? { estimate: async () => ({}) } : {}),
         },
         limits: { ...LIMITS, stall },

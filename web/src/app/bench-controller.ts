@@ -1,6 +1,8 @@
 /** Wires the benchmark page to the engine. */
 import type { BenchProgress, BenchReport, DeviceOptions, EngineWorker, OpenProgress } from '../engine/protocol';
+import type { CatalogueEntry } from './catalogue';
 import { chooseParam } from './choice';
+import { Consent } from './consent';
 import { toFailure, type Failure } from './failure';
 
 /** Few enough that a slow device ends within minutes. */
@@ -8,6 +10,8 @@ const DEFAULTS = { prompt: 256, answer: 64, runs: 5 };
 
 export type BenchStatus =
   | { kind: 'idle' }
+  /** The model's licence waits to be accepted. */
+  | { kind: 'licence'; entry: CatalogueEntry }
   | { kind: 'opening'; progress?: OpenProgress }
   | { kind: 'measuring'; progress?: BenchProgress }
   | { kind: 'failed'; failure: Failure }
@@ -23,7 +27,7 @@ export interface BenchData {
 
 export interface BenchView {
   update(data: BenchData): void;
-  on(name: 'measure', listener: () => void): void;
+  on(name: 'measure' | 'accept' | 'decline', listener: () => void): void;
 }
 
 export interface BenchAddress {
@@ -36,13 +40,17 @@ export interface BenchAddress {
 export class BenchController {
   #status: BenchStatus = { kind: 'idle' };
   #name = '';
+  readonly #consent: Consent;
 
   constructor(
     private readonly page: BenchView,
-    private readonly engine: Pick<EngineWorker, 'open' | 'bench'>,
+    private readonly engine: Pick<EngineWorker, 'open' | 'bench' | 'stored'>,
     private readonly address: BenchAddress,
   ) {
+    this.#consent = new Consent(engine, (entry) => this.#update({ kind: 'licence', entry }));
     page.on('measure', () => void this.#measure());
+    page.on('accept', () => this.#consent.answer(true));
+    page.on('decline', () => this.#consent.answer(false));
   }
 
   start(): void {
@@ -57,10 +65,12 @@ export class BenchController {
   async #measure(): Promise<void> {
     try {
       this.#update({ kind: 'opening' });
-      const { source } = chooseParam(this.address.model, this.address.base);
+      const choice = chooseParam(this.address.model, this.address.base);
+      if (!(await this.#consent.given(choice, () => true))) return this.#update({ kind: 'idle' });
+      this.#update({ kind: 'opening' });
       // What is downloaded is no part of loading: the clock starts anew with each byte that arrives.
       let arrived = performance.now();
-      await this.engine.open(source, this.address.device, (progress) => {
+      await this.engine.open(choice.source, this.address.device, (progress) => {
         if (progress.step === 'receive') arrived = performance.now();
         this.#update({ kind: 'opening', progress });
       });

@@ -34,7 +34,7 @@ export class Failure extends Error {
 /** A failure with the sentence of `code`, its blanks filled from `data`. */
 export function failure(code: FailureCode, data: Readonly<Record<string, string | number>> = {}, detail = ''): Failure {
   const { sentence, remedy } = failures[code];
-  return new Failure({ code, message: fill(sentence, data), remedy: fill(remedy, data), detail });
+  return new Failure({ code, message: fill(sentence, data).trim(), remedy: fill(remedy, data), detail });
 }
 
 /** Whatever was thrown, as a failure: a report that crossed from the worker, an engine error with a code, or anything else. */

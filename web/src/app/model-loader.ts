@@ -5,6 +5,7 @@ import { askToPersist } from '../weights/room';
 import type { Device } from './capability';
 import { catalogue } from './catalogue';
 import type { Choice } from './choice';
+import { Consent } from './consent';
 import { toFailure, type Failure } from './failure';
 import { offerOf, refusal } from './offer';
 import type { ModelStatus, PageAddress, PageView } from './page-data';
@@ -30,8 +31,7 @@ export class ModelLoader {
   opening: Promise<boolean> = Promise.resolve(false);
   /** Why the model that was last asked for is not open, so that it can be said again. */
   obstacle: Failure | undefined;
-  /** Answers whether the licence is accepted, while the visitor is asked. */
-  #consent: ((accepted: boolean) => void) | undefined;
+  readonly #consent: Consent;
 
   constructor(
     private readonly engine: EngineWorker,
@@ -40,7 +40,9 @@ export class ModelLoader {
     private readonly storage: StorageTasks,
     private readonly device: Promise<Device>,
     private readonly listener: LoaderListener,
-  ) {}
+  ) {
+    this.#consent = new Consent(engine, (entry) => this.#set({ kind: 'licence', entry }));
+  }
 
   get info(): ModelInfo | undefined {
     return this.status.kind === 'ready' ? this.status.info : undefined;
@@ -61,7 +63,7 @@ export class ModelLoader {
   }
 
   answerLicence(accepted: boolean): void {
-    this.#consent?.(accepted);
+    this.#consent.answer(accepted);
   }
 
   /** Ends a download, with what has arrived kept or given up. */
@@ -144,20 +146,10 @@ export class ModelLoader {
     if (judged.verdict.kind === 'refused' && !judged.kept) throw refusal(judged, await this.device);
   }
 
-  /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
   async #accepted(choice: Choice): Promise<boolean> {
-    const { entry, source } = choice;
-    if (!entry?.licence.accept) return true;
-    const stored = await this.engine.stored();
-    if (stored.some(({ url }) => url === sourceKey(source))) return true;
-    if (this.choice !== choice) return false;
-    const accepted = await new Promise<boolean>((resolve) => {
-      this.#consent = resolve;
-      this.#set({ kind: 'licence', entry });
-    });
-    this.#consent = undefined;
-    if (this.choice === choice) this.#set(accepted ? { kind: 'opening', origin: source.kind } : { kind: 'failed' });
-    return accepted && this.choice === choice;
+    const accepted = await this.#consent.given(choice, () => this.choice === choice);
+    if (this.choice === choice && this.status.kind === 'licence') this.#set(accepted ? { kind: 'opening', origin: choice.source.kind } : { kind: 'failed' });
+    return accepted;
   }
 
   /** A download that its visitor ended is no error. */

@@ -112,6 +112,8 @@ export interface PageEvents {
   openAddress: string;
   openFiles: ChosenFiles;
   openStored: StoredModel;
+  /** Files could not be taken. */
+  filesRefused: unknown;
   pause: undefined;
   /** Gives the download up, and what has arrived of it. */
   discard: undefined;
@@ -148,8 +150,8 @@ export interface PageView {
   save(name: string, file: Blob): void;
   /** Hands a text to the visitor as a file. */
   saveText(file: TextFile): void;
-  /** Asks where to export to; undefined when the visitor thinks better of it. */
-  exportFile(name: string): Promise<ExportFile | undefined>;
+  /** Asks where to export files of these names to; undefined when the visitor thinks better of it. */
+  exportFiles(names: readonly string[]): Promise<ExportFile[] | undefined>;
   /** Asks for leave to read files in place; does nothing where it is given already. */
   permit(handles: readonly FileSystemFileHandle[]): Promise<void>;
 }

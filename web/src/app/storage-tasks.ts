@@ -1,5 +1,6 @@
 /** What the page does with models that are kept: lists, verifies, exports and deletes them. One verification or export at a time. */
 import type { EngineWorker, StoredModel } from '../engine/protocol';
+import { safeName } from '../weights/model-source';
 import { roomLeft, type Room } from '../weights/room';
 import { toFailure, type Failure } from './failure';
 import type { PageView, StorageTask } from './page-data';
@@ -11,7 +12,7 @@ export class StorageTasks {
 
   constructor(
     private readonly engine: EngineWorker,
-    private readonly page: Pick<PageView, 'exportFile'>,
+    private readonly page: Pick<PageView, 'exportFiles'>,
     private readonly changed: () => void,
     private readonly failed: (failure: Failure) => void,
   ) {}
@@ -38,12 +39,12 @@ export class StorageTasks {
   /** Each part becomes a file of its own, as it was downloaded. */
   async export({ url, parts }: StoredModel): Promise<void> {
     await this.#run({ url, kind: 'export', done: 0, total: 0 }, async (task) => {
-      for (const [part, name] of parts.entries()) {
-        const file = await this.page.exportFile(name);
-        // The visitor closed the dialog that asks where to.
-        if (!file) return this.#forget(task);
-        await this.engine.exportPart(url, part, file.handle, ({ done, total }) => this.#progress(task, done, total));
-        await file.finish();
+      const files = await this.page.exportFiles(parts.map(safeName));
+      // The visitor closed the dialog that asks where to.
+      if (!files) return this.#forget(task);
+      for (const [part, { handle, finish }] of files.entries()) {
+        await this.engine.exportPart(url, part, handle, ({ done, total }) => this.#progress(task, done, total));
+        await finish();
       }
     });
   }

@@ -1,5 +1,6 @@
 /** The worker's calls over one store and one engine; holds the one open model. No comlink and no wasm in here, so that tests can run it. */
-import { failure, toFailure } from '../app/failure';
+import { Failure, failure, toFailure } from '../app/failure';
+import { strings } from '../ui/strings';
 import { acquire } from '../weights/acquire';
 import type { DownloadLimits } from '../weights/download-job';
 import { browserEnvironment, type Environment } from '../weights/environment';
@@ -8,8 +9,9 @@ import type { StateStore } from '../state/state-store';
 import type { ModelRecord } from '../weights/model-record';
 import { sourceKey, type ModelSource } from '../weights/model-source';
 import type { ModelStore } from '../weights/model-store';
-import { reading } from '../weights/neighbours';
+import { reading, undisturbed } from '../weights/neighbours';
 import { storedFiles } from '../weights/stored-file';
+import { verifyModel } from '../weights/verify-model';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
@@ -20,9 +22,9 @@ import { openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from './wasm-engine';
 
-/** Codes that blame the file: such a model is of no use here, so it is not kept. */
+/** Codes that blame the file, or how it is stored. */
 const FILE_FAULTS: ReadonlySet<string> = new Set([
-  'not-gguf', 'gguf-version', 'truncated', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'split', 'tokenizer',
+  'not-gguf', 'gguf-version', 'truncated', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'split', 'tokenizer', 'read',
 ]);
 
 export interface SessionOptions {
@@ -67,14 +69,22 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opened = undefined;
     await this.#start();
     const store = await this.store;
-    const record = await this.#acquire(store, source, device, signal, onProgress);
-    const model = await this.#load(store, record, device, signal, onProgress);
+    const arrived = (await store.find(sourceKey(source))) === undefined;
+    let record = await this.#acquire(store, source, device, signal, onProgress);
+    const model = await this.#load(store, record, device, signal, onProgress).catch(async (thrown: unknown) => {
+      const sound = await this.#examine(store, record, toFailure(thrown), arrived, signal, onProgress);
+      if (sound) throw sound;
+      // The chunks that were damaged here come again.
+      record = await this.#acquire(store, { kind: 'stored', url: record.url }, device, signal, onProgress);
+      return this.#load(store, record, device, signal, onProgress);
+    });
     if (signal.aborted) {
       model.free();
       throw toFailure(signal.reason);
     }
     this.#opened = { model, record, device };
-    await store.touch(record.url);
+    // Only the order of the list depends on it, and a full disk does not keep a loaded model from answering.
+    await store.touch(record.url).catch(() => undefined);
     return { url: record.url, name: record.name, info: model.info() };
   }
 
@@ -154,7 +164,8 @@ export class Session extends StoredModels implements EngineWorker {
     if (!this.#opened) throw failure('not-stored');
     const { model, record, device } = this.#opened;
     const store = await this.store;
-    await reading(record.url, async () => model.reload(await storedFiles(store, record, this.#opening.signal), device));
+    const { signal } = this.#opening;
+    await reading(record.url, signal, () => undefined, async () => model.reload(await storedFiles(store, record, signal), device));
   }
 
   async #start(): Promise<void> {
@@ -191,17 +202,39 @@ export class Session extends StoredModels implements EngineWorker {
     store: ModelStore, record: ModelRecord, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
   ): Promise<EngineModel> {
     try {
-      return await reading(record.url, async () =>
+      const onSilence = () => onProgress({ step: 'receive', done: 0, total: 0, elsewhere: true, silent: true });
+      return await reading(record.url, signal, onSilence, async () =>
         this.engine.loadModel(await storedFiles(store, record, signal), {
           ...device,
           onProgress: (progress) => onProgress({ step: 'load', ...progress }),
         }));
     } catch (thrown) {
       // A read that was ended reaches the engine as one that failed.
-      if (signal.aborted) throw toFailure(signal.reason);
-      const fault = toFailure(thrown);
-      if (FILE_FAULTS.has(fault.code)) await store.remove(record.url);
-      throw fault;
+      throw toFailure(signal.aborted ? signal.reason : thrown);
     }
+  }
+
+  /**
+   * What to do about a model that could not be loaded: nothing where its copy here turns out to be damaged and can be mended, else the
+   * failure to throw. What is kept is only removed where it came just now and nobody vouches for it.
+   */
+  async #examine(
+    store: ModelStore, record: ModelRecord, fault: Failure, arrived: boolean, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+  ): Promise<Failure | undefined> {
+    const { url, name, handles, origin, verification } = record;
+    if (!FILE_FAULTS.has(fault.code) || handles) return fault;
+    const verify = () => verifyModel(store, url, (progress) => onProgress({ step: 'receive', ...progress }), signal);
+    // Another tab that reads it at the same time may be served well enough: nothing of it is taken away.
+    const verified = await undisturbed(url, verify).catch(() => {
+      if (signal.aborted) throw toFailure(signal.reason);
+      return undefined;
+    });
+    if (verified && verified.bad > 0) return origin ? undefined : failure('damaged', { name }, fault.detail);
+    if (!verified || fault.code === 'read') return fault;
+    if (arrived && verification === 'received') {
+      await this.remove(url);
+      return fault;
+    }
+    return new Failure({ ...fault.report(), remedy: strings.soundRemedy });
   }
 }

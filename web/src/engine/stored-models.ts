@@ -41,7 +41,7 @@ export class StoredModels {
 
   async exportPart(url: string, part: number, target: ExportTarget, onProgress: (progress: Progress) => void): Promise<void> {
     const store = await this.store;
-    await this.#run((signal) => reading(url, () => exportPart(store, url, part, target, onProgress, signal)));
+    await this.#run((signal) => reading(url, signal, () => undefined, () => exportPart(store, url, part, target, onProgress, signal)));
   }
 
   async endTask(): Promise<void> {

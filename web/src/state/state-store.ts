@@ -38,13 +38,15 @@ export class StateStore {
 
   /** The state file of a checkpoint, which counts as used now. */
   async state(record: CheckpointRecord): Promise<Uint8Array | undefined> {
-    const transaction = this.database.transaction(['checkpoints', 'states'], 'readwrite');
-    const [bytes] = await Promise.all([
-      transaction.objectStore('states').get(record.id),
-      transaction.objectStore('checkpoints').put({ ...record, used: Date.now() }),
-      transaction.done,
-    ]);
-    return bytes;
+    return this.database.use(async (connection) => {
+      const transaction = connection.transaction(['checkpoints', 'states'], 'readwrite');
+      const [bytes] = await Promise.all([
+        transaction.objectStore('states').get(record.id),
+        transaction.objectStore('checkpoints').put({ ...record, used: Date.now() }),
+        transaction.done,
+      ]);
+      return bytes;
+    });
   }
 
   /**
@@ -53,28 +55,32 @@ export class StateStore {
    */
   async put(record: Omit<CheckpointRecord, 'id' | 'bytes' | 'used'>, state: Uint8Array): Promise<void> {
     if (state.length > this.budget) return;
-    const transaction = this.database.transaction(['checkpoints', 'states'], 'readwrite');
-    const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
-    // The end of the transaction must not count as unhandled where a request fails first.
-    transaction.done.catch(() => undefined);
-    const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
-    const replaced = (old: CheckpointRecord) =>
-      old.model === record.model && startsWith(record.tokens, old.tokens) && (old.reading || old.tokens.length === record.tokens.length);
-    const all = (await checkpoints.getAll()).sort((a, b) => a.used - b.used);
-    let room = this.budget - state.length - all.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const old of all) {
-      if (!replaced(old) && room >= 0) continue;
-      room += old.bytes;
-      await drop(old);
-    }
-    const whole: CheckpointRecord = { ...record, id: crypto.randomUUID(), bytes: state.length, used: Date.now() };
-    await Promise.all([checkpoints.put(whole), states.put(state, whole.id)]);
-    await transaction.done;
+    await this.database.use(async (connection) => {
+      const transaction = connection.transaction(['checkpoints', 'states'], 'readwrite');
+      const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
+      // The end of the transaction must not count as unhandled where a request fails first.
+      transaction.done.catch(() => undefined);
+      const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
+      const replaced = (old: CheckpointRecord) =>
+        old.model === record.model && startsWith(record.tokens, old.tokens) && (old.reading || old.tokens.length === record.tokens.length);
+      const all = (await checkpoints.getAll()).sort((a, b) => a.used - b.used);
+      let room = this.budget - state.length - all.reduce((sum, { bytes }) => sum + bytes, 0);
+      for (const old of all) {
+        if (!replaced(old) && room >= 0) continue;
+        room += old.bytes;
+        await drop(old);
+      }
+      const whole: CheckpointRecord = { ...record, id: crypto.randomUUID(), bytes: state.length, used: Date.now() };
+      await Promise.all([checkpoints.put(whole), states.put(state, whole.id)]);
+      await transaction.done;
+    });
   }
 
   async remove({ id }: CheckpointRecord): Promise<void> {
-    const transaction = this.database.transaction(['checkpoints', 'states'], 'readwrite');
-    await Promise.all([transaction.objectStore('checkpoints').delete(id), transaction.objectStore('states').delete(id), transaction.done]);
+    await this.database.use(async (connection) => {
+      const transaction = connection.transaction(['checkpoints', 'states'], 'readwrite');
+      await Promise.all([transaction.objectStore('checkpoints').delete(id), transaction.objectStore('states').delete(id), transaction.done]);
+    });
   }
 
   /** Forgets what was kept to answer this prompt: from its middle, and before its last token. What else it begins with stays. */

@@ -7,16 +7,26 @@ import { copyText } from './clipboard';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { brandIcon } from './icons';
+import { LicenceDialog } from './licence-dialog';
 import { strings } from './strings';
 
-export class BenchPage extends Emitter<{ measure: undefined }> implements BenchView {
+export class BenchPage extends Emitter<{ measure: undefined; accept: undefined; decline: undefined }> implements BenchView {
+  readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
+
+  constructor() {
+    super();
+    this.#licence.on('accept', () => this.emit('accept'));
+    this.#licence.on('decline', () => this.emit('decline'));
+  }
+
   update(data: BenchData): void {
+    this.#licence.update(data);
     render(header(), element('header'));
     render(this.#body(data), element('bench'));
   }
 
   #body({ name, promptTokens, genTokens, runs, status }: BenchData): TemplateResult {
-    const busy = status.kind === 'opening' || status.kind === 'measuring';
+    const busy = ['opening', 'licence', 'measuring'].includes(status.kind);
     return html`
       <div class="bench-column">
         <h2>${words.title}</h2>

@@ -5,7 +5,7 @@ import { droppedFiles } from './local-files';
 
 const MODEL = /\.gguf$/i;
 
-export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[] }> {
+export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]; refused: unknown }> {
   constructor(container: HTMLElement) {
     super();
     const mark = (over: boolean) => container.classList.toggle('dropping', over);
@@ -23,7 +23,12 @@ export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]
       const files = [...data.files];
       const documents = files.filter(({ name }) => !MODEL.test(name));
       if (documents.length > 0) this.emit('documents', documents);
-      else void droppedFiles(data).then((chosen) => chosen.files.length > 0 && this.emit('models', chosen));
+      else {
+        droppedFiles(data).then(
+          (chosen) => chosen.files.length > 0 && this.emit('models', chosen),
+          (thrown: unknown) => this.emit('refused', thrown),
+        );
+      }
     });
   }
 }

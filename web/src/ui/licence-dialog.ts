@@ -1,6 +1,7 @@
 /** Shows whose terms a model comes under, and asks for consent before its download. */
 import { html, render } from 'lit-html';
-import type { PageData } from '../app/page-data';
+import type { BenchStatus } from '../app/bench-controller';
+import type { ModelStatus } from '../app/page-data';
 import { Emitter } from './emitter';
 import { fill, formatBytes } from './format';
 import { strings } from './strings';
@@ -15,7 +16,7 @@ export class LicenceDialog extends Emitter<{ accept: undefined; decline: undefin
     });
   }
 
-  update({ status }: PageData): void {
+  update({ status }: { status: ModelStatus | BenchStatus }): void {
     if (status.kind !== 'licence') {
       if (this.dialog.open) this.dialog.close();
       return;

@@ -6,6 +6,7 @@ import type { ChosenFiles, ExportFile } from '../app/page-data';
 interface FilePickers {
   showOpenFilePicker?(options: object): Promise<FileSystemFileHandle[]>;
   showSaveFilePicker?(options: object): Promise<FileSystemFileHandle>;
+  showDirectoryPicker?(options: object): Promise<FileSystemDirectoryHandle>;
 }
 interface Permission {
   requestPermission?(options: { mode: 'read' }): Promise<PermissionState>;
@@ -28,7 +29,8 @@ export function pickFiles(): Promise<ChosenFiles | null> | undefined {
 export async function droppedFiles(data: DataTransfer): Promise<ChosenFiles> {
   const files = [...data.files];
   const handles = [...data.items].filter(({ kind }) => kind === 'file').map((item) => (item as HandleItem).getAsFileSystemHandle?.());
-  const found = (await Promise.all(handles)).filter((handle) => handle?.kind === 'file') as FileSystemFileHandle[];
+  // Without the handles, the files themselves can still be copied.
+  const found = (await Promise.all(handles).catch(() => [])).filter((handle) => handle?.kind === 'file') as FileSystemFileHandle[];
   return found.length === files.length && found.length > 0 ? { files, handles: found } : { files };
 }
 
@@ -40,17 +42,54 @@ export async function permit(handles: readonly FileSystemFileHandle[]): Promise<
   }
 }
 
-/** A place for an export: one that the visitor picks or, where browsers have no such picker, the page's own file system and a download from there. */
-export async function exportFile(name: string): Promise<ExportFile | undefined> {
-  if (pickers.showSaveFilePicker) {
-    const handle = await pickers.showSaveFilePicker({ suggestedName: name, types: GGUF }).catch(closed);
-    return handle ? { handle, finish: async () => undefined } : undefined;
-  }
-  const folder = await navigator.storage.getDirectory();
+/**
+ * Places for the files of an export: one that the visitor picks, a folder for several or, where browsers have no such pickers, the page's
+ * own file system and downloads from there. Undefined where the visitor thinks better of it.
+ */
+export async function exportFiles(names: readonly string[]): Promise<ExportFile[] | undefined> {
+  // A picker opens once for a press, so several files go into one folder.
+  const picking = names.length > 1
+    ? pickers.showDirectoryPicker?.({ mode: 'readwrite' })
+    : pickers.showSaveFilePicker?.({ suggestedName: names[0], types: GGUF });
+  if (!picking) return Promise.all(names.map(exportCopy));
+  const place = await (picking as Promise<FileSystemHandle>).catch(closed);
+  if (!place) return undefined;
+  const handles = await Promise.all(
+    place.kind === 'file' ? [place as FileSystemFileHandle] : names.map((name) => (place as FileSystemDirectoryHandle).getFileHandle(name, { create: true })),
+  );
+  return handles.map((handle) => ({ handle, finish: async () => undefined }));
+}
+
+/** Copies that were made to be downloaded lie here, apart from all else. */
+const COPIES = 'exports';
+const COPIES_LOCK = 'web-mamba exports';
+/** A download of gigabytes from one place of a disk to another takes minutes. */
+const COPY_MILLISECONDS = 3_600_000;
+
+async function exportCopy(name: string): Promise<ExportFile> {
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(COPIES, { create: true });
+  const forget = () => folder.removeEntry(name).catch(() => undefined);
   // What an earlier export left here has long been downloaded.
-  await folder.removeEntry(name).catch(() => undefined);
+  await forget();
   const handle = await folder.getFileHandle(name, { create: true });
-  return { handle, finish: async () => saveFile(name, await handle.getFile()) };
+  // Held as long as this page lives: only then are the copies of no use.
+  void navigator.locks?.request(COPIES_LOCK, { mode: 'shared' }, () => new Promise(() => undefined)).catch(() => undefined);
+  return {
+    handle,
+    finish: async () => {
+      saveFile(name, await handle.getFile());
+      setTimeout(() => void forget(), COPY_MILLISECONDS);
+    },
+  };
+}
+
+/** Deletes the copies that pages left which are closed now. */
+export async function forgetCopies(): Promise<void> {
+  const { locks, storage } = navigator;
+  if (!locks || !storage?.getDirectory) return;
+  await locks.request(COPIES_LOCK, { ifAvailable: true }, async (lock) => {
+    if (lock) await (await storage.getDirectory()).removeEntry(COPIES, { recursive: true });
+  }).catch(() => undefined);
 }
 
 /** Hands a text to the visitor, into the browser's folder for downloads. */

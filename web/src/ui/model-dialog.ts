@@ -17,6 +17,7 @@ interface Events {
   openAddress: string;
   openFiles: ChosenFiles;
   openStored: StoredModel;
+  filesRefused: unknown;
   verify: StoredModel;
   export: StoredModel;
   endTask: undefined;
@@ -138,7 +139,7 @@ export class ModelDialog extends Emitter<Events> {
       const picking = pickFiles();
       if (!picking) return;
       event.preventDefault();
-      void picking.then((chosen) => chosen && choose(chosen));
+      picking.then((chosen) => chosen && choose(chosen), (thrown: unknown) => this.#then(() => this.emit('filesRefused', thrown)));
     };
     return html`
       <h3>${strings.fromComputer}</h3>

@@ -15,7 +15,7 @@ import { keepFocus } from './focus-keeper';
 import { fill } from './format';
 import { Header } from './header';
 import { LicenceDialog } from './licence-dialog';
-import { exportFile, permit, saveFile, saveText } from './local-files';
+import { exportFiles, forgetCopies, permit, saveFile, saveText } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
 import { Notices } from './notices';
@@ -52,7 +52,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
     this.#pass(this.#composer, 'stop');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
-    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'verify', 'export', 'endTask', 'remove');
+    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'filesRefused', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion');
@@ -71,7 +71,9 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#licence.on('decline', () => this.emit('declineLicence'));
     this.#status.on('resume', () => this.emit('retry'));
     this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
+    this.#drop.on('refused', (thrown) => this.emit('filesRefused', thrown));
     this.#drop.on('documents', (files) => this.emit('addDocuments', files));
+    void forgetCopies();
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog; in the sidebar's fields it is theirs.
       const elsewhere = document.querySelector('dialog[open]') ?? (event.target as Element).closest('#sidebar input');
@@ -117,8 +119,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
     saveText(file);
   }
 
-  exportFile(name: string): Promise<ExportFile | undefined> {
-    return exportFile(name);
+  exportFiles(names: readonly string[]): Promise<ExportFile[] | undefined> {
+    return exportFiles(names);
   }
 
   permit(handles: readonly FileSystemFileHandle[]): Promise<void> {

@@ -69,8 +69,10 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
 function what({ origin, progress }: Opening): string {
   if (!progress) return strings.opening;
   if (progress.step === 'load') return strings.preparing;
+  if (progress.silent) return strings.silentElsewhere;
   if (progress.elsewhere) return strings.downloadingElsewhere;
   if (progress.phase === 'wait') return strings.tryingAgain;
+  if (progress.phase === 'offline') return strings.offline;
   if (progress.phase === 'verify') return strings.verifying;
   if (progress.phase === 'repair') return strings.repairing;
   if (progress.restarted) return strings.restarted;

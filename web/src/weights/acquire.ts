@@ -5,7 +5,7 @@ import { LIMITS, type Progress } from './download-job';
 import { hubParts } from './hub';
 import { importFiles, keepHandles } from './import-files';
 import { manifestParts } from './manifest';
-import { CHUNK_BYTES, type ModelRecord } from './model-record';
+import { CHUNK_BYTES, modelBytes, modelStoredBytes, type ModelRecord } from './model-record';
 import { fileName, sourceKey, sourceName, type ModelSource, type RemoteSource } from './model-source';
 import type { ModelStore } from './model-store';
 import { exclusively } from './neighbours';
@@ -29,8 +29,23 @@ export async function acquire(store: ModelStore, source: ModelSource, options: A
     if (arrived) return arrived;
     const inside = { ...options, signal: inner, onProgress: report };
     if (remote.kind === 'files') return importFiles(store, remote.files, inside);
-    return download(store, await planOf(remote, url, inside), inside);
+    const replan = remote.kind === 'address' ? {} : { replan: () => planOf(remote, url, inside) };
+    const plan = await withNetwork(inside, await store.get(url), () => planOf(remote, url, inside));
+    return download(store, plan, { ...inside, ...replan });
   });
+}
+
+/** Runs `work`, and waits for a network where there is none and some of the model is kept, as its download does. */
+async function withNetwork<T>({ env, limits = LIMITS, signal, onProgress }: AcquireOptions, kept: ModelRecord | undefined, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!kept || !env.offline() || signal.aborted) throw thrown;
+      onProgress({ done: modelStoredBytes(kept), total: modelBytes(kept), phase: 'offline' });
+      await env.rest(limits.patience.longest, signal);
+    }
+  }
 }
 
 /** Where a model that is stored in part came from. */

@@ -2,8 +2,8 @@
 import { checkCors } from './cors';
 import type { Chunk } from './database';
 import type { DownloadJob } from './download-job';
-import { Fault, givenUp } from './fault';
-import { checkMagic, MAGIC_BYTES } from './gguf-magic';
+import { Fault, givenUp, OtherVersion } from './fault';
+import { checkHead } from './gguf-magic';
 import { chunkRange, digestOf, type PartRecord } from './model-record';
 import { discard, requestRange, type RangeAnswer } from './range-request';
 import { equalBytes, sha256 } from './sha256';
@@ -12,7 +12,7 @@ import { readBody, watched } from './watchdog';
 /** A share of a chunk that counts as progress, after which patience begins anew. */
 const PROGRESS_SHARE = 1 / 16;
 /** So often one chunk may differ from its listed hash before the server, and not the way, is to blame. */
-const HASH_TRIES = 3;
+export const HASH_TRIES = 3;
 /** So many whole files in place of ranges, and the server is taken to have no ranges any more. */
 const WHOLE_TRIES = 3;
 
@@ -49,6 +49,7 @@ export class ChunkFetch {
   async run(): Promise<FetchedChunk> {
     const { job, part } = this;
     let tries = 0;
+    let stored = job.stored;
     for (;;) {
       const before = this.#filled;
       try {
@@ -56,14 +57,21 @@ export class ChunkFetch {
         return await this.#attempt(tries);
       } catch (thrown) {
         if (!(thrown instanceof Fault)) throw thrown;
-        job.lanes.failed(thrown.kind);
+        const fault = thrown instanceof OtherVersion ? await job.versions.judge(part, thrown) : thrown;
+        job.lanes.failed(fault.kind);
         const came = this.#filled - before;
         const progress = came > 0 && came >= PROGRESS_SHARE * this.#length;
         if (progress) job.patience.progress();
-        tries = progress ? 1 : tries + 1;
-        if (part.length === null) await checkCors(job.env, part.url, thrown, tries, job.signal);
-        const patient = this.#count(thrown) && (await job.patience.again(thrown, tries, job.signal));
-        if (!patient) throw givenUp(thrown, part.name, part.url, job.stored, job.patience.reached);
+        // Where one of a host's servers is behind, others of them bring chunks, and this one will find them too.
+        const luck = fault.kind === 'version' && job.stored > stored;
+        stored = job.stored;
+        tries = progress || luck ? 1 : tries + 1;
+        if (!job.patience.reached(part.url)) await checkCors(job.env, part.url, fault, tries, job.signal);
+        const within = this.#count(fault);
+        if (within && (await job.patience.network(job.signal))) tries = 0;
+        else if (!within || !(await job.patience.again(fault, tries, job.signal))) {
+          throw givenUp(fault, part.name, part.url, job.stored, job.patience.reached(part.url));
+        }
       } finally {
         if (this.#filled === 0) job.fly(this, 0);
       }
@@ -90,9 +98,12 @@ export class ChunkFetch {
       const answer = await this.#ask(signal);
       came(job.limits.stall.bytes);
       answered = job.env.now();
-      job.patience.answered();
-      const express = tries === 0 && this.#filled === 0 && index > 0 && job.rate >= job.limits.express;
-      return express ? this.#receiveWhole(answer, signal) : this.#receive(answer, signal, came);
+      const express = tries === 0 && this.#filled === 0 && index > 0 && job.rate >= job.limits.express && !this.#short(answer);
+      if (express) return this.#receiveWhole(answer, signal);
+      await this.#receive(answer, signal, came);
+      // Servers may send less than they are asked for, and are asked for the rest.
+      while (this.#filled < this.#length) await this.#receive(await this.#ask(signal), signal, came);
+      return this.#buffer as Uint8Array<ArrayBuffer>;
     });
     const bytes = chunk instanceof Blob ? new Uint8Array(await chunk.arrayBuffer()) : chunk;
     const digest = await sha256(bytes);
@@ -109,8 +120,9 @@ export class ChunkFetch {
   async #ask(signal: AbortSignal): Promise<RangeAnswer> {
     const { job, part, index } = this;
     const { start, length } = chunkRange(part, index, job.model.chunkBytes);
-    const question = { url: part.url, start: start + this.#filled, end: start + length, version: part, total: part.length };
+    const question = { url: part.url, start: start + this.#filled, end: start + length, expected: job.versions.expected(part), total: part.length };
     const answer = await requestRange(job.env, question, signal);
+    job.patience.answered(part.url);
     if (answer.kind === 'range') {
       this.#wholeTries = 0;
       try {
@@ -127,25 +139,31 @@ export class ChunkFetch {
     throw new ServesWhole();
   }
 
+  /** Whether the answer ends before the chunk does. */
+  #short({ end }: RangeAnswer): boolean {
+    const { start, length } = chunkRange(this.part, this.index, this.job.model.chunkBytes);
+    return end !== null && end < start + length;
+  }
+
   /** Reads the body into the chunk's buffer. */
-  async #receive({ response }: RangeAnswer, signal: AbortSignal, came: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> {
+  async #receive(answer: RangeAnswer, signal: AbortSignal, came: (bytes: number) => void): Promise<void> {
     const length = this.#length;
+    const { start } = chunkRange(this.part, this.index, this.job.model.chunkBytes);
     const buffer = (this.#buffer ??= new Uint8Array(length));
+    const due = Math.min(length, (answer.end ?? Infinity) - start);
     let tooLong = false;
-    await readBody(response, signal, (piece) => {
+    await readBody(answer.response, signal, (piece) => {
       came(piece.length);
-      tooLong = piece.length > length - this.#filled;
+      tooLong = piece.length > due - this.#filled;
       if (tooLong) return false;
       buffer.set(piece, this.#filled);
       this.#filled += piece.length;
-      // A listed hash says more, and tells a damaged copy from a wrong file.
-      if (this.index === 0 && !this.part.listedChunks) checkMagic(buffer.subarray(0, Math.min(MAGIC_BYTES, this.#filled)));
+      if (this.index === 0) checkHead(buffer.subarray(0, this.#filled), this.part);
       this.job.fly(this, this.#filled);
       return true;
     });
     if (tooLong) throw new Fault('wrong-range', 'more bytes came than were asked for');
-    if (this.#filled < length) throw new Fault('connection', `the answer ended after ${this.#filled} of ${length} bytes`);
-    return buffer;
+    if (this.#filled < due) throw new Fault('connection', `the answer ended after ${this.#filled} of ${due} bytes`);
   }
 
   /** On fast lines the browser gathers the body outside of the page, which is several times as fast. */

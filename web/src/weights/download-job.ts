@@ -1,6 +1,7 @@
 /** What the steps of one download share: the record, its one writer, patience, and how far everything is. */
 import { failure, toFailure, type Failure } from '../app/failure';
-import { formatBytes } from '../ui/format';
+import { fill, formatBytes } from '../ui/format';
+import { strings } from '../ui/strings';
 import type { Chunk } from './database';
 import type { Environment } from './environment';
 import type { FileHash } from './file-hash';
@@ -8,10 +9,11 @@ import { Lanes, LANES, type LaneLimits } from './lanes';
 import { hasChunk, markChunk, modelBytes, modelStoredBytes, type ModelRecord, type PartRecord } from './model-record';
 import type { ModelStore } from './model-store';
 import { Patience, PATIENCE, type PatienceLimits } from './patience';
+import { Versions } from './versions';
 import { STALL, type StallLimit } from './watchdog';
 
-/** What a download is doing; `wait` is the pause before another try. */
-export type DownloadPhase = 'download' | 'wait' | 'verify' | 'repair';
+/** What a download is doing; `wait` is the pause before another try, `offline` the one until there is a network. */
+export type DownloadPhase = 'download' | 'wait' | 'offline' | 'verify' | 'repair';
 
 export interface Progress {
   /** Bytes. */
@@ -21,6 +23,8 @@ export interface Progress {
   phase?: DownloadPhase;
   /** The file on the server had changed, and the download began again. */
   restarted?: boolean;
+  /** Another tab holds the model and has said nothing for long. */
+  silent?: boolean;
 }
 
 export interface DownloadLimits {
@@ -39,6 +43,10 @@ export interface JobOptions {
   limits?: DownloadLimits;
   signal: AbortSignal;
   onProgress: (progress: Progress) => void;
+  /** Reads the source's listing again; true where it lists other files now. */
+  relist?: () => Promise<boolean>;
+  /** Versions that this visit has left, which are not believed again. */
+  doubted?: Set<string>;
 }
 
 /** Between two reports, so that a fast download does not flood the page with them. */
@@ -51,6 +59,8 @@ export class DownloadJob {
   readonly control = new AbortController();
   readonly lanes: Lanes;
   readonly patience: Patience;
+  readonly versions: Versions;
+  readonly relist: () => Promise<boolean>;
   /** Rate of the chunk that came last, in bytes per millisecond. */
   rate = 0;
   restarted = false;
@@ -62,7 +72,7 @@ export class DownloadJob {
   constructor(
     readonly store: ModelStore,
     readonly model: ModelRecord,
-    { env, limits = LIMITS, signal, onProgress }: JobOptions,
+    { env, limits = LIMITS, signal, onProgress, relist = async () => false, doubted = new Set() }: JobOptions,
   ) {
     const abort = () => this.control.abort(signal.reason);
     signal.addEventListener('abort', abort, { signal: this.control.signal });
@@ -70,7 +80,10 @@ export class DownloadJob {
     this.env = env;
     this.limits = limits;
     this.lanes = new Lanes(limits.lanes);
-    this.patience = new Patience(env, limits.patience, () => this.report('wait', true));
+    this.patience = new Patience(env, limits.patience, (offline) => this.report(offline ? 'offline' : 'wait', true));
+    if (this.stored > 0) this.patience.progress();
+    this.versions = new Versions(this, doubted);
+    this.relist = relist;
     this.#onProgress = onProgress;
   }
 
@@ -125,6 +138,19 @@ export class DownloadJob {
     this.report('download');
   }
 
+  /** A chunk that can no longer be read counts as missing. */
+  async forget(part: number, chunk: number): Promise<void> {
+    markChunk(this.part(part), chunk, null);
+    await this.saveRecord();
+  }
+
+  /** Deletes what has come of one part, and leaves the others. */
+  async dropPart(part: number): Promise<void> {
+    Object.assign(this.part(part), { present: new Uint8Array(), digests: new Uint8Array(), hash: null });
+    await this.#writing;
+    await this.store.dropPart(this.model, part);
+  }
+
   /** Stores the record alone. */
   async saveRecord(): Promise<void> {
     const write = this.#writing.then(() => this.store.put(this.model).catch((thrown: unknown) => { throw this.#storeFailure(thrown); }));
@@ -141,6 +167,6 @@ export class DownloadJob {
     const fault = toFailure(thrown);
     if (fault.code !== 'no-room-left') return fault;
     const missing = Math.max(0, modelBytes(this.model) - modelStoredBytes(this.model));
-    return failure('no-room-left', { missing: formatBytes(missing) }, fault.detail);
+    return failure('no-room-left', { missing: fill(strings.stillMissing, { missing: formatBytes(missing) }) }, fault.detail);
   }
 }

@@ -6,8 +6,12 @@ export interface Environment {
   now(): number;
   /** From 0 up to, not including, 1. */
   random(): number;
-  /** Waits; ends early when the connection comes back, and rejects when the signal aborts. */
+  /** Waits; rejects when the signal aborts. */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** Waits before another try: the same, but it ends early when the connection comes back. */
+  rest(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** Whether this device certainly has no network. */
+  offline(): boolean;
   /** What the browser says of its room. */
   estimate(): Promise<{ quota?: number; usage?: number }>;
   /** Whether a request to `url` is one to another origin, where some headers cost a preflight and some answers hide theirs. */
@@ -18,23 +22,28 @@ export const browserEnvironment: Environment = {
   fetch: (url, init) => fetch(url, init),
   now: () => performance.now(),
   random: () => Math.random(),
-  sleep: (milliseconds, signal) =>
-    new Promise((resolve, reject) => {
-      const end = () => {
-        clearTimeout(timer);
-        globalThis.removeEventListener?.('online', wake);
-        signal.removeEventListener('abort', abort);
-      };
-      const wake = () => (end(), resolve());
-      const abort = () => (end(), reject(signal.reason as Error));
-      const timer = setTimeout(wake, milliseconds);
-      globalThis.addEventListener?.('online', wake);
-      signal.addEventListener('abort', abort);
-      if (signal.aborted) abort();
-    }),
+  sleep: (milliseconds, signal) => wait(milliseconds, signal, false),
+  rest: (milliseconds, signal) => wait(milliseconds, signal, true),
+  offline: () => globalThis.navigator?.onLine === false,
   estimate: async () => (await globalThis.navigator?.storage?.estimate?.()) ?? {},
   crossOrigin: (url) => {
     const origin = (globalThis as { origin?: string }).origin;
     return origin !== undefined && new URL(url).origin !== origin;
   },
 };
+
+function wait(milliseconds: number, signal: AbortSignal, wakes: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.('online', wake);
+      signal.removeEventListener('abort', abort);
+    };
+    const wake = () => (end(), resolve());
+    const abort = () => (end(), reject(signal.reason as Error));
+    const timer = setTimeout(wake, milliseconds);
+    if (wakes) globalThis.addEventListener?.('online', wake);
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+  });
+}

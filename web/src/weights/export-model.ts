@@ -1,8 +1,10 @@
 /** Writes a kept model into files of this computer, chunk by chunk. */
 import { failure } from '../app/failure';
 import type { Progress } from './download-job';
-import { modelBytes, type PartRecord } from './model-record';
+import { bytesOf } from './file-hash';
+import { digestOf, modelBytes, type PartRecord } from './model-record';
 import type { ModelStore } from './model-store';
+import { equalBytes, sha256 } from './sha256';
 import { storedChunks } from './stored-file';
 
 /** Where a part's bytes go: a file that the visitor chose, or one in the page's own file system that is then downloaded. */
@@ -20,15 +22,19 @@ export async function exportPart(
 ): Promise<void> {
   const model = await store.find(url);
   if (!model) throw failure('not-stored');
-  const total = (model.parts[part] as PartRecord).length ?? modelBytes(model);
+  const record = model.parts[part] as PartRecord;
+  const total = record.length ?? modelBytes(model);
   const writable = await target.createWritable();
   let done = 0;
   try {
     for await (const { index, chunk } of storedChunks(store, model, part)) {
       signal.throwIfAborted();
-      if (!chunk) throw failure('read', {}, `chunk ${index} is missing`);
-      await writable.write(chunk as Blob | Uint8Array<ArrayBuffer>);
-      done += chunk instanceof Blob ? chunk.size : chunk.length;
+      const bytes = chunk && (await bytesOf(chunk).catch(() => undefined));
+      // A file that leaves this page is as right as one that is loaded here.
+      const sound = bytes && equalBytes(await sha256(bytes), digestOf(record.listedChunks ?? record.digests, index));
+      if (!sound) throw failure('damaged', { name: model.name }, `chunk ${index} of ${record.name}`);
+      await writable.write(bytes);
+      done += bytes.length;
       onProgress({ done, total });
     }
     await writable.close();

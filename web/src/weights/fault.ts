@@ -1,6 +1,7 @@
 /** What can go wrong with one request, for the code that decides what to do next. People never see these. */
 import { failure, type Failure } from '../app/failure';
 import { formatBytes } from '../ui/format';
+import type { Version } from './model-record';
 
 export type FaultKind =
   /** No connection, or it broke, or the body ended early. */
@@ -13,6 +14,10 @@ export type FaultKind =
   | 'wrong-range'
   /** The whole file came where a range was asked for. */
   | 'whole'
+  /** The answer speaks of another version of the file, and is not believed. */
+  | 'version'
+  /** What came is no model: a page about maintenance, a sign-in. */
+  | 'foreign'
   /** The bytes are not those that the source lists. */
   | 'hash';
 
@@ -31,7 +36,20 @@ export class Fault extends Error {
   }
 }
 
-/** The server has another version of the file than the one that was begun. */
+/** One answer says that the file is another one now. `versions.ts` judges whether that is so. */
+export class OtherVersion extends Fault {
+  constructor(
+    detail: string,
+    readonly version: Version,
+    /** Length of the whole file, as far as the answer shows it. */
+    readonly total: number | null,
+  ) {
+    super('version', detail);
+    this.name = 'OtherVersion';
+  }
+}
+
+/** The server certainly has another version of the file than the one that was begun. */
 export class Changed extends Error {
   constructor(readonly detail: string) {
     super(detail);
@@ -53,6 +71,9 @@ export function givenUp(fault: Fault, name: string, url: string, kept: number, r
     case 'wrong-range':
     case 'whole':
       return failure('wrong-range', { host }, fault.detail);
+    case 'version':
+    case 'foreign':
+      return failure('other-file', { host, name }, fault.detail);
     case 'hash':
       return failure('wrong-bytes', { name }, fault.detail);
   }

@@ -9,6 +9,7 @@ export async function bytesOf(chunk: Chunk): Promise<Uint8Array<ArrayBuffer>> {
 
 export class FileHash {
   #running: Promise<void> | undefined;
+  #ended = false;
 
   private constructor(
     private hasher: StreamedSha256,
@@ -23,8 +24,9 @@ export class FileHash {
     return new FileHash(kept ?? (await StreamedSha256.start()), kept ? (part.hash?.chunks ?? 0) : 0, part, read);
   }
 
-  state(): NonNullable<PartRecord['hash']> {
-    return { chunks: this.chunks, state: this.hasher.save() };
+  /** Null once the digest was taken. */
+  state(): PartRecord['hash'] {
+    return this.#ended ? null : { chunks: this.chunks, state: this.hasher.save() };
   }
 
   get hashed(): number {
@@ -45,6 +47,7 @@ export class FileHash {
 
   /** The digest in hexadecimal, when every chunk has been hashed. */
   digest(): string {
+    this.#ended = true;
     return this.hasher.digest();
   }
 

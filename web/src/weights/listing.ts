@@ -5,7 +5,8 @@ import type { DownloadLimits } from './download-job';
 import type { Environment } from './environment';
 import { Fault, givenUp } from './fault';
 import { Patience } from './patience';
-import { watched } from './watchdog';
+import { discard, refusal } from './range-request';
+import { readBody, watched } from './watchdog';
 
 /** No listing or manifest of a model is longer. */
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -14,7 +15,7 @@ export async function fetchJson(env: Environment, limits: DownloadLimits, url: s
   const patience = new Patience(env, limits.patience, () => undefined);
   for (let tries = 1; ; tries += 1) {
     try {
-      return await watched(env, limits.stall, signal, (inner) => once(env, url, inner));
+      return await watched(env, limits.stall, signal, (inner, came) => once(env, url, inner, came));
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       await checkCors(env, url, thrown, tries, signal);
@@ -23,18 +24,26 @@ export async function fetchJson(env: Environment, limits: DownloadLimits, url: s
   }
 }
 
-async function once(env: Environment, url: string, signal: AbortSignal): Promise<{ body: unknown; next: string | null }> {
-  const broken = (cause: unknown) => {
+async function once(env: Environment, url: string, signal: AbortSignal, came: (bytes: number) => void): Promise<{ body: unknown; next: string | null }> {
+  const response = await env.fetch(url, { signal, cache: 'no-store', headers: { accept: 'application/json' } }).catch((cause: unknown) => {
     signal.throwIfAborted();
     throw new Fault('connection', String(cause));
-  };
-  const response = await env.fetch(url, { signal, cache: 'no-store', headers: { accept: 'application/json' } }).catch(broken);
-  if (response.status === 429 || response.status >= 500) throw new Fault('busy', `the server answered ${response.status}`, 0, response.status);
-  if (!response.ok) throw failure('http-status', { status: response.status }, url);
-  const text = await response.text().catch(broken);
-  if (text.length > MOST_BYTES) throw failure('manifest', { url }, `${text.length} characters`);
+  });
+  if (!response.ok) {
+    discard(response);
+    throw refusal(response, url);
+  }
+  const text = new TextDecoder();
+  let [json, bytes] = ['', 0];
+  await readBody(response, signal, (piece) => {
+    came(piece.length);
+    bytes += piece.length;
+    if (bytes <= MOST_BYTES) json += text.decode(piece, { stream: true });
+    return bytes <= MOST_BYTES;
+  });
+  if (bytes > MOST_BYTES) throw failure('manifest', { url }, `more than ${MOST_BYTES} bytes`);
   try {
-    return { body: JSON.parse(text) as unknown, next: nextPage(response, url) };
+    return { body: JSON.parse(json) as unknown, next: nextPage(response, url) };
   } catch (thrown) {
     throw failure('manifest', { url }, String(thrown));
   }

@@ -4,6 +4,7 @@ import type { DownloadLimits } from './download-job';
 import type { Environment } from './environment';
 import { fetchJson } from './listing';
 import { CHUNK_BYTES, DIGEST_BYTES, type PartPlan } from './model-record';
+import { MAX_PARTS } from './model-source';
 
 interface ManifestPart {
   /** Address, relative to the manifest's own. */
@@ -33,18 +34,20 @@ export async function manifestParts(
   const manifest = body as Partial<Manifest> | null;
   if (manifest?.format !== 'web-mamba-manifest' || manifest.version !== 1) throw wrong('format or version');
   if (manifest.chunkBytes !== chunkBytes) throw wrong(`chunks of ${manifest.chunkBytes} bytes, not ${chunkBytes}`);
-  if (typeof manifest.name !== 'string' || !Array.isArray(manifest.parts) || manifest.parts.length === 0) throw wrong('name or parts');
-  const parts = manifest.parts.map((part: Partial<ManifestPart>): PartPlan => {
-    const { file, length, sha256, chunks } = part;
+  if (typeof manifest.name !== 'string' || !Array.isArray(manifest.parts) || manifest.parts.length === 0 || manifest.parts.length > MAX_PARTS) throw wrong('name or parts');
+  const parts = manifest.parts.map((part: Partial<ManifestPart> | null): PartPlan => {
+    const { file, length, sha256, chunks } = part ?? {};
     if (typeof file !== 'string' || !URL.canParse(file, url)) throw wrong('the name of a part');
     if (typeof length !== 'number' || !Number.isSafeInteger(length) || length <= 0) throw wrong(`the length of ${file}`);
     if (!isSha256(sha256)) throw wrong(`the SHA-256 of ${file}`);
     if (!Array.isArray(chunks) || chunks.length !== Math.ceil(length / chunkBytes) || !chunks.every(isSha256)) throw wrong(`the chunks of ${file}`);
     const address = new URL(file, url);
     // The rule for typed addresses holds here too: what a manifest names is fetched by the visitor's browser.
-    if (address.protocol !== 'https:' && address.origin !== new URL(url).origin) throw wrong(`the address of ${file}`);
+    const own = address.protocol === 'http:' && address.origin === new URL(url).origin;
+    if ((address.protocol !== 'https:' && !own) || address.username || address.password) throw wrong(`the address of ${file}`);
     return { name: address.pathname.split('/').pop() ?? file, url: address.href, length, sha256, chunks: digestsOf(chunks) };
   });
+  if (new Set(parts.map((part) => part.url)).size < parts.length) throw wrong('one part twice');
   return { name: manifest.name, parts };
 }
 

@@ -20,7 +20,7 @@ export type ModelSource =
 const SPLIT = /-(\d{5})-of-(\d{5})(?=\.gguf$)/i;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** No published model has more; a larger number is a typing mistake. */
-const MAX_PARTS = 999;
+export const MAX_PARTS = 999;
 const HUB = 'https://huggingface.co';
 const MANIFEST = /\.manifest\.json$/i;
 
@@ -32,6 +32,12 @@ export function fileName(url: string): string {
   } catch {
     return segment;
   }
+}
+
+/** A file name that every system takes; names of parts come from addresses and lists of other people. */
+export function safeName(name: string): string {
+  const plain = name.replace(/[\u0000-\u001f\u007f"*/:<>?\\|]/g, '_').replace(/^[.~\s]+|[.\s]+$/g, '').slice(-120);
+  return plain === '' ? 'model.gguf' : plain;
 }
 
 /** A file's name without the extension and the part number. */

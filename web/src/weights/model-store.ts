@@ -1,5 +1,7 @@
 /** Models and their chunks in IndexedDB. Knows nothing of networks or files. */
-import type { Chunk, ChunkKey, Database } from './database';
+import type { IDBPObjectStore } from 'idb';
+import type { Failure } from '../app/failure';
+import type { Chunk, ChunkKey, Database, Schema } from './database';
 import type { ModelRecord } from './model-record';
 
 export class ModelStore {
@@ -39,10 +41,14 @@ export class ModelStore {
 
   /** Notes that the model was opened now. */
   async touch(url: string): Promise<void> {
-    const transaction = this.#database.transaction('models', 'readwrite');
-    const model = await transaction.store.get(url);
-    if (model) await transaction.store.put({ ...model, times: { ...model.times, used: Date.now() } });
-    await transaction.done;
+    await this.#database.use(async (connection) => {
+      const transaction = connection.transaction('models', 'readwrite');
+      // The end of the transaction must not count as unhandled where a request fails first.
+      transaction.done.catch(() => undefined);
+      const model = await transaction.store.get(url);
+      if (model) await transaction.store.put({ ...model, times: { ...model.times, used: Date.now() } });
+      await transaction.done;
+    });
   }
 
   /** Stores one chunk, and in the same transaction the record that says so. */
@@ -53,7 +59,7 @@ export class ModelStore {
         return await this.#write(key, chunk, model);
       } catch (thrown) {
         // Some browsers store no Blobs in private windows. A full disk is another matter.
-        if ((thrown as Error).name === 'QuotaExceededError') throw thrown;
+        if ((thrown as Failure).code === 'no-room-left') throw thrown;
         this.#blobsRefused = true;
       }
     }
@@ -66,39 +72,39 @@ export class ModelStore {
 
   /** Deletes everything of one model. */
   async remove(url: string): Promise<void> {
-    const transaction = this.#database.transaction(['models', 'chunks'], 'readwrite');
-    await Promise.all([
-      transaction.objectStore('models').delete(url),
-      transaction.objectStore('chunks').delete(chunksOf(url)),
-      transaction.done,
-    ]);
+    await this.#change((models, chunks) => [models.delete(url), chunks.delete(chunksOf(url))]);
   }
 
   /** Deletes the model's chunks and puts a fresh record in place of the old, in one transaction. */
   async restart(model: ModelRecord): Promise<void> {
-    const transaction = this.#database.transaction(['models', 'chunks'], 'readwrite');
-    await Promise.all([
-      transaction.objectStore('models').put(model),
-      transaction.objectStore('chunks').delete(chunksOf(model.url)),
-      transaction.done,
-    ]);
+    await this.#change((models, chunks) => [models.put(model), chunks.delete(chunksOf(model.url))]);
+  }
+
+  /** Deletes the chunks of one part; the record says that they are gone. */
+  async dropPart(model: ModelRecord, part: number): Promise<void> {
+    await this.#change((models, chunks) => [models.put(model), chunks.delete(IDBKeyRange.bound([model.url, part], [model.url, part, []]))]);
   }
 
   async #write(key: ChunkKey, chunk: Chunk, model: ModelRecord): Promise<void> {
-    const transaction = this.#database.transaction(['models', 'chunks'], 'readwrite');
-    try {
-      await Promise.all([
-        transaction.objectStore('chunks').put(chunk, key),
-        transaction.objectStore('models').put(model),
-        transaction.done,
-      ]);
-    } catch (thrown) {
-      // A request may fail with "aborted" while the transaction knows why; and its end must not count as unhandled.
-      const cause = await transaction.done.then(() => thrown, (error: unknown) => error ?? thrown);
-      throw cause;
-    }
+    await this.#change((models, chunks) => [chunks.put(chunk, key), models.put(model)]);
+  }
+
+  /** Both stores in one transaction. */
+  async #change(requests: (models: Store<'models'>, chunks: Store<'chunks'>) => Promise<unknown>[]): Promise<void> {
+    await this.#database.use(async (connection) => {
+      const transaction = connection.transaction(['models', 'chunks'], 'readwrite');
+      try {
+        await Promise.all([...requests(transaction.objectStore('models'), transaction.objectStore('chunks')), transaction.done]);
+      } catch (thrown) {
+        // A request may fail with "aborted" while the transaction knows why; and its end must not count as unhandled.
+        const cause = await transaction.done.then(() => thrown, (error: unknown) => error ?? thrown);
+        throw cause;
+      }
+    });
   }
 }
+
+type Store<Name extends 'models' | 'chunks'> = IDBPObjectStore<Schema, ('models' | 'chunks')[], Name, 'readwrite'>;
 
 /** All chunk keys of one model: an array sorts after every number, so `[url, []]` is above `[url, part, index]`. */
 function chunksOf(url: string): IDBKeyRange {

@@ -13,6 +13,8 @@ type Message =
 
 /** Other tabs need no more than this often. */
 const TELL_MILLISECONDS = 250;
+/** A tab that holds a model and says nothing for so long is asleep, or busy with something that it does not tell of. */
+const SILENCE_MILLISECONDS = 10_000;
 
 export function endingFailure(how: Ending): Failure {
   return failure(how === 'paused' ? 'paused' : 'discarded');
@@ -44,15 +46,21 @@ export async function exclusively<T>(
   if (signal.aborted) abort();
   const say = (message: Message) => channel.postMessage(message);
   let holding = false;
+  let last: Progress = { done: 0, total: 0 };
+  const silence = new Silence(() => onElsewhere({ ...last, silent: true }));
   channel.onmessage = ({ data }: MessageEvent<Message>) => {
     if (data.url !== url) return;
-    if (data.type === 'progress' && !holding) onElsewhere(data.progress);
+    if (data.type === 'progress' && !holding) {
+      silence.begin();
+      onElsewhere((last = data.progress));
+    }
     if (data.type === 'end' && holding) control.abort(endingFailure(data.how));
     if (data.type === 'ended' && !holding) control.abort(endingFailure(data.how));
   };
   try {
     return (await locks.request(lockName(url), { signal: control.signal }, async () => {
       holding = true;
+      silence.end();
       let told = -Infinity;
       return work(control.signal, (progress) => {
         onProgress(progress);
@@ -63,6 +71,7 @@ export async function exclusively<T>(
       });
     })) as T;
   } finally {
+    silence.end();
     const how = endingOf(control.signal.reason);
     // A pause that was pressed here is one for the tab that downloads.
     if (how) say({ type: holding ? 'ended' : 'end', url, how });
@@ -82,11 +91,37 @@ export async function undisturbed<T>(url: string, work: () => Promise<T>): Promi
   })) as T;
 }
 
-/** Runs `work`, a load, beside other loads but never beside a deletion or a download. */
-export async function reading<T>(url: string, work: () => Promise<T>): Promise<T> {
+/** Runs `work`, a load, beside other loads but never beside a deletion or a download; `onSilence` says that one of these takes long. */
+export async function reading<T>(url: string, signal: AbortSignal, onSilence: () => void, work: () => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks;
   if (!locks) return work();
-  return (await locks.request(lockName(url), { mode: 'shared' }, work)) as T;
+  const silence = new Silence(onSilence);
+  try {
+    return (await locks.request(lockName(url), { mode: 'shared', signal }, () => {
+      silence.end();
+      return work();
+    })) as T;
+  } finally {
+    silence.end();
+  }
+}
+
+/** Tells when nothing has been heard for long. */
+class Silence {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly tell: () => void) {
+    this.begin();
+  }
+
+  begin(): void {
+    this.end();
+    this.#timer = setTimeout(this.tell, SILENCE_MILLISECONDS);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 function lockName(url: string): string {

@@ -1,9 +1,11 @@
 /** Brings every chunk of one part into the store, several at a time. */
 import { ChunkFetch, ServesWhole, type FetchedChunk } from './chunk-fetch';
 import type { DownloadJob } from './download-job';
+import { Fault } from './fault';
 import type { FileHash } from './file-hash';
+import { isMagic, MAGIC_BYTES } from './gguf-magic';
 import { hasChunk, missingChunks, type PartRecord } from './model-record';
-import { discard, requestWhole, type RangeAnswer } from './range-request';
+import { beginningOf, differs, type RangeAnswer } from './range-request';
 import { WholeFetch } from './whole-fetch';
 
 export class PartDownload {
@@ -19,9 +21,14 @@ export class PartDownload {
     if (hasChunk(this.#part, 0)) await this.onBegun();
     // Else the first chunk alone: it tells the file's length, and whether the rest is wanted at all.
     else if (this.#part.ranges !== false) await this.#ranged([0]);
+    // A server may answer the first range and refuse the next for ever: it is asked for ranges again only where they brought something.
+    let turned = -1;
     while (!this.#complete) {
-      if (this.#part.ranges === false) await new WholeFetch(this.job, this.#part, this.#save, this.#learn).run();
-      else await this.#ranged(missingChunks(this.#part, this.job.model.chunkBytes));
+      if (this.#part.ranges === false) {
+        const mayTurn = this.job.stored > turned;
+        turned = this.job.stored;
+        await new WholeFetch(this.job, this.#part, this.#save, this.#learn, mayTurn).run();
+      } else await this.#ranged(missingChunks(this.#part, this.job.model.chunkBytes));
     }
   }
 
@@ -72,17 +79,17 @@ export class PartDownload {
   readonly #learn = async (answer: RangeAnswer, signal: AbortSignal): Promise<void> => {
     const part = this.#part;
     part.ranges = true;
+    part.length ??= answer.total ?? (await this.#lengthOf(answer, signal));
     part.etag ??= answer.version.etag;
     part.modified ??= answer.version.modified;
-    part.length ??= answer.total ?? (await this.#lengthOf(answer, signal));
   };
 
-  /** Servers of other origins may hide the length of the whole file in answers with a range. */
-  async #lengthOf(answer: RangeAnswer, signal: AbortSignal): Promise<number> {
-    const announced = Number(answer.response.headers.get('content-length') ?? NaN);
-    if (announced < this.job.model.chunkBytes) return announced;
-    const whole = await requestWhole(this.job.env, this.#part.url, signal);
-    discard(whole.response);
+  /** Servers of other origins may hide the length of the whole file in answers with a range, which may also be shorter than asked for. */
+  async #lengthOf({ version }: RangeAnswer, signal: AbortSignal): Promise<number> {
+    const { env, limits } = this.job;
+    const whole = await beginningOf(env, this.#part.url, MAGIC_BYTES, limits.stall, signal, true);
+    if (!isMagic(whole.bytes)) throw new Fault('foreign', `${this.#part.name} came as something else than a model`);
+    if (differs(version, whole.version)) throw new Fault('version', 'a range and the whole file are of two versions');
     if (whole.total === null) throw new ServesWhole();
     return whole.total;
   }

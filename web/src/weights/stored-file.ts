@@ -3,6 +3,7 @@ import { failure } from '../app/failure';
 import type { ByteSource } from '../engine/protocol';
 import type { Chunk } from './database';
 import { hasChunk, type ModelRecord, type PartRecord } from './model-record';
+import { fileKey } from './model-source';
 import type { ModelStore } from './model-store';
 
 export class StoredFile implements ByteSource {
@@ -93,8 +94,9 @@ export async function storedFiles(store: ModelStore, model: ModelRecord, signal?
         const refused = (cause as Error).name === 'NotAllowedError';
         throw failure(refused ? 'file-permission' : 'file-read', { name: record.name }, String(cause));
       });
-      if (file?.size !== record.length) throw failure('file-read', { name: record.name }, `its size changed to ${file?.size}`);
-      return new FileInPlace(file as File, file?.size ?? 0, signal);
+      // Its key says name, size and date.
+      if (!file || fileKey(file) !== record.url) throw failure('file-read', { name: record.name }, `it has ${file?.size} bytes, of ${file?.lastModified}`);
+      return new FileInPlace(file, file.size, signal);
     }),
   );
 }

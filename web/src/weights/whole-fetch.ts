@@ -1,27 +1,33 @@
 /** Fetches a part from a server without ranges: one stream from the first byte, cut into chunks. After a break it begins again, and keeps what is stored. */
-import type { FetchedChunk } from './chunk-fetch';
+import { HASH_TRIES, type FetchedChunk } from './chunk-fetch';
+import { checkCors } from './cors';
 import type { DownloadJob } from './download-job';
-import { Changed, Fault, givenUp } from './fault';
-import { checkMagic, MAGIC_BYTES } from './gguf-magic';
+import { Changed, Fault, givenUp, OtherVersion } from './fault';
+import { checkHead } from './gguf-magic';
 import { chunkRange, digestOf, hasChunk, type PartRecord } from './model-record';
-import { discard, requestRange, type RangeAnswer } from './range-request';
+import { discard, requestRange, requestWhole, type RangeAnswer } from './range-request';
 import { equalBytes, sha256 } from './sha256';
 import { readBody, watched } from './watchdog';
 
 export class WholeFetch {
   /** The byte that any stream so far has reached. */
   #furthest = 0;
+  #hashTries = 0;
+  /** SHA-256 of a chunk that came otherwise than it is stored. */
+  #differing: Uint8Array | undefined;
 
   constructor(
     private readonly job: DownloadJob,
     private readonly part: PartRecord,
     private readonly save: (chunk: FetchedChunk) => Promise<void>,
     private readonly onFirstAnswer: (answer: RangeAnswer, signal: AbortSignal) => Promise<void>,
+    /** Whether ranges are worth asking for. */
+    private readonly mayTurn: boolean,
   ) {}
 
   /** Ends when the part is complete, or when the server turns out to answer ranges after all: then `part.ranges` is true. */
   async run(): Promise<void> {
-    const { job } = this;
+    const { job, part } = this;
     let tries = 0;
     for (;;) {
       const before = this.#furthest;
@@ -32,9 +38,13 @@ export class WholeFetch {
       } catch (thrown) {
         job.fly(this, 0);
         if (!(thrown instanceof Fault)) throw thrown;
+        const fault = thrown instanceof OtherVersion ? await job.versions.judge(part, thrown) : thrown;
         tries = this.#furthest > before ? 1 : tries + 1;
-        if (!(await job.patience.again(thrown, tries, job.signal))) {
-          throw givenUp(thrown, this.part.name, this.part.url, job.stored, job.patience.reached);
+        if (!job.patience.reached(part.url)) await checkCors(job.env, part.url, fault, tries, job.signal);
+        const within = fault.kind !== 'hash' || (this.#hashTries += 1) < HASH_TRIES;
+        if (within && (await job.patience.network(job.signal))) tries = 0;
+        else if (!within || !(await job.patience.again(fault, tries, job.signal))) {
+          throw givenUp(fault, part.name, part.url, job.stored, job.patience.reached(part.url));
         }
       }
     }
@@ -42,18 +52,30 @@ export class WholeFetch {
 
   async #attempt(signal: AbortSignal, came: (bytes: number) => void): Promise<void> {
     const { job, part } = this;
-    const answer = await requestRange(job.env, { url: part.url, start: 0, end: null, version: part, total: part.length }, signal);
+    const answer = await this.#ask(signal);
+    if (!answer) return;
     came(job.limits.stall.bytes);
-    if (answer.kind === 'range' && answer.total !== null) {
-      discard(answer.response);
-      await this.onFirstAnswer(answer, signal);
-      return;
-    }
     Object.assign(part, { etag: part.etag ?? answer.version.etag, modified: part.modified ?? answer.version.modified, ranges: false });
-    job.patience.answered();
+    job.patience.answered(part.url);
     const length = await this.#stream(answer, signal, came);
     // Only the end of a stream whose length nobody announced tells the file's length.
     part.length ??= length;
+  }
+
+  /** The whole file, or undefined where ranges will do. */
+  async #ask(signal: AbortSignal): Promise<RangeAnswer | undefined> {
+    const { env, patience, versions } = this.job;
+    const { url, length } = this.part;
+    const expected = versions.expected(this.part);
+    if (!this.mayTurn) return requestWhole(env, url, expected, length, signal);
+    const answer = await requestRange(env, { url, start: 0, end: null, expected, total: length }, signal);
+    patience.answered(url);
+    if (answer.kind === 'whole') return answer;
+    discard(answer.response);
+    // A range that does not show the file's length may be any part of it.
+    if (answer.total === null) return requestWhole(env, url, expected, length, signal);
+    await this.onFirstAnswer(answer, signal);
+    return undefined;
   }
 
   /** Cuts the body into chunks; gives its length. */
@@ -65,6 +87,7 @@ export class WholeFetch {
     let filled = 0;
     let position = 0;
     let tooLong = false;
+    let bad: Fault | undefined;
     await readBody(answer.response, signal, async (piece) => {
       came(piece.length);
       for (let taken = 0; taken < piece.length; ) {
@@ -76,9 +99,10 @@ export class WholeFetch {
         filled += bytes.length;
         taken += bytes.length;
         position += bytes.length;
-        if (index === 0 && !part.listedChunks) checkMagic(buffer.subarray(0, Math.min(MAGIC_BYTES, filled)));
+        if (index === 0) checkHead(buffer.subarray(0, filled), part);
         if (filled === size) {
-          await this.#store(index, buffer.slice(0, filled));
+          // What follows a damaged chunk need not come again.
+          bad = (await this.#store(index, buffer.slice(0, filled))) ?? bad;
           index += 1;
           filled = 0;
         }
@@ -91,22 +115,27 @@ export class WholeFetch {
     // More than announced is no error: a compressed transfer announces its compressed length.
     if (expected !== null && position < expected) throw new Fault('connection', `the file ended after ${position} of ${expected} bytes`);
     job.fly(this, 0);
-    if (filled > 0) await this.#store(index, buffer.slice(0, filled));
+    if (filled > 0) bad = (await this.#store(index, buffer.slice(0, filled))) ?? bad;
+    if (bad) throw bad;
     return position;
   }
 
-  async #store(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  /** Gives the fault of a chunk that is not the listed one. */
+  async #store(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<Fault | undefined> {
     const { job, part } = this;
     const digest = await sha256(bytes);
-    if (hasChunk(part, index)) {
-      if (!equalBytes(digest, digestOf(part.digests, index))) throw new Changed(`chunk ${index} of ${part.name} differs from the one that is stored`);
-      return;
+    const right = part.listedChunks ? digestOf(part.listedChunks, index) : hasChunk(part, index) ? digestOf(part.digests, index) : digest;
+    if (!equalBytes(digest, right)) {
+      const fault = new Fault('hash', `chunk ${index} of ${part.name} has another SHA-256 than ${part.listedChunks ? 'listed' : 'the one that is stored'}`);
+      if (part.listedChunks) return fault;
+      // Once may be damage on the way; twice the same is another file.
+      if (this.#differing && equalBytes(digest, this.#differing)) throw new Changed(fault.detail);
+      this.#differing = digest;
+      throw fault;
     }
-    if (part.listedChunks && !equalBytes(digest, digestOf(part.listedChunks, index))) {
-      throw new Fault('hash', `chunk ${index} of ${part.name} has another SHA-256 than listed`);
-    }
+    if (hasChunk(part, index)) return undefined;
     job.fly(this, 0);
     await this.save({ index, chunk: bytes, bytes, digest });
+    return undefined;
   }
 }
-

@@ -1,0 +1,61 @@
+/** Tabs that wait for each other: never without a word, and never longer than their visitor likes. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import './browser';
+import { failure } from '../src/app/failure';
+import type { Progress } from '../src/weights/download-job';
+import { exclusively, reading } from '../src/weights/neighbours';
+
+/** As much of Web Locks as is used here: one lock, held by another tab until it is let go. */
+function heldLocks() {
+  let release!: () => void;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const request = async (_: string, { signal }: { signal?: AbortSignal }, work: () => unknown) => {
+    const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+    await Promise.race([held, aborted]);
+    return work();
+  };
+  return { release, locks: { request } };
+}
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test('a load that waits for another tab can be ended', async () => {
+  vi.stubGlobal('navigator', { locks: heldLocks().locks });
+  const control = new AbortController();
+  const loading = reading('u', control.signal, () => undefined, async () => 'loaded');
+  control.abort(failure('paused'));
+  await expect(loading).rejects.toMatchObject({ code: 'paused' });
+});
+
+test('a load that waits for another tab says so after ten seconds, and goes on when it may', async () => {
+  const { locks, release } = heldLocks();
+  vi.stubGlobal('navigator', { locks });
+  let said = 0;
+  const loading = reading('u', new AbortController().signal, () => (said += 1), async () => 'loaded');
+  vi.advanceTimersByTime(9_000);
+  expect(said).toBe(0);
+  vi.advanceTimersByTime(2_000);
+  expect(said).toBe(1);
+  release();
+  expect(await loading).toBe('loaded');
+});
+
+test('a download elsewhere that falls silent is said to be, with how far it was', async () => {
+  const { locks, release } = heldLocks();
+  vi.stubGlobal('navigator', { locks });
+  const seen: Progress[] = [];
+  const work = vi.fn(async () => 'done');
+  const waiting = exclusively('u', { signal: new AbortController().signal, onProgress: () => undefined, onElsewhere: (progress) => seen.push(progress) }, work);
+  const other = new BroadcastChannel('web-mamba weights');
+  other.postMessage({ type: 'progress', url: 'u', progress: { done: 5, total: 9 } });
+  await vi.waitFor(() => expect(seen).toEqual([{ done: 5, total: 9 }]));
+  vi.advanceTimersByTime(11_000);
+  expect(seen.at(-1)).toEqual({ done: 5, total: 9, silent: true });
+  release();
+  expect(await waiting).toBe('done');
+  other.close();
+});
