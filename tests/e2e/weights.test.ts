@@ -126,6 +126,19 @@ test('a killed browser goes on where it was, on the same profile', async () => {
   }
 });
 
+test('a store that the browser clears under an open page is opened again', async () => {
+  const page = await openPage();
+  const url = `${origin.url}m.gguf?cleared`;
+  const run = () => page.evaluate((address) => window.harness.download(address), url);
+  expect(await run()).toMatchObject({ code: 'complete' });
+  const devtools = await browser.newCDPSession(page);
+  await devtools.send('Storage.clearDataForOrigin', { origin: new URL(site.url).origin, storageTypes: 'indexeddb' });
+  expect(await run()).toMatchObject({ code: 'complete' });
+  await expectExact(page, url);
+  await page.evaluate((address) => window.harness.remove(address), url);
+  await page.close();
+});
+
 test('two tabs: one downloads, the other shows its progress and takes over when it is closed', async () => {
   const [first, second] = [await openPage(), await openPage()];
   const url = `${origin.url}m.gguf?tabs`;
