@@ -226,12 +226,21 @@ impl Simd for Wasm {
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
     fn dot<const BITS: u32>(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
-        // Exact on every machine: the second factor has at most 7 bits, and no pair of products exceeds 16 bits.
-        let mut sum = sum;
-        for (i, w) in w.into_iter().enumerate() {
-            sum = i32x4_relaxed_dot_i8x16_i7x16_add(four(a, half, i), w, sum);
-        }
-        sum
+        // Exact on every machine: the second factor has at most 7 bits, and a pair of products at most 2 * 127 * 127. Of five bits,
+        // four pairs still fit 16 bits, of six bits two: they are widened together.
+        let [p0, p1, p2, p3] = [0, 1, 2, 3].map(|i| i16x8_relaxed_dot_i8x16_i7x16(four(a, half, i), w[i]));
+        let wide = match BITS {
+            0..=5 => i32x4_extadd_pairwise_i16x8(i16x8_add(i16x8_add(p0, p1), i16x8_add(p2, p3))),
+            6 => i32x4_add(
+                i32x4_extadd_pairwise_i16x8(i16x8_add(p0, p1)),
+                i32x4_extadd_pairwise_i16x8(i16x8_add(p2, p3)),
+            ),
+            _ => {
+                let [w0, w1, w2, w3] = [p0, p1, p2, p3].map(|p| i32x4_extadd_pairwise_i16x8(p));
+                i32x4_add(i32x4_add(w0, w1), i32x4_add(w2, w3))
+            }
+        };
+        i32x4_add(sum, wide)
     }
 
     #[cfg(target_feature = "relaxed-simd")]
