@@ -8,7 +8,7 @@ const require = createRequire(path.join(here, '../../web/package.json'));
 export default {
   root: here,
   resolve: {
-    alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core'].map((name) => [name, require.resolve(name)])),
+    alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core', 'hash-wasm'].map((name) => [name, require.resolve(name)])),
   },
   test: {
     include: ['*.test.ts'],
