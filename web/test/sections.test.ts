@@ -183,7 +183,7 @@ test('while one text is written, its pace and the time to its full length are sa
     onProgress: (progress) => reports.push(progress), seconds: (read, written) => read / 10 + written,
   }, RUNNING);
   expect(await job.run()).toBe(false);
-  expect(reports[0]).toMatchObject({ rate: 0, remaining: 30 });
+  expect(reports[0]).toMatchObject({ rate: 0, remaining: 300 / 10 + 150 });
   expect(reports.at(-1)).toMatchObject({ rate: 10, remaining: (150 - 21) / 10, text: 'word '.repeat(21) });
 });
 
