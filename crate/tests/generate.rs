@@ -197,10 +197,10 @@ fn bad_requests_are_refused_before_anything_runs() {
 
 #[test]
 fn options_have_the_names_that_javascript_uses() {
-    let json =
-        r#"{"maxTokens": 3, "stop": ["a"], "ignoreEos": true, "temperature": 0, "topK": 5, "topP": 0.5, "seed": 9}"#;
+    let json = r#"{"maxTokens": 3, "stop": ["a"], "ignoreEos": true, "keepAfter": "b",
+        "temperature": 0, "topK": 5, "topP": 0.5, "seed": 9}"#;
     let options: GenerateOptions = serde_json::from_str(json).unwrap();
-    assert_eq!((options.max_tokens, options.ignore_eos), (3, true));
+    assert_eq!((options.max_tokens, options.ignore_eos, options.keep_after.as_deref()), (3, true, Some("b")));
     assert_eq!((options.sampler.temperature, options.sampler.top_k, options.sampler.seed), (0.0, 5, 9));
     let event = Event::Token { id: 1, text: "x".into(), milliseconds: 2.0 };
     assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"type":"token","id":1,"text":"x","milliseconds":2.0}"#);

@@ -82,7 +82,8 @@ fn what_prompts_share_outlives_the_checkpoints_of_reading_on() {
     model.checkpoints().set_interval(32);
     let text = "The lamp was lit at dusk, and put out at dawn. ".repeat(20);
     let options = GenerateOptions { keep_after: Some(text.clone()), ..greedy(3) };
-    let read = |model: &mut Model, more: &str| run(model, &Prompt::Text(text.clone() + more), options.clone()).prefilled;
+    let read =
+        |model: &mut Model, more: &str| run(model, &Prompt::Text(text.clone() + more), options.clone()).prefilled;
     assert!(read(&mut model, &"And then? ".repeat(60)) > 300);
     assert_eq!(shared(&mut model), 1);
     assert!(read(&mut model, "Who lit it?") < 12);

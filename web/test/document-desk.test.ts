@@ -75,6 +75,7 @@ test('a summary that is asked for before the model is there waits visibly, once,
   void desk.summarise('detailed', '');
   expect(desk.data.open?.summaries).toHaveLength(1);
   desk.pause();
+  await settle();
   expect(desk.data.running).toBeUndefined();
   ready();
   await settle();
@@ -129,6 +130,22 @@ test('deleting a document from the list ends what is made of it, and nothing of 
   expect(await (await database).getAll('summaries')).toEqual([]);
 });
 
+test('a summary counts as paused when the engine has ended, and stored what it read', async () => {
+  const { desk, engine, add, asked, ready } = setUp();
+  await add(['a.txt', 'A short text.']);
+  ready();
+  void desk.summarise('short', '');
+  await settle();
+  engine.stop.mockImplementation(async () => undefined);
+  desk.pause();
+  await settle();
+  expect(engine.stop).toHaveBeenCalled();
+  expect(desk.data.running).toBeDefined();
+  asked[0]?.end();
+  await settle();
+  expect(desk.data.running).toBeUndefined();
+});
+
 test('a deleted summary does not come back when what it was doing ends', async () => {
   const { desk, add, answer, ready } = setUp();
   await add(['a.txt', PARAGRAPHS]);
@@ -161,6 +178,7 @@ test('between the groups of a long summary a chat has its turn, and a pause whil
   expect(chat).toHaveBeenCalled();
   expect(asked).toHaveLength(1);
   desk.pause();
+  await settle();
   expect(desk.data.running).toBeUndefined();
   endChat();
   await settle();

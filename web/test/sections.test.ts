@@ -183,7 +183,7 @@ test('while one text is written, its pace and the time to its full length are sa
     onProgress: (progress) => reports.push(progress), seconds: (read, written) => read / 10 + written,
   }, RUNNING);
   expect(await job.run()).toBe(false);
-  expect(reports[0]).toMatchObject({ rate: 0, remaining: 30 });
+  expect(reports[0]).toMatchObject({ rate: 0, remaining: 300 / 10 + 150 });
   expect(reports.at(-1)).toMatchObject({ rate: 10, remaining: (150 - 21) / 10, text: 'word '.repeat(21) });
 });
 
@@ -206,4 +206,16 @@ test('prompts about one text share it; parts of a text share nothing', async () 
   expect(new Set(all.map(({ shared }) => shared)).size).toBe(1);
   for (const { messages, shared } of all) expect(shared.length > 0 && messages[0]?.content.startsWith(shared)).toBe(true);
   expect(sectionPrompt('The sea.', 1, 2, 'short', '').shared).toBe('');
+});
+
+test('each kind of summary asks for its own, and one of the visitor\'s asks in their words', async () => {
+  const { mergePrompt, wholePrompt } = await import('../src/documents/prompts');
+  const kinds = [['short', /at most five sentences/], ['detailed', /several paragraphs/], ['bullets', /Markdown list of its main points/], ['facts', /key facts as a Markdown list/], ['custom', /What does it cost\?/]] as const;
+  for (const [style, wanted] of kinds) {
+    const prompts = [wholePrompt('The sea.', style, ' What does it cost? '), mergePrompt(['The sea.', 'The land.'], style, ' What does it cost? ')];
+    for (const { messages } of prompts) {
+      expect(messages).toMatchObject([{ role: 'user', content: expect.stringMatching(wanted) as string }]);
+      for (const [other, theirs] of kinds) if (other !== style) expect(messages[0]?.content).not.toMatch(theirs);
+    }
+  }
 });

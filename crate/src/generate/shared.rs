@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn the_last_two_runs_may_be_joined() {
-        for (text, bytes) in [("", 0), ("abc", 3), ("one two", 4), ("x two ", 4), ("é\n\"\"\"", 4), ("In 18", 3), ("a...\n", 4)] {
+        for (text, bytes) in
+            [("", 0), ("abc", 3), ("one two", 4), ("x two ", 4), ("é\n\"\"\"", 4), ("In 18", 3), ("a...\n", 4)]
+        {
             assert_eq!(joinable_bytes(text), bytes, "{text:?}");
         }
     }

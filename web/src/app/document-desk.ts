@@ -75,8 +75,6 @@ export class DocumentDesk {
   #running: Running | undefined;
   #asking: Task<QuestionRecord> | undefined;
   #unanswered: QuestionRecord | undefined;
-  /** The summary before the one that runs: it may still be ending. */
-  #ending: Promise<void> = Promise.resolve();
   readonly #engine: DocumentEngine;
   readonly #intake: DocumentIntake;
 
@@ -138,14 +136,13 @@ export class DocumentDesk {
   }
 
   async remove(id: string): Promise<void> {
-    const asking = this.#asking?.item.documentId === id ? this.#asking : undefined;
-    if (this.#running?.item.documentId === id) this.pause();
-    asking?.stop.abort();
+    const tasks = [this.#running, this.#asking].filter((task) => task?.item.documentId === id);
+    tasks.forEach((task) => task?.stop.abort());
     if (this.#open?.record.id === id) await this.open(null);
     await this.#guarded(() => this.parts.store.remove(id));
     await this.list();
     // What the engine is still ending for it would leave a state behind.
-    await Promise.all([this.#ending, asking?.ended]);
+    await Promise.all(tasks.map((task) => task?.ended));
     await this.#guarded(() => this.parts.engine.forgetStates(id));
   }
 
@@ -174,29 +171,23 @@ export class DocumentDesk {
     const running: Running = { item: record, progress: undefined, stop: new AbortController(), ended: Promise.resolve() };
     this.#running = running;
     this.parts.failed(undefined);
-    running.ended = this.#ended(running, async () => {
-      await this.#ending;
-      await this.#summarise(running, open);
-    });
+    running.ended = this.#ended(running, () => this.#summarise(running, open));
     await running.ended;
-    if (this.#running === running) this.#running = undefined;
-    this.parts.changed();
-  }
-
-  /** Keeps the sections that are finished. */
-  pause(): void {
-    if (!this.#running) return;
-    this.#running.stop.abort();
-    this.#ending = this.#running.ended;
     this.#running = undefined;
     this.parts.changed();
   }
 
+  /** Keeps the sections that are finished, and of what is read so much that it counts as paused only when the engine has stored it. */
+  pause(): void {
+    this.#running?.stop.abort();
+  }
+
   async removeSummary(record: SummaryRecord): Promise<void> {
-    if (this.#running?.item.id === record.id) this.pause();
+    const running = this.#running?.item.id === record.id ? this.#running : undefined;
+    running?.stop.abort();
     if (this.#open) this.#change({ summaries: this.#open.summaries.filter(({ id }) => id !== record.id) });
     // What it still keeps would bring it back.
-    await this.#ending;
+    await running?.ended;
     await this.#guarded(() => this.parts.store.removeSummary(record.id));
   }
 

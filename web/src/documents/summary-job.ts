@@ -20,7 +20,7 @@ export interface SummaryProgress {
   sections: number;
   /** Tokens per second since this run began: of reading the text, or of writing where one text is written; 0 while unknown. */
   rate: number;
-  /** Seconds until the text is read, or until what is written has its full length; undefined while unknown. */
+  /** Seconds until the summary is there, or, while one text is written, until it has its full length; undefined while unknown. */
   remaining: number | undefined;
   /** What is being written, where it is one text. */
   text: string;
@@ -238,7 +238,12 @@ export class SummaryJob {
   #readingPace(read: number, total: number): Pick<SummaryProgress, 'rate' | 'remaining'> {
     const seconds = (this.#now() - this.#began) / 1000;
     const rate = seconds > 1 ? (read - this.#readBefore) / seconds : 0;
-    return { rate, remaining: rate > 0 ? (total - read) / rate : this.parts.seconds?.(total - read, 0) };
+    const { style, sections } = this.record;
+    const inTheEnd = summaryTokens(style, this.context);
+    // What is written of sections is in the rate, once it is known.
+    if (rate > 0) return { rate, remaining: (total - read) / rate + (this.parts.seconds?.(0, inTheEnd) ?? 0) };
+    const waiting = sections.length === 1 ? 0 : sections.filter(({ summary }) => summary === null).length;
+    return { rate, remaining: this.parts.seconds?.(total - read, Math.ceil(waiting / PARALLEL) * sectionTokens(this.context) + inTheEnd) };
   }
 
   #writingPace(): Pick<SummaryProgress, 'rate' | 'remaining'> {
