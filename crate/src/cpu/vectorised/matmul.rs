@@ -153,7 +153,7 @@ fn one_token<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [f
 #[inline(always)]
 fn one_part<S: Simd, F: Format>(s: S, header: Header<S>, unit: &[u8], row: usize, x: &ActUnit, sum: S::F) -> S::F {
     let unit = format::unit::<S, F>(s, header, unit, row);
-    product::<S, F>(s, &unit, x).add_to::<F>(s, sum)
+    product::<S, F>(s, &unit, x, sum)
 }
 
 /// Each unit is decoded once for all tokens.
@@ -167,9 +167,8 @@ fn tokens<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [[f32
             while row < ROWS {
                 let unit = format::unit::<S, F>(s, format::header::<S, F>(s, head, row), unit, row);
                 for (x, sums) in x.unit(number).iter().zip(sums.iter_mut()) {
-                    let terms = product::<S, F>(s, &unit, x);
                     let sums = &mut sums[row..][..S::LANES];
-                    s.store(terms.add_to::<F>(s, s.load(sums)), sums);
+                    s.store(product::<S, F>(s, &unit, x, s.load(sums)), sums);
                 }
                 row += S::LANES;
             }
@@ -178,47 +177,20 @@ fn tokens<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [[f32
     }
 }
 
-/// What one unit of weights and one of activations give, a group each; the second stays unused where there is one group.
-///
-/// Terms by themselves, so that a sum in memory is loaded after the products: loaded before them, browsers keep it on the stack
-/// meanwhile, and where that place has the address of a sum within its page, a processor takes each token's sum to depend on the
-/// token before. By such chance, reading with Q4_K took three times as long with one worker as with two.
-struct Terms<S: Simd> {
-    products: [S::F; 2],
-    minimums: [S::F; 2],
-}
-
-impl<S: Simd> Terms<S> {
-    #[inline(always)]
-    fn add_to<F: Format>(self, s: S, sum: S::F) -> S::F {
-        let sum = self.add_group::<F>(s, 0, sum);
-        if F::LAYOUT.groups == 1 { sum } else { self.add_group::<F>(s, 1, sum) }
-    }
-
-    #[inline(always)]
-    fn add_group<F: Format>(&self, s: S, group: usize, sum: S::F) -> S::F {
-        // In this order: wasm computes the first operand first.
-        let sum = s.add(self.products[group], sum);
-        if F::LAYOUT.minimum { s.sub(sum, self.minimums[group]) } else { sum }
-    }
-}
-
+/// Adds what one unit of weights and one of activations give.
 #[inline(always)]
-fn product<S: Simd, F: Format>(s: S, w: &Unit<S>, x: &ActUnit) -> Terms<S> {
+fn product<S: Simd, F: Format>(s: S, w: &Unit<S>, x: &ActUnit, sum: S::F) -> S::F {
     let [q0, q1, q2, q3, q4, q5, q6, q7] = w.quants;
     let (first, second) = ([q0, q1, q2, q3], [q4, q5, q6, q7]);
-    let zero = s.splat(0.0);
     if F::LAYOUT.groups == 1 {
         let dot = s.add_i(dot::<S, F>(s, first, x, 0), dot::<S, F>(s, second, x, 1));
         let dot = offset::<S, F>(s, dot, x.sums[0] + x.sums[1]);
-        let (product, minimum) = scaled::<S, F>(s, dot, w.scales[0], w.minimums[0], x.scale, x.scaled_sums[2]);
-        return Terms { products: [product, zero], minimums: [minimum, zero] };
+        return scaled::<S, F>(s, dot, w.scales[0], w.minimums[0], x.scale, x.scaled_sums[2], sum);
     }
     let low = offset::<S, F>(s, dot::<S, F>(s, first, x, 0), x.sums[0]);
     let high = offset::<S, F>(s, dot::<S, F>(s, second, x, 1), x.sums[1]);
-    let (p0, m0) = scaled::<S, F>(s, low, w.scales[0], w.minimums[0], x.scale, x.scaled_sums[0]);
-    let (p1, m1) = scaled::<S, F>(s, high, w.scales[1], w.minimums[1], x.scale, x.scaled_sums[1]);
-    Terms { products: [p0, p1], minimums: [m0, m1] }
+    let sum = scaled::<S, F>(s, low, w.scales[0], w.minimums[0], x.scale, x.scaled_sums[0], sum);
+    scaled::<S, F>(s, high, w.scales[1], w.minimums[1], x.scale, x.scaled_sums[1], sum)
 }
 
 #[inline(always)]
@@ -236,12 +208,18 @@ fn offset<S: Simd, F: Format>(s: S, dot: S::I, sum: i32) -> S::I {
     if F::LAYOUT.offset == 0 { dot } else { s.sub_i(dot, s.splat_i(F::LAYOUT.offset * sum)) }
 }
 
-/// A group's product, and what its minimum takes away.
 #[inline(always)]
-fn scaled<S: Simd, F: Format>(s: S, dot: S::I, scale: S::F, minimum: S::F, x_scale: f32, x_sum: f32) -> (S::F, S::F) {
-    let product = s.mul(s.to_f(dot), s.mul(scale, s.splat(x_scale)));
-    let minimum = if F::LAYOUT.minimum { s.mul(minimum, s.splat(x_sum)) } else { s.splat(0.0) };
-    (product, minimum)
+fn scaled<S: Simd, F: Format>(
+    s: S,
+    dot: S::I,
+    scale: S::F,
+    minimum: S::F,
+    x_scale: f32,
+    x_sum: f32,
+    sum: S::F,
+) -> S::F {
+    let sum = s.add(sum, s.mul(s.to_f(dot), s.mul(scale, s.splat(x_scale))));
+    if F::LAYOUT.minimum { s.sub(sum, s.mul(minimum, s.splat(x_sum))) } else { sum }
 }
 
 /// Weights of `BYTES` bytes each, times floats: `sum += w * x`, columns in order.
