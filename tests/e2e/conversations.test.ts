@@ -97,11 +97,13 @@ test('an answer that was stopped goes on where it was', async () => {
 test('figures: while an answer is written, its pace, first word, position and state are seen; then with a plot of time per token', async () => {
   await page.getByTestId('new-chat').click();
   await chat.input.fill('Tell me a story about a brave mouse and a lion.');
+  // While the stop button is there.
+  const seen = page.waitForFunction(() => {
+    const live = [...document.querySelectorAll('.live-figure')].map(({ textContent }) => textContent).join(' ');
+    return document.querySelector('[data-testid=stop]') && /\d tokens\/s.*first word [\d.]+ s.*position \d+.*state 1\.2 MB/.test(live);
+  });
   await chat.send.click();
-  await chat.answerGrowsTo(60);
-  const live = (await page.locator('.live-figure').allInnerTexts()).join(' ');
-  expect(await chat.stop.count()).toBe(1);
-  expect(live).toMatch(/\d tokens\/s.*first word [\d.]+ s.*position \d+.*state 1\.2 MB/);
+  await seen;
   await chat.stats.last().waitFor();
   await page.getByTestId('figures').click();
   expect(await page.getByTestId('figure-state').innerText()).toMatch(/1\.2 MB, constant/);

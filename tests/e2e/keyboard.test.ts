@@ -105,17 +105,28 @@ test('a question, another answer, a message that is edited and left as it was', 
 });
 
 test('Escape in the search box empties it and leaves the running answer alone', async () => {
-  await page.getByTestId('chat-input').focus();
-  await page.keyboard.type('Tell me a long story about a brave mouse and a lion.');
-  await press('Enter');
-  await chat.answerGrowsTo(12);
   await page.getByTestId('chat-search').focus();
   await page.keyboard.type('x');
   await press('Escape');
   expect(await page.getByTestId('chat-search').inputValue()).toBe('');
-  expect(await chat.stop.count()).toBe(1);
   await page.getByTestId('chat-input').focus();
-  await press('Escape');
+  await page.keyboard.type('Tell me a long story about a brave mouse and a lion.');
+  // In the page itself: on its way through the protocol a key would come after the answer's end.
+  const lengths = page.evaluate(() => new Promise<number[]>((resolve) => new MutationObserver((_, observer) => {
+    const length = () => [...document.querySelectorAll('[data-testid=message-assistant]')].at(-1)?.textContent?.trim().length ?? 0;
+    const escape = (id: string) => document.querySelector(`[data-testid=${id}]`)?.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
+    if (!document.querySelector('[data-testid=stop]') || length() < 12) return;
+    observer.disconnect();
+    const before = length();
+    escape('chat-search');
+    setTimeout(() => {
+      resolve([before, length()]);
+      escape('chat-input');
+    }, 100);
+  }).observe(document.body, { childList: true, subtree: true, characterData: true })));
+  await press('Enter');
+  const [before = 0, after = 0] = await lengths;
+  expect(after).toBeGreaterThan(before);
   await page.getByText('stopped').waitFor();
 });
 
