@@ -41,10 +41,10 @@ export class FiguresPanel {
       html`
         <summary data-testid="figures">
           <span class="figures-word">${words.figures}</span>
-          ${live('rate', words.liveRate, { rate: rate > 0 ? formatRate(rate) : '' })}
+          ${live('state', words.liveState, { state: chats.position > 0 && info ? formatBytes(info.stateBytes) : '' })}
           ${live('first', words.liveFirst, { first })}
           ${live('position', words.livePosition, { position: chats.position > 0 ? chats.position.toLocaleString('en') : '' })}
-          ${live('state', words.liveState, { state: chats.position > 0 && info ? formatBytes(info.stateBytes) : '' })}
+          ${live('rate', words.liveRate, { rate: rate > 0 ? formatRate(rate) : '' })}
         </summary>
         <dl class="figure-list">
           ${figure('rate', words.rate, rate > 0 ? formatRate(rate) : '–')}
