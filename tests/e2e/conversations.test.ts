@@ -100,7 +100,7 @@ test('figures: while an answer is written, its pace, first word, position and st
   // While the stop button is there.
   const seen = page.waitForFunction(() => {
     const live = [...document.querySelectorAll('.live-figure')].map(({ textContent }) => textContent).join(' ');
-    return document.querySelector('[data-testid=stop]') && /\d tokens\/s.*first word [\d.]+ s.*position \d+.*state 1\.2 MB/.test(live);
+    return document.querySelector('[data-testid=stop]') && /state 1\.2 MB.*first word [\d.]+ s.*position \d+.*\d tokens\/s/.test(live);
   });
   await chat.send.click();
   await seen;
