@@ -178,6 +178,23 @@ test('one signal ends the download, the load, the reading of a prompt and the an
   await page.close();
 });
 
+test('what the browser itself says it has no room for is refused at the first answer, and leaves nothing behind', async () => {
+  const page = await openPage(await openBrowser({ webgpu: false }));
+  origin.sent = 0;
+  origin.claims = 1e15;
+  try {
+    const url = `${origin.url}m.gguf?preflight`;
+    const refused = await page.evaluate((address) => window.harness.download(address, { chunkBytes: 1024 * 1024 }), url);
+    console.log(refused.code, refused.message, refused.remedy);
+    expect(refused).toMatchObject({ code: 'no-room', message: expect.stringMatching(/needs 1000\.0 TB more and/) as string });
+    expect(await storedRows(page)).toMatchObject({ chunks: 0, models: 0 });
+    expect(origin.sent).toBeLessThanOrEqual(model.length);
+  } finally {
+    origin.claims = undefined;
+    await page.context().close();
+  }
+});
+
 test('a small quota that ends half way: what came is kept, how much is missing is said, and more room lets it go on', async () => {
   const context = await openBrowser({ webgpu: false });
   try {

@@ -129,14 +129,15 @@ test('a model that does not fit, by its header, is refused after one chunk and l
   expect(await rows()).toBe(0);
 });
 
-test('a model that has no room is refused after one chunk, and says how much to free', async () => {
-  const { store } = await emptyStore();
+test('a model that has no room is refused after one chunk, says how much to free, and takes none of it', async () => {
+  const { store, rows } = await emptyStore();
   const origin = await serve();
   const full = options({}, { estimate: async () => ({ quota: 10_000, usage: 9_000 }) });
   await expect(download(store, planOf(origin), full)).rejects.toMatchObject({
     code: 'no-room', message: expect.stringContaining('1.0 kB are free') as string, remedy: expect.stringContaining('36.0 kB') as string,
   });
   expect(origin.requests).toHaveLength(1);
+  expect(await rows()).toBe(0);
 });
 
 test('a disk that fills half way keeps what is there, and says what is missing', async () => {

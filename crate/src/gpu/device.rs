@@ -265,17 +265,25 @@ impl Gpu {
         }
     }
 
-    /// Waits until everything submitted has run.
-    pub(super) async fn finish(&self) -> Result<()> {
+    /// Sends all writes so far on their way; the future is done when they and everything submitted before have run.
+    pub(super) fn submitted(&self) -> impl Future<Output = Result<()>> + use<'_> {
+        let submission = self.queue.submit([]);
         let (sender, receiver) = futures_channel::oneshot::channel();
         self.queue.on_submitted_work_done(move || {
             // The receiver is gone only where the caller stopped waiting.
             let _ = sender.send(());
         });
-        self.wait()?;
-        // A dropped sender is a lost device, which the check reports.
-        let _ = receiver.await;
-        self.check()
+        async move {
+            self.wait_for(submission)?;
+            // A dropped sender is a lost device, which the check reports.
+            let _ = receiver.await;
+            self.check()
+        }
+    }
+
+    /// Waits until everything submitted has run.
+    pub(super) async fn finish(&self) -> Result<()> {
+        self.submitted().await
     }
 
     /// Reads `floats` numbers of each part, a buffer and the byte to start at, one after the other.

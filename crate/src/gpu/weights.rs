@@ -14,6 +14,10 @@ const PIECE_BYTES: usize = 8 << 20;
 /// The piece that is written next, and the one after it.
 const READS_AT_ONCE: usize = 2;
 
+/// Bytes written before those of the time before must have arrived. A browser keeps writes in memory that it shares with the
+/// process of the device, and lets them pile up there where the device is slower than the disk.
+const WRITES_AT_ONCE: usize = 16 << 20;
+
 /// Some rows of a weight, in a buffer of their own.
 #[derive(Debug)]
 pub struct Shard {
@@ -145,8 +149,8 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Reads every weight in the order of the file and writes it to its room; what comes next is read meanwhile. `progress` is
-/// called with each number of file bytes read.
+/// Reads every weight in the order of the file and writes it to its room; what comes next is read meanwhile. What waits
+/// on its way to the device is bounded, whatever the model's size. `progress` is called with each number of file bytes read.
 ///
 /// # Errors
 /// What reading gives, and what the device reports.
@@ -160,10 +164,18 @@ pub async fn upload(
     let order = weights.in_file_order();
     let pieces = order.iter().flat_map(|&id| Piece::all_of(&weights.all()[id], &rooms[id]));
     let mut reading = stream::iter(pieces.map(|piece| piece.read(gguf))).buffered(READS_AT_ONCE);
+    let (mut written, mut before) = (0, None);
     while let Some(read) = reading.next().await {
         let (piece, bytes) = read?;
         piece.write(gpu, &bytes);
         gpu.check()?;
+        written += bytes.len();
+        if written >= WRITES_AT_ONCE {
+            written = 0;
+            if let Some(arriving) = before.replace(gpu.submitted()) {
+                arriving.await?;
+            }
+        }
         progress(bytes.len() as u64);
     }
     Ok(())

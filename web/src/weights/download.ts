@@ -183,7 +183,7 @@ function fresh({ url, name, origin, parts }: DownloadPlan, { chunkBytes = CHUNK_
   return newModel(url, name, origin, parts, Date.now(), chunkBytes);
 }
 
-/** Records without a chunk are not kept, nor a first chunk that tells that the rest is of no use. Gives the failure to throw. */
+/** Records without a chunk are not kept, nor a first chunk at which the rest was refused. Gives the failure to throw. */
 async function leave(job: DownloadJob, thrown: unknown): Promise<Error> {
   const fault = toFailure(thrown);
   // More than that took its time to come, and what refuses it now may not do so tomorrow.
@@ -192,5 +192,5 @@ async function leave(job: DownloadJob, thrown: unknown): Promise<Error> {
   return fault;
 }
 
-/** What no further download can mend. `checkFits` may throw the rest of the engine's codes. */
-const REFUSED: ReadonlySet<string> = new Set(['not-gguf', 'gguf-version', 'truncated', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'out-of-memory']);
+/** What refuses a model at its first chunk, and not for a fault of the line. `checkFits` may throw the rest of the engine's codes. */
+const REFUSED: ReadonlySet<string> = new Set(['no-room', 'not-gguf', 'gguf-version', 'truncated', 'malformed-gguf', 'metadata', 'architecture', 'tensor', 'out-of-memory']);
