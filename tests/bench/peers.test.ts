@@ -145,15 +145,20 @@ describe('positions', () => {
     const page = await browser.newPage();
     await page.goto(site.url);
     const info = await page.evaluate((url) => window.harness.open(url, { backend: 'cpu', workers: { count: 2 } }), `${site.url}files/${path.basename(file)}`);
-    const decode: Record<number, number[]> = {};
+    const figures = POSITIONS.map((position) => ({ position, decode: [] as number[], token: [] as number[] }));
     for (let run = 0; run < RUNS; run += 1) {
-      for (const promptTokens of POSITIONS) {
-        const figures = await page.evaluate((promptTokens) => window.harness.bench({ promptTokens, genTokens: 128, runs: 1 }), promptTokens);
-        (decode[promptTokens] ??= []).push(figures.decode);
+      // Either comes first as often, so that neither always follows the other's minute of work.
+      for (const { position, decode, token } of run % 2 ? figures.toReversed() : figures) {
+        const once = await page.evaluate((promptTokens) => window.harness.bench({ promptTokens, genTokens: 512, runs: 1 }), position);
+        decode.push(once.decode);
+        token.push(once.token);
       }
     }
-    const [near = NaN, far = NaN] = POSITIONS.map((position) => median(decode[position] ?? []));
-    console.log(JSON.stringify({ model: path.basename(file, '.gguf'), positions: POSITIONS, decode: [near, far], times: Number((far / near).toFixed(3)), memoryBytes: info.memoryBytes }));
+    const [near = NaN, far = NaN] = figures.map(({ token }) => median(token));
+    console.log(JSON.stringify({
+      model: path.basename(file, '.gguf'), positions: POSITIONS, milliseconds: figures.map(({ token }) => token.map((each) => Number(each.toFixed(3)))),
+      decode: figures.map(({ decode }) => Number(median(decode).toFixed(1))), times: Number((far / near).toFixed(3)), memoryBytes: info.memoryBytes,
+    }));
     await page.close();
     await site.stop();
   });

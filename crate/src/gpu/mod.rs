@@ -22,6 +22,7 @@ mod storage;
 mod submission;
 mod timing;
 mod units;
+mod waiting;
 mod weights;
 
 pub use compare::{Difference, first_difference};

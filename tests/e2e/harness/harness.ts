@@ -87,10 +87,10 @@ export const harness = {
   async logits(tokens: number[]): Promise<number[]> {
     return [...(await engine.logits(Uint32Array.from(tokens)))];
   },
-  /** Tokens a second: medians of reading and of writing. */
-  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number }> {
-    const { prefillTps, decodeTps } = await engine.bench(options, () => undefined);
-    return { prefill: prefillTps.median, decode: decodeTps.median };
+  /** Tokens a second, medians of reading and of writing, and the median time of a written token in milliseconds. */
+  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number; token: number }> {
+    const { prefillTps, decodeTps, tokenMilliseconds } = await engine.bench(options, () => undefined);
+    return { prefill: prefillTps.median, decode: decodeTps.median, token: tokenMilliseconds };
   },
   /** The ids that the model gives after `tokens`. */
   async generate(tokens: number[], options: GenerateOptions): Promise<number[]> {
