@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use web_time::Instant;
 
 use crate::checkpoints::Checkpoints;
 use crate::cpu::CpuExecutor;
@@ -303,7 +302,7 @@ impl Loader<'_> {
         let self_test = match options.gpu.self_test.unwrap_or(!gpu.is_software()) {
             false => None,
             true => {
-                let start = Instant::now();
+                let start = web_time::Instant::now();
                 crate::gpu::self_test(&gpu, self.config, self.weights, activations).await?;
                 Some(start.elapsed())
             }

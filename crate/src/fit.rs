@@ -80,6 +80,7 @@ pub struct Fit {
 }
 
 /// A GPU whose largest buffer is less than this part of the model may have too little memory in all: it is said, not decided.
+#[cfg(feature = "gpu")]
 const DOUBTFUL_PART: u64 = 4;
 
 /// Judges a model by its headers. `sources` are as of [`crate::engine::Model::load`]; of a split set the first part alone will

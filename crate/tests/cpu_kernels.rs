@@ -48,6 +48,15 @@ fn every_matrix(mut check: impl FnMut(&mut SplitMix64, DType, usize, usize, &[u8
     }
 }
 
+/// Whoever chooses a machine, such as scripts/test-aarch64, says what it has, so that no set is left untested without a word.
+#[test]
+fn the_fastest_instructions_are_the_expected_ones() {
+    if let Some(expected) = std::env::var_os("WEB_MAMBA_EXPECTED_ISA") {
+        assert_eq!(Isa::best().name(), expected);
+    }
+    assert_eq!(cfg!(target_arch = "aarch64"), Isa::available().iter().any(|isa| isa.name() == "NEON"));
+}
+
 #[test]
 fn packed_rows_decode_as_the_file_does() {
     every_matrix(|_, dtype, rows, columns, bytes| {

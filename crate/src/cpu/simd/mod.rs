@@ -124,6 +124,9 @@ pub enum Isa {
     Avx512,
     #[cfg(target_arch = "aarch64")]
     Neon,
+    /// NEON with dot products of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
     /// simd128; the relaxed dot product too where the build has it.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Wasm,
@@ -144,7 +147,12 @@ impl Isa {
             }
         }
         #[cfg(target_arch = "aarch64")]
-        all.push(Self::Neon);
+        {
+            all.push(Self::Neon);
+            if neon::dot_available() {
+                all.push(Self::NeonDot);
+            }
+        }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         all.push(Self::Wasm);
         all
@@ -165,6 +173,8 @@ impl Isa {
             Self::Avx512 => "AVX-512 VNNI",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "NEON",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => "NEON dotprod",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Wasm if cfg!(target_feature = "relaxed-simd") => "relaxed-simd",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -186,6 +196,8 @@ impl Isa {
             Self::Avx512 => avx512::run(kernel),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => neon::run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => neon::run_dot(kernel),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Wasm => wasm::run(kernel),
         }

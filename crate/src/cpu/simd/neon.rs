@@ -1,25 +1,46 @@
-//! NEON: four lanes, and byte products by way of 16-bit sums. Every aarch64 processor has it.
+//! NEON: four lanes. Every aarch64 processor has it. Dot products of bytes came with Armv8.2; where they are missing, byte products go
+//! by way of 16-bit sums.
 
-use std::arch::aarch64::*;
+use std::arch::{aarch64::*, asm, is_aarch64_feature_detected};
 
 use super::{Kernel, Simd};
 use crate::cpu::quantised::ActUnit;
 
-/// NEON is part of aarch64: nothing needs to be detected.
+/// NEON is part of aarch64; with `DOT`, proof of dot products too: only [`run_dot`] makes one.
 #[derive(Debug, Clone, Copy)]
-pub struct Neon(());
+pub struct Neon<const DOT: bool>(());
+
+pub fn dot_available() -> bool {
+    is_aarch64_feature_detected!("dotprod")
+}
 
 /// A function for each kernel: all of them in one would be more than a compiler allots registers well for.
 #[inline(never)]
 pub fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Neon(()))
+    kernel.run(Neon::<false>(()))
+}
+
+pub fn run_dot<K: Kernel>(kernel: K) -> K::Output {
+    if !dot_available() {
+        return run(kernel);
+    }
+    // SAFETY: the machine has the feature, as was just seen.
+    unsafe { enter_dot(kernel) }
+}
+
+/// See [`run`].
+#[inline(never)]
+#[target_feature(enable = "dotprod")]
+fn enter_dot<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Neon::<true>(()))
 }
 
 const LANES: usize = 4;
 
-// SAFETY, of every block below: every aarch64 processor has the instructions, and slices are cut to the length that an instruction reads
-// or writes before their address is taken; no instruction here wants alignment.
-impl Simd for Neon {
+// SAFETY, of every block below: every aarch64 processor has the instructions but for dot products, which those have where a
+// `Neon<true>` exists, and slices are cut to the length that an instruction reads or writes before their address is taken; no
+// instruction here wants alignment.
+impl<const DOT: bool> Simd for Neon<DOT> {
     const LANES: usize = LANES;
     type F = float32x4_t;
     type I = int32x4_t;
@@ -140,14 +161,7 @@ impl Simd for Neon {
     #[inline(always)]
     fn f16(self, from: &[u8]) -> Self::F {
         // SAFETY: see above.
-        unsafe {
-            let bits = vmovl_u16(vld1_u16(from[..2 * LANES].as_ptr().cast()));
-            let sign = vshlq_n_u32::<16>(vandq_u32(bits, vdupq_n_u32(0x8000)));
-            // Exponents differ by 112, subnormals included: a product puts them right.
-            let magnitude = vreinterpretq_f32_u32(vshlq_n_u32::<13>(vandq_u32(bits, vdupq_n_u32(0x7fff))));
-            let scaled = vmulq_f32(magnitude, vdupq_n_f32(f32::from_bits((127 + 112) << 23)));
-            vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(scaled), sign))
-        }
+        unsafe { vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from[..2 * LANES].as_ptr().cast()))) }
     }
 
     #[inline(always)]
@@ -158,18 +172,14 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn u8(self, from: &[u8]) -> Self::I {
-        let mut lanes = [0i32; LANES];
-        lanes.iter_mut().zip(&from[..LANES]).for_each(|(lane, &byte)| *lane = i32::from(byte));
         // SAFETY: see above.
-        unsafe { vld1q_s32(lanes.as_ptr()) }
+        unsafe { vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four(from))))) }
     }
 
     #[inline(always)]
     fn i8(self, from: &[u8]) -> Self::I {
-        let mut lanes = [0i32; LANES];
-        lanes.iter_mut().zip(&from[..LANES]).for_each(|(lane, &byte)| *lane = i32::from(byte as i8));
         // SAFETY: see above.
-        unsafe { vld1q_s32(lanes.as_ptr()) }
+        unsafe { vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four(from))))) }
     }
 
     #[inline(always)]
@@ -206,7 +216,7 @@ impl Simd for Neon {
     #[inline(always)]
     fn shift<const BY: i32>(self, v: Self::B) -> Self::B {
         // SAFETY: see above.
-        unsafe { vreinterpretq_u8_u16(vshlq_u16(vreinterpretq_u16_u8(v), vdupq_n_s16(-BY as i16))) }
+        unsafe { vshlq_u8(v, vdupq_n_s8(-BY as i8)) }
     }
 
     #[inline(always)]
@@ -217,24 +227,62 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn dot<const BITS: u32>(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
-        // Four products of 6 and 8 bits are at most 32,004: they fit 16 bits.
+        if DOT {
+            return self.dot_signed(sum, w, a, half);
+        }
+        // No sum of 16 bits overflows: four products of 6 and 8 bits are at most 32,004, eight of 5 at most 31,496.
         let (low, high) = products(w, a.fours(half));
         // SAFETY: see above.
-        unsafe { vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high))) }
+        unsafe {
+            if BITS <= 5 {
+                return vpadalq_s16(sum, vpaddq_s16(low, high));
+            }
+            vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+        }
     }
 
     #[inline(always)]
     fn dot_signed(self, sum: Self::I, w: [Self::B; 4], a: &ActUnit, half: usize) -> Self::I {
+        if DOT {
+            // SAFETY: see above.
+            return unsafe { dot_products(sum, w, vld1q_s8(a.quants[16 * half..][..16].as_ptr())) };
+        }
         // Two products of 8 bits are at most 32,512.
         let [a0, a1, a2, a3] = a.fours(half);
         let ((low, high), (low2, high2)) = (products([w[0], w[1]], [a0, a1]), products([w[2], w[3]], [a2, a3]));
         // SAFETY: see above.
         unsafe {
-            let low = vaddq_s32(vpaddlq_s16(low), vpaddlq_s16(low2));
-            let high = vaddq_s32(vpaddlq_s16(high), vpaddlq_s16(high2));
+            let low = vpadalq_s16(vpaddlq_s16(low), low2);
+            let high = vpadalq_s16(vpaddlq_s16(high), high2);
             vaddq_s32(sum, vpaddq_s32(low, high))
         }
     }
+}
+
+/// The first four bytes, then zeros.
+#[inline(always)]
+fn four(from: &[u8]) -> uint8x8_t {
+    // SAFETY: every aarch64 processor has the instruction, and the slice is cut to the length that is read.
+    unsafe { vcreate_u8(u64::from(from[..LANES].as_ptr().cast::<u32>().read_unaligned())) }
+}
+
+/// Adds the products of the four bytes of each lane of each of `w` with those of the lane of `a` of that number.
+#[inline]
+#[target_feature(enable = "dotprod")]
+fn dot_products(mut sum: int32x4_t, w: [uint8x16_t; 4], a: int8x16_t) -> int32x4_t {
+    let [w0, w1, w2, w3] = w;
+    // SAFETY: the machine has the instruction, which touches nothing but these registers. Its intrinsic is not stable yet.
+    unsafe {
+        asm!(
+            "sdot {sum:v}.4s, {w0:v}.16b, {a:v}.4b[0]",
+            "sdot {sum:v}.4s, {w1:v}.16b, {a:v}.4b[1]",
+            "sdot {sum:v}.4s, {w2:v}.16b, {a:v}.4b[2]",
+            "sdot {sum:v}.4s, {w3:v}.16b, {a:v}.4b[3]",
+            sum = inout(vreg) sum, w0 = in(vreg) w0, w1 = in(vreg) w1, w2 = in(vreg) w2, w3 = in(vreg) w3, a = in(vreg) a,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
 }
 
 /// Sums over `w` of each byte's product, in 16 bits: of the first two lanes, and of the last two.
