@@ -227,7 +227,7 @@ export class DocumentDesk {
       await store.saveSummary(record);
     }
     const job = new SummaryJob(record, text, counted.context, {
-      answer: (prompts, maxTokens, onEvent) => this.#engine.answer(record.documentId, prompts, maxTokens, onEvent, signal),
+      answer: (prompts, maxTokens, onEvent) => this.#engine.answer({ about: record.documentId, prompts, maxTokens, patient: true }, onEvent, signal),
       countTokens: (each) => this.#engine.tokens(each),
       save: (summary) => store.saveSummary(structuredClone(summary)),
       seconds: (read, written) => this.#engine.seconds(read, written),
@@ -246,7 +246,8 @@ export class DocumentDesk {
     const whole = record.passages.length === 0;
     const parts = record.passages.map(({ start, end }) => text.slice(start, end).trim()).join('\n\n[…]\n\n');
     const prompt = questionPrompt(whole ? text : parts, record.question);
-    await this.#engine.answer(record.documentId, [whole ? prompt : { ...prompt, shared: '' }], answerTokens(counted.context), (_, event) => {
+    const prompts = [whole ? prompt : { ...prompt, shared: '' }];
+    await this.#engine.answer({ about: record.documentId, prompts, maxTokens: answerTokens(counted.context) }, (_, event) => {
       if (event.type === 'token' || event.type === 'end') record.answer += event.text;
       if (event.type === 'end') record.figures = { read: event.prefilledTokens, known: Math.max(0, event.promptTokens - event.prefilledTokens) };
       this.parts.changed();
