@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBrowser } from './browser';
+import { expect, test } from 'vitest';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
+import { withBrowser } from './opened';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
@@ -18,14 +18,7 @@ const QUIET_MILLISECONDS = 5_000;
 const site = new Site(DIST);
 let browser: BrowserContext;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false });
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withBrowser(site, { webgpu: false }, (opened) => (browser = opened));
 
 const file = (name: string) => readFileSync(path.join(DIST, name));
 
