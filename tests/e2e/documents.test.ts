@@ -1,37 +1,34 @@
 /** Documents as a visitor uses them: real files in, summaries in one pass and in sections, a pause over a reload, questions. */
 import { readFileSync } from 'node:fs';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { CHAPTERS, docx, emptyPdf, epub, html, lockedPdf, longChapters, markdown, partlyScannedPdf, pdf } from '../../web/test/make-documents';
-import { listenFor, openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
+import { withPage } from './opened';
 import { Site } from './site';
 
 const site = new Site(DIST);
 const complaints: string[] = [];
-let browser: BrowserContext;
 let chat: ChatPage;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] });
-  chat = new ChatPage(await browser.newPage());
-  page = chat.page;
-  page.setDefaultTimeout(40_000);
-  listenFor(complaints, page);
-  await page.goto(site.url);
-  await chat.backend.waitFor();
-  await page.getByTestId('view-documents').click();
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withPage(site, { acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] }, complaints, (opened) => ({ chat, page } = opened), '?view=documents');
 
 const file = (name: string, buffer: Buffer | string) => ({ name, mimeType: '', buffer: Buffer.from(buffer) });
 const facts = () => page.getByTestId('document-facts').innerText();
+
+/** Notes how far a summary is, each time that it is drawn; gives a function that says it all, a line each. */
+async function noteProgress(): Promise<() => Promise<string>> {
+  await page.evaluate(() => {
+    const seen = Object.assign(window, { progress: [] as string[] }).progress;
+    new MutationObserver(() => {
+      const drawn = document.querySelector('[data-testid=summary-progress]');
+      if (drawn) seen.push((drawn.textContent ?? '').replace(/\s+/g, ' '));
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+  return () => page.evaluate(() => (window as unknown as { progress: string[] }).progress.join('\n'));
+}
 
 async function back(): Promise<void> {
   await page.getByTestId('document-back').click();
@@ -122,9 +119,10 @@ test('every kind of summary is written under its name, with its pace, and is cop
   for (const [index, [style, title]] of kinds.entries()) {
     await page.getByTestId(`style-${style}`).check({ force: true });
     if (style === 'custom') await page.getByTestId('instruction').fill('Say what the boats do.');
+    const progress = style === 'detailed' ? await noteProgress() : undefined;
     await page.getByTestId('summarise').click();
-    if (style === 'detailed') await page.waitForFunction(() => /Writing.*tokens\/s · at most .* left/s.test(document.querySelector('[data-testid=summary-progress]')?.textContent ?? ''));
     await page.getByTestId('summary-result').nth(index + 1).waitFor();
+    if (progress) expect(await progress()).toMatch(/Writing.*tokens\/s · at most .* left/);
     const newest = page.getByTestId('summary').first();
     expect(await newest.locator('h3').innerText()).toContain(`${title} · web-mamba demo 31M`);
     await newest.getByTestId('copy').first().click();
