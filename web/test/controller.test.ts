@@ -362,11 +362,11 @@ test('a licence is not asked for again where some of the model is kept', async (
   expect(engine.open).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'hub' }), { backend: 'auto' }, expect.anything());
 });
 
-test('files that the browser does not hand over are said', async () => {
+test('what the page itself could not do is said', async () => {
   const { page, emit, settle } = setUp();
-  emit('filesRefused', new DOMException('no', 'SecurityError'));
+  emit('failed', failure('files-refused', {}, 'SecurityError'));
   await settle();
-  expect(page.data?.failure).toMatchObject({ code: 'files-refused', detail: expect.stringContaining('SecurityError') as string });
+  expect(page.data?.failure).toMatchObject({ code: 'files-refused', detail: 'SecurityError' });
 });
 
 test('a paused download is no error, and goes on or is given up', async () => {
