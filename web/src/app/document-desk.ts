@@ -7,11 +7,12 @@ import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRec
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
 import type { EngineWorker } from '../engine/protocol';
 import { abortable } from './abortable';
-import { newId, shortened } from './conversation';
+import { shortened } from './conversation';
 import { DocumentEngine } from './document-engine';
 import { DocumentIntake } from './document-intake';
 import { toFailure, type Failure } from './failure';
 import type { ModelLoader } from './model-loader';
+import { newId } from './new-id';
 import type { Pace } from './pace';
 import type { Turns } from './turns';
 
