@@ -6,10 +6,9 @@ import type { Page } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
 import { DIST } from './folders';
 import { withPage } from './opened';
-import { PageTasks } from './page-tasks';
+import { longestTask, longTasks, PageTasks } from './page-tasks';
 import { Site } from './site';
 
-const LONG_MILLISECONDS = 50;
 const BYTES = 10e6;
 
 const site = new Site(DIST);
@@ -32,11 +31,10 @@ const progress = (pattern: string) => page.waitForFunction((source) => new RegEx
 test('a summary of it streams, and nothing holds the page up', { timeout: 240_000 }, async () => {
   const tasks = await PageTasks.watch(page);
   /** Tasks since the last call that were long. */
-  const longTasks = async (what: string): Promise<number[]> => {
+  const longWhile = async (what: string): Promise<number[]> => {
     const taken = await tasks.taken();
-    const longest = taken.reduce((most, each) => (each.computed > most.computed ? each : most));
-    console.log(`longest task while ${what}: ${Math.round(longest.computed)} ms, by the clock ${Math.round(longest.passed)} ms`);
-    return taken.map(({ computed }) => computed).filter((computed) => computed > LONG_MILLISECONDS);
+    console.log(`while ${what}: ${longestTask(taken)}`);
+    return longTasks(taken);
   };
   // A file of the disk: what Playwright is given as bytes, it puts together in the page.
   writeFileSync(path.join(folder, 'long.csv'), longText());
@@ -44,10 +42,10 @@ test('a summary of it streams, and nothing holds the page up', { timeout: 240_00
   await page.getByTestId('document-back').waitFor();
   await page.waitForFunction(() => /read in [\d,]+ sections/.test(document.querySelector('[data-testid=document-facts]')?.textContent ?? ''));
   // The text crosses from its worker and into the store as a whole.
-  await longTasks('it is added and counted');
+  await longWhile('it is added and counted');
   await page.getByTestId('summarise').click();
   await progress('[1-9]\\d* of \\d+ sections');
-  const streaming = await longTasks('sections are written');
+  const streaming = await longWhile('sections are written');
   // One paragraph of ten megabytes would be drawn as a whole.
   await page.getByTestId('tab-text').click();
   await page.locator('.document-text p').first().waitFor();
@@ -56,10 +54,10 @@ test('a summary of it streams, and nothing holds the page up', { timeout: 240_00
   expect(drawn).toBeLessThan(200_000);
   await page.locator('.document-text .group').nth(300).scrollIntoViewIfNeeded();
   await page.waitForFunction(() => (document.querySelectorAll('.document-text .group')[300]?.textContent ?? '').length > 1000);
-  const reading = await longTasks('its text is looked at');
+  const reading = await longWhile('its text is looked at');
   await page.getByTestId('tab-summary').click();
   await page.getByTestId('summary-pause').click();
   await page.getByTestId('summary-resume').waitFor();
-  const pausing = await longTasks('it is paused');
+  const pausing = await longWhile('it is paused');
   expect({ streaming, reading, pausing }).toEqual({ streaming: [], reading: [], pausing: [] });
 });

@@ -4,6 +4,9 @@
  */
 import type { CDPSession, Page } from 'playwright-core';
 
+/** As `longtask` entries count from. */
+const LONG_MILLISECONDS = 50;
+
 interface TraceEvent {
   name: string;
   pid: number;
@@ -21,6 +24,14 @@ export interface PageTask {
   passed: number;
 }
 
+export function longTasks(taken: readonly PageTask[]): number[] {
+  return taken.map(({ computed }) => computed).filter((computed) => computed > LONG_MILLISECONDS);
+}
+
+export function longestTask([longest]: readonly PageTask[]): string {
+  return longest ? `longest task ${Math.round(longest.computed)} ms, by the clock ${Math.round(longest.passed)} ms` : 'no task';
+}
+
 const TRACED = { includedCategories: ['toplevel'], excludedCategories: ['*'] };
 
 export class PageTasks {
@@ -36,7 +47,7 @@ export class PageTasks {
     return tasks;
   }
 
-  /** Those since the last call. */
+  /** Those since the last call, the longest first. */
   async taken(): Promise<PageTask[]> {
     const complete = new Promise((resolve) => this.devtools.once('Tracing.tracingComplete', resolve));
     await this.devtools.send('Tracing.end');
@@ -46,7 +57,7 @@ export class PageTasks {
     const threads = new Set(events.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(({ pid, tid }) => `${pid} ${tid}`));
     const tasks = events.filter(({ name, pid, tid }) => name === 'ThreadControllerImpl::RunTask' && threads.has(`${pid} ${tid}`));
     if (tasks.length === 0) throw new Error('the browser has traced no task of the page');
-    return tasks.map(({ dur = 0, tdur = dur }) => ({ computed: tdur / 1000, passed: dur / 1000 }));
+    return tasks.map(({ dur = 0, tdur = dur }) => ({ computed: tdur / 1000, passed: dur / 1000 })).sort((a, b) => b.computed - a.computed);
   }
 
   async #start(): Promise<void> {
