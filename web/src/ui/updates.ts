@@ -37,10 +37,10 @@ export class PageUpdates implements Updates {
       this.#outdated = controlled;
       this.#changed();
     });
-    const follow = () => registration.installing?.addEventListener('statechange', () => this.#noticeWaiting(registration));
-    registration.addEventListener('updatefound', follow);
-    // One that was found before this page was opened may still be on its way.
-    follow();
+    registration.addEventListener('updatefound', () => {
+      const { installing } = registration;
+      installing?.addEventListener('statechange', () => this.#noticeWaiting(registration));
+    });
     // The first visit is for the page and its model; what it may need one day, without a network, comes after.
     void navigator.serviceWorker.ready.then(({ active }) => active?.postMessage('rest'));
     // A tab that stays open for days still hears of a new version.
