@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import './browser';
+import { settle } from './browser';
 import { openAppDatabase } from '../src/app/app-database';
 import { Controller } from '../src/app/controller';
 import type { TextFile } from '../src/app/conversation-files';
@@ -74,7 +74,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
   new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { back: () => back(), page, address, opening, answering, severally, beginning, sayOf: (event: ManyEvent) => sayOf(event), engine, emit, token, settle: () => new Promise((resolve) => setTimeout(resolve, 25)) };
+  return { back: () => back(), page, address, opening, answering, severally, beginning, sayOf: (event: ManyEvent) => sayOf(event), engine, emit, token, settle };
 }
 
 test('a question asked before the model is open waits for it', async () => {

@@ -1,6 +1,5 @@
 /** Documents without a browser: what waits, what is called off, what several at once do. */
 import { beforeEach, expect, test, vi } from 'vitest';
-import './browser';
 import { openAppDatabase, type AppDatabase } from '../src/app/app-database';
 import { DocumentDesk } from '../src/app/document-desk';
 import { failure, type Failure } from '../src/app/failure';
@@ -10,10 +9,10 @@ import { Turns } from '../src/app/turns';
 import { DocumentStore } from '../src/documents/document-store';
 import type { Extract as ExtractFile } from '../src/documents/extractor';
 import type { AnswerOptions, ChatMessage, EngineWorker, GenerateEvent, ManyEvent } from '../src/engine/protocol';
+import { settle } from './browser';
 
 type Ended = Extract<GenerateEvent, { type: 'end' }>;
 
-const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 const END = { type: 'end', text: '', stop: 'eos', promptTokens: 100, prefilledTokens: 90, tokens: 10, prefillTps: 50, decodeTps: 5 } as const;
 const PARAGRAPHS = Array.from({ length: 100 }, (_, index) => `Paragraph ${index} of this text says something that the others do not say, and then it ends.`).join('\n\n');
 
