@@ -6,9 +6,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { xxhash128 } from 'hash-wasm';
 import type { BrowserContext } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openBrowser } from './browser';
+import { describe, expect, test } from 'vitest';
 import { GOLDEN_LOGITS, GOLDEN_MODELS, HARNESS } from './folders';
+import { withBrowser } from './opened';
 import { Site } from './site';
 
 const recorded = JSON.parse(readFileSync(path.join(GOLDEN_LOGITS, '../bits.json'), 'utf8')) as Record<string, string[]>;
@@ -18,14 +18,7 @@ const site = new Site(HARNESS);
 site.mount('/golden/', GOLDEN_MODELS);
 let browser: BrowserContext;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false });
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withBrowser(site, { webgpu: false }, (opened) => (browser = opened));
 
 // A browser without relaxed SIMD says that the module which asks for it is none.
 describe.each([['relaxed-simd', ''], ['simd128', 'WebAssembly.validate = () => false;']])('%s', (instructions, script) => {

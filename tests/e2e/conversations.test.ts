@@ -1,10 +1,10 @@
 /** Conversations as a visitor keeps them: across reloads, in branches, as files, in a role. The tests follow on one another. */
 import { readFileSync } from 'node:fs';
 import type { BrowserContext, Download, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listenFor, openBrowser } from './browser';
+import { expect, test } from 'vitest';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
+import { withPage } from './opened';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
@@ -14,20 +14,7 @@ let browser: BrowserContext;
 let chat: ChatPage;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 }, acceptDownloads: true });
-  chat = new ChatPage(await browser.newPage());
-  page = chat.page;
-  page.setDefaultTimeout(40_000);
-  listenFor(complaints, page);
-  await page.goto(site.url);
-  await chat.backend.waitFor();
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withPage(site, { acceptDownloads: true }, complaints, (opened) => ({ browser, chat, page } = opened), '');
 
 const titles = () => page.getByTestId('chats').locator('.chat-title').allInnerTexts();
 const more = (title: string) => page.getByTestId('chats').locator('li', { hasText: title }).getByTestId('chat-more').click();

@@ -1,29 +1,19 @@
 /** Documents on WebGPU: a question, sections side by side, a pause and a reload. A software adapter stands for the GPU, so models and texts are small. */
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listenFor, openBrowser } from './browser';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS } from './folders';
+import { withPage } from './opened';
+import { documentTokens, readFigures, startsFromTheDocument } from './read-figures';
 import { Site } from './site';
 
 const site = new Site(DIST);
 site.mount('/golden/', GOLDEN_MODELS);
 const complaints: string[] = [];
-let browser: BrowserContext;
 let chat: ChatPage;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ viewport: { width: 1200, height: 800 } });
-  chat = new ChatPage(await browser.newPage());
-  page = chat.page;
-  listenFor(complaints, page);
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withPage(site, { webgpu: true }, complaints, (opened) => ({ chat, page } = opened));
 
 async function paste(text: string): Promise<void> {
   await page.getByText('Or paste a text').click();
@@ -35,20 +25,27 @@ async function paste(text: string): Promise<void> {
 /** Each its own, so that no section begins as another does. */
 const lines = (count: number) => Array.from({ length: count }, (_, line) => `Line ${line}: the keeper of lamp ${line * 7} wrote ${line} letters.`).join('\n\n');
 
-test('the demo model summarises a short text in one pass, and answers a question about it', async () => {
+test('the demo model summarises a short text in one pass, and answers a question about it without reading it again', async () => {
   await page.goto(`${site.url}?view=documents&backend=webgpu`);
   await chat.backend.waitFor();
   expect(await chat.backend.getAttribute('data-backend')).toBe('webgpu');
   await paste('# The harbour\n\nThe harbour was built in 1881. It has two lamps.');
+  const tokens = await documentTokens(page);
   await page.getByTestId('summarise').click();
   await page.getByTestId('summary-result').waitFor();
+  const first = readFigures(await page.getByTestId('summary-figures').innerText());
+  expect(first.known).toBe(0);
+  expect(first.read).toBeGreaterThan(tokens);
   const summary = await page.getByTestId('summary-result').innerText();
   await page.getByTestId('tab-questions').click();
   await page.getByTestId('document-question').fill('When was it built?');
   await page.getByTestId('document-ask').click();
   await page.locator('[data-testid=document-answer][aria-busy=false]').waitFor();
+  // The text was read for the summary.
+  const second = readFigures(await page.getByTestId('answer-figures').innerText());
+  startsFromTheDocument(second, tokens);
   const answer = await page.getByTestId('document-answer').locator('.answer').innerText();
-  console.log(`${await chat.backend.innerText()}\nsummary: ${summary}\nanswer: ${answer}`);
+  console.log(`${await chat.backend.innerText()}\nsummary: ${summary}\nanswer: ${answer}\na text of ${tokens} tokens: ${first.read} read for the summary, ${second.read} for the question`);
   expect(summary.length).toBeGreaterThan(5);
   expect(answer.length).toBeGreaterThan(3);
 });

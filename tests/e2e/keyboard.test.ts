@@ -1,33 +1,19 @@
 /** The page with a keyboard alone: everything can be reached, and its place is never lost. The tests follow on one another. */
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listenFor, openBrowser } from './browser';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
+import { withPage } from './opened';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
 const site = new Site(DIST);
 site.slow('/slow.gguf');
 const complaints: string[] = [];
-let browser: BrowserContext;
 let chat: ChatPage;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false, viewport: { width: 1200, height: 800 } });
-  chat = new ChatPage(await browser.newPage());
-  page = chat.page;
-  page.setDefaultTimeout(40_000);
-  listenFor(complaints, page);
-  await page.goto(site.url);
-  await chat.backend.waitFor();
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withPage(site, {}, complaints, (opened) => ({ chat, page } = opened), '');
 
 /** What has the focus: its test id, else its element and class. */
 const focused = () => page.evaluate(() => {

@@ -1,23 +1,16 @@
 /** What a model writes cannot do anything to the page. */
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBrowser } from './browser';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { HARNESS } from './folders';
+import { withBrowser } from './opened';
 import { Site } from './site';
 
 const site = new Site(HARNESS);
-let browser: BrowserContext;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false });
+withBrowser(site, { webgpu: false }, async (browser) => {
   page = await browser.newPage();
   await page.goto(site.url);
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
 });
 
 const render = (markdown: string) => page.evaluate((text) => window.harness.renderMarkdown(text), markdown);

@@ -1,9 +1,9 @@
 /** A browser without WebGPU. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { BrowserContext } from 'playwright-core';
-import { openBrowser } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS, GOLDEN_SPLIT } from './folders';
+import { withBrowser } from './opened';
 import { Site } from './site';
 import path from 'node:path';
 
@@ -11,14 +11,7 @@ const site = new Site(DIST);
 site.mount('/split/', GOLDEN_SPLIT);
 let browser: BrowserContext;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ webgpu: false });
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withBrowser(site, { webgpu: false }, (opened) => (browser = opened));
 
 test('the page says that the CPU runs the model, and why, and chats', async () => {
   const chat = new ChatPage(await browser.newPage());

@@ -5,10 +5,10 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { DeviceOptions } from '../../web/src/engine/protocol';
-import { openBrowser } from './browser';
 import { GOLDEN_LOGITS, GOLDEN_MODELS, HARNESS } from './folders';
+import { withBrowser } from './opened';
 import { Site } from './site';
 
 /** f32 sums in another order differ by about 5e-5 on these models; a wrong kernel by more than 1e-2. */
@@ -35,15 +35,10 @@ site.mount('/golden/', GOLDEN_MODELS);
 let browser: BrowserContext;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser();
+withBrowser(site, {}, async (opened) => {
+  browser = opened;
   page = await browser.newPage();
   await page.goto(site.url);
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
 });
 
 interface Variant {

@@ -1,25 +1,18 @@
 /** Models are judged by the beginning of their file, in a real browser. */
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBrowser } from './browser';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { GOLDEN_MODELS, GOLDEN_SPLIT, HARNESS } from './folders';
+import { withBrowser } from './opened';
 import { Site } from './site';
 
 const site = new Site(HARNESS);
 site.mount('/golden/', GOLDEN_MODELS);
 site.mount('/split/', GOLDEN_SPLIT);
-let browser: BrowserContext;
 let page: Page;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser();
+withBrowser(site, {}, async (browser) => {
   page = await browser.newPage();
   await page.goto(site.url);
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
 });
 
 test.each(['webgpu', 'cpu'] as const)('a small model fits on %s, and its needs are what loading it takes', async (backend) => {

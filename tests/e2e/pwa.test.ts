@@ -35,6 +35,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+async function withoutNetwork(work: () => Promise<void>): Promise<void> {
+  await browser.setOffline(true);
+  try {
+    await work();
+  } finally {
+    await browser.setOffline(false);
+  }
+}
+
 /** Requests that reached the server since `before`, by path. The browser itself may ask whether the service worker has changed. */
 const reached = (before: ReadonlyMap<string, number>) =>
   [...site.hits].filter(([name, count]) => count > (before.get(name) ?? 0) && !name.endsWith('/service-worker.js')).map(([name]) => name);
@@ -54,7 +63,7 @@ const cached = () => page.evaluate(async () => {
 test('it runs from a sub-path, with a manifest, icons and a service worker that stores every file', async () => {
   await page.goto(address());
   await chat.backend.waitFor();
-  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await expect.poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state), { timeout: 60_000 }).toBe('activated');
   const manifest = JSON.parse(readFileSync(path.join(folder, 'manifest.webmanifest'), 'utf8')) as { start_url: string; icons: { src: string }[] };
   expect(manifest.start_url).toBe('./');
   for (const { src } of manifest.icons) expect((await page.request.get(address() + src)).status(), src).toBe(200);
@@ -113,23 +122,24 @@ test('a whole session after the model is stored reaches no server: chat, documen
 });
 
 test('without a network, and with the server gone, it opens and chats', async () => {
-  await browser.setOffline(true);
-  await page.goto(address());
-  await chat.backend.waitFor();
-  expect((await chat.ask('How do I make a cup of tea?')).answer).not.toBe('');
-  await browser.setOffline(false);
+  await withoutNetwork(async () => {
+    await page.goto(address());
+    await chat.backend.waitFor();
+    expect((await chat.ask('How do I make a cup of tea?')).answer).not.toBe('');
+  });
 });
 
 const NEWER = 'Chat with a Mamba model, newer.';
 const version = () => page.locator('meta[name=description]').getAttribute('content');
 const wasmRequests = () => [...site.hits].filter(([name]) => name.endsWith('.wasm')).reduce((sum, [, count]) => sum + count, 0);
 
-/** Asks for a newer service worker, and waits for what becomes of it. */
-const updated = () => page.evaluate(async () => {
-  const registration = await navigator.serviceWorker.ready;
-  await registration.update().catch(() => undefined);
-  for (let { installing } = registration; installing?.state === 'installing';) await new Promise((resolve) => setTimeout(resolve, 50));
-  return registration.waiting !== null;
+/** Asks for a newer service worker; it may still be on its way then. */
+const askForNewer = () => page.evaluate(async () => {
+  await (await navigator.serviceWorker.getRegistration())?.update().catch(() => undefined);
+});
+const workers = () => page.evaluate(async () => {
+  const registration = await navigator.serviceWorker.getRegistration();
+  return { installing: registration?.installing !== null, waiting: registration?.waiting !== null };
 });
 
 test('a version that its host has only in part is not installed, and the one before goes on without a network', async () => {
@@ -138,12 +148,13 @@ test('a version that its host has only in part is not installed, and the one bef
   const newer = index.replace(/(name="description" content=")[^"]*/, `$1${NEWER}`);
   writeFileSync(worker, readFileSync(worker, 'utf8').replace(/"index\.html":"\w+"/, `"index.html":"${sha256(newer)}"`));
   await page.reload();
-  expect(await updated()).toBe(false);
+  await askForNewer();
+  await expect.poll(workers, { timeout: 30_000 }).toEqual({ installing: false, waiting: false });
   expect(await page.getByTestId('new-version').count()).toBe(0);
-  await browser.setOffline(true);
-  await page.reload();
-  await chat.backend.waitFor();
-  await browser.setOffline(false);
+  await withoutNetwork(async () => {
+    await page.reload();
+    await chat.backend.waitFor();
+  });
   writeFileSync(path.join(folder, 'index.html'), newer);
 });
 
@@ -151,8 +162,14 @@ test('a new version waits until the visitor asks for it, takes over what did not
   const conversations = await page.getByTestId('chats').locator('li').count();
   expect(conversations).toBeGreaterThan(0);
   const wasm = wasmRequests();
+  // The page is opened while the new version still comes.
+  const release = site.hold(`${new URL(address()).pathname}index.html`);
+  await askForNewer();
   await page.reload();
-  expect(await updated()).toBe(true);
+  expect(await workers()).toEqual({ installing: true, waiting: false });
+  await chat.backend.waitFor();
+  release();
+  await expect.poll(workers, { timeout: 30_000 }).toEqual({ installing: false, waiting: true });
   expect(await version()).not.toBe(NEWER);
   await page.getByTestId('use-new-version').click();
   await page.waitForFunction((newer) => document.querySelector<HTMLMetaElement>('meta[name=description]')?.content === newer, NEWER);
@@ -164,12 +181,12 @@ test('a new version waits until the visitor asks for it, takes over what did not
 });
 
 test('the benchmark opens without a network', async () => {
-  await browser.setOffline(true);
-  const bench = await browser.newPage();
-  await bench.goto(`${address()}bench.html`);
-  await bench.getByTestId('measure').waitFor();
-  await bench.close();
-  await browser.setOffline(false);
+  await withoutNetwork(async () => {
+    const bench = await browser.newPage();
+    await bench.goto(`${address()}bench.html`);
+    await bench.getByTestId('measure').waitFor();
+    await bench.close();
+  });
 });
 
 test('nothing but the page’s own scripts can run, and no text becomes HTML by itself', async () => {

@@ -3,25 +3,19 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { BrowserContext } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openBrowser, picture } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS } from './folders';
 import { loseDevice, makeLosable } from './lost-device';
+import { withBrowser } from './opened';
 import { Site } from './site';
 
 const site = new Site(DIST);
 site.mount('/golden/', GOLDEN_MODELS);
 let browser: BrowserContext;
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser({ acceptDownloads: true });
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withBrowser(site, { acceptDownloads: true }, (opened) => (browser = opened));
 
 async function visit(query: string): Promise<ChatPage> {
   const page = await browser.newPage();

@@ -1,46 +1,37 @@
 /** A static server for tests: counts requests, can lose files, and gives broken ones. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LocalServer } from '../../web/test/local-server';
 // @ts-expect-error a script without types
 import { serveFile } from '../../scripts/serve.mjs';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-export class Site {
+export class Site extends LocalServer {
   /** Requests so far, by path. */
   readonly hits = new Map<string, number>();
   readonly #handlers = new Map<string, Handler>();
   readonly #mounts: { prefix: string; folder: string }[] = [];
-  readonly #server: Server;
 
   /** `isolated`: with the headers that give a page shared memory. */
-  constructor(root: string, { isolated = false } = {}) {
-    this.#server = createServer((request, response) => {
-      if (isolated) {
-        response.setHeader('cross-origin-opener-policy', 'same-origin');
-        response.setHeader('cross-origin-embedder-policy', 'require-corp');
-      }
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-      this.hits.set(pathname, (this.hits.get(pathname) ?? 0) + 1);
-      const handler = this.#handlers.get(pathname);
-      const mount = this.#mounts.find(({ prefix }) => pathname.startsWith(prefix));
-      if (handler) handler(request, response);
-      else if (mount) void serveFile(mount.folder, Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }), response);
-      else void serveFile(root, request, response);
-    });
+  constructor(private readonly root: string, private readonly options: { isolated?: boolean } = {}) {
+    super();
   }
 
-  async start(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  protected override serve(request: IncomingMessage, response: ServerResponse): void {
+    if (this.options.isolated) {
+      response.setHeader('cross-origin-opener-policy', 'same-origin');
+      response.setHeader('cross-origin-embedder-policy', 'require-corp');
+    }
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    this.hits.set(pathname, (this.hits.get(pathname) ?? 0) + 1);
+    const handle = this.#handlers.get(pathname) ?? ((...asked) => this.#file(pathname, ...asked));
+    handle(request, response);
   }
 
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  #file(pathname: string, request: IncomingMessage, response: ServerResponse): void {
+    const mount = this.#mounts.find(({ prefix }) => pathname.startsWith(prefix));
+    if (mount) void serveFile(mount.folder, Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }), response);
+    else void serveFile(this.root, request, response);
   }
 
   /** Serves a second folder below `prefix`, which ends in a slash. */
@@ -51,6 +42,14 @@ export class Site {
   /** Answers one path by other means than the folder. */
   answer(pathname: string, handler: Handler): void {
     this.#handlers.set(pathname, handler);
+  }
+
+  /** Keeps everyone who asks for the file waiting; gives a function that lets them have it. */
+  hold(pathname: string): () => void {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    this.answer(pathname, (...asked) => void held.then(() => this.#file(pathname, ...asked)));
+    return release;
   }
 
   /** As if the file had been deleted. */

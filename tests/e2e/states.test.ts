@@ -1,11 +1,12 @@
 /** States in the browser, on the CPU and on WebGPU: exactness, conversations that are read once, kills, lost devices, files. */
 import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { DeviceOptions } from '../../web/src/engine/protocol';
-import { newProfile, openBrowser } from './browser';
+import { newProfile } from './browser';
 import { GOLDEN_MODELS, HARNESS, ROOT } from './folders';
 import { loseDevice, makeLosable } from './lost-device';
+import { withBrowser } from './opened';
 import { Site } from './site';
 import { SpawnedBrowser } from './spawned-browser';
 
@@ -32,14 +33,7 @@ async function visit(context = browser): Promise<Page> {
   return page;
 }
 
-beforeAll(async () => {
-  await site.start();
-  browser = await openBrowser();
-});
-afterAll(async () => {
-  await browser?.close();
-  await site.stop();
-});
+withBrowser(site, {}, (opened) => (browser = opened));
 
 describe.each(Object.entries(backends))('on %s', (name, device) => {
   test('after saving, restoring and forking at random positions, logits are the same bit for bit', async () => {

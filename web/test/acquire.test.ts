@@ -2,11 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { failure } from '../src/app/failure';
 import { acquire, type AcquireOptions } from '../src/weights/acquire';
 import type { Progress } from '../src/weights/download-job';
@@ -15,21 +14,14 @@ import { CHUNK_BYTES } from '../src/weights/model-record';
 import { fileKey, type ModelSource } from '../src/weights/model-source';
 import { verifyModel } from '../src/weights/verify-model';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS } from './browser';
+import { LocalServer, started } from './local-server';
 import { Origin } from './origin';
 
-const servers: { stop(): Promise<void> }[] = [];
 const options = (changes: Partial<AcquireOptions> = {}): AcquireOptions => ({
   env: hastyEnvironment(), limits: LIMITS, signal: new AbortController().signal, onProgress: () => undefined, chunkBytes: CHUNK, ...changes,
 });
 
-async function origin(): Promise<Origin> {
-  const server = new Origin();
-  await server.start();
-  servers.push(server);
-  return server;
-}
-
-afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop())));
+const origin = () => started(new Origin());
 
 test('an address: a second time needs no request', async () => {
   const { store } = await emptyStore();
@@ -42,45 +34,33 @@ test('an address: a second time needs no request', async () => {
 });
 
 /** The hub's listing and files as it serves them: tree pages with `Link`, LFS entries with their SHA-256. */
-class Hub {
+class Hub extends LocalServer {
   readonly asked: string[] = [];
-  readonly #server: Server;
-  constructor(files: Map<string, Buffer>, damage: (path: string, bytes: Buffer) => Buffer = (_, bytes) => bytes) {
-    this.#server = createServer((request, response) => {
-      const url = new URL(request.url ?? '/', this.url);
-      this.asked.push(url.pathname);
-      const [, folder] = /^\/api\/models\/acme\/mamba\/tree\/main(\/.*)?$/.exec(url.pathname) ?? [];
-      if (url.pathname.startsWith('/api/')) {
-        const within = [...files].filter(([name]) => (folder ? name.startsWith(`${folder.slice(1)}/`) : !name.includes('/')));
-        if (!url.pathname.startsWith('/api/models/acme/mamba/') || within.length === 0) return void response.writeHead(404).end('{}');
-        const page = Number(url.searchParams.get('cursor') ?? 0);
-        const entries = within.slice(page, page + 2).map(([name, bytes]) => ({
-          type: 'file', oid: createHash('sha1').update(bytes).digest('hex'), size: bytes.length, path: name,
-          ...(name.endsWith('.gguf') ? { lfs: { oid: createHash('sha256').update(bytes).digest('hex'), size: bytes.length, pointerSize: 134 } } : {}),
-        }));
-        const more = page + 2 < within.length ? { link: `<${this.url.slice(0, -1)}${url.pathname}?cursor=${page + 2}>; rel="next"` } : {};
-        return void response.writeHead(200, { 'content-type': 'application/json', ...more }).end(JSON.stringify([{ type: 'directory', path: 'x', size: 0, oid: '1' }, ...entries]));
-      }
-      const name = decodeURIComponent(url.pathname.replace('/acme/mamba/resolve/main/', ''));
-      const bytes = files.get(name);
-      if (!bytes) return void response.writeHead(404).end();
-      const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? ['', '0', String(bytes.length - 1)];
-      const last = Math.min(Number(end), bytes.length - 1);
-      const body = damage(name, bytes).subarray(Number(start), last + 1);
-      response.writeHead(206, { etag: `"${createHash('sha256').update(bytes).digest('hex')}"`, 'content-length': body.length, 'content-range': `bytes ${start}-${last}/${bytes.length}` }).end(body);
-    });
+  constructor(private readonly files: Map<string, Buffer>, private readonly damage: (path: string, bytes: Buffer) => Buffer = (_, bytes) => bytes) {
+    super();
   }
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    servers.push(this);
-    return this;
-  }
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  protected override serve(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '/', this.url);
+    this.asked.push(url.pathname);
+    const [, folder] = /^\/api\/models\/acme\/mamba\/tree\/main(\/.*)?$/.exec(url.pathname) ?? [];
+    if (url.pathname.startsWith('/api/')) {
+      const within = [...this.files].filter(([name]) => (folder ? name.startsWith(`${folder.slice(1)}/`) : !name.includes('/')));
+      if (!url.pathname.startsWith('/api/models/acme/mamba/') || within.length === 0) return void response.writeHead(404).end('{}');
+      const page = Number(url.searchParams.get('cursor') ?? 0);
+      const entries = within.slice(page, page + 2).map(([name, bytes]) => ({
+        type: 'file', oid: createHash('sha1').update(bytes).digest('hex'), size: bytes.length, path: name,
+        ...(name.endsWith('.gguf') ? { lfs: { oid: createHash('sha256').update(bytes).digest('hex'), size: bytes.length, pointerSize: 134 } } : {}),
+      }));
+      const more = page + 2 < within.length ? { link: `<${this.url.slice(0, -1)}${url.pathname}?cursor=${page + 2}>; rel="next"` } : {};
+      return void response.writeHead(200, { 'content-type': 'application/json', ...more }).end(JSON.stringify([{ type: 'directory', path: 'x', size: 0, oid: '1' }, ...entries]));
+    }
+    const name = decodeURIComponent(url.pathname.replace('/acme/mamba/resolve/main/', ''));
+    const bytes = this.files.get(name);
+    if (!bytes) return void response.writeHead(404).end();
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? ['', '0', String(bytes.length - 1)];
+    const last = Math.min(Number(end), bytes.length - 1);
+    const body = this.damage(name, bytes).subarray(Number(start), last + 1);
+    response.writeHead(206, { etag: `"${createHash('sha256').update(bytes).digest('hex')}"`, 'content-length': body.length, 'content-range': `bytes ${start}-${last}/${bytes.length}` }).end(body);
   }
 }
 
@@ -94,7 +74,7 @@ const HUB_FILES = new Map([
 
 test('the hub: size and SHA-256 come from its listing, page by page, and the file is held to them', async () => {
   const { store } = await emptyStore();
-  const hub = await new Hub(HUB_FILES).start();
+  const hub = await started(new Hub(HUB_FILES));
   const hubBase = hub.url.slice(0, -1);
   const source: ModelSource = { kind: 'hub', repo: 'acme/mamba', revision: 'main', file: 'm-q4_k_m.gguf' };
   const model = await acquire(store, source, options({ hubBase }));
@@ -105,7 +85,7 @@ test('the hub: size and SHA-256 come from its listing, page by page, and the fil
 
 test('the hub: a split set in a folder', async () => {
   const { store } = await emptyStore();
-  const hub = await new Hub(HUB_FILES).start();
+  const hub = await started(new Hub(HUB_FILES));
   const source: ModelSource = { kind: 'hub', repo: 'acme/mamba', revision: 'main', file: 'small/s-00001-of-00002.gguf' };
   const model = await acquire(store, source, options({ hubBase: hub.url.slice(0, -1) }));
   expect(model).toMatchObject({ name: 's', verification: 'sha256', parts: [{ length: CHUNK + 1 }, { length: 50 }] });
@@ -113,7 +93,7 @@ test('the hub: a split set in a folder', async () => {
 
 test('the hub: what it serves is not what it lists', async () => {
   const { store, rows } = await emptyStore();
-  const hub = await new Hub(HUB_FILES, (_, bytes) => Buffer.from(bytes.map((byte, index) => (index === 5000 ? byte ^ 1 : byte)))).start();
+  const hub = await started(new Hub(HUB_FILES, (_, bytes) => Buffer.from(bytes.map((byte, index) => (index === 5000 ? byte ^ 1 : byte)))));
   const source: ModelSource = { kind: 'hub', repo: 'acme/mamba', revision: 'main', file: 'm-q4_k_m.gguf' };
   await expect(acquire(store, source, options({ hubBase: hub.url.slice(0, -1) }))).rejects.toMatchObject({ code: 'wrong-bytes' });
   expect(await rows()).toBe(0);
@@ -121,7 +101,7 @@ test('the hub: what it serves is not what it lists', async () => {
 
 test.each([['gone.gguf', 'acme/mamba', 'hub-file'], ['m-q4_k_m.gguf', 'acme/private', 'http-status']])('the hub: %s in %s', async (file, repo, code) => {
   const { store } = await emptyStore();
-  const hub = await new Hub(HUB_FILES).start();
+  const hub = await started(new Hub(HUB_FILES));
   await expect(acquire(store, { kind: 'hub', repo, revision: 'main', file }, options({ hubBase: hub.url.slice(0, -1) }))).rejects.toMatchObject({ code });
 });
 
@@ -239,7 +219,7 @@ test('verify again finds a damaged and a missing chunk, and opening fetches just
 
 test('a download of the hub that goes on without a network waits for it, though its listing cannot be read', async () => {
   const { store } = await emptyStore();
-  const hub = await new Hub(HUB_FILES).start();
+  const hub = await started(new Hub(HUB_FILES));
   const hubBase = hub.url.slice(0, -1);
   const source: ModelSource = { kind: 'hub', repo: 'acme/mamba', revision: 'main', file: 'm-q4_k_m.gguf' };
   const pause = new AbortController();

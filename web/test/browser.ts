@@ -11,6 +11,15 @@ import { storedFiles } from '../src/weights/stored-file';
 // Older Node has none; a browser without quota, persistence and locks is one that the page must live with anyway.
 globalThis.navigator ??= {} as Navigator;
 
+/**
+ * Lets happen what nobody waits for. The turns of the event loop beside the time: on a busy machine the time is over before the
+ * database has had the turns that its answers take.
+ */
+export async function settle(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
 let databases = 0;
 
 /** A store of its own for each test, and a count of everything in it, for "nothing is left behind". */

@@ -1,6 +1,5 @@
 /** Documents without a browser: what waits, what is called off, what several at once do. */
 import { beforeEach, expect, test, vi } from 'vitest';
-import './browser';
 import { openAppDatabase, type AppDatabase } from '../src/app/app-database';
 import { DocumentDesk } from '../src/app/document-desk';
 import { failure, type Failure } from '../src/app/failure';
@@ -10,10 +9,10 @@ import { Turns } from '../src/app/turns';
 import { DocumentStore } from '../src/documents/document-store';
 import type { Extract as ExtractFile } from '../src/documents/extractor';
 import type { AnswerOptions, ChatMessage, EngineWorker, GenerateEvent, ManyEvent } from '../src/engine/protocol';
+import { settle } from './browser';
 
 type Ended = Extract<GenerateEvent, { type: 'end' }>;
 
-const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 const END = { type: 'end', text: '', stop: 'eos', promptTokens: 100, prefilledTokens: 90, tokens: 10, prefillTps: 50, decodeTps: 5 } as const;
 const PARAGRAPHS = Array.from({ length: 100 }, (_, index) => `Paragraph ${index} of this text says something that the others do not say, and then it ends.`).join('\n\n');
 
@@ -168,6 +167,8 @@ test('between the groups of a long summary a chat has its turn, and a pause whil
   void desk.summarise('short', '');
   await settle();
   expect(asked[0]?.prompts).toHaveLength(4);
+  // Its words would be lost.
+  asked[0]?.say(0, { type: 'token', id: 1, text: 'A ', milliseconds: 1 });
   let endChat: () => void = () => undefined;
   const chat = vi.fn(() => new Promise<void>((resolve) => (endChat = resolve)));
   void turns.take('chat', chat);
@@ -185,6 +186,51 @@ test('between the groups of a long summary a chat has its turn, and a pause whil
   expect(asked).toHaveLength(1);
   // The place in the queue was given up, not lost.
   await turns.take('chat', async () => undefined);
+});
+
+test('while a group is read, its turn goes to whoever wants it, and then it is read on', async () => {
+  const { desk, engine, add, asked, answer, ready, turns } = setUp();
+  await add(['a.txt', PARAGRAPHS]);
+  ready();
+  void desk.summarise('short', '');
+  await settle();
+  asked[0]?.say(0, { type: 'prefill', done: 60, total: 100 });
+  engine.stop.mockImplementationOnce(async () => {
+    // The engine was about to write: what it says before it hears of the stop is said again.
+    asked[0]?.say(0, { type: 'token', id: 1, text: 'Lost', milliseconds: 1 });
+    asked[0]?.say(0, { ...END, stop: 'cancelled' });
+    asked[0]?.end();
+  });
+  let endChat: () => void = () => undefined;
+  void turns.take('chat', () => new Promise<void>((resolve) => (endChat = resolve)));
+  const asking = desk.ask('What do the others say?');
+  await settle();
+  expect([turns.holder, asked.length, desk.data.running?.progress?.read]).toEqual(['chat', 1, 60]);
+  endChat();
+  await settle();
+  // A question about a document comes before the rest of the summary too, and gives its turn to nobody.
+  expect(asked[1]?.prompts[0]?.[0]?.content).toContain('What do the others say?');
+  answer('Nothing.');
+  await asking;
+  await settle();
+  expect(asked[2]?.prompts).toEqual(asked[0]?.prompts);
+  answer('Part.');
+  await settle();
+  expect(desk.data.open?.summaries[0]?.sections.slice(0, 4).map(({ summary }) => summary)).toEqual(['Part.', 'Part.', 'Part.', 'Part.']);
+});
+
+test('what a summary read before it gave its turn back is not said to have been known', async () => {
+  const { desk, add, asked, answer, ready, turns } = setUp();
+  await add(['a.txt', 'A short text.']);
+  ready();
+  void desk.summarise('short', '');
+  await settle();
+  asked[0]?.say(0, { type: 'prefill', done: 60, total: 100 });
+  await turns.take('chat', async () => undefined);
+  await settle();
+  answer('Short.', { prefilledTokens: 40 });
+  await settle();
+  expect(desk.data.open?.summaries).toMatchObject([{ result: 'Short.', figures: { read: 100, known: 0 } }]);
 });
 
 test('another model goes on with a summary by its own sections, and both are named', async () => {

@@ -1,5 +1,5 @@
 /** Downloads from a correct server, and from servers that lack one thing or another. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { failure } from '../src/app/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
 import type { Progress } from '../src/weights/download-job';
@@ -7,16 +7,14 @@ import type { Environment } from '../src/weights/environment';
 import { missingChunks, type PartPlan } from '../src/weights/model-record';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy } from './fault-proxy';
+import { started } from './local-server';
 import { Origin, type OriginOptions } from './origin';
 
 const BYTES = ggufBytes(10 * CHUNK + 123);
-let servers: { stop(): Promise<void> }[] = [];
 
 async function serve(bytes: Uint8Array = BYTES, options: OriginOptions = {}): Promise<Origin> {
-  const origin = new Origin(options);
-  await origin.start();
+  const origin = await started(new Origin(options));
   origin.files.set('/m.gguf', Buffer.from(bytes));
-  servers.push(origin);
   return origin;
 }
 
@@ -28,9 +26,6 @@ function planOf(origin: { url: string }, listing: Partial<PartPlan> = {}): Downl
 function options(changes: Partial<DownloadOptions> = {}, env: Partial<Environment> = {}): DownloadOptions {
   return { env: hastyEnvironment(env), limits: LIMITS, signal: new AbortController().signal, onProgress: () => undefined, chunkBytes: CHUNK, ...changes };
 }
-
-beforeEach(() => (servers = []));
-afterEach(() => Promise.all(servers.map((server) => server.stop())));
 
 test.each([4, 5, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 10 * CHUNK + 123])('a file of %i bytes comes back as it was', async (length) => {
   const { store } = await emptyStore();
@@ -55,9 +50,7 @@ test.each<[string, OriginOptions]>([
 
 test('a server of another origin that hides the range and the length of the file will do', async () => {
   const { store } = await emptyStore();
-  const proxy = new FaultProxy((await serve()).url, () => undefined, { hidden: ['content-range', 'etag', 'last-modified'] });
-  await proxy.start();
-  servers.push(proxy);
+  const proxy = await started(new FaultProxy((await serve()).url, () => undefined, { hidden: ['content-range', 'etag', 'last-modified'] }));
   const model = await download(store, planOf(proxy), options({}, { crossOrigin: () => true }));
   expect(await allBytes(store, model)).toEqual([BYTES]);
 });
@@ -211,9 +204,7 @@ test('a file that is not the listed one never counts, and is not kept', async ()
 test('a damaged chunk under a hash of the whole file alone is found by fetching chunks again, and only it is stored anew', async () => {
   const { store } = await emptyStore();
   const { sha256, length } = listed(BYTES);
-  const proxy = new FaultProxy((await serve()).url, (request) => (request === 3 ? { kind: 'flip', at: 0.5, bit: 0.3 } : undefined));
-  await proxy.start();
-  servers.push(proxy);
+  const proxy = await started(new FaultProxy((await serve()).url, (request) => (request === 3 ? { kind: 'flip', at: 0.5, bit: 0.3 } : undefined)));
   const phases = new Set<string>();
   const model = await download(store, planOf(proxy, { sha256, length }), options({ onProgress: ({ phase }) => phase && phases.add(phase) }));
   expect(await allBytes(store, model)).toEqual([BYTES]);

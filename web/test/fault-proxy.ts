@@ -1,6 +1,6 @@
 /** A proxy that spoils answers: forwards every request to a real server and does to the answer what the schedule says. */
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { LocalServer } from './local-server';
 
 export type FaultKind =
   | 'refuse' | 'cut' | 'truncate' | 'wrong-range' | 'lying-range' | 'whole' | '416' | '429' | '500' | '503'
@@ -42,10 +42,10 @@ export interface Habits {
   edge?: () => number;
 }
 
-export class FaultProxy {
+export class FaultProxy extends LocalServer {
   /** Faults that were done so far, in order. */
   readonly done: FaultKind[] = [];
-  readonly #server: Server;
+  #requests = 0;
 
   constructor(
     private readonly origin: string,
@@ -53,24 +53,12 @@ export class FaultProxy {
     private readonly plan: (request: number, path: string) => FaultPlan | undefined,
     private readonly habits: Habits = {},
   ) {
-    let requests = 0;
-    this.#server = createServer((request, response) => {
-      response.on('error', () => undefined);
-      this.#forward(request, response, request.method === 'GET' ? this.plan(requests++, request.url ?? '') : undefined);
-    });
+    super();
   }
 
-  async start(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  protected override serve(request: IncomingMessage, response: ServerResponse): void {
+    response.on('error', () => undefined);
+    this.#forward(request, response, request.method === 'GET' ? this.plan(this.#requests++, request.url ?? '') : undefined);
   }
 
   #forward(request: IncomingMessage, response: ServerResponse, fault: FaultPlan | undefined): void {

@@ -1,5 +1,5 @@
 /** What is kept stays: refusals, damage and wrong copies cost what they concern and no more. */
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { failure } from '../src/app/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
 import type { Progress } from '../src/weights/download-job';
@@ -7,21 +7,17 @@ import { missingChunks, type PartPlan } from '../src/weights/model-record';
 import type { ModelStore } from '../src/weights/model-store';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy, type FaultPlan } from './fault-proxy';
+import { started } from './local-server';
 import { Origin } from './origin';
 
 const BYTES = ggufBytes(10 * CHUNK + 123);
 const FLIP: FaultPlan = { kind: 'flip', at: 0.5, bit: 0.3 };
 const ONE_BY_ONE = { ...LIMITS, lanes: { start: 1, most: 1 } };
-const servers: { stop(): Promise<void> }[] = [];
-afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop())));
 
 async function served(plan: (request: number) => FaultPlan | undefined = () => undefined, files: Record<string, Uint8Array> = { 'm.gguf': BYTES }) {
-  const origin = new Origin();
-  await origin.start();
+  const origin = await started(new Origin());
   for (const [name, bytes] of Object.entries(files)) origin.files.set(`/${name}`, Buffer.from(bytes));
-  const proxy = new FaultProxy(origin.url, plan);
-  await proxy.start();
-  servers.push(origin, proxy);
+  const proxy = await started(new FaultProxy(origin.url, plan));
   return { origin, proxy };
 }
 

@@ -52,6 +52,20 @@ test('a window that the visitor closes is no error, and one that the browser ref
   await expect((await page(refused)).exportFiles(['a'])).rejects.toMatchObject({ name: 'SecurityError' });
 });
 
+test('of the files that a visitor picks it is said that they cannot be had, and not that the window was closed', async () => {
+  const picked = (getFile: () => Promise<File>) => page({ showOpenFilePicker: async () => [{ kind: 'file', name: 'm.gguf', getFile }] });
+  const { pickFiles } = await picked(async () => new File(['x'], 'm.gguf'));
+  expect(await pickFiles()).toMatchObject({ files: [{ name: 'm.gguf' }], handles: [{ name: 'm.gguf' }] });
+  for (const name of ['NotFoundError', 'AbortError']) {
+    vi.resetModules();
+    const gone = await picked(() => Promise.reject(new DOMException('', name)));
+    await expect(gone.pickFiles()).rejects.toMatchObject({ name });
+  }
+  vi.resetModules();
+  const closed = await page({ showOpenFilePicker: () => Promise.reject(new DOMException('', 'AbortError')) });
+  expect(await closed.pickFiles()).toBeNull();
+});
+
 test('without such windows a copy is downloaded, and does not stay', async () => {
   const names = new Set<string>();
   const { exportFiles, forgetCopies } = await page({}, names);

@@ -1,7 +1,7 @@
 /** A correct static server for files in memory: ranges, validators, If-Range; each can be left out. */
 import { createHash } from 'node:crypto';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LocalServer } from './local-server';
 
 export interface OriginOptions {
   ranges?: boolean;
@@ -11,7 +11,7 @@ export interface OriginOptions {
   cors?: boolean;
 }
 
-export class Origin {
+export class Origin extends LocalServer {
   readonly files = new Map<string, Buffer>();
   readonly requests: string[] = [];
   /** Bytes of bodies sent so far. */
@@ -20,32 +20,34 @@ export class Origin {
   claims: number | undefined;
   /** Milliseconds that every 64 KiB of a body take. */
   pace = 0;
-  readonly #server: Server;
 
-  constructor({ ranges = true, etag = 'strong', modified = true, cors = false }: OriginOptions = {}) {
-    this.#server = createServer((request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-      this.requests.push(`${request.method} ${pathname} ${request.headers.range ?? ''}`.trim());
-      const file = this.files.get(pathname);
-      if (!file) return void response.writeHead(404).end();
-      const tag = `"${createHash('sha1').update(file).digest('hex').slice(0, 12)}"`;
-      const headers: Record<string, string | number> = {};
-      if (cors) Object.assign(headers, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'etag, content-range, retry-after' });
-      if (etag !== 'none') headers.etag = etag === 'weak' ? `W/${tag}` : tag;
-      if (modified) headers['last-modified'] = new Date(1e12 + file.length * 1000).toUTCString();
-      const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
-      const current = request.headers['if-range'];
-      const stale = current !== undefined && current !== headers.etag && current !== headers['last-modified'];
-      if (!ranges || !asked || stale) {
-        response.writeHead(200, { ...headers, 'content-length': file.length });
-        return void (request.method === 'HEAD' ? response.end() : this.#send(response, file));
-      }
-      const start = Number(asked[1]);
-      const end = Math.min(file.length, asked[2] ? Number(asked[2]) + 1 : file.length);
-      if (start >= end) return void response.writeHead(416, { ...headers, 'content-range': `bytes */${file.length}` }).end();
-      response.writeHead(206, { ...headers, 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${this.claims ?? file.length}` });
-      this.#send(response, file.subarray(start, end));
-    });
+  constructor(private readonly options: OriginOptions = {}) {
+    super();
+  }
+
+  protected override serve(request: IncomingMessage, response: ServerResponse): void {
+    const { ranges = true, etag = 'strong', modified = true, cors = false } = this.options;
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    this.requests.push(`${request.method} ${pathname} ${request.headers.range ?? ''}`.trim());
+    const file = this.files.get(pathname);
+    if (!file) return void response.writeHead(404).end();
+    const tag = `"${createHash('sha1').update(file).digest('hex').slice(0, 12)}"`;
+    const headers: Record<string, string | number> = {};
+    if (cors) Object.assign(headers, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'etag, content-range, retry-after' });
+    if (etag !== 'none') headers.etag = etag === 'weak' ? `W/${tag}` : tag;
+    if (modified) headers['last-modified'] = new Date(1e12 + file.length * 1000).toUTCString();
+    const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const current = request.headers['if-range'];
+    const stale = current !== undefined && current !== headers.etag && current !== headers['last-modified'];
+    if (!ranges || !asked || stale) {
+      response.writeHead(200, { ...headers, 'content-length': file.length });
+      return void (request.method === 'HEAD' ? response.end() : this.#send(response, file));
+    }
+    const start = Number(asked[1]);
+    const end = Math.min(file.length, asked[2] ? Number(asked[2]) + 1 : file.length);
+    if (start >= end) return void response.writeHead(416, { ...headers, 'content-range': `bytes */${file.length}` }).end();
+    response.writeHead(206, { ...headers, 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${this.claims ?? file.length}` });
+    this.#send(response, file.subarray(start, end));
   }
 
   #send(response: ServerResponse, body: Buffer): void {
@@ -63,18 +65,5 @@ export class Origin {
       this.sent += piece.length;
       response.write(piece);
     }, this.pace);
-  }
-
-  async start(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }
 }

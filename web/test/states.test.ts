@@ -33,6 +33,16 @@ test('the longest checkpoint that a prompt begins with is found, of this model a
   expect(await states.longest('other', ids(1, 2, 3, 4, 5, 6), 0)).toBeDefined();
 });
 
+test('a page that came over plain http keeps checkpoints too', async () => {
+  const missing = vi.spyOn(crypto, 'randomUUID').mockImplementation(() => {
+    throw new TypeError('crypto.randomUUID is not a function');
+  });
+  const states = await emptyStates();
+  await states.put(record(ids(1, 2)), new Uint8Array([2]));
+  expect(await states.longest('m', ids(1, 2, 3), 0)).toBeDefined();
+  missing.mockRestore();
+});
+
 test('what was kept under a name goes with it, of whichever model', async () => {
   const states = await emptyStates();
   await states.put({ ...record(ids(1, 2)), about: 'document' }, new Uint8Array([2]));

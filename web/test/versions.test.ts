@@ -1,7 +1,6 @@
 /** A change of the file is believed when it is confirmed, and one wrong answer costs nothing that is kept. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { expect, test } from 'vitest';
 import { failure } from '../src/app/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
 import type { Progress } from '../src/weights/download-job';
@@ -10,28 +9,17 @@ import { missingChunks, type PartPlan } from '../src/weights/model-record';
 import type { ModelStore } from '../src/weights/model-store';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy } from './fault-proxy';
+import { LocalServer, started } from './local-server';
 import { Origin } from './origin';
 
 const BYTES = ggufBytes(10 * CHUNK + 123);
-const servers: { stop(): Promise<void> }[] = [];
-afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop())));
 
 /** A server that answers as the test says, request by request. */
-class Scripted {
+class Scripted extends LocalServer {
   requests = 0;
   answer: (request: IncomingMessage, response: ServerResponse, number: number) => void = () => undefined;
-  readonly #server = createServer((request, response) => this.answer(request, response, this.requests++));
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    servers.push(this);
-    return this;
-  }
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  protected override serve(request: IncomingMessage, response: ServerResponse): void {
+    this.answer(request, response, this.requests++);
   }
 }
 
@@ -53,9 +41,7 @@ function options(changes: Partial<DownloadOptions> = {}, env: Partial<Environmen
 }
 
 async function served(bytes = BYTES): Promise<Origin> {
-  const origin = new Origin();
-  await origin.start();
-  servers.push(origin);
+  const origin = await started(new Origin());
   origin.files.set('/m.gguf', Buffer.from(bytes));
   return origin;
 }
@@ -79,7 +65,7 @@ test.each<[string, Record<string, string>]>([
   ['with an ETag of its own', { etag: '"page"' }],
 ])('a page about maintenance %s deletes nothing, and is said', async (_, headers) => {
   const { store } = await emptyStore();
-  const server = await new Scripted().start();
+  const server = await started(new Scripted());
   server.answer = (request, response) => send(request, response, BYTES, { etag: '"1"' });
   const left = await paused(store, planOf(server));
   expect(left).toBeLessThan(7);
@@ -95,7 +81,7 @@ test.each<[string, Record<string, string>]>([
 
 test('one answer of another version deletes nothing: it is asked again', async () => {
   const { store } = await emptyStore();
-  const server = await new Scripted().start();
+  const server = await started(new Scripted());
   server.answer = (request, response, number) => send(request, response, BYTES, { etag: number === 6 ? '"2"' : '"1"' });
   const said: Progress[] = [];
   const model = await download(store, planOf(server), options({ onProgress: (progress) => said.push(progress) }));
@@ -105,7 +91,7 @@ test('one answer of another version deletes nothing: it is asked again', async (
 
 test('a server without validators whose file changed in length begins again, with a word about it', async () => {
   const { store } = await emptyStore();
-  const server = await new Scripted().start();
+  const server = await started(new Scripted());
   server.answer = (request, response) => send(request, response, BYTES);
   await paused(store, planOf(server));
   const changed = ggufBytes(8 * CHUNK + 1, 1);
@@ -123,9 +109,7 @@ test.each<[string, Partial<PartPlan>, number]>([
 ])('servers of one host with an ETag each for the same bytes: with %s listed, they restart nothing that need not be', async (_, listing, restarts) => {
   const { store } = await emptyStore();
   let turn = 0;
-  const proxy = new FaultProxy((await served()).url, () => undefined, { edge: () => (turn += 1) % 2 });
-  await proxy.start();
-  servers.push(proxy);
+  const proxy = await started(new FaultProxy((await served()).url, () => undefined, { edge: () => (turn += 1) % 2 }));
   let begun = 0;
   const restart = store.restart.bind(store);
   store.restart = (model) => ((begun += 1), restart(model));
@@ -146,12 +130,10 @@ test.each<[string, (bytes: Uint8Array) => Partial<PartPlan>]>([
   const origin = await served();
   const changed = ggufBytes(7 * CHUNK + 5, 1);
   let requests = 0;
-  const proxy = new FaultProxy(origin.url, () => {
+  const proxy = await started(new FaultProxy(origin.url, () => {
     if ((requests += 1) === 5) origin.files.set('/m.gguf', Buffer.from(changed));
     return undefined;
-  });
-  await proxy.start();
-  servers.push(proxy);
+  }));
   const said: Progress[] = [];
   const replan = async () => planOf(proxy, listing(new Uint8Array(origin.files.get('/m.gguf') as Buffer)));
   const model = await download(store, planOf(proxy, listing(BYTES)), options({ replan, onProgress: (progress) => said.push(progress) }));
@@ -161,7 +143,7 @@ test.each<[string, (bytes: Uint8Array) => Partial<PartPlan>]>([
 
 test('a listed file that is replaced without a sign of it is not searched for damage, but fetched by the new listing', async () => {
   const { store } = await emptyStore();
-  const server = await new Scripted().start();
+  const server = await started(new Scripted());
   const changed = ggufBytes(BYTES.length, 1);
   const serves = () => (server.requests > 4 ? changed : BYTES);
   server.answer = (request, response) => send(request, response, serves());

@@ -10,7 +10,7 @@ import { Chats, SEVERAL } from './chats';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from './choice';
 import { ConversationStore } from './conversation-store';
 import { DocumentDesk } from './document-desk';
-import { failure, toFailure, type Failure } from './failure';
+import { toFailure, type Failure } from './failure';
 import { ModelLoader } from './model-loader';
 import { offerOf } from './offer';
 import { Pace } from './pace';
@@ -80,6 +80,7 @@ export class Controller {
     address.onReturn(() => void this.#return());
     page.on('showView', (view) => this.#go({ view }));
     page.on('useNewVersion', () => updates.use());
+    page.on('failed', (fault) => this.#fail(fault));
     page.on('dismiss', () => this.#fail(undefined));
   }
 
@@ -116,7 +117,6 @@ export class Controller {
     page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
     page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
     page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
-    page.on('filesRefused', (thrown) => this.#fail(failure('files-refused', {}, String(thrown))));
     page.on('openStored', ({ url, name }) => this.#openOther(() => chooseStored(url, name, base)));
     page.on('retry', () => this.#open(() => this.#loader.choice ?? chooseParam(this.address.model, base)));
     page.on('pause', () => this.#loader.end('pause'));

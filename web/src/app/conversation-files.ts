@@ -1,8 +1,9 @@
 /** Conversations as files: Markdown to read, JSON to keep and to bring back. An imported file is as untrusted as any other. */
 import { formatBytes } from '../ui/format';
 import type { AnswerStats } from './answer-clock';
-import { newId, mended, type ConversationRecord, type Message, type MessageState } from './conversation';
+import { mended, type ConversationRecord, type Message, type MessageState } from './conversation';
 import { failure } from './failure';
+import { newId } from './new-id';
 import { presetIds, systemText } from './presets';
 
 const FORMAT = 'web-mamba-conversations';

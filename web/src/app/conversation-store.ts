@@ -3,7 +3,8 @@
  * another has stored, and where two have written at once, both are kept.
  */
 import type { AppDatabase } from './app-database';
-import { mended, newId, type ConversationRecord } from './conversation';
+import { mended, type ConversationRecord } from './conversation';
+import { newId } from './new-id';
 
 /** A row of the list. */
 export interface ConversationHeader {

@@ -5,6 +5,7 @@
 import type { ChatMessage, StopReason } from '../engine/protocol';
 import type { AnswerStats } from './answer-clock';
 import { MessageIndex } from './message-index';
+import { newId } from './new-id';
 import { presets, systemText, type PresetId } from './presets';
 
 export type MessageState =
@@ -214,9 +215,4 @@ export function shortened(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? '';
   if (line.length <= TITLE_CHARACTERS) return line;
   return `${line.slice(0, TITLE_CHARACTERS).replace(/\s+\S*$/, '')}…`;
-}
-
-/** `randomUUID` is missing where a page comes over plain http. */
-export function newId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

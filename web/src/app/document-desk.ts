@@ -7,11 +7,12 @@ import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRec
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
 import type { EngineWorker } from '../engine/protocol';
 import { abortable } from './abortable';
-import { newId, shortened } from './conversation';
+import { shortened } from './conversation';
 import { DocumentEngine } from './document-engine';
 import { DocumentIntake } from './document-intake';
 import { toFailure, type Failure } from './failure';
 import type { ModelLoader } from './model-loader';
+import { newId } from './new-id';
 import type { Pace } from './pace';
 import type { Turns } from './turns';
 
@@ -227,7 +228,7 @@ export class DocumentDesk {
       await store.saveSummary(record);
     }
     const job = new SummaryJob(record, text, counted.context, {
-      answer: (prompts, maxTokens, onEvent) => this.#engine.answer(record.documentId, prompts, maxTokens, onEvent, signal),
+      answer: (prompts, maxTokens, onEvent) => this.#engine.answer({ about: record.documentId, prompts, maxTokens, patient: true }, onEvent, signal),
       countTokens: (each) => this.#engine.tokens(each),
       save: (summary) => store.saveSummary(structuredClone(summary)),
       seconds: (read, written) => this.#engine.seconds(read, written),
@@ -246,7 +247,8 @@ export class DocumentDesk {
     const whole = record.passages.length === 0;
     const parts = record.passages.map(({ start, end }) => text.slice(start, end).trim()).join('\n\n[…]\n\n');
     const prompt = questionPrompt(whole ? text : parts, record.question);
-    await this.#engine.answer(record.documentId, [whole ? prompt : { ...prompt, shared: '' }], answerTokens(counted.context), (_, event) => {
+    const prompts = [whole ? prompt : { ...prompt, shared: '' }];
+    await this.#engine.answer({ about: record.documentId, prompts, maxTokens: answerTokens(counted.context) }, (_, event) => {
       if (event.type === 'token' || event.type === 'end') record.answer += event.text;
       if (event.type === 'end') record.figures = { read: event.prefilledTokens, known: Math.max(0, event.promptTokens - event.prefilledTokens) };
       this.parts.changed();

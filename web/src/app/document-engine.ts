@@ -25,6 +25,24 @@ export interface DocumentEngineParts {
   changed(): void;
 }
 
+/** What is asked of the model about a document. */
+export interface Asked {
+  /** The document's id. */
+  about: string;
+  prompts: readonly DocumentPrompt[];
+  maxTokens: number;
+  /** Whether others go first. */
+  patient?: boolean;
+}
+
+/** What came of a turn at the engine. */
+interface Turn {
+  /** Before anything was written. */
+  givenBack: boolean;
+  /** Tokens of the prompt, where it is a single one. */
+  read: number;
+}
+
 export type OnAnswer = (index: number, event: GenerateEvent | KnownEvent) => void;
 
 export class DocumentEngine {
@@ -74,37 +92,65 @@ export class DocumentEngine {
   }
 
   /**
-   * One prompt through the engine's single path, which begins from what it has read before; more of them side by side. In one turn:
-   * what others ask meanwhile comes before the next. What is read is kept under the document's id until it is deleted.
+   * One prompt through the engine's single path, which begins from what it has read before; more of them side by side. In one turn,
+   * which a `patient` question gives back while it is read, as soon as somebody else wants it: in its next turn it goes on where it was.
+   * Words that are being written would be lost, so they are finished. What is read is kept under the document's id until it is deleted.
    */
-  answer(about: string, prompts: readonly DocumentPrompt[], maxTokens: number, onEvent: OnAnswer, signal: AbortSignal): Promise<void> {
-    return this.parts.turns.take('documents', () => this.#answer(about, prompts, maxTokens, onEvent, signal), signal);
+  async answer(asked: Asked, onEvent: OnAnswer, signal: AbortSignal): Promise<void> {
+    const { patient = false } = asked;
+    let read = 0;
+    for (;;) {
+      const turn = await this.parts.turns.take('documents', (wanted) => this.#answer(asked, read, onEvent, signal, wanted), { signal, patient });
+      if (!turn.givenBack || signal.aborted) return;
+      read += turn.read;
+    }
   }
 
-  async #answer(about: string, prompts: readonly DocumentPrompt[], maxTokens: number, onEvent: OnAnswer, signal: AbortSignal): Promise<void> {
+  /** One turn, after others in which so many tokens were read. */
+  async #answer(asked: Asked, readBefore: number, onEvent: OnAnswer, signal: AbortSignal, wanted: AbortSignal): Promise<Turn> {
     const { engine, loader, pace, changed } = this.parts;
+    const { about, prompts, maxTokens } = asked;
     const options = { ...FAITHFUL_SAMPLING, maxTokens, about };
+    const turn: Turn = { givenBack: false, read: 0 };
+    let [known, written] = [0, false];
     const stop = () => void engine.stop().catch(() => undefined);
+    const giveBack = () => {
+      turn.givenBack = !written;
+      if (turn.givenBack) stop();
+    };
     const take = (event: AnswerEvent | ManyEvent) => {
       // A stop that came before the engine had begun was not heard.
-      if (signal.aborted) stop();
+      if (signal.aborted || turn.givenBack) stop();
       if (event.type === 'rebuild' || event.type === 'rebuilt') {
         loader.rebuilding(event.type === 'rebuild');
-        changed();
+        return changed();
+      }
+      const index = 'index' in event ? event.index : 0;
+      if (event.type === 'known') known = event.tokens;
+      if (event.type === 'prefill') turn.read = event.done - known;
+      if (event.type === 'known' || event.type === 'prefill') return onEvent(index, event);
+      // Words that come in spite of the stop are written again.
+      if (turn.givenBack) return;
+      written = true;
+      if (event.type === 'end' && prompts.length === 1) {
+        pace.take(event);
+        onEvent(index, { ...event, prefilledTokens: readBefore + event.prefilledTokens });
       } else {
-        if (event.type === 'end' && prompts.length === 1) pace.take(event);
-        onEvent('index' in event ? event.index : 0, event);
+        onEvent(index, event);
       }
     };
     const [only] = prompts;
     signal.addEventListener('abort', stop);
+    wanted.addEventListener('abort', giveBack);
     try {
       if (prompts.length === 1 && only) await engine.generate(only.messages, { ...options, ...(only.shared === '' ? {} : { keepAfter: only.shared }) }, take);
       else await engine.generateMany(prompts.map(({ messages }) => messages), { ...options, sequences: prompts.length }, take);
     } finally {
       signal.removeEventListener('abort', stop);
+      wanted.removeEventListener('abort', giveBack);
       loader.rebuilding(false);
     }
+    return turn;
   }
 }
 

@@ -13,7 +13,7 @@ import type { StorageTasks } from './storage-tasks';
 import { Transfer } from './transfer';
 
 /** Trained context of a model that the catalogue does not know: no file says it, and this is the least of published ones. */
-export const UNKNOWN_CONTEXT = 2048;
+const UNKNOWN_CONTEXT = 2048;
 
 export interface LoaderListener {
   changed(): void;

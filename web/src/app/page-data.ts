@@ -112,8 +112,8 @@ export interface PageEvents {
   openAddress: string;
   openFiles: ChosenFiles;
   openStored: StoredModel;
-  /** Files could not be taken. */
-  filesRefused: unknown;
+  /** The page could not do something that takes no engine. */
+  failed: Failure;
   pause: undefined;
   /** Gives the download up, and what has arrived of it. */
   discard: undefined;

@@ -1,28 +1,71 @@
-/** The engine answers one at a time: chat and documents take turns, in the order in which they asked. */
+/**
+ * The engine answers one at a time: chat and documents take turns, in the order in which they asked. Work that takes long may be
+ * patient: whoever is not goes before it, and it hears that somebody waits.
+ */
 import { abortable } from './abortable';
 
-export class Turns {
-  #last: Promise<void> = Promise.resolve();
-  /** What holds the turn. */
-  holder: 'chat' | 'documents' | undefined;
+type Holder = 'chat' | 'documents';
 
-  /** Runs `work` when every earlier one has ended. Who gives up before, by `signal`, leaves the place to the next and gets its reason thrown. */
-  async take<T>(holder: 'chat' | 'documents', work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const before = this.#last;
-    let release: () => void = () => undefined;
-    this.#last = new Promise((resolve) => (release = resolve));
-    try {
-      await (signal ? abortable(before, signal) : before);
-    } catch (thrown) {
-      void before.then(release);
-      throw thrown;
-    }
+export interface TurnOptions {
+  /** Who gives up before its turn, by this, leaves the place to the next and gets its reason thrown. */
+  signal?: AbortSignal;
+  patient?: boolean;
+}
+
+interface Waiting {
+  patient: boolean;
+  begin(): void;
+}
+
+export class Turns {
+  /** What holds the turn. */
+  holder: Holder | undefined;
+  #busy = false;
+  #waiting: Waiting[] = [];
+  /** Of the patient work that holds the turn: says that somebody waits for it. */
+  #wanted: AbortController | undefined;
+
+  /** Runs `work` when its turn has come. `wanted` is aborted when somebody who is not patient waits for patient work. */
+  async take<T>(holder: Holder, work: (wanted: AbortSignal) => Promise<T>, { signal, patient = false }: TurnOptions = {}): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.#busy) await this.#turn(patient, signal);
+    this.#busy = true;
     this.holder = holder;
+    const wanted = new AbortController();
+    if (patient) this.#wanted = wanted;
     try {
-      return await work();
+      return await work(wanted.signal);
     } finally {
       this.holder = undefined;
-      release();
+      this.#wanted = undefined;
+      this.#next();
     }
+  }
+
+  async #turn(patient: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const waiting: Waiting = { patient, begin: () => undefined };
+    const turn = new Promise<void>((resolve) => (waiting.begin = resolve));
+    this.#waiting.push(waiting);
+    if (!patient) this.#wanted?.abort();
+    try {
+      await (signal ? abortable(turn, signal) : turn);
+    } catch (thrown) {
+      // The turn that has come meanwhile is for the next.
+      if (this.#waiting.includes(waiting)) this.#leave(waiting);
+      else this.#next();
+      throw thrown;
+    }
+  }
+
+  #next(): void {
+    const next = this.#waiting.find(({ patient }) => !patient) ?? this.#waiting[0];
+    if (next) this.#leave(next);
+    // Whoever asks before the next one has begun waits behind it.
+    this.#busy = next !== undefined;
+    next?.begin();
+  }
+
+  #leave(left: Waiting): void {
+    this.#waiting = this.#waiting.filter((each) => each !== left);
   }
 }

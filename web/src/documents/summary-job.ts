@@ -105,7 +105,7 @@ export class SummaryJob {
     return this.#end(answer);
   }
 
-  /** Group by group, so that between two of them others may have the engine. */
+  /** Group by group: between two of them others may have the engine, as they may while one is read. */
   async #sections(): Promise<void> {
     const { sections } = this.record;
     const waiting = sections.flatMap((section, index) => (section.summary === null ? [index] : []));

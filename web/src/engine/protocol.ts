@@ -5,13 +5,11 @@ import type { ExportTarget } from '../weights/export-model';
 import type { Verification } from '../weights/model-record';
 import type { VerifyResult } from '../weights/verify-model';
 import type { EngineOptions } from './wasm-engine';
-import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo } from './pkg/web_mamba.js';
+import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, ManyOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type {
   BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo,
 } from './pkg/web_mamba.js';
-
-export type Backend = NonNullable<LoadOptions['backend']>;
 
 /** Where and how a model is to run. */
 export type DeviceOptions = Pick<EngineOptions, 'backend' | 'activations' | 'gpu' | 'workers'>;

@@ -1,4 +1,5 @@
 /** Checkpoints in IndexedDB: a small record of each, and its state file. Knows no engine. */
+import { newId } from '../app/new-id';
 import type { Database } from '../weights/database';
 
 export interface CheckpointRecord {
@@ -70,7 +71,7 @@ export class StateStore {
         room += old.bytes;
         await drop(old);
       }
-      const whole: CheckpointRecord = { ...record, id: crypto.randomUUID(), bytes: state.length, used: Date.now() };
+      const whole: CheckpointRecord = { ...record, id: newId(), bytes: state.length, used: Date.now() };
       await Promise.all([checkpoints.put(whole), states.put(state, whole.id)]);
       await transaction.done;
     });

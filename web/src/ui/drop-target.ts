@@ -1,11 +1,12 @@
 /** The whole page takes files that are dropped on it, and shows that it does: models to open, and documents to read. */
+import { failure, type Failure } from '../app/failure';
 import type { ChosenFiles } from '../app/page-data';
 import { Emitter } from './emitter';
 import { droppedFiles } from './local-files';
 
 const MODEL = /\.gguf$/i;
 
-export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]; refused: unknown }> {
+export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]; failed: Failure }> {
   constructor(container: HTMLElement) {
     super();
     const mark = (over: boolean) => container.classList.toggle('dropping', over);
@@ -26,7 +27,7 @@ export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]
       else {
         droppedFiles(data).then(
           (chosen) => chosen.files.length > 0 && this.emit('models', chosen),
-          (thrown: unknown) => this.emit('refused', thrown),
+          (thrown: unknown) => this.emit('failed', failure('files-refused', {}, String(thrown))),
         );
       }
     });

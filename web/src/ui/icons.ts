@@ -30,4 +30,3 @@ export const againIcon = icon(svg`<path d="M19 12a7 7 0 1 1-2.200-5.100M19 4v4h-
 export const againSeveralIcon = icon(svg`<path d="M5 6h14M5 12h14M5 18h7M18 15v6M15 18h6"/>`);
 export const earlierIcon = icon(svg`<path d="m14 7-5 5 5 5"/>`);
 export const laterIcon = icon(svg`<path d="m10 7 5 5-5 5"/>`);
-export const chartIcon = icon(svg`<path d="M4 4v16h16M8 14l3.500-3 3 2L20 8"/>`);

@@ -22,7 +22,7 @@ const GGUF = [{ description: 'GGUF', accept: { 'application/octet-stream': ['.gg
 /** Opens the browser's picker that gives handles; undefined where there is none, null when the visitor closed it. */
 export function pickFiles(): Promise<ChosenFiles | null> | undefined {
   const picking = pickers.showOpenFilePicker?.({ multiple: true, types: GGUF, excludeAcceptAllOption: false });
-  return picking?.then(withFiles).catch(closed);
+  return picking?.catch(closed).then((handles) => handles && withFiles(handles));
 }
 
 /** What was dropped, with handles where the browser gives them. Items are only there until the event ends, so they are taken at once. */

@@ -1,22 +1,26 @@
 /** The model's card, a Markdown file beside its weights, in a dialog. */
 import { html, render } from 'lit-html';
+import { failure, type Failure } from '../app/failure';
+import { Emitter } from './emitter';
 import { closeIcon } from './icons';
 import { renderMarkdown } from './markdown';
 import { strings } from './strings';
 
-export class ModelCard {
+export class ModelCard extends Emitter<{ failed: Failure }> {
   constructor(private readonly dialog: HTMLDialogElement) {
+    super();
     dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   }
 
-  /** Where the card cannot be fetched, its address is opened as the plain link that it also is. */
   async show(address: string): Promise<void> {
-    const response = await fetch(address).catch(() => undefined);
-    if (!response?.ok) {
-      window.open(address, '_blank', 'noopener');
-      return;
+    try {
+      this.#draw(await fetched(address));
+    } catch (thrown) {
+      this.emit('failed', failure('card', {}, String(thrown)));
     }
-    const card = await response.text();
+  }
+
+  #draw(card: string): void {
     render(
       html`
         <div class="sheet">
@@ -28,6 +32,12 @@ export class ModelCard {
         </div>`,
       this.dialog,
     );
-    this.dialog.showModal();
+    if (!this.dialog.open) this.dialog.showModal();
   }
+}
+
+async function fetched(address: string): Promise<string> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  return response.text();
 }

@@ -1,6 +1,7 @@
 /** The choice of a model: the catalogue, what this browser keeps, an address, a file. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { CatalogueEntry } from '../app/catalogue';
+import { failure, type Failure } from '../app/failure';
 import { insteadText, type Offer } from '../app/offer';
 import type { ChosenFiles, PageData } from '../app/page-data';
 import type { StoredModel } from '../engine/protocol';
@@ -17,7 +18,7 @@ interface Events {
   openAddress: string;
   openFiles: ChosenFiles;
   openStored: StoredModel;
-  filesRefused: unknown;
+  failed: Failure;
   verify: StoredModel;
   export: StoredModel;
   endTask: undefined;
@@ -139,7 +140,7 @@ export class ModelDialog extends Emitter<Events> {
       const picking = pickFiles();
       if (!picking) return;
       event.preventDefault();
-      picking.then((chosen) => chosen && choose(chosen), (thrown: unknown) => this.#then(() => this.emit('filesRefused', thrown)));
+      picking.then((chosen) => chosen && choose(chosen), (thrown: unknown) => this.#then(() => this.emit('failed', failure('files-refused', {}, String(thrown)))));
     };
     return html`
       <h3>${strings.fromComputer}</h3>

@@ -1,6 +1,7 @@
 /** Puts the components together, passes each its data, and hands their events on as its own. */
 import type { TextFile } from '../app/conversation-files';
 import { fileName } from '../app/conversation-files';
+import { toFailure } from '../app/failure';
 import type { ExportFile, PageData, PageEvents, PageView } from '../app/page-data';
 import { DOCUMENT_ENDINGS } from '../documents/kinds';
 import { ChatLog } from './chat-log';
@@ -52,10 +53,12 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
     this.#pass(this.#composer, 'stop');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
-    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'filesRefused', 'verify', 'export', 'endTask', 'remove');
+    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion');
+    this.#pass(this.#card, 'failed');
+    this.#pass(this.#drop, 'failed');
     this.#header.on('openMenu', () => this.#sidebar.open());
     this.#header.on('chooseModel', () => this.#dialog.show());
     this.#header.on('openSettings', () => this.#settings.show());
@@ -71,9 +74,10 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#licence.on('decline', () => this.emit('declineLicence'));
     this.#status.on('resume', () => this.emit('retry'));
     this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
-    this.#drop.on('refused', (thrown) => this.emit('filesRefused', thrown));
     this.#drop.on('documents', (files) => this.emit('addDocuments', files));
     void forgetCopies();
+    // What nobody has caught is said all the same.
+    addEventListener('unhandledrejection', ({ reason }) => this.emit('failed', toFailure(reason)));
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog; in the sidebar's fields it is theirs.
       const elsewhere = document.querySelector('dialog[open]') ?? (event.target as Element).closest('#sidebar input');

@@ -160,6 +160,7 @@ export const failures = {
   'in-use': { sentence: 'Another tab is using this model.', remedy: 'Wait until it has finished, or close it, and try again.' },
   'file-read': { sentence: 'The file {name} is no longer as it was: it was changed, moved or removed.', remedy: 'Choose it again with “From this computer…”.' },
   'files-refused': { sentence: 'The browser did not hand over the chosen files.', remedy: 'Try again, or drop the files on the page in place of choosing them.' },
+  card: { sentence: 'What is written about the model could not be fetched.', remedy: 'Check the connection and try again; the chat itself needs none.' },
   'file-permission': { sentence: 'This page may no longer read {name}.', remedy: 'Press “Try again” and allow it, or choose the file again with “From this computer…”.' },
   'no-room': { sentence: 'There is not enough room in this browser: the model needs {needed} more and {available} are free.', remedy: 'Free at least {missing} of disk space or remove models that are kept here, or choose a smaller one.' },
   'no-room-left': { sentence: 'This browser ran out of room. {missing}', remedy: 'Free disk space, or remove models that are kept here, and try again: a download goes on where it stopped.' },
