@@ -16,7 +16,7 @@ const READS_AT_ONCE: usize = 2;
 
 /// Bytes written before those of the time before must have arrived. A browser keeps writes in memory that it shares with the
 /// process of the device, and lets them pile up there where the device is slower than the disk.
-const WRITES_AT_ONCE: usize = 16 << 20;
+const WRITES_AT_ONCE: usize = 8 << 20;
 
 /// Some rows of a weight, in a buffer of their own.
 #[derive(Debug)]
