@@ -87,10 +87,18 @@ export const harness = {
   async logits(tokens: number[]): Promise<number[]> {
     return [...(await engine.logits(Uint32Array.from(tokens)))];
   },
-  /** Tokens a second, medians of reading and of writing, and the median time of a written token in milliseconds. */
-  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number; token: number }> {
-    const { prefillTps, decodeTps, tokenMilliseconds } = await engine.bench(options, () => undefined);
-    return { prefill: prefillTps.median, decode: decodeTps.median, token: tokenMilliseconds };
+  /** Tokens a second: medians of reading and of writing. */
+  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number }> {
+    const { prefillTps, decodeTps } = await engine.bench(options, () => undefined);
+    return { prefill: prefillTps.median, decode: decodeTps.median };
+  },
+  /** Milliseconds between the tokens of one answer of so many. */
+  async tokenTimes(maxTokens: number): Promise<number[]> {
+    const came: number[] = [];
+    await engine.generate(Uint32Array.of(1), { maxTokens, temperature: 0, ignoreEos: true }, (event) => {
+      if (event.type === 'token') came.push(performance.now());
+    });
+    return came.slice(1).map((time, index) => time - (came[index] ?? NaN));
   },
   /** The ids that the model gives after `tokens`. */
   async generate(tokens: number[], options: GenerateOptions): Promise<number[]> {
