@@ -1,17 +1,17 @@
 /** The worker's entry: extraction, offered through comlink. */
 import { expose } from 'comlink';
 import { toFailure } from '../app/failure';
-import { extract } from './extract';
+import { extract, type OnProgress } from './extract';
 import type { DocumentKind, Extracted } from './records';
 
 export interface ExtractWorker {
-  extract(file: Blob, kind: DocumentKind, onPage: (done: number, total: number) => void): Promise<Extracted>;
+  extract(file: Blob, named: DocumentKind | undefined, onProgress: OnProgress): Promise<Extracted>;
 }
 
 const calls: ExtractWorker = {
-  async extract(file, kind, onPage) {
+  async extract(file, named, onProgress) {
     try {
-      return await extract(new Uint8Array(await file.arrayBuffer()), kind, onPage);
+      return await extract(new Uint8Array(await file.arrayBuffer()), named, onProgress);
     } catch (thrown) {
       throw toFailure(thrown).report();
     }
