@@ -1,5 +1,5 @@
 /** Files that claim, nest and repeat what no program would write. */
-import { deflateRawSync } from 'node:zlib';
+import { constants, deflateRawSync, deflateSync } from 'node:zlib';
 
 export interface ZipEntry {
   name: string;
@@ -15,11 +15,11 @@ export interface ZipEntry {
 /** A zip whose directory may lie. */
 export function zipOf(entries: readonly ZipEntry[]): Uint8Array {
   const [parts, directory]: [Buffer[], Buffer[]] = [[], []];
-  const packedOf = new Map<Uint8Array, Buffer>();
+  const packedOf = new Map<Uint8Array, Uint8Array>();
   let [at, offset, before] = [0, 0, undefined as Uint8Array | undefined];
   for (const { name, data = new Uint8Array(), packed: given, claimed, shared } of entries) {
     const packed = given ?? packedOf.get(data) ?? deflateRawSync(data);
-    if (!given) packedOf.set(data, Buffer.from(packed));
+    packedOf.set(data, packed);
     const sizes = [packed.length, claimed ?? data.length] as const;
     if (!shared || before !== packed) {
       offset = at;
@@ -70,4 +70,50 @@ export function docxOf(unit: string, count: number): Uint8Array {
   return zipOf([
     { name: '[Content_Types].xml', data: Buffer.from(TYPES) }, { name: '_rels/.rels', data: Buffer.from(RELATIONS) }, { name: 'word/document.xml', data: document },
   ]);
+}
+
+/** One page whose content is so many zeros, packed `times` times over. */
+export function flateBomb(bytes: number, times = 1): Uint8Array {
+  let packed = deflatedZeros(bytes);
+  for (let time = 1; time < times; time += 1) packed = deflateSync(packed, { level: 9 });
+  const filters = Array(times).fill('/FlateDecode').join(' ');
+  return pdfOf([Buffer.from(`<</Length ${packed.length}/Filter[${filters}]>>\nstream\n`), packed, Buffer.from('\nendstream')]);
+}
+
+/** A page that shows a form, which shows the next ten times over, and so on. */
+export function formBomb(depth: number): Uint8Array {
+  const form = (index: number, content: string) => Buffer.from(
+    `<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</F ${FIRST_FREE + index + 1} 0 R>>/Font<</F1 5 0 R>>>>/Length ${content.length}>>\nstream\n${content}\nendstream`,
+  );
+  const forms = Array.from({ length: depth }, (_, index) => form(index, index < depth - 1 ? '/F Do '.repeat(10) : 'BT /F1 9 Tf (words) Tj ET'));
+  return pdfOf([Buffer.from('<</Length 5>>\nstream\n/F Do\nendstream')], forms);
+}
+
+/** The number of the first object after a page's own. */
+const FIRST_FREE = 6;
+
+function pdfOf(content: readonly Buffer[], more: readonly Buffer[] = []): Uint8Array {
+  const page = `<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>/XObject<</F ${FIRST_FREE} 0 R>>>>>>`;
+  const font = '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>';
+  const objects = ['<</Type/Catalog/Pages 2 0 R>>', '<</Type/Pages/Kids[3 0 R]/Count 1>>', page, Buffer.concat(content), font, ...more];
+  const parts = [Buffer.from('%PDF-1.4\n')];
+  const starts = objects.map((object, index) => {
+    const start = parts.reduce((sum, part) => sum + part.length, 0);
+    parts.push(Buffer.from(`${index + 1} 0 obj\n`), Buffer.from(object), Buffer.from('\nendobj\n'));
+    return `${String(start).padStart(10, '0')} 00000 n \n`;
+  });
+  const table = parts.reduce((sum, part) => sum + part.length, 0);
+  const end = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${starts.join('')}trailer<</Size ${objects.length + 1}/Root 1 0 R>>\nstartxref\n${table}\n%%EOF`;
+  return Buffer.concat([...parts, Buffer.from(end)]);
+}
+
+/** As zlib packs them, of pieces that are alike. */
+function deflatedZeros(bytes: number): Buffer {
+  const piece = deflateRawSync(new Uint8Array(50e6), { level: 9, finishFlush: constants.Z_FULL_FLUSH });
+  const count = Math.round(bytes / 50e6);
+  // Adler-32 of zeros: their number, and one.
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt16BE((count * 50e6) % 65521, 0);
+  checksum.writeUInt16BE(1, 2);
+  return Buffer.concat([Buffer.from([0x78, 0xda]), ...Array<Buffer>(count).fill(piece), Buffer.from([0x03, 0x00]), checksum]);
 }
