@@ -1,4 +1,5 @@
 /** What comes out of real files. PDF needs a browser's worker: `tests/e2e/documents.test.ts`. */
+import { Document, HeadingLevel, NoBreakHyphen, Packer, Paragraph, SoftHyphen, Table, TableCell, TableRow, TextRun } from 'docx';
 import { strToU8, unzipSync, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import './browser';
@@ -160,6 +161,24 @@ test('a chapter whose title closes itself, as in XML, is read; one that is HTML 
 test('a book of pictures may be a scan, one of nothing is none', async () => {
   await expect(extract(book({ 'a.xhtml': strToU8('<div><img src="page1.jpg"/></div>') }), 'epub')).rejects.toMatchObject({ code: 'scan' });
   await expect(extract(book({ 'a.xhtml': strToU8('<div/>') }), 'epub')).rejects.toMatchObject({ code: 'no-text' });
+});
+
+test('a Word file’s cells: headings are places, paragraphs and items have lines, a table within has its rows; hyphens are what is seen', async () => {
+  const cell = (...children: (Paragraph | Table)[]) => new TableCell({ children });
+  const heading = (text: string) => new Paragraph({ text, heading: HeadingLevel.HEADING_2 });
+  const item = (text: string) => new Paragraph({ text, bullet: { level: 0 } });
+  const rows = (...cells: string[][]) => cells.map((row) => new TableRow({ children: row.map((text) => cell(new Paragraph(text))) }));
+  const table = new Table({
+    rows: [
+      new TableRow({ children: [cell(heading('Head A'), new Paragraph('a'), new Paragraph('b')), cell(heading('Head B'), item('one'), item('two'))], tableHeader: true }),
+      new TableRow({ children: [cell(new Paragraph({ children: [new TextRun('x'), new TextRun({ text: 'y', break: 1 })] })), cell(new Table({ rows: rows(['c', 'd'], ['e', 'f']) }), new Paragraph(''))] }),
+    ],
+  });
+  const hyphens = new Paragraph({ children: [new TextRun({ children: ['light', new SoftHyphen(), 'house non', new NoBreakHyphen(), 'breaking'] })] });
+  const made = await Packer.toBuffer(new Document({ sections: [{ children: [hyphens, table, new Paragraph('after')] }] }));
+  const { text, places } = await extract(made, 'docx');
+  expect(text).toBe('lighthouse non\u2011breaking\n\nHead A\na\nb | Head B\n- one\n- two\nx\ny | c | d\ne | f\n\nafter');
+  expect(places.map(({ offset, label }) => [label, text.indexOf(label) === offset])).toEqual([['Head A', true], ['Head B', true]]);
 });
 
 test('a Word file whose parts are in UTF-16', async () => {

@@ -42,8 +42,12 @@ export class DocumentIntake {
   }
 
   async text(text: string, name: string): Promise<string> {
-    const extracted = await this.parts.extract(new Blob([text]), 'markdown', () => undefined, this.#stop.signal);
-    return this.parts.add(name, 'text', extracted);
+    try {
+      const extracted = await this.parts.extract(new Blob([text]), 'markdown', () => undefined, this.#stop.signal);
+      return await this.parts.add(name, 'text', extracted);
+    } catch (thrown) {
+      throw named(toFailure(thrown), name);
+    }
   }
 
   /** Leaves out the file that is being read, and those after it. */

@@ -14,6 +14,7 @@ type Nodes = TreeAdapterTypeMap<HtmlNode, HtmlNode, HtmlNode, HtmlNode, HtmlNode
 const MOST_NODES = 3e6;
 
 /** Entities of the file's own, which HTML does not know: what names them would be read as text. */
+const PROLOGUE = 65_536;
 const OWN_ENTITIES = /^((?:\s|<\?[^>]*>|<!--[^>]*-->)*<!DOCTYPE[^[>]*)\[[^\]]*\]/i;
 
 /** An element by its tag's name, or `#text`, `#comment`, `#document`, `#fragment`. */
@@ -37,7 +38,7 @@ export class HtmlNode {
 /** Throws `too-complex`. `xml`: any element may close itself, as in XHTML. */
 export function htmlTree(html: string, xml: boolean): HtmlNode {
   const options = { treeAdapter: new LinkedTree() };
-  return xml ? XhtmlParser.parse<Nodes>(html.replace(OWN_ENTITIES, '$1'), options) : PageParser.parse<Nodes>(html, options);
+  return xml ? XhtmlParser.parse<Nodes>(html.slice(0, PROLOGUE).replace(OWN_ENTITIES, '$1') + html.slice(PROLOGUE), options) : PageParser.parse<Nodes>(html, options);
 }
 
 /** Of attributes, few decide how a page is read. Without the others, elements are alike, and of those a browser opens anew but three. */

@@ -10,6 +10,9 @@ const MOST_BYTES = 200e6;
 /** Unpacked at once: of so much packed data at most 16 MB come. */
 const STEP = 16_384;
 
+/** Ten times the largest book's. */
+const MOST_ENTRIES = 200_000;
+
 const [END, ENTRY, LOCAL] = [0x06054b50, 0x02014b50, 0x04034b50];
 const END_SIZE = 22;
 const LONGEST_COMMENT = 65_535;
@@ -31,13 +34,13 @@ export class ZipFiles {
   readonly #entries = new Map<string, Entry>();
   #unpacked = 0;
 
-  /** Throws `extract` where it is no zip, or a damaged one. */
+  /** Throws `extract` where it is no zip, or a damaged one, and `too-complex`. */
   constructor(private readonly bytes: Uint8Array) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     try {
       this.#readDirectory();
     } catch (thrown) {
-      throw damaged(String(thrown));
+      throw thrown instanceof Failure ? thrown : damaged(String(thrown));
     }
   }
 
@@ -128,6 +131,7 @@ export class ZipFiles {
     const nameEnd = at + 46 + nameLength;
     const name = new TextDecoder(short(8) & UTF8_NAME ? 'utf-8' : 'latin1').decode(this.bytes.subarray(at + 46, nameEnd));
     const [claimed = 0, packed = 0, offset = 0] = this.#large([long(24), long(20), long(42)], nameEnd, nameEnd + extraLength);
+    if (this.#entries.size >= MOST_ENTRIES) throw failure('too-complex', {}, `more than ${MOST_ENTRIES} files`);
     this.#entries.set(name, { flags: short(8), method: short(10), packed, claimed, offset: offset + before });
     return nameEnd + extraLength + commentLength;
   }
