@@ -57,7 +57,7 @@ test('several files at once: PDF, Word, EPUB, HTML, Markdown and text all come w
 test('what cannot be read is said, each with a remedy, and the others are not held up', async () => {
   await back();
   for (const [name, bytes, code] of [
-    ['scan.pdf', await emptyPdf(), 'no-text'], ['locked.pdf', await lockedPdf(), 'password'],
+    ['scan.pdf', await emptyPdf(), 'scan'], ['locked.pdf', await lockedPdf(), 'password'],
     ['broken.pdf', Buffer.from('%PDF-1.7 nothing'), 'extract'], ['photo.png', Buffer.from('x'), 'file-kind'],
   ] as const) {
     await page.getByTestId('document-file').setInputFiles(file(name, bytes));

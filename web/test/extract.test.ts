@@ -1,11 +1,13 @@
 /** What comes out of real files. PDF needs a browser's worker: `tests/e2e/documents.test.ts`. */
+import { Document, HeadingLevel, NoBreakHyphen, Packer, Paragraph, SoftHyphen, Table, TableCell, TableRow, TextRun } from 'docx';
 import { strToU8, unzipSync, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import './browser';
 import { extract } from '../src/documents/extract';
+import { formatOf } from '../src/documents/first-bytes';
 import { documentKind } from '../src/documents/kinds';
-import { paragraphs } from '../src/documents/pdf-text';
-import type { Extracted } from '../src/documents/records';
+import { joinPages, paragraphs } from '../src/documents/pdf-text';
+import type { DocumentKind, Extracted } from '../src/documents/records';
 import { CHAPTERS, docx, epub, html, markdown } from './make-documents';
 
 const PARAGRAPHS = CHAPTERS.flatMap((chapter) => chapter.paragraphs);
@@ -142,13 +144,125 @@ test.each([
   await expect(extract(bytes, kind)).rejects.toMatchObject({ code, remedy: expect.stringMatching(/\w/) as string });
 });
 
-test('kinds by name, else by type', () => {
-  const kinds = [['a.PDF', ''], ['b.docx', ''], ['c.htm', ''], ['README.md', ''], ['x', 'text/plain'], ['x', 'text/html; charset=utf-8'], ['photo.png', 'image/png']] as const;
-  expect(kinds.map(([name, type]) => documentKind({ name, type }))).toEqual(['pdf', 'docx', 'html', 'markdown', 'text', 'html', undefined]);
+test('a file that is named twice in a spine, or by points within it, is read once, where it is first named', async () => {
+  const hrefs = ['b.xhtml#two', 'a.xhtml', 'b.xhtml', 'a.xhtml#x', './b.xhtml#three', 'a%2exhtml', 'http://elsewhere/a.xhtml', 'http://[', 'missing.xhtml', 'cover.svg'];
+  const items = hrefs.map((href, index) => `<opf:item id="i${index}" href="${href}"/>`).join('');
+  const spine = hrefs.map((_, index) => `<opf:itemref idref="i${index}"/><opf:itemref idref="i${index}"/>`).join('');
+  const files = { 'book.opf': strToU8(`<opf:package><opf:manifest>${items}</opf:manifest><opf:spine>${spine}</opf:spine></opf:package>`), 'b.xhtml': strToU8('<p id="one">B</p><p id="two">b</p>') };
+  expect((await extract(book(files), 'epub')).text).toBe('B\n\nb\n\nOnce upon a time.');
 });
 
+test('a chapter whose title closes itself, as in XML, is read; one that is HTML by its type is read as that', async () => {
+  expect((await extract(book({ 'a.xhtml': strToU8('<html><head><title/></head><body><p>Once.</p><script src="x"/><p>Twice.</p></body></html>') }), 'epub')).text).toBe('Once.\n\nTwice.');
+  const html = strToU8('<package><manifest><item id="a" href="a.xhtml" media-type="text/html"/></manifest><spine><itemref idref="a"/></spine></package>');
+  expect((await extract(book({ 'book.opf': html, 'a.xhtml': strToU8('<title>x</title><p>Once<p>Twice') }), 'epub')).text).toBe('Once\n\nTwice');
+});
+
+test('a book of pictures may be a scan, one of nothing is none', async () => {
+  await expect(extract(book({ 'a.xhtml': strToU8('<div><img src="page1.jpg"/></div>') }), 'epub')).rejects.toMatchObject({ code: 'scan' });
+  await expect(extract(book({ 'a.xhtml': strToU8('<div/>') }), 'epub')).rejects.toMatchObject({ code: 'no-text' });
+});
+
+test('a Word file’s cells: headings are places, paragraphs and items have lines, a table within has its rows; hyphens are what is seen', async () => {
+  const cell = (...children: (Paragraph | Table)[]) => new TableCell({ children });
+  const heading = (text: string) => new Paragraph({ text, heading: HeadingLevel.HEADING_2 });
+  const item = (text: string) => new Paragraph({ text, bullet: { level: 0 } });
+  const rows = (...cells: string[][]) => cells.map((row) => new TableRow({ children: row.map((text) => cell(new Paragraph(text))) }));
+  const table = new Table({
+    rows: [
+      new TableRow({ children: [cell(heading('Head A'), new Paragraph('a'), new Paragraph('b')), cell(heading('Head B'), item('one'), item('two'))], tableHeader: true }),
+      new TableRow({ children: [cell(new Paragraph({ children: [new TextRun('x'), new TextRun({ text: 'y', break: 1 })] })), cell(new Table({ rows: rows(['c', 'd'], ['e', 'f']) }), new Paragraph(''))] }),
+    ],
+  });
+  const hyphens = new Paragraph({ children: [new TextRun({ children: ['light', new SoftHyphen(), 'house non', new NoBreakHyphen(), 'breaking'] })] });
+  const made = await Packer.toBuffer(new Document({ sections: [{ children: [hyphens, table, new Paragraph('after')] }] }));
+  const { text, places } = await extract(made, 'docx');
+  expect(text).toBe('lighthouse non\u2011breaking\n\nHead A\na\nb | Head B\n- one\n- two\nx\ny | c | d\ne | f\n\nafter');
+  expect(places.map(({ offset, label }) => [label, text.indexOf(label) === offset])).toEqual([['Head A', true], ['Head B', true]]);
+});
+
+test('a Word file whose parts are in UTF-16', async () => {
+  const files = unzipSync(await docx(CHAPTERS));
+  const inUtf16 = Object.entries(files).map(([name, file]) => [name, /\.(xml|rels)$/.test(name) ? Buffer.from(`\ufeff${Buffer.from(file).toString().replace(/UTF-8/i, 'UTF-16')}`, 'utf16le') : file]);
+  holdsChapters(await extract(Buffer.from(zipSync(Object.fromEntries(inUtf16) as Record<string, Uint8Array>)), 'docx'));
+});
+
+const KINDS: readonly (DocumentKind | undefined)[] = ['pdf', 'docx', 'epub', 'rtf', 'html', 'markdown', 'text', undefined];
+
+test('what the bytes say counts, under any name and none', async () => {
+  const files = [['docx', await docx(CHAPTERS)], ['epub', await epub(CHAPTERS)], ['html', Buffer.from(html(CHAPTERS))]] as const;
+  for (const [kind, bytes] of files) {
+    for (const named of KINDS) {
+      const extracted = await extract(bytes, named);
+      expect(extracted.kind, `${kind} as ${named}`).toBe(kind);
+      holdsChapters(extracted);
+    }
+  }
+  for (const named of KINDS) expect(await extract(Buffer.from('{\\rtf1\\ansi Once upon a time.}'), named)).toEqual({ text: 'Once upon a time.', places: [], kind: 'rtf' });
+});
+
+test.each([
+  ['%PDF-1.7', 'pdf'], ['\ufeff  %PDF-1.4', 'pdf'], ['{\\rtf1', 'rtf'], ['<!DOCTYPE html>', 'html'], ['\n<html lang=en>', 'html'],
+  ['<?xml version="1.0"?>\n<!-- x --><html xmlns="x">', 'html'], ['A text about %PDF-1.7', undefined], ['PKs and PK\u0005', undefined], ['<p>x', undefined], ['', undefined],
+])('the first bytes of %j are of %s', (start, format) => {
+  expect(formatOf(Buffer.from(start))).toBe(format);
+});
+
+test('what is not read here is refused under every name, with a code', async () => {
+  const refused = [
+    ['a spreadsheet', zipSync({ '[Content_Types].xml': strToU8('<Types/>'), 'xl/workbook.xml': strToU8('<x/>') }), 'file-kind'],
+    ['an archive', zipSync({ 'a.txt': strToU8('words') }), 'file-kind'],
+    ['an old Word file', Buffer.from('d0cf11e0a1b11ae1'.repeat(100), 'hex'), 'file-kind'],
+    ['a locked Word file', Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), Buffer.from('EncryptedPackage', 'utf16le')]), 'password'],
+  ] as const;
+  for (const [name, bytes, code] of refused) for (const named of ['text', 'html', 'rtf', undefined] as const) await expect(extract(bytes, named), name).rejects.toMatchObject({ code });
+});
+
+test('an archive whose files are locked', async () => {
+  const zip = book({});
+  for (let at = zip.indexOf('PK\u0001\u0002', 0, 'latin1'); at >= 0; at = zip.indexOf('PK\u0001\u0002', at + 4, 'latin1')) zip.writeUInt16LE(1, at + 8);
+  await expect(extract(zip, 'epub')).rejects.toMatchObject({ code: 'password' });
+});
+
+test('a zip that something stands before is read', async () => {
+  expect((await extract(Buffer.concat([book({}).subarray(0, 4), Buffer.from('something'), book({})]), 'epub')).text).toBe('Once upon a time.');
+});
+
+test('kinds by name, else by type', () => {
+  const kinds = [['a.PDF', ''], ['b.docx', ''], ['c.htm', ''], ['README.md', ''], ['x', 'text/plain'], ['x', 'text/html; charset=utf-8'], ['photo.png', 'image/png'], ['d.rtf', ''], ['x', 'text/rtf'], ['x', 'application/rtf'], ['README', '']] as const;
+  expect(kinds.map(([name, type]) => documentKind({ name, type }))).toEqual(['pdf', 'docx', 'html', 'markdown', 'text', 'html', undefined, 'rtf', 'rtf', 'rtf', 'text']);
+});
+
+const line = (str: string, y: number) => ({ str, hasEOL: true, transform: [1, 0, 0, 1, 0, y], height: 10 });
+
 test('lines of a PDF become paragraphs again, and cut words whole', () => {
-  const line = (str: string, y: number) => ({ str, hasEOL: true, transform: [1, 0, 0, 1, 0, y], height: 10 });
   expect(paragraphs([line('The light-', 100), line('house stands.', 88), line('Next one.', 60), line('A new page top.', 200)]))
     .toEqual(['The lighthouse stands.', 'Next one.', 'A new page top.']);
+});
+
+test.each([
+  ['a hyphen', 'The light-', 'house', 'The lighthouse'],
+  ['a soft hyphen', 'The light\u00ad', 'house', 'The lighthouse'],
+  ['a soft hyphen before a capital', 'LIGHT\u00ad', 'HOUSE', 'LIGHTHOUSE'],
+  ['Unicode’s hyphen', 'The light\u2010', 'house', 'The lighthouse'],
+  ['a hyphen and a space', 'The light- ', ' house', 'The lighthouse'],
+  ['a letter of two characters', 'cafe\u0301-', 'teria', 'cafe\u0301teria'],
+  ['a hyphen before a capital', 'Anglo-', 'Saxon', 'Anglo- Saxon'],
+  ['a hyphen that does not break', 'light\u2011', 'house', 'light\u2011 house'],
+  ['a dash', 'the light –', 'house', 'the light – house'],
+  ['a number', 'in 1874-', 'and later', 'in 1874- and later'],
+])('%s at the end of a line', (_, first, second, whole) => {
+  expect(paragraphs([line(first, 100), line(second, 88)])).toEqual([whole]);
+  // The end of the line may be an item of its own.
+  expect(paragraphs([{ ...line(first, 100), hasEOL: false }, line('', 100), line(second, 88)])).toEqual([whole]);
+});
+
+test('a word that is cut at the end of a column is put together there, and one at a page’s end on the page where it begins', () => {
+  expect(paragraphs([line('The light-', 100), line('house stands.', 700)])).toEqual(['The lighthouse stands.']);
+  const [before, after] = [['One.', 'The light\u00ad', '12'], ['13', 'house stands. So it', 'does.']];
+  joinPages(before, after);
+  expect([before, after]).toEqual([['One.', 'The lighthouse', '12'], ['13', 'stands. So it', 'does.']]);
+  const apart: [string[], string[]] = [['Anglo-'], ['Saxon']];
+  joinPages(...apart);
+  expect(apart).toEqual([['Anglo-'], ['Saxon']]);
 });

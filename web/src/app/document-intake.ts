@@ -1,5 +1,6 @@
 /** Files on their way to becoming documents, one after the other. One that fails, or is called off, leaves the others alone. */
 import type { Extract } from '../documents/extractor';
+import { FIRST_BYTES, formatOf, hasPdfWithin } from '../documents/first-bytes';
 import { documentKind } from '../documents/kinds';
 import type { DocumentKind, Extracted } from '../documents/records';
 import { formatBytes } from '../ui/format';
@@ -8,7 +9,7 @@ import { Failure, failure, toFailure } from './failure';
 /** Larger ones are mostly pictures, and a page's memory has to hold one several times over. */
 const MOST_BYTES = 200e6;
 /** Failures of one file, whose sentences name it. */
-const ABOUT_A_FILE: ReadonlySet<string> = new Set(['extract', 'password', 'no-text', 'protected', 'too-much']);
+const ABOUT_A_FILE: ReadonlySet<string> = new Set(['extract', 'file-kind', 'no-text', 'password', 'protected', 'scan', 'too-complex', 'too-long', 'too-much']);
 
 export interface IntakeParts {
   extract: Extract;
@@ -41,8 +42,12 @@ export class DocumentIntake {
   }
 
   async text(text: string, name: string): Promise<string> {
-    const extracted = await this.parts.extract(new Blob([text]), 'markdown', () => undefined, this.#stop.signal);
-    return this.parts.add(name, 'text', extracted);
+    try {
+      const extracted = await this.parts.extract(new Blob([text]), 'markdown', () => undefined, this.#stop.signal);
+      return await this.parts.add(name, 'text', extracted);
+    } catch (thrown) {
+      throw named(toFailure(thrown), name);
+    }
   }
 
   /** Leaves out the file that is being read, and those after it. */
@@ -54,7 +59,7 @@ export class DocumentIntake {
   async #take(file: File, signal: AbortSignal): Promise<string> {
     const { name, size } = file;
     const kind = documentKind(file);
-    if (!kind) throw failure('file-kind', { name });
+    if (!kind && !(await showsItsKind(file))) throw failure('file-kind', { name });
     if (size > MOST_BYTES) throw failure('file-size', { name, size: formatBytes(size), most: formatBytes(MOST_BYTES) });
     this.#show({ name, done: 0, total: 0 });
     const extracted = await this.parts.extract(file, kind, (done, total) => {
@@ -62,13 +67,19 @@ export class DocumentIntake {
       if (!signal.aborted) this.#show({ name, done, total });
     }, signal);
     signal.throwIfAborted();
-    return this.parts.add(name, kind, extracted);
+    return this.parts.add(name, extracted.kind ?? kind ?? 'text', extracted);
   }
 
   #show(adding: DocumentIntake['adding']): void {
     this.adding = adding;
     this.parts.changed();
   }
+}
+
+/** Its name says nothing. */
+async function showsItsKind(file: File): Promise<boolean> {
+  const start = new Uint8Array(await file.slice(0, FIRST_BYTES).arrayBuffer());
+  return formatOf(start) !== undefined || hasPdfWithin(start);
 }
 
 function named(fault: Failure, name: string): Failure {

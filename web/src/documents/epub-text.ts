@@ -1,55 +1,73 @@
 /** EPUB: a zip whose package file lists the chapters, each an XHTML file, in the order of reading. */
-import { strFromU8 } from 'fflate';
-import { Parser } from 'htmlparser2';
 import { failure } from '../app/failure';
 import { decodeHtml } from './encoding';
+import type { OnProgress } from './extract';
 import { appendHtml } from './html-text';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
-import { zipFiles } from './zip-files';
+import { xmlElements, type XmlElement } from './xml-elements';
+import { ZipFiles } from './zip-files';
 
 /** Fonts are scrambled in books that are free to read; anything else that is encrypted is locked. */
 const SCRAMBLED_FONT = /^http:\/\/(www\.idpf\.org\/2008\/embedding|ns\.adobe\.com\/pdf\/enc#RC)$/;
+const PICTURE = /\.(svg|png|jpe?g|gif|webp)$/i;
 
-interface Element {
-  name: string;
-  attributes: Record<string, string>;
+/** A chapter's file, and whether it is XML. */
+interface Chapter {
+  path: string;
+  xml: boolean;
 }
 
-export function epubText(bytes: Uint8Array): Extracted {
-  const files = zipFiles(bytes, /\.(xml|opf|x?html?|ncx)$/i);
-  const encryption = files['META-INF/encryption.xml'];
-  if (encryption && isLocked(elements(strFromU8(encryption)))) throw failure('protected');
-  const container = files['META-INF/container.xml'];
-  const packagePath = container && elements(strFromU8(container)).find(({ name }) => name === 'rootfile')?.attributes['full-path'];
-  const packageFile = packagePath === undefined ? undefined : files[packagePath];
-  if (packagePath === undefined || !packageFile) throw failure('extract', {}, 'the EPUB has no package file');
+export function epubText(bytes: Uint8Array, onProgress: OnProgress): Extracted {
+  const zip = new ZipFiles(bytes);
+  const elements = (path: string): XmlElement[] | undefined => {
+    const file = zip.read(path);
+    return file && xmlElements(decodeHtml(file).text);
+  };
+  if (isLocked(elements('META-INF/encryption.xml') ?? [])) throw failure('protected');
+  const packagePath = elements('META-INF/container.xml')?.find(({ name }) => name === 'rootfile')?.attributes.get('full-path');
+  const listed = packagePath === undefined ? undefined : elements(packagePath);
+  if (packagePath === undefined || !listed) throw failure('extract', {}, 'the EPUB has no package file');
   const builder = new TextBuilder();
-  for (const path of chapters(elements(strFromU8(packageFile)), packagePath)) {
-    const chapter = files[path];
-    if (chapter) appendHtml(builder, decodeHtml(chapter).text);
+  for (const { path, xml } of chapters(listed, packagePath)) {
+    if (PICTURE.test(path)) builder.picture();
+    else {
+      const chapter = zip.read(path);
+      if (chapter) appendHtml(builder, decodeHtml(chapter).text, xml);
+    }
+    onProgress(0, 0);
   }
   return builder.done();
 }
 
-function isLocked(all: readonly Element[]): boolean {
-  const methods = all.filter(({ name }) => name.endsWith('EncryptionMethod'));
-  return methods.some(({ attributes }) => !SCRAMBLED_FONT.test(attributes.Algorithm ?? ''));
+function isLocked(all: readonly XmlElement[]): boolean {
+  const methods = all.filter(({ name }) => name === 'encryptionmethod');
+  return methods.some(({ attributes }) => !SCRAMBLED_FONT.test(attributes.get('algorithm') ?? ''));
 }
 
-/** Paths of the spine's files. The navigation is a list of the chapters, not one of them. */
-function chapters(all: readonly Element[], packagePath: string): string[] {
-  const items = new Map(all.filter(({ name }) => name.endsWith('item')).map(({ attributes }) => [attributes.id, attributes]));
-  const folder = new URL(encodeURI(packagePath), 'epub:///');
-  return all.filter(({ name }) => name.endsWith('itemref')).flatMap(({ attributes }) => {
-    const item = items.get(attributes.idref);
-    if (!item?.href || /(^|\s)nav(\s|$)/.test(item.properties ?? '')) return [];
-    return [decodeURIComponent(new URL(item.href, folder).pathname.slice(1))];
-  });
+/**
+ * The spine's files, each once, where it is first named: the spine of some books names every section of a chapter's file. The navigation is a
+ * list of the chapters, not one of them.
+ */
+function chapters(all: readonly XmlElement[], packagePath: string): Iterable<Chapter> {
+  const items = new Map(all.filter(({ name }) => name === 'item').map(({ attributes }) => [attributes.get('id'), attributes]));
+  const found = new Map<string, Chapter>();
+  for (const { name, attributes } of all) {
+    const item = name === 'itemref' ? items.get(attributes.get('idref')) : undefined;
+    const href = item?.get('href');
+    if (!item || !href || /(^|\s)nav(\s|$)/.test(item.get('properties') ?? '')) continue;
+    const path = pathOf(href, packagePath);
+    if (path !== undefined && !found.has(path)) found.set(path, { path, xml: item.get('media-type') !== 'text/html' });
+  }
+  return found.values();
 }
 
-function elements(xml: string): Element[] {
-  const found: Element[] = [];
-  new Parser({ onopentag: (name, attributes) => void found.push({ name, attributes }) }, { xmlMode: true }).end(xml);
-  return found;
+/** Within the zip: without what follows `#`. None of a file elsewhere. */
+function pathOf(href: string, packagePath: string): string | undefined {
+  try {
+    const url = new URL(href, new URL(encodeURI(packagePath), 'epub:///'));
+    return url.protocol === 'epub:' ? decodeURIComponent(url.pathname.slice(1)) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,42 +1,46 @@
-/** A file's text, by its kind. Runs in a worker: a broken file costs a moment of it and nothing of the page. */
+/** A file's text, by what its bytes say that it is. Runs in a worker: a broken file costs a moment of it and nothing of the page. */
 import { failure, Failure } from '../app/failure';
+import { contentKind } from './content-kind';
 import { docxText } from './docx-text';
-import { decodeHtml, decodeText, type Decoded } from './encoding';
+import { decodeHtml, decodeText, textOnly, type Decoded } from './encoding';
 import { epubText } from './epub-text';
 import { htmlText } from './html-text';
 import { pdfText } from './pdf-text';
 import { plainText } from './plain-text';
 import type { DocumentKind, Extracted } from './records';
+import { rtfText } from './rtf-text';
 
-/** Longer than any book; a page could not hold it. */
-const MOST_CHARACTERS = 50e6;
+/** How far it is: pages of a PDF. Parts of other files are told as 0 of 0. */
+export type OnProgress = (done: number, total: number) => void;
 
-/** Throws the failures `extract`, `password`, `protected`, `too-much` and `no-text`. */
-export async function extract(bytes: Uint8Array, kind: DocumentKind, onPage: (done: number, total: number) => void = () => undefined): Promise<Extracted> {
-  let extracted: Extracted;
+/**
+ * `named`: the kind by the file's name and type. Throws the failures `extract`, `file-kind`, `password`, `protected`, `scan`, `no-text`, and of
+ * files that are more than can be read, or claim to be, `too-much` (by bytes or characters) and `too-complex` (by elements).
+ */
+export async function extract(bytes: Uint8Array, named: DocumentKind | undefined, onProgress: OnProgress = () => undefined): Promise<Extracted> {
   try {
-    extracted = await textOf(bytes, kind, onPage);
+    const kind = contentKind(bytes, named);
+    return { ...(await textOf(bytes, kind, onProgress)), kind };
   } catch (thrown) {
     throw thrown instanceof Failure ? thrown : failure('extract', {}, String(thrown));
   }
-  if (extracted.text === '') throw failure('no-text');
-  if (extracted.text.length > MOST_CHARACTERS) throw failure('too-much');
-  return extracted;
 }
 
-async function textOf(bytes: Uint8Array, kind: DocumentKind, onPage: (done: number, total: number) => void): Promise<Extracted> {
+async function textOf(bytes: Uint8Array, kind: DocumentKind, onProgress: OnProgress): Promise<Extracted> {
   switch (kind) {
     case 'pdf':
-      return pdfText(bytes, onPage);
+      return pdfText(bytes, onProgress);
     case 'docx':
       return docxText(bytes);
     case 'epub':
-      return epubText(bytes);
+      return epubText(bytes, onProgress);
+    case 'rtf':
+      return rtfText(bytes);
     case 'html':
-      return decoded(decodeHtml(bytes), htmlText);
+      return decoded(textOnly(decodeHtml(bytes)), htmlText);
     case 'markdown':
     case 'text':
-      return decoded(decodeText(bytes), (text) => plainText(text, kind === 'markdown'));
+      return decoded(textOnly(decodeText(bytes)), (text) => plainText(text, kind === 'markdown'));
   }
 }
 

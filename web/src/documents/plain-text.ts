@@ -1,18 +1,19 @@
 /** Markdown and plain text: read as they stand. */
-import { Marked } from 'marked';
+import { markdownBlocks } from './markdown-blocks';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
+
+/** Nobody wrote a longer one by hand; its lines are not looked through for headings. */
+const LONGEST_MARKDOWN = 20e6;
 
 /** In Markdown, headings are places. */
 export function plainText(text: string, markdown: boolean): Extracted {
   const builder = new TextBuilder();
-  if (!markdown) {
-    for (const paragraph of text.replace(/\r\n?/g, '\n').split(/\n\s*\n/)) builder.paragraph(paragraph);
-    return builder.done();
-  }
-  for (const token of new Marked().lexer(text)) {
-    if (token.type === 'heading') builder.place(token.text as string);
-    builder.paragraph(token.raw);
-  }
+  if (markdown && text.length <= LONGEST_MARKDOWN) {
+    for (const { heading, raw } of markdownBlocks(text.replace(/\r\n?/g, '\n').split('\n'))) {
+      if (heading !== undefined) builder.place(heading);
+      builder.paragraph(raw);
+    }
+  } else builder.paragraph(text);
   return builder.done();
 }

@@ -1,6 +1,6 @@
 /** What is kept of a document: its text with places, its summaries, its questions. */
 
-export type DocumentKind = 'pdf' | 'docx' | 'epub' | 'html' | 'markdown' | 'text';
+export type DocumentKind = 'pdf' | 'docx' | 'epub' | 'rtf' | 'html' | 'markdown' | 'text';
 
 /** A point in the text that readers know by name: a page, a chapter, a heading. */
 export interface Place {
@@ -22,6 +22,8 @@ export type ExtractNote =
 export interface Extracted {
   text: string;
   places: Place[];
+  /** What its bytes say that it is. */
+  kind?: DocumentKind;
   notes?: ExtractNote[];
 }
 

@@ -4,7 +4,7 @@ export const documentStrings = {
   intro: 'Summarise a document and ask about it. It is read by the model on this device and goes nowhere.',
   limits: '{limits} Its summaries and answers show how this works, not what a document says: choose a larger model for that.',
   drop: 'Drop files here',
-  kinds: 'PDF, Word (DOCX), EPUB, HTML, Markdown or plain text; several at once.',
+  kinds: 'PDF, Word (DOCX), EPUB, RTF, HTML, Markdown or plain text; several at once.',
   choose: 'Choose files',
   paste: 'Or paste a text',
   pasteLabel: 'Text of a document',
@@ -24,7 +24,7 @@ export const documentStrings = {
   keep: 'Keep',
   deleteIt: 'Delete',
   back: 'All documents',
-  kindNames: { pdf: 'PDF', docx: 'Word', epub: 'EPUB', html: 'HTML', markdown: 'Markdown', text: 'Text' },
+  kindNames: { pdf: 'PDF', docx: 'Word', epub: 'EPUB', rtf: 'RTF', html: 'HTML', markdown: 'Markdown', text: 'Text' },
 
   counting: 'counting its tokens',
   tokens: '{tokens} tokens',
