@@ -229,6 +229,12 @@ pub enum Error {
         /// What it said, or that it says nothing any more.
         problem: String,
     },
+    /// What a model computes or remembers, or one of its weights, is infinite or NaN: no token can be chosen by it.
+    #[error("{what} is infinite or not a number")]
+    NotFinite {
+        /// Which number, as the subject of a sentence.
+        what: String,
+    },
     /// A state made for another model.
     #[error("the state holds {found} numbers where this model needs {expected}")]
     StateShape {
@@ -301,6 +307,7 @@ impl Error {
             Self::SelfTest { .. } => "gpu-wrong",
             Self::OutOfMemory { .. } => "out-of-memory",
             Self::Worker { .. } => "worker",
+            Self::NotFinite { .. } => "not-finite",
             Self::StateShape { .. } => "state",
             Self::NotState { .. } => "not-state",
             Self::StateVersion { .. } => "state-version",
@@ -344,6 +351,9 @@ impl Error {
             Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
             Self::Worker { .. } => {
                 "Load the model again; if it happens again, choose a smaller one or close other tabs."
+            }
+            Self::NotFinite { .. } => {
+                "Ask anew; if it happens again, the model's file is damaged: download it again, or choose another model."
             }
             Self::StateShape { .. } | Self::StateModel { .. } => {
                 "Open the model that the state was saved with, or use a state of this very model."

@@ -129,11 +129,11 @@ pub trait Executor {
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
     /// Reads `tokens` into a sequence, as [`Executor::forward`] does, and chooses the one after them, as
-    /// [`Sampler::sample`] does. An executor may choose on its device and run ahead; nobody sees more of that than the time
+    /// [`Sampler::choose`] does. An executor may choose on its device and run ahead; nobody sees more of that than the time
     /// that it saves, because every other call finds the state that this one promises.
     ///
     /// # Errors
-    /// As of [`Executor::forward`].
+    /// As of [`Executor::forward`], and [`crate::Error::NotFinite`]: the tokens are read then.
     fn choose<'a>(
         &'a mut self,
         sequence: usize,
@@ -142,7 +142,7 @@ pub trait Executor {
     ) -> LocalBoxFuture<'a, Result<u32>> {
         Box::pin(async move {
             let mut logits = self.forward(sequence, tokens, Outputs::Last).await?;
-            Ok(sampler.sample(&mut logits))
+            sampler.choose(&mut logits)
         })
     }
 
@@ -151,7 +151,7 @@ pub trait Executor {
     /// sequences are named.
     ///
     /// # Errors
-    /// As of [`Executor::forward`].
+    /// As of [`Executor::choose`], for any of the sequences.
     fn choose_each<'a>(
         &'a mut self,
         tokens: &'a [(usize, u32)],
@@ -161,7 +161,7 @@ pub trait Executor {
             let vocab_size = self.vocab_size();
             let mut logits = self.decode_batch(tokens).await?;
             let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
-            Ok(rows.map(|(row, sampler)| sampler.sample(row)).collect())
+            rows.map(|(row, sampler)| sampler.choose(row)).collect()
         })
     }
 

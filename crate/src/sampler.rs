@@ -19,10 +19,13 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use filters::{Candidate, choose};
+use filters::{Candidate, choose, highest_is_finite};
 use pcg32::Pcg32;
 use prepared::Prepared;
 pub use resume::SamplerState;
+
+/// What [`Error::NotFinite`] says of logits.
+pub(crate) const HIGHEST_LOGIT: &str = "the highest of the model's logits";
 
 /// The most tokens that can count as recent.
 pub(crate) const MAX_RECENT: usize = 65_536;
@@ -148,7 +151,7 @@ impl Sampler {
     /// Chooses a token from `logits`, one for each id of the vocabulary, which the penalties change in place.
     ///
     /// A NaN counts as the lowest number, so such a token is chosen only where no other is left. For no logits at all
-    /// the answer is 0.
+    /// the answer is 0. [`Sampler::choose`] refuses logits of which nothing follows.
     pub fn sample(&mut self, logits: &mut [f32]) -> u32 {
         let random = self.next_random();
         for (&token, &times) in &self.occurrences {
@@ -157,6 +160,17 @@ impl Sampler {
             }
         }
         choose(&mut self.candidates, logits, &self.prepared, random)
+    }
+
+    /// As [`Sampler::sample`], where the highest logit is a finite number: that of a model that computes nothing is not.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`]; the sampler is then as it was.
+    pub fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
+        if !highest_is_finite(logits) {
+            return Err(Error::NotFinite { what: HIGHEST_LOGIT.into() });
+        }
+        Ok(self.sample(logits))
     }
 
     /// The random number that the next choice takes: [`Sampler::sample`] takes one too, so whoever chooses elsewhere asks

@@ -38,6 +38,8 @@ const VERSION: u32 = 1;
 /// follow an f32, the power of two that they were divided by.
 const HEADER_BYTES: usize = 72;
 const CHECKSUM_BYTES: usize = 16;
+/// What [`Error::NotFinite`] says of states.
+const A_NUMBER_OF_THE_STATE: &str = "a number of the model's state";
 /// Notes hold a conversation at the most.
 const MAX_NOTES_BYTES: u32 = 64 << 20;
 
@@ -111,7 +113,7 @@ impl Snapshot {
     /// As a file; see `Numbers` for what f16 loses.
     ///
     /// # Errors
-    /// [`Error::StateDamaged`] where tokens or messages are more than a file holds.
+    /// [`Error::StateDamaged`] where tokens or messages are more than a file holds, [`Error::NotFinite`] for a state of no use.
     pub fn to_bytes(&self, numbers: Numbers) -> Result<Vec<u8>> {
         write::to_bytes(self, numbers)
     }
@@ -124,14 +126,18 @@ impl Snapshot {
         read::from_bytes(bytes)
     }
 
-    /// Refuses a snapshot of another model.
+    /// Refuses a snapshot of another model, and one from which nothing follows.
     ///
     /// # Errors
-    /// [`Error::StateModel`] or [`Error::StateShape`].
+    /// [`Error::StateModel`], [`Error::StateShape`] or [`Error::NotFinite`].
     pub fn check(&self, model: &ModelHash, config: &Config, vocab_size: usize) -> Result<()> {
         if self.model != *model || self.shape != StateShape::new(config, vocab_size) {
             return Err(Error::StateModel { expected: model.to_string(), found: self.model.to_string() });
         }
-        self.state.check(config)
+        self.state.check(config)?;
+        match self.state.is_finite() {
+            true => Ok(()),
+            false => Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() }),
+        }
     }
 }

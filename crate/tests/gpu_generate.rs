@@ -12,14 +12,19 @@ use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::generate::{Event, GenerateOptions, Generation, ManyGenerations, Prompt};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions};
+use web_mamba::model::State;
 use web_mamba::sampler::{Sampler, SamplerOptions};
 use web_mamba::source::{ByteSource, FileSource};
 
 fn model(file: &str, backend: BackendChoice) -> Model {
+    model_with(file, backend, Activations::F32)
+}
+
+fn model_with(file: &str, backend: BackendChoice, activations: Activations) -> Model {
     let path = golden::folder().join("models").join(file);
     let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(&path).unwrap());
     let gpu = GpuOptions { software: Some(false), ..Default::default() };
-    let options = LoadOptions { backend, activations: Some(Activations::F32), gpu, ..Default::default() };
+    let options = LoadOptions { backend, activations: Some(activations), gpu, ..Default::default() };
     block_on(Model::load(vec![source], &options, &mut |_, _| {})).unwrap()
 }
 
@@ -226,6 +231,30 @@ fn long_prompts_in_large_chunks_equal_single_tokens() {
             // 8-bit activations round a value near the middle of two quants either way.
             let bound = if activations == Activations::F32 { 1e-4 } else { 0.05 };
             assert!(relative < bound, "chunks of {size}, {activations:?}: {relative}");
+        }
+    }
+}
+
+/// The device says so itself, whatever runs ahead, with both kinds of activations; what follows a fresh state is as before.
+#[test]
+fn a_highest_logit_that_is_not_finite_is_refused() {
+    for activations in [Activations::F32, Activations::Q8] {
+        let mut model = model_with("falcon-tiny-Q4_K_M.gguf", BackendChoice::WebGpu, activations);
+        let executor = model.executor();
+        let right = State::new(executor.config());
+        let mut sampler = Sampler::new(SamplerOptions::default()).unwrap();
+        let expected = block_on(executor.choose(0, &[5, 6], &mut sampler.clone())).unwrap();
+        for (of_convolution, odd) in [(true, f32::NAN), (false, f32::NAN), (false, f32::INFINITY)] {
+            let mut state = right.clone();
+            *if of_convolution { &mut state.conv[3] } else { &mut state.ssm[3] } = odd;
+            executor.write_state(0, &state).unwrap();
+            for tokens in [&[5, 6][..], &[7], &[8]] {
+                let chosen = block_on(executor.choose(0, tokens, &mut sampler));
+                assert_eq!(chosen.unwrap_err().code(), "not-finite", "{odd}, {activations:?}");
+            }
+            executor.write_state(0, &right).unwrap();
+            let mut sampler = Sampler::new(SamplerOptions::default()).unwrap();
+            assert_eq!(block_on(executor.choose(0, &[5, 6], &mut sampler)).unwrap(), expected);
         }
     }
 }

@@ -259,3 +259,68 @@ fn every_type_has_units_of_its_layout() {
         }
     }
 }
+
+/// That loops end is what lets them run unbounded (`gpu/pipelines.rs`): each has a counter, which its condition compares and only its
+/// own step changes, one way.
+#[test]
+fn every_loop_ends() {
+    let mut loops = 0;
+    for (path, text) in shader_files() {
+        let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+        for line in lines.filter(|line| !line.is_empty()) {
+            assert!(!line.starts_with("loop") && !line.starts_with("while"), "{path}: `{line}` has no counter");
+            let Some(header) = line.strip_prefix("for (var ") else {
+                assert!(!line.starts_with("for"), "{path}: `{line}` has no counter of its own");
+                continue;
+            };
+            let [start, condition, step] = header.split(';').map(str::trim).collect::<Vec<_>>()[..] else {
+                panic!("{path}: `{line}` is not read by this test")
+            };
+            let counter = start.split(' ').next().unwrap();
+            let up = condition
+                .split(" && ")
+                .any(|c| c.starts_with(&format!("{counter} < ")) || c.contains(&format!("* {counter} < ")));
+            let down = condition == format!("{counter} > 0u");
+            let step = step.trim_end_matches(") {");
+            let steps_up = step == format!("{counter}++") || step.starts_with(&format!("{counter} += "));
+            let steps_down = step == format!("{counter} /= 2u");
+            assert!(up && steps_up || down && steps_down, "{path}: `{line}` may not end");
+            let changed = |body: &str| {
+                let assigned = [" = ", " += ", " -= ", " *= ", "++", "--"].map(|op| format!("{counter}{op}"));
+                let names_it = |at: usize| !body[..at].ends_with(|c: char| c.is_alphanumeric() || "_.".contains(c));
+                assigned.iter().any(|a| body.match_indices(a.as_str()).any(|(at, _)| names_it(at)))
+            };
+            let body = body_of(&text, line);
+            assert!(!changed(body), "{path}: the body of `{line}` changes its counter");
+            loops += 1;
+        }
+    }
+    assert!(loops > 80, "only {loops} loops found");
+}
+
+/// What is between the braces that a line opens.
+fn body_of<'a>(text: &'a str, line: &str) -> &'a str {
+    let body = &text[text.find(line).unwrap() + line.len()..];
+    let mut depth = 1;
+    let end = body.find(|c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth == 0
+    });
+    &body[..end.unwrap()]
+}
+
+fn shader_files() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "wgsl") {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}

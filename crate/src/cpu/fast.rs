@@ -7,11 +7,11 @@ use super::Matrix;
 use super::chunk::Chunk;
 use super::lanes;
 use super::matrix::Reader;
-use super::pool::{Pool, share};
+use super::pool::Pool;
 use super::quantised::Quantised;
 use super::simd::Isa;
 use super::tiles::{ROWS, Tiles};
-use super::vectorised::Shared;
+use super::vectorised::ColumnsMut;
 use super::vectorised::conv::Conv1dSilu;
 use super::vectorised::matmul::{Input, MatMul, matmul};
 use super::vectorised::norm::RmsNorm;
@@ -131,10 +131,9 @@ impl Fast {
             quantised.set(*isa, x, chunk.rows);
             Input::Quantised(quantised)
         };
-        let product = MatMul { w, x: input, tokens: chunk.rows, accumulate, out: Shared::new(out, w.rows()) };
-        let threads = pool.threads();
-        // SAFETY: parts share no tile.
-        pool.run(&|part| unsafe { matmul(*isa, product, share(w.tiles(), part, threads)) });
+        let outs = ColumnsMut::new(out, w.rows()).split_in_tiles(pool.threads());
+        let products = outs.into_iter().map(|out| MatMul { w, x: input, tokens: chunk.rows, accumulate, out });
+        pool.run(products, |product| matmul(*isa, product));
     }
 
     fn conv(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
@@ -143,15 +142,13 @@ impl Fast {
         let (taps, bias) = (values(weights, *weight), values(weights, *bias));
         let d_inner = chunk.config.d_inner;
         let len = chunk.config.conv_state_len();
-        let state = Shared::new(&mut state.conv[layer * len..][..len], d_inner);
-        let out = Shared::new(out, d_inner);
+        let parts = |buffer| ColumnsMut::new(buffer, d_inner).split_in_tiles(pool.threads()).into_iter();
+        let states = parts(&mut state.conv[layer * len..][..len]);
         let x = chunk.columns(*xz, 0, d_inner);
-        let threads = pool.threads();
-        pool.run(&|part| {
-            let tiles = share(d_inner.div_ceil(ROWS), part, threads);
-            let channels = ROWS * tiles.start..(ROWS * tiles.end).min(d_inner);
-            isa.run(Conv1dSilu { x, tokens: chunk.rows, taps, bias, state, out, channels });
-        });
+        let convolutions = parts(out).zip(states);
+        let convolutions =
+            convolutions.map(|(out, state)| Conv1dSilu { x, tokens: chunk.rows, taps, bias, state, out });
+        pool.run(convolutions, |convolution| isa.run(convolution));
     }
 
     fn scan(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
@@ -160,7 +157,9 @@ impl Fast {
         let d_inner = chunk.config.d_inner;
         let len = lanes::ssm_state_len(chunk.config);
         let tile_len = ROWS * chunk.config.d_state;
-        let scan = |tiles, state, out| SelectiveScan {
+        let outs = ColumnsMut::new(out, d_inner).split_in_tiles(pool.threads());
+        let mut states = &mut state.ssm[layer * len..][..len];
+        let scans = outs.into_iter().map(|out| SelectiveScan {
             x: chunk.buffer(*x),
             dt: chunk.buffer(*dt),
             dt_bias: values(weights, *dt_bias),
@@ -169,14 +168,10 @@ impl Fast {
             bc: chunk.buffer(*bc),
             z: chunk.columns(*xz, d_inner, d_inner),
             tokens: chunk.rows,
-            state,
+            state: states.split_off_mut(..out.tiles().len() * tile_len).unwrap_or_default(),
             out,
-            tiles,
-        };
-        let state = Shared::new(&mut state.ssm[layer * len..][..len], tile_len);
-        let out = Shared::new(out, d_inner);
-        let threads = pool.threads();
-        pool.run(&|part| isa.run(scan(share(d_inner.div_ceil(ROWS), part, threads), state, out)));
+        });
+        pool.run(scans, |scan| isa.run(scan));
     }
 
     fn tiles(&self, id: WeightId) -> &Tiles {

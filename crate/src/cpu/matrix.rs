@@ -89,6 +89,7 @@ impl<'a> Reader<'a> {
         let bytes = |columns| tensor.dtype.row_bytes(columns).unwrap_or(0);
         let (start, length) = (bytes(columns.start), bytes(columns.len()));
         let read = self.gguf.read_columns(tensor, self.stride(), rows, start..start + length).await?;
+        tensor.check_finite(&read)?;
         (self.progress)(read.len() as u64);
         if self.rows.is_empty() {
             self.rows = read;

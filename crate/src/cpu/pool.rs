@@ -2,11 +2,17 @@
 //!
 //! A decoded token is over a hundred short steps, so a waiting thread first looks for a while before it sleeps: waking one
 //! takes longer than most steps.
+//!
+//! Work comes as values, one a part, and each is moved into the call that does it: what only one thread may have, such as
+//! [`ColumnsMut`](super::vectorised::ColumnsMut), gets to only one.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::Pool;
 #[cfg(target_arch = "wasm32")]
 pub use single::Pool;
+
+#[cfg(test)]
+mod tests;
 
 /// Part `part` of `parts` nearly equal ranges of `0..count`, fixed by these numbers alone.
 pub fn share(count: usize, part: usize, parts: usize) -> std::ops::Range<usize> {
@@ -28,8 +34,9 @@ mod single {
             1
         }
 
-        pub fn run(&mut self, work: &(dyn Fn(usize) + Sync)) {
-            work(0);
+        pub fn run<T>(&mut self, tasks: impl ExactSizeIterator<Item = T>, work: impl Fn(T)) {
+            assert!(tasks.len() == 1, "{} tasks for the caller alone", tasks.len());
+            tasks.for_each(work);
         }
     }
 }
@@ -38,12 +45,12 @@ mod single {
 mod native {
     use std::cell::UnsafeCell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
     use std::thread::JoinHandle;
 
-    /// Looks for work before a thread sleeps: some microseconds.
-    const LOOKS: usize = 4000;
+    /// Looks for work before a thread sleeps: some microseconds. An interpreter takes seconds for as many.
+    const LOOKS: usize = if cfg!(miri) { 4 } else { 4000 };
 
     type Work = *const (dyn Fn(usize) + Sync);
 
@@ -99,17 +106,30 @@ mod native {
             self.inner.parts
         }
 
-        /// Runs `work` with every number below [`Pool::threads`] and waits for all. Where a thread does not come in time, another
+        /// Does each of the tasks, as many as [`Pool::threads`], and waits for all. Where a thread does not come in time, another
         /// does its part: on a busy machine nobody waits for one that sleeps.
         ///
         /// # Panics
-        /// Where the work does, after all parts have ended.
-        pub fn run(&mut self, work: &(dyn Fn(usize) + Sync)) {
-            let inner = &*self.inner;
-            if inner.parts == 1 {
-                return work(0);
+        /// Where there are more or fewer tasks; where the work does, after all parts have ended.
+        pub fn run<T: Send>(&mut self, tasks: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
+            let parts = self.inner.parts;
+            assert!(tasks.len() == parts, "{} tasks for {parts} threads", tasks.len());
+            if parts == 1 {
+                return tasks.for_each(work);
             }
-            // SAFETY: only the lifetime changes. Nobody uses it after this round, whose end is waited for below.
+            let tasks: Vec<_> = tasks.map(|task| Mutex::new(Some(task))).collect();
+            self.run_parts(&|part| {
+                // No lock is held while the work is done, so none is poisoned and no thread waits for another's.
+                let task = tasks[part].lock().ok().and_then(|mut task| task.take());
+                task.into_iter().for_each(&work);
+            });
+        }
+
+        /// Runs `work` with the number of every part, once each.
+        fn run_parts(&mut self, work: &(dyn Fn(usize) + Sync)) {
+            let inner = &*self.inner;
+            // SAFETY: only the lifetime changes. Nobody uses it after this round, whose end is waited for below; nothing in
+            // between panics.
             let work = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Work>(work) };
             // SAFETY: no round runs, so nobody reads it.
             unsafe { *inner.work.get() = Some(work) };
@@ -136,8 +156,11 @@ mod native {
             // written before the round was seen.
             let work = unsafe { (*self.work.get()).map(|work| &*work) };
             let part = (taken & 0xffff) as usize;
-            if catch_unwind(AssertUnwindSafe(|| work.map(|work| work(part)))).is_err() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work.map(|work| work(part)))) {
                 self.failed.store(true, Ordering::Relaxed);
+                // Dropping what was thrown may panic in its turn, before this part counts as finished: `run_parts` would unwind
+                // while threads still work, or wait for ever.
+                std::mem::forget(panic);
             }
             self.done.fetch_add(1, Ordering::Release);
             true

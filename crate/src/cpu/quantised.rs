@@ -102,15 +102,23 @@ impl Kernel for Quantise<'_> {
 
 #[inline(always)]
 fn quantise<S: Simd>(s: S, values: &[f32], unit: &mut ActUnit) {
-    let mut largest = s.splat(0.0);
+    let (mut largest, mut differences) = (s.splat(0.0), s.splat(0.0));
     for v in values.chunks_exact(S::LANES) {
-        largest = s.max(s.abs(s.load(v)), largest);
+        let v = s.load(v);
+        largest = s.max(s.abs(v), largest);
+        differences = s.add(differences, s.sub(v, v));
     }
     let mut lanes = [0.0f32; 16];
     s.store(largest, &mut lanes);
     let mut max = 0.0f32;
     for lane in lanes {
         max = if lane > max { lane } else { max };
+    }
+    // Of v - v: zero, or NaN where a value is infinite or NaN. So is then every product with the unit, as with f32 activations.
+    let mut zero = 0.0f32;
+    s.store(differences, &mut lanes);
+    for lane in lanes {
+        zero += lane;
     }
     // Below f32's normal range the quotient would overflow: such values are nothing beside any weight.
     let (scale, inverse) = if max > 1e-30 { (max / 127.0, 127.0 / max) } else { (0.0, 0.0) };
@@ -123,6 +131,7 @@ fn quantise<S: Simd>(s: S, values: &[f32], unit: &mut ActUnit) {
             *sum += i32::from(quant);
         }
     }
+    let scale = scale + zero;
     unit.scale = scale;
     unit.sums = sums;
     unit.scaled_sums = [scale * sums[0] as f32, scale * sums[1] as f32, scale * (sums[0] + sums[1]) as f32];

@@ -36,8 +36,8 @@ impl Model {
     /// What the model remembers now, as a value. A clone of it is a fork.
     ///
     /// # Errors
-    /// [`Error::StateUnknown`] where the executor was run from outside, or for many sequences; [`Error::Gpu`] or
-    /// [`Error::DeviceLost`] where the device fails.
+    /// [`Error::StateUnknown`] where the executor was run from outside, or for many sequences; [`Error::NotFinite`] where nothing
+    /// follows from it; [`Error::Gpu`] or [`Error::DeviceLost`] where the device fails.
     pub async fn save_state(&mut self) -> Result<Snapshot> {
         let reading = self.reading.as_ref().ok_or(UNKNOWN)?;
         let tokens: Rc<[u32]> = reading.tokens.as_slice().into();
@@ -45,13 +45,17 @@ impl Model {
         let state = self.executor.read_state(0).await?;
         assert_eq!(state.position, tokens.len() as u64, "the state is that of the tokens that were read");
         let shape = StateShape::new(self.executor.config(), self.executor.vocab_size());
-        Ok(Snapshot { model: self.hash, shape, state: Rc::new(state), tokens, pending, sampler, messages: Vec::new() })
+        let (model, state, messages) = (self.hash, Rc::new(state), Vec::new());
+        let snapshot = Snapshot { model, shape, state, tokens, pending, sampler, messages };
+        self.check_state(&snapshot)?;
+        Ok(snapshot)
     }
 
     /// Takes the model to a snapshot, which is kept as a checkpoint too. An answer that still runs ends with [`Error::Busy`].
     ///
     /// # Errors
-    /// [`Error::StateModel`] or [`Error::StateShape`] for a state of another model: nothing changes then. [`Error::Gpu`] or
+    /// [`Error::StateModel`] or [`Error::StateShape`] for a state of another model, [`Error::NotFinite`] for one from which nothing
+    /// follows: nothing changes then. [`Error::Gpu`] or
     /// [`Error::DeviceLost`] where the device fails.
     pub async fn restore_state(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.add_checkpoint(snapshot)?;
@@ -65,17 +69,17 @@ impl Model {
     /// Keeps a snapshot from outside as a checkpoint; the model's own state stays as it is.
     ///
     /// # Errors
-    /// [`Error::StateModel`] or [`Error::StateShape`].
+    /// As of [`Snapshot::check`].
     pub fn add_checkpoint(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.check_state(snapshot)?;
         self.checkpoints.add(snapshot.clone(), CheckpointKind::Restored);
         Ok(())
     }
 
-    /// Refuses a snapshot of another model.
+    /// Refuses a snapshot of another model, and one from which nothing follows.
     ///
     /// # Errors
-    /// [`Error::StateModel`] or [`Error::StateShape`].
+    /// As of [`Snapshot::check`].
     pub fn check_state(&self, snapshot: &Snapshot) -> Result<()> {
         snapshot.check(&self.hash, self.executor.config(), self.executor.vocab_size())
     }
@@ -202,6 +206,7 @@ impl Model {
         let shape = StateShape::new(self.executor.config(), self.executor.vocab_size());
         let (model, tokens, messages) = (self.hash, tokens.into(), Vec::new());
         let snapshot = Snapshot { model, shape, state, tokens, pending: None, sampler: None, messages };
+        self.check_state(&snapshot)?;
         self.checkpoints.add(snapshot, kind);
         Ok(())
     }

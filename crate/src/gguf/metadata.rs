@@ -136,12 +136,16 @@ impl Metadata {
         }
     }
 
-    /// A required finite float.
+    /// A required float that is finite as `f32`.
     pub fn f32(&self, key: &str) -> Result<f32> {
         match self.get(key) {
             None => Err(missing(key)),
-            Some(Value::Float(v)) if v.is_finite() => Ok(*v as f32),
-            Some(other) => Err(wrong(key, "a finite float", other)),
+            Some(Value::Float(v)) if (*v as f32).is_finite() => Ok(*v as f32),
+            Some(Value::Float(v)) => {
+                // As `f64` it may be finite: 1e300 is.
+                Err(Error::KeyValue { key: key.into(), expected: "a finite 32-bit float".into(), found: v.to_string() })
+            }
+            Some(other) => Err(wrong(key, "a finite 32-bit float", other)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::reader::{Field, Reader};
 use crate::error::{Error, Place, Result};
-use crate::quant::DType;
+use crate::quant::{DType, are_finite};
 
 /// Tensors in a file. Falcon-Mamba-7B has 643.
 pub(super) const MAX_TENSORS: u64 = 1 << 16;
@@ -51,6 +51,18 @@ impl Tensor {
     /// Number of rows: the product of all dimensions but the first.
     pub fn rows(&self) -> u64 {
         self.dims.iter().skip(1).product()
+    }
+
+    /// Refuses some of its bytes, whole blocks, whose values are not all finite: some instructions would compute numbers from
+    /// them that look like any others, and some would not.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`].
+    pub fn check_finite(&self, bytes: &[u8]) -> Result<()> {
+        match are_finite(self.dtype, bytes) {
+            true => Ok(()),
+            false => Err(Error::NotFinite { what: format!("a number of tensor `{}`", self.name) }),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl Gpu {
         let entries = [entry(0, true), entry(1, false)];
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("bandwidth"), entries: &entries };
         let layout = self.device.create_bind_group_layout(&descriptor);
-        let pipeline = super::pipelines::make_pipeline(&self.device, "bandwidth", &layout, &wgsl);
+        let pipeline = super::pipelines::make_pipeline(self, "bandwidth", &layout, &wgsl);
         let entries = [(0, data), (1, &sums)]
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
         let descriptor = wgpu::BindGroupDescriptor { label: Some("bandwidth"), layout: &layout, entries: &entries };

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 
 use super::executor::GpuExecutor;
-use super::sampling::{GpuSampler, SamplingShape};
+use super::sampling::{GpuSampler, NOT_FINITE, SamplingShape};
 use super::stages::Extent;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::{MAX_SEQUENCES, check_tokens};
-use crate::sampler::Sampler;
+use crate::sampler::{HIGHEST_LOGIT, Sampler};
 
 /// Steps that run ahead of the host where states are small enough to keep that many: a short step needs several to hide what
 /// reading an id back takes.
@@ -73,7 +73,7 @@ impl GpuExecutor {
         if self.sampler.is_none() {
             let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: 1 };
             let mut logits = self.run_chunk(sequence, tokens, extent).await?;
-            return Ok(sampler.sample(&mut logits));
+            return sampler.choose(&mut logits);
         }
         // Several sequences take turns: what one ran ahead, the next would undo.
         let ahead = if self.positions.len() == 1 { steps_ahead(self.config.state_bytes()) } else { 0 };
@@ -94,7 +94,7 @@ impl GpuExecutor {
         if self.sampler.is_none() {
             let mut logits = self.read_one_each(tokens).await?;
             let rows = logits.chunks_exact_mut(self.vocab_size).zip(samplers);
-            return Ok(rows.map(|(row, sampler)| sampler.sample(row)).collect());
+            return rows.map(|(row, sampler)| sampler.choose(row)).collect();
         }
         // What cannot be undone does not run ahead.
         let ahead = usize::from(self.moves_states(rows.len()));
@@ -127,6 +127,10 @@ impl GpuExecutor {
         }
         let Some(step) = self.ahead.steps.pop_front() else { unreachable!("one was submitted just now") };
         let ids = self.take_ids(step).await?;
+        if ids.iter().any(|id| id & NOT_FINITE != 0) {
+            self.settle();
+            return Err(Error::NotFinite { what: HIGHEST_LOGIT.into() });
+        }
         self.ahead.ids.clone_from(&ids);
         // The callers' generators go on as if they had drawn these themselves.
         samplers.iter_mut().for_each(|sampler| {

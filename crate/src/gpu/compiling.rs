@@ -38,11 +38,11 @@ mod platform {
             orders.reverse();
             let left = Arc::new(Mutex::new(orders));
             let work = || {
-                let (left, device) = (left.clone(), gpu.device.clone());
+                let (left, gpu) = (left.clone(), gpu.clone());
                 spawn(move || {
                     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
                     let make = |Order { name, layout, wgsl }| {
-                        let pipeline = make_pipeline(&device, name, &layout, &wgsl);
+                        let pipeline = make_pipeline(&gpu, name, &layout, &wgsl);
                         (wgsl, pipeline)
                     };
                     std::iter::from_fn(next).map(make).collect()
@@ -79,23 +79,22 @@ mod platform {
 
     /// Pipelines in the making.
     pub struct Compiling {
-        device: wgpu::Device,
+        gpu: Gpu,
         background: Option<BackgroundCompiler>,
         orders: Vec<(Order, wgpu::ShaderModule, wgpu::PipelineLayout)>,
     }
 
     impl Compiling {
         pub fn start(gpu: &Gpu, orders: Vec<Order>) -> Self {
-            let device = gpu.device.clone();
-            let background = device.as_webgpu().map(|device| BackgroundCompiler::new(&*device));
+            let background = gpu.device.as_webgpu().map(|device| BackgroundCompiler::new(&*device));
             let start = |order: Order| {
-                let (module, layout) = make_module(&device, order.name, &order.layout, &order.wgsl);
+                let (module, layout) = make_module(gpu, order.name, &order.layout, &order.wgsl);
                 // What it gives is no pipeline yet.
-                let _ = pipeline_of(&device, order.name, &module, &layout);
+                let _ = pipeline_of(&gpu.device, order.name, &module, &layout);
                 (order, module, layout)
             };
             let orders = orders.into_iter().map(start).collect();
-            Self { device, background, orders }
+            Self { gpu: gpu.clone(), background, orders }
         }
 
         /// The pipelines, each with its WGSL.
@@ -104,7 +103,7 @@ mod platform {
                 background.finished().await.map_err(|problem| Error::Gpu { problem })?;
             }
             let take = |(Order { name, wgsl, .. }, module, layout): (Order, _, _)| {
-                let pipeline = pipeline_of(&self.device, name, &module, &layout);
+                let pipeline = pipeline_of(&self.gpu.device, name, &module, &layout);
                 (wgsl, pipeline)
             };
             Ok(self.orders.into_iter().map(take).collect())

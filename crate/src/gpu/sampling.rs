@@ -20,6 +20,9 @@ use crate::sampler::arithmetic::Scale;
 /// The largest vocabulary that the kernels take: their last histogram is by 20 bits of the id.
 pub const MAX_VOCAB_SIZE: usize = 1 << 20;
 
+/// The bit of an id that says that the highest logit was infinite or none was a number; `sample_choose.wgsl` has it too.
+pub const NOT_FINITE: u32 = 1 << 31;
+
 /// Invocations of the one workgroup that chooses for a row, at the most.
 const MOST_INVOCATIONS: u32 = 1024;
 
@@ -203,7 +206,7 @@ impl GpuSampler {
         pass.dispatch_workgroups(1, rows as u32, 1);
     }
 
-    /// The chosen ids, (steps, rows), to copy from.
+    /// The chosen ids, (steps, rows), to copy from; with [`NOT_FINITE`] where `Sampler::choose` would refuse the logits.
     pub fn ids(&self) -> &wgpu::Buffer {
         &self.ids
     }

@@ -65,11 +65,14 @@ async fn chooses_alike(gpu: &mut GpuExecutor) -> Result<()> {
             let right = here.sample(&mut gpu.forward(0, &tokens, Outputs::Last).await?);
             gpu.set_max_tokens(tokens.len());
             gpu.reset(0)?;
-            let found = gpu.choose(0, &tokens, &mut there).await?;
-            if found != right {
-                let problem = format!("`sample_maxima` and `sample_choose` chose token {found} where {right} is right");
-                return Err(Error::SelfTest { adapter: gpu.backend().adapter, problem });
-            }
+            let chosen = match gpu.choose(0, &tokens, &mut there).await {
+                Ok(found) if found == right => continue,
+                Ok(found) => format!("token {found}"),
+                Err(Error::NotFinite { .. }) => "none".into(),
+                Err(error) => return Err(error),
+            };
+            let problem = format!("`sample_maxima` and `sample_choose` chose {chosen} where token {right} is right");
+            return Err(Error::SelfTest { adapter: gpu.backend().adapter, problem });
         }
     }
     Ok(())

@@ -132,6 +132,7 @@ impl<'a> Piece<'a> {
         let row_bytes = Self::file_row_bytes(self.weight);
         let offset = (self.shard.first_row + self.first_row) as u64 * row_bytes as u64;
         let bytes = gguf.read(&self.weight.tensor, offset, self.rows * row_bytes).await?;
+        self.weight.tensor.check_finite(&bytes)?;
         Ok((self, bytes))
     }
 

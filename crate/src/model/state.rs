@@ -24,6 +24,12 @@ impl State {
         }
     }
 
+    /// Whether every number is finite. What follows from a state with another one is no text.
+    pub fn is_finite(&self) -> bool {
+        let finite = |numbers: &[f32]| numbers.iter().fold(true, |all, x| all & x.is_finite());
+        finite(&self.conv) && finite(&self.ssm)
+    }
+
     /// Refuses a state of another shape.
     ///
     /// # Errors

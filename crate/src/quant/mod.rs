@@ -3,11 +3,13 @@
 mod blocks;
 mod decode;
 mod device;
+mod finite;
 mod integers;
 mod random;
 
 pub use decode::decode_row;
 pub use device::{UNIT_LEN, VECTOR_BYTES, device_row_bytes, to_device_rows};
+pub use finite::are_finite;
 pub use integers::{BlockIntegers, IQ4_STEPS};
 pub use random::{RandomRows, SplitMix64};
 

@@ -31,6 +31,17 @@ pub fn likeliest(logits: &[f32]) -> u32 {
     best.token
 }
 
+/// Whether the highest logit, of those that are numbers, is finite.
+pub fn highest_is_finite(logits: &[f32]) -> bool {
+    // Not `fold` with `max`: this is one pass of whole vectors.
+    let (mut finite, mut infinite) = (false, false);
+    for logit in logits {
+        finite |= logit.is_finite();
+        infinite |= *logit == f32::INFINITY;
+    }
+    finite && !infinite
+}
+
 /// Fills `candidates` with the `k` likeliest tokens, sorted; for 0 with all, by id.
 ///
 /// The vocabulary is never sorted: candidates gather up to twice `k`, then the lesser half goes, and what is not above

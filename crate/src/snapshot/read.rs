@@ -60,6 +60,9 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
         conv: rest.floats(n_layers, conv, numbers)?,
         ssm: rest.floats(n_layers, ssm, numbers)?,
     };
+    if !state.is_finite() {
+        return Err(damaged("it holds numbers that are infinite or none".into()));
+    }
     let Notes { pending, sampler, messages } = notes;
     Ok(Snapshot { model, shape, state: Rc::new(state), tokens, pending, sampler, messages })
 }

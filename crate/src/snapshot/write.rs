@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
 use super::numbers::write_halves;
-use super::{CHECKSUM_BYTES, HEADER_BYTES, MAGIC, MAX_NOTES_BYTES, Notes, Snapshot, VERSION};
+use super::{A_NUMBER_OF_THE_STATE, CHECKSUM_BYTES, HEADER_BYTES, MAGIC, MAX_NOTES_BYTES, Notes, Snapshot, VERSION};
 use crate::error::{Error, Result};
 
 /// How a file holds a state's numbers.
@@ -37,6 +37,9 @@ impl Numbers {
 
 pub fn to_bytes(snapshot: &Snapshot, numbers: Numbers) -> Result<Vec<u8>> {
     let Snapshot { model, shape, state, tokens, .. } = snapshot;
+    if !state.is_finite() {
+        return Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() });
+    }
     let notes =
         Notes { pending: snapshot.pending, sampler: snapshot.sampler.clone(), messages: snapshot.messages.clone() };
     let notes = serde_json::to_vec(&notes).map_err(|error| Error::StateDamaged { problem: error.to_string() })?;

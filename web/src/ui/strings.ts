@@ -217,6 +217,7 @@ export const failures = {
   'state-version': { sentence: 'The state was saved by another version.', remedy: 'Reload the page, or save the state again with this version.' },
   'state-damaged': { sentence: 'The saved state is damaged.', remedy: 'Get the file again: this copy is not what was saved.' },
   'state-model': { sentence: 'The state was saved with another model.', remedy: 'Open the model that it was saved with, then the state.' },
+  'not-finite': { sentence: 'The model computed something that is not a number.', remedy: 'Ask anew; if it happens again, the model’s file is damaged: remove it and download it again, or choose another model.' },
   'state-unknown': { sentence: 'There is no state to go on from.', remedy: 'Ask something first.' },
   'device-lost': { sentence: 'The GPU was lost again and again.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
   busy: { sentence: 'The model is still busy with the last answer.', remedy: 'Wait for the running answer to end, or stop it.' },

@@ -10,7 +10,10 @@ use crate::cpu::quantised::ActUnit;
 pub struct Avx512(());
 
 pub fn available() -> bool {
-    is_x86_feature_detected!("avx512f")
+    // What compilers take to come with AVX-512 F is asked for too: a virtual machine may leave out any of it.
+    super::avx2::available()
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vnni")

@@ -11,9 +11,8 @@
 //! for each of the unit's groups, units in order. That is the whole arithmetic, for every instruction set.
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
-use super::Shared;
+use super::ColumnsMut;
 use crate::cpu::kernels::Columns;
 use crate::cpu::quantised::{ActUnit, Quantised};
 use crate::cpu::simd::{Isa, Kernel, Simd};
@@ -31,7 +30,7 @@ pub enum Input<'a> {
 }
 
 /// One product.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct MatMul<'a> {
     /// The weights.
     pub w: &'a Tiles,
@@ -41,8 +40,8 @@ pub struct MatMul<'a> {
     pub tokens: usize,
     /// `+=` in place of `=`.
     pub accumulate: bool,
-    /// (T, rows).
-    pub out: Shared<'a>,
+    /// (T, rows), of which these are computed: whole tiles.
+    pub out: ColumnsMut<'a>,
 }
 
 /// The most tokens of one product: their sums lie on the stack.
@@ -50,28 +49,25 @@ pub const MAX_TOKENS: usize = 32;
 
 type Sums = [[f32; ROWS]; MAX_TOKENS];
 
-/// Computes the rows of some tiles.
-///
-/// # Safety
-/// No other thread may compute the same tiles of the same product meanwhile.
+/// Computes some rows.
 ///
 /// # Panics
 /// Where shapes do not fit, or there are too many tokens.
-pub unsafe fn matmul(isa: Isa, m: MatMul<'_>, tiles: Range<usize>) {
+pub fn matmul(isa: Isa, m: MatMul<'_>) {
     assert!(m.tokens <= MAX_TOKENS, "a product takes at most {MAX_TOKENS} tokens, not {}", m.tokens);
     match m.x {
         Input::Quantised(x) => {
             let fits = x.units() * 32 == m.w.columns() && x.tokens() == m.tokens;
             assert!(fits, "activations do not fit a matrix of {} columns", m.w.columns());
-            with_format!(m.w.dtype(), F => isa.run(Quants::<F> { m, x, tiles, format: PhantomData }),
+            with_format!(m.w.dtype(), F => isa.run(Quants::<F> { m, x, format: PhantomData }),
                 unreachable!("weights without quants are multiplied by floats"));
         }
         Input::Floats(x) => {
             assert!(x.width == m.w.columns(), "{} columns times {} values", m.w.columns(), x.width);
             match m.w.dtype() {
-                DType::F32 => isa.run(Floats::<4> { m, x, tiles, bf16: false }),
-                DType::F16 => isa.run(Floats::<2> { m, x, tiles, bf16: false }),
-                DType::BF16 => isa.run(Floats::<2> { m, x, tiles, bf16: true }),
+                DType::F32 => isa.run(Floats::<4> { m, x, bf16: false }),
+                DType::F16 => isa.run(Floats::<2> { m, x, bf16: false }),
+                DType::BF16 => isa.run(Floats::<2> { m, x, bf16: true }),
                 other => unreachable!("{other} is multiplied by 8-bit activations"),
             }
         }
@@ -80,12 +76,10 @@ pub unsafe fn matmul(isa: Isa, m: MatMul<'_>, tiles: Range<usize>) {
 
 /// Writes the sums of a tile.
 #[inline(always)]
-fn write(m: &MatMul<'_>, tile: usize, sums: &[[f32; ROWS]]) {
+fn write(m: &mut MatMul<'_>, tile: usize, sums: &[[f32; ROWS]]) {
     let rows = ROWS * tile..(ROWS * (tile + 1)).min(m.w.rows());
     for (token, sums) in sums.iter().enumerate() {
-        // SAFETY: this thread alone computes the tile, as the caller of `matmul` promises.
-        let out = unsafe { m.out.row(token, rows.clone()) };
-        for (out, sum) in out.iter_mut().zip(sums) {
+        for (out, sum) in m.out.row(token, rows.clone()).iter_mut().zip(sums) {
             *out = if m.accumulate { *out + sum } else { *sum };
         }
     }
@@ -94,7 +88,6 @@ fn write(m: &MatMul<'_>, tile: usize, sums: &[[f32; ROWS]]) {
 struct Quants<'a, F> {
     m: MatMul<'a>,
     x: &'a Quantised,
-    tiles: Range<usize>,
     format: PhantomData<F>,
 }
 
@@ -102,10 +95,10 @@ impl<F: Format> Kernel for Quants<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
         let mut sums: Sums = [[0.0; ROWS]; MAX_TOKENS];
         let sums = &mut sums[..self.m.tokens];
-        for tile in self.tiles {
+        for tile in self.m.out.tiles() {
             let bytes = self.m.w.tile(tile);
             match self.m.tokens {
                 1 => one_token::<S, F>(s, bytes, self.x, &mut sums[0]),
@@ -114,7 +107,7 @@ impl<F: Format> Kernel for Quants<'_, F> {
                     tokens::<S, F>(s, bytes, self.x, sums);
                 }
             }
-            write(&self.m, tile, sums);
+            write(&mut self.m, tile, sums);
         }
     }
 }
@@ -226,7 +219,6 @@ fn scaled<S: Simd, F: Format>(
 struct Floats<'a, const BYTES: usize> {
     m: MatMul<'a>,
     x: Columns<'a>,
-    tiles: Range<usize>,
     bf16: bool,
 }
 
@@ -234,10 +226,10 @@ impl<const BYTES: usize> Kernel for Floats<'_, BYTES> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
         let mut sums: Sums = [[0.0; ROWS]; MAX_TOKENS];
         let sums = &mut sums[..self.m.tokens];
-        for tile in self.tiles.clone() {
+        for tile in self.m.out.tiles() {
             let bytes = self.m.w.tile(tile);
             let mut row = 0;
             while row < ROWS {
@@ -253,7 +245,7 @@ impl<const BYTES: usize> Kernel for Floats<'_, BYTES> {
                 }
                 row += S::LANES;
             }
-            write(&self.m, tile, sums);
+            write(&mut self.m, tile, sums);
         }
     }
 }

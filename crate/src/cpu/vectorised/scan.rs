@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::Shared;
+use super::ColumnsMut;
 use super::math::{exp, load_or_pad, silu, softplus, store_or_cut};
 use crate::cpu::kernels::Columns;
 use crate::cpu::simd::{Kernel, Simd};
@@ -30,25 +30,24 @@ pub struct SelectiveScan<'a> {
     pub z: Columns<'a>,
     /// T.
     pub tokens: usize,
-    /// s in tiles, a row a tile: (tiles, 16 d_state).
-    pub state: Shared<'a>,
-    /// (T, d_inner).
-    pub out: Shared<'a>,
-    /// Which tiles of channels to compute.
-    pub tiles: Range<usize>,
+    /// s of the channels of `out`, in tiles.
+    pub state: &'a mut [f32],
+    /// (T, d_inner), of which these channels are computed: whole tiles.
+    pub out: ColumnsMut<'a>,
 }
 
 impl Kernel for SelectiveScan<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
         let d_inner = self.d.len();
         let d_state = self.a.len() / d_inner.next_multiple_of(ROWS);
-        for tile in self.tiles.clone() {
+        let tiles = self.out.tiles();
+        let states = std::mem::take(&mut self.state);
+        assert!(states.len() == tiles.len() * ROWS * d_state, "{} states of tiles {tiles:?}", states.len());
+        for (tile, state) in tiles.zip(states.chunks_exact_mut(ROWS * d_state)) {
             let a = &self.a[tile * ROWS * d_state..][..ROWS * d_state];
-            // SAFETY: these channels are this thread's alone.
-            let state = unsafe { self.state.row(tile, 0..ROWS * d_state) };
             let mut row = 0;
             while row < ROWS && ROWS * tile + row < d_inner {
                 let first = ROWS * tile + row;
@@ -65,7 +64,7 @@ impl Kernel for SelectiveScan<'_> {
 impl SelectiveScan<'_> {
     /// One token of some channels, whose states and A are 16 apart.
     #[inline(always)]
-    fn token<S: Simd>(&self, s: S, t: usize, lanes: Range<usize>, a: &[f32], state: &mut [f32]) {
+    fn token<S: Simd>(&mut self, s: S, t: usize, lanes: Range<usize>, a: &[f32], state: &mut [f32]) {
         let d_inner = self.d.len();
         let d_state = a.len().div_ceil(ROWS);
         let (b, c) = self.bc[t * 2 * d_state..][..2 * d_state].split_at(d_state);
@@ -82,7 +81,6 @@ impl SelectiveScan<'_> {
         }
         let y = s.add(y, s.mul(load_or_pad(s, &self.d[lanes.clone()]), x));
         let gate = silu(s, load_or_pad(s, &self.z.row(t)[lanes.clone()]));
-        // SAFETY: these channels are this thread's alone.
-        store_or_cut(s, s.mul(y, gate), unsafe { self.out.row(t, lanes) });
+        store_or_cut(s, s.mul(y, gate), self.out.row(t, lanes));
     }
 }

@@ -1,14 +1,17 @@
 // The second half of choosing a token: id = first, by id, whose weights 2^-distance summed so far exceed random * sum, of
 // the tokens that top-k, top-p and min-p keep; the likeliest where greedy. It then counts as recent.
 // The filters keep heads of one order, the greatest key first and the lowest id first of equals: a cut is its last token.
-// rows: (B); randoms: (steps, B); keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id); list: (B, vocab_size), ids of
+// rows: (B); randoms: (steps, B); keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS); list: (B, vocab_size), ids of
 // the tokens that may be kept, where these are not all; history: (B, HISTORY + vocab_size): where the next recent token
-// goes, how many there are, a ring of them, and how often each token is among them; tokens: (B); ids: (steps, B).
+// goes, how many there are, a ring of them, and how often each token is among them; tokens: (B); ids: (steps, B),
+// with NOT_FINITE where the highest logit is infinite or none is a number.
 // Grid: (1, B, 1); a workgroup owns a row. Twin: sampler::filters::choose.
 
 struct Step { // twin: params::SamplingStep
     step: u32,
 }
+
+const NOT_FINITE: u32 = 1u << 31u; // twin: gpu::sampling::NOT_FINITE
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> step: Step;
@@ -30,6 +33,7 @@ var<private> start: u32;
 
 var<workgroup> best_key: atomic<u32>;
 var<workgroup> best_id: atomic<u32>;
+var<workgroup> all_kinds: atomic<u32>;
 var<workgroup> floor_key: u32;
 var<workgroup> near_chunks: array<u32, CHUNKS>;
 var<workgroup> near_count: atomic<u32>;
@@ -139,18 +143,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     start = r * params.vocab_size;
 
     var greatest = vec2(0u, 0u);
+    var kinds = 0u;
     if local < params.chunks {
         greatest = maxima[r * CHUNKS + local];
+        kinds = greatest.y & KINDS;
+        greatest.y &= ~KINDS;
         few_key[local] = greatest.x;
     }
     if local == 0u {
         atomicStore(&best_key, 0u);
         atomicStore(&best_id, ALL);
+        atomicStore(&all_kinds, 0u);
         atomicStore(&near_count, 0u);
         floor_key = 0u;
     }
     workgroupBarrier();
     atomicMax(&best_key, greatest.x);
+    atomicOr(&all_kinds, kinds);
     workgroupBarrier();
     let best = atomicLoad(&best_key);
     highest = logit_of(best);
@@ -166,7 +175,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if local == 0u {
         let id = found.y;
         tokens[r] = id;
-        ids[step.step * params.rows + r] = id;
+        ids[step.step * params.rows + r] = select(id | NOT_FINITE, id, atomicLoad(&all_kinds) == FINITE);
         accept(r, id);
     }
 }

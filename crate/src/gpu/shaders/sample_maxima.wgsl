@@ -1,7 +1,7 @@
 // The first half of choosing a token: key = order-preserving integer of the penalised logit, for every token, and the
 // greatest key of each chunk with its lowest id.
 // logits: bits of (B, stride) floats; rows: (B); history: (B, HISTORY + vocab_size), see sample_choose.wgsl;
-// keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id).
+// keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS of the chunk's logits).
 // Grid: (chunks, B, 1); a workgroup owns a chunk. Twin: sampler::filters::likeliest.
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -13,6 +13,7 @@
 
 var<workgroup> greatest: atomic<u32>;
 var<workgroup> lowest_id: atomic<u32>;
+var<workgroup> all_kinds: atomic<u32>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -21,8 +22,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = group.x << params.chunk_bits;
     let end = min(first + (1u << params.chunk_bits), params.vocab_size);
     var best = vec2(0u, 0u);
+    var kinds = 0u;
     for (var id = first + local; id < end; id += 256u) {
-        var logit = bitcast<f32>(clean(logits[group.y * params.stride + id]));
+        let bits = logits[group.y * params.stride + id];
+        kinds |= kind_of(bits);
+        var logit = bitcast<f32>(clean(bits));
         if row.last_n > 0u {
             let times = history[counts + id];
             if times > 0u {
@@ -38,15 +42,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if local == 0u {
         atomicStore(&greatest, 0u);
         atomicStore(&lowest_id, ALL);
+        atomicStore(&all_kinds, 0u);
     }
     workgroupBarrier();
     atomicMax(&greatest, best.x);
+    atomicOr(&all_kinds, kinds);
     workgroupBarrier();
     if best.x == atomicLoad(&greatest) {
         atomicMin(&lowest_id, best.y);
     }
     workgroupBarrier();
     if local == 0u {
-        maxima[group.y * CHUNKS + group.x] = vec2(atomicLoad(&greatest), atomicLoad(&lowest_id));
+        maxima[group.y * CHUNKS + group.x] = vec2(atomicLoad(&greatest), atomicLoad(&lowest_id) | atomicLoad(&all_kinds));
     }
 }

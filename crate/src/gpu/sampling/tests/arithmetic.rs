@@ -65,7 +65,7 @@ fn arithmetic_is_alike_to_the_last_bit() {
     let uniforms = Uniforms::new(&rig.gpu, rig.shape);
     let wgsl = compose_sampling(&SAMPLE_MAXIMA, 256).split("@group").next().unwrap().to_owned() + ARITHMETIC;
     let layout = make_layout(device, &SAMPLE_MAXIMA);
-    let pipeline = make_pipeline(device, SAMPLE_MAXIMA.name, &layout, &wgsl);
+    let pipeline = make_pipeline(&rig.gpu, SAMPLE_MAXIMA.name, &layout, &wgsl);
     let make = |words, usage| {
         let size = 4 * words as u64;
         device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })

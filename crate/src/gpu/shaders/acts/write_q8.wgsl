@@ -4,10 +4,12 @@
 const OUT_ROW: u32 = 4u * (OUT_RUNS + OUT_RUNS / 2u + (OUT_RUNS + 3u) / 4u);
 
 fn write_run(row: u32, run: u32, values: ptr<function, array<f32, 16>>) {
-    var highest = 0.0;
+    // Magnitudes have the order of their bits, in which infinity and NaN are the highest: d is then neither finite, and no product is.
+    var bits = 0u;
     for (var i = 0u; i < 16u; i++) {
-        highest = max(highest, abs((*values)[i]));
+        bits = max(bits, bitcast<u32>((*values)[i]) & 0x7fffffffu);
     }
+    let highest = bitcast<f32>(bits);
     let per_quant = select(127.0 / highest, 0.0, highest == 0.0);
     let d = highest / 127.0;
     let at = row * OUT_ROW + 4u * run;

@@ -40,6 +40,16 @@ fn clean(bits: u32) -> u32 {
     return select((bits & SIGN) | min(magnitude, LARGEST), 0u, magnitude < SMALLEST);
 }
 
+// What there is among logits, beside an id, which has at most 20 bits.
+const FINITE: u32 = 1u << 30u;
+const ABOVE_ALL: u32 = 1u << 31u;
+const KINDS: u32 = FINITE | ABOVE_ALL;
+
+// Of a logit as it is. The highest of some is finite where their kinds together are FINITE.
+fn kind_of(bits: u32) -> u32 {
+    return select(select(0u, ABOVE_ALL, bits == INFINITY), FINITE, (bits & ~SIGN) < INFINITY);
+}
+
 fn cleaned(value: f32) -> f32 {
     return bitcast<f32>(clean(bitcast<u32>(value)));
 }
