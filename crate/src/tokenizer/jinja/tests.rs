@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use serde_json::Value as Json;
+
+use super::*;
+
