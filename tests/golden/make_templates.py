@@ -164,7 +164,7 @@ DATES = [0, -1, 951782400, 1709209845, 1735689599, 1735689600, 1230768000, 11045
          1640995199, 4102444799, -86400 * 366 * 60, -30000000000, 253402300799, 1456790399, 1072915200, 1325376000]
 LETTERS = "aAbBcCdDeFgGhHIjmMnprRsStTuUVwWxXyYzZ%fPkl"
 FORMATS = ["%" + letter for letter in LETTERS]
-FORMATS += ["%" + flag + letter for letter in "dmHIMSjeklyCUWVguwYGsaAbBhpPZcDFTrR" for flag in
+FORMATS += ["%" + flag + letter for letter in "dmHIMSjeklyCUWVguwYGsaAbBhpPcDFTrRxX" for flag in
             ["-", "_", "0", "^", "#", "10", "-10", "_10", "010", "^10", "#12", "3", "_0", "-_", "E", "O", "^#"]]
 FORMATS += ["%e|%-d|%I:%M %p|%j|%F %T|%z", "%d %B %Y", "%d %b %Y", "%A, %-d %B %Y", "100%", "%%d", "%Q", "%-Q", "%5Q", "é%dé",
             "%é", "%", "%-", "%10", "a%nb%tc", "%Ey-%Om-%Od", "%+", "%!", "%v", "%L", "%N", "% d", "%i", "%J", "%K", "%q"]

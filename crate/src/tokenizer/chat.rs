@@ -73,7 +73,7 @@ impl ChatTemplate {
     pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
         let source = metadata.opt_string("tokenizer.chat_template")?;
         let texts = metadata.strings("tokenizer.ggml.tokens").unwrap_or_default();
-        // What is wrong with an id was said where the vocabulary was read; here it means that there is no such token.
+        // What is wrong with an id was noted where the vocabulary was read; here it means that there is no such token.
         let text = |key: &str| metadata.opt_u32(key).ok().flatten().and_then(|id| texts.get(id as usize)).cloned();
         let mut special_tokens = vec![
             ("bos_token", text("tokenizer.ggml.bos_token_id").unwrap_or_default()),

@@ -39,9 +39,7 @@ impl<'t> Interpreter<'t> {
                 let attribute = to_text(&attribute.unwrap_or(Value::None), &self.meter)?;
                 match (&value, attribute) {
                     // As in Jinja2, attributes alone: a map's entries are none.
-                    (Value::Dict(_), Value::Str(name)) if !methods::exists(&value, &name) => {
-                        Ok(Value::Undefined(None))
-                    }
+                    (Value::Dict(_), Value::Str(name)) if !methods::exists(&value, &name) => Ok(Value::Undefined(None)),
                     (_, Value::Str(name)) if name.len() < 64 => self.attribute(&value, &name.as_str().into()),
                     _ => Ok(Value::Undefined(None)),
                 }

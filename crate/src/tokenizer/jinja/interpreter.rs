@@ -94,9 +94,14 @@ impl<'t> Interpreter<'t> {
         Self { now: options.now, mark: options.mark, ..self }
     }
 
-    pub(super) fn run(mut self, body: &'t [Statement]) -> Result<String> {
+    /// Runs a whole template, for a text of at most so many bytes.
+    pub(super) fn run(mut self, body: &'t [Statement], most: usize) -> Result<String> {
         self.body(body)?;
-        Ok(self.out.into_string())
+        let text = self.out.into_string();
+        if text.len() > most {
+            return Err(failure(format!("the template makes a prompt of {} bytes, more than {most}", text.len())));
+        }
+        Ok(text)
     }
 
     /// Pays for something that stays to the end of the rendering.
@@ -273,9 +278,8 @@ impl<'t> Interpreter<'t> {
     }
 
     fn filtered_body(&mut self, filters: &'t [Step], body: &'t [Statement]) -> Result<Value> {
-        let text = self.captured(|interpreter| {
-            interpreter.scoped(interpreter.scope, |interpreter| interpreter.body(body))
-        })?;
+        let text =
+            self.captured(|interpreter| interpreter.scoped(interpreter.scope, |interpreter| interpreter.body(body)))?;
         self.steps(text, filters)
     }
 
@@ -344,13 +348,7 @@ impl<'t> Interpreter<'t> {
         Ok(Flow::Next)
     }
 
-    fn filter_items(
-        &mut self,
-        node: &'t For,
-        condition: &'t Expr,
-        items: &Rc<List>,
-        scope: usize,
-    ) -> Result<Rc<List>> {
+    fn filter_items(&mut self, node: &'t For, condition: &'t Expr, items: &Rc<List>, scope: usize) -> Result<Rc<List>> {
         let mut kept = super::budget::ListBuilder::new(&self.meter)?;
         for item in &items.items {
             let is_kept = self.scoped(scope, |interpreter| {

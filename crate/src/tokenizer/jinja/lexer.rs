@@ -102,7 +102,8 @@ impl<'s> Lexer<'s> {
     }
 
     fn comment(&mut self) -> Result<()> {
-        let end = self.rest().find("#}").ok_or_else(|| failure_at(self.line, "syntax error: a comment does not end"))?;
+        let end =
+            self.rest().find("#}").ok_or_else(|| failure_at(self.line, "syntax error: a comment does not end"))?;
         let signed = self.rest()[..end].ends_with(['-', '+']);
         self.skip(end - usize::from(signed));
         let length = self.end_of_tag("#}", true).unwrap_or_default();
@@ -192,8 +193,9 @@ impl<'s> Lexer<'s> {
                     "(" | "[" | "{" => open += 1,
                     ")" | "]" | "}" => {
                         let left = open.checked_sub(1);
-                        open = left
-                            .ok_or_else(|| failure_at(self.line, format!("syntax error: `{operator}` opens nowhere")))?;
+                        open = left.ok_or_else(|| {
+                            failure_at(self.line, format!("syntax error: `{operator}` opens nowhere"))
+                        })?;
                     }
                     _ => {}
                 }

@@ -9,10 +9,48 @@ use super::value::{Text, Value, equal};
 use super::{Result, failure, python};
 
 const TEXT: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "format", "index", "isalnum", "isalpha",
-    "isascii", "isdecimal", "isdigit", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper", "join",
-    "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust",
-    "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
 ];
 const LIST: &[&str] = &["count", "index"];
 const DICT: &[&str] = &["copy", "get", "items", "keys", "values"];
@@ -108,7 +146,8 @@ impl<'t> Interpreter<'t> {
                 if separator.is_empty() {
                     return Err(failure("an empty separator"));
                 }
-                let found = if name == "partition" { text.split_once(&*separator) } else { text.rsplit_once(&*separator) };
+                let found =
+                    if name == "partition" { text.split_once(&*separator) } else { text.rsplit_once(&*separator) };
                 let parts = match (found, name) {
                     (Some((before, after)), _) => [before, &separator, after],
                     (None, "partition") => [text, "", ""],
@@ -118,12 +157,13 @@ impl<'t> Interpreter<'t> {
                 parts.iter().try_for_each(|part| items.push_text(part))?;
                 items.finish_tuple()
             }
-            "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" => self.search(text, name, args),
+            "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" => {
+                self.search(text, name, args)
+            }
             "removeprefix" | "removesuffix" => {
                 let [affix] = args.bind(name, ["affix"])?;
                 let affix = needed_text(name, affix)?;
-                let rest =
-                    if name == "removeprefix" { text.strip_prefix(&*affix) } else { text.strip_suffix(&*affix) };
+                let rest = if name == "removeprefix" { text.strip_prefix(&*affix) } else { text.strip_suffix(&*affix) };
                 rest.map_or_else(|| Ok(Value::Str(text.clone())), |rest| self.meter.text(rest))
             }
             "replace" => self.replace(text, args),

@@ -44,6 +44,10 @@ use value::Value;
 /// Bytes of a template. Published ones have up to 30,000.
 const MAX_SOURCE_BYTES: usize = 256 << 10;
 
+/// Bytes of a prompt beside four times the context's, which hold what templates escape: turning it into tokens takes time
+/// and memory too.
+const MAX_OWN_BYTES: usize = 256 << 10;
+
 /// Characters of a failure that are kept: a template decides how long it is.
 const MAX_PROBLEM: usize = 400;
 
@@ -156,12 +160,14 @@ impl Template {
     /// # Errors
     /// [`Error::ChatTemplate`] where it fails, or takes more than its budget.
     pub(super) fn render(&self, context: &[(&str, Input)], options: Options) -> crate::error::Result<String> {
-        let bytes = context.iter().map(|(_, value)| value.bytes()).sum();
+        let bytes: usize = context.iter().map(|(_, value)| value.bytes()).sum();
         let meter = Meter::for_input(bytes);
         let mut globals = BTreeMap::new();
         for (name, value) in context {
             globals.insert(*name, value.value(&meter)?);
         }
-        Ok(Interpreter::new(meter, globals)?.with_options(options).run(&self.body)?)
+        Ok(Interpreter::new(meter, globals)?
+            .with_options(options)
+            .run(&self.body, bytes.saturating_mul(4).saturating_add(MAX_OWN_BYTES))?)
     }
 }

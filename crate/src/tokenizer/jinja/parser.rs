@@ -119,8 +119,7 @@ impl Parser {
             let mut value = parser.or()?;
             while parser.skip_name("if") {
                 let condition = Box::new(parser.or()?);
-                let otherwise =
-                    if parser.skip_name("else") { Some(Box::new(parser.expression()?)) } else { None };
+                let otherwise = if parser.skip_name("else") { Some(Box::new(parser.expression()?)) } else { None };
                 let nested = otherwise.is_none() && parser.is_name("if");
                 value = Expr::If { condition, then: Box::new(value), otherwise };
                 if nested {

@@ -16,14 +16,18 @@ impl<'t> Interpreter<'t> {
             "first" => {
                 let [] = args.bind(name, [])?;
                 if let Value::Str(text) = &value {
-                    return Ok(operators::item(&Value::Str(text.clone()), 0, &self.meter)?.unwrap_or(Value::Undefined(None)));
+                    return Ok(
+                        operators::item(&Value::Str(text.clone()), 0, &self.meter)?.unwrap_or(Value::Undefined(None))
+                    );
                 }
                 Ok(self.iterate(&value)?.items.first().cloned().unwrap_or(Value::Undefined(None)))
             }
             "last" => {
                 let [] = args.bind(name, [])?;
                 if let Value::Str(text) = &value {
-                    return Ok(operators::item(&Value::Str(text.clone()), -1, &self.meter)?.unwrap_or(Value::Undefined(None)));
+                    return Ok(
+                        operators::item(&Value::Str(text.clone()), -1, &self.meter)?.unwrap_or(Value::Undefined(None))
+                    );
                 }
                 Ok(self.iterate(&value)?.items.last().cloned().unwrap_or(Value::Undefined(None)))
             }
@@ -50,7 +54,8 @@ impl<'t> Interpreter<'t> {
                 reversed.finish()
             }
             "sort" => {
-                let [reverse, case_sensitive, attribute] = args.bind(name, ["reverse", "case_sensitive", "attribute"])?;
+                let [reverse, case_sensitive, attribute] =
+                    args.bind(name, ["reverse", "case_sensitive", "attribute"])?;
                 let keep_case = case_sensitive.is_some_and(|value| value.is_true());
                 let sorted = self.sorted(&value, attribute.as_ref(), keep_case, is_true(&reverse))?;
                 let mut items = ListBuilder::new(&self.meter)?;
@@ -97,8 +102,14 @@ impl<'t> Interpreter<'t> {
 
     /// What `a.b.0` names in a value.
     pub(super) fn path(&mut self, value: &Value, path: &Value) -> Result<Value> {
+        self.path_or(value, path, None)
+    }
+
+    /// [`path`](Self::path), with what stands in for each part that is not there.
+    fn path_or(&mut self, value: &Value, path: &Value, default: Option<&Value>) -> Result<Value> {
         if path.as_int().is_some() {
-            return self.item(value, path);
+            let found = self.item(value, path)?;
+            return Ok(default.filter(|_| found.is_undefined()).cloned().unwrap_or(found));
         }
         let Some(path) = path.as_text() else { return Err(failure("an attribute is to be a text or a number")) };
         let mut value = value.clone();
@@ -108,6 +119,9 @@ impl<'t> Interpreter<'t> {
                 Err(_) => self.meter.text(part)?,
             };
             value = self.item(&value, &key)?;
+            if let (true, Some(default)) = (value.is_undefined(), default) {
+                value = default.clone();
+            }
         }
         Ok(value)
     }
@@ -224,11 +238,7 @@ impl<'t> Interpreter<'t> {
             let [attribute, default] = args.bind("map", ["attribute", "default"])?;
             let attribute = attribute.ok_or_else(|| failure("`map` needs a filter or an attribute"))?;
             for item in &items.items {
-                let value = self.path(item, &attribute)?;
-                mapped.push(match &default {
-                    Some(default) if value.is_undefined() => default.clone(),
-                    _ => value,
-                })?;
+                mapped.push(self.path_or(item, &attribute, default.as_ref())?)?;
             }
         } else {
             let Value::Str(filter) = args.positional.remove(0) else {
@@ -291,10 +301,7 @@ impl<'t> Interpreter<'t> {
         let items = self.iterate(value)?;
         let mut pairs = ListBuilder::new(&self.meter)?;
         for item in &items.items {
-            let mut key = self.path(item, &attribute)?;
-            if let (true, Some(default)) = (key.is_undefined(), &default) {
-                key = default.clone();
-            }
+            let key = self.path_or(item, &attribute, default.as_ref())?;
             let key = self.without_case(key, keep_case)?;
             pairs.push(self.meter.tuple(vec![key, item.clone()])?)?;
         }
@@ -310,10 +317,7 @@ impl<'t> Interpreter<'t> {
             };
             if !same {
                 // The name is that of the first entry, as it was written.
-                let mut name = self.path(&item, &attribute)?;
-                if let (true, Some(default)) = (name.is_undefined(), &default) {
-                    name = default.clone();
-                }
+                let name = self.path_or(&item, &attribute, default.as_ref())?;
                 if let Some((_, name, items)) = group.replace((key, name, ListBuilder::new(&self.meter)?)) {
                     groups.push(self.meter.tuple(vec![name, items.finish()?])?)?;
                 }
@@ -332,7 +336,8 @@ impl<'t> Interpreter<'t> {
     fn columns(&mut self, name: &str, value: &Value, args: Args) -> Result<Value> {
         let [count, fill] = args.bind(name, [if name == "batch" { "linecount" } else { "slices" }, "fill_with"])?;
         let count = count.and_then(|count| count.as_int()).and_then(|count| usize::try_from(count).ok());
-        let count = count.filter(|count| *count > 0).ok_or_else(|| failure(format!("`{name}` needs a count above 0")))?;
+        let count =
+            count.filter(|count| *count > 0).ok_or_else(|| failure(format!("`{name}` needs a count above 0")))?;
         let fill = fill.filter(|fill| !matches!(fill, Value::None));
         let items = self.iterate(value)?;
         let mut rows = ListBuilder::new(&self.meter)?;

@@ -1,7 +1,6 @@
 //! The grammar of Jinja2's statements, with what chat templates are written for beside: `break` and `continue`, `do`, and
 //! `generation`, which marks what the model said.
 
-
 use super::Result;
 use super::lexer::Token;
 use super::parser::Parser;

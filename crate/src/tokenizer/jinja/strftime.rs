@@ -45,6 +45,8 @@ struct Style {
     upper: bool,
     change_case: bool,
     width: usize,
+    /// `E` or `O`, which ask for a locale's own era or digits: C's has none.
+    modifier: Option<char>,
 }
 
 /// Writes a moment in seconds since 1970. The dates before the year 1 and after 9999 count as the first and the last.
@@ -60,11 +62,11 @@ pub(super) fn write(format: &str, unix_seconds: i64, out: &mut dyn Write) -> Res
         let (style, letter, length) = parse(&directive[1..]);
         rest = &directive[1 + length..];
         let known = match letter {
-            Some(letter) => moment.write(letter, style, out)?,
-            None => false,
+            Some(letter) if style.allows(letter) => moment.write(letter, style, out)?,
+            _ => false,
         };
         if !known {
-            out.write_str(&directive[..1 + length])?;
+            style.text(&directive[..1 + length], false, false, out)?;
         }
     }
     out.write_str(rest)
@@ -89,7 +91,8 @@ fn parse(text: &str) -> (Style, Option<char>, usize) {
         style.width = rest[..digits].parse().unwrap_or(usize::MAX);
         rest = &rest[digits..];
     }
-    if rest.starts_with(['E', 'O']) {
+    if let Some(modifier @ ('E' | 'O')) = rest.chars().next() {
+        style.modifier = Some(modifier);
         rest = &rest[1..];
     }
     let letter = rest.chars().next();
@@ -149,7 +152,7 @@ impl Moment {
             'l' => style.spaced(hour_of_12, out)?,
             'm' => style.number(self.month, 2, out)?,
             'M' => style.number(self.minute, 2, out)?,
-            's' => style.number(self.unix_seconds, 1, out)?,
+            's' => style.text(&self.unix_seconds.to_string(), false, false, out)?,
             'S' => style.number(self.second, 2, out)?,
             'u' => style.number((self.weekday + 6) % 7 + 1, 1, out)?,
             'U' => style.number((self.day_of_year - self.weekday + 7) / 7, 2, out)?,
@@ -194,6 +197,15 @@ impl Moment {
 }
 
 impl Style {
+    /// Whether a letter may have this modifier.
+    fn allows(self, letter: char) -> bool {
+        match self.modifier {
+            Some('E') => !"aAbBdDeFgGhHIjklmMSUVwW%".contains(letter),
+            Some(_) => !"aAcDFxXY%".contains(letter),
+            None => true,
+        }
+    }
+
     fn number(self, value: i64, digits: usize, out: &mut dyn Write) -> Result {
         let digits = digits.max(self.width);
         match self.pad {

@@ -16,19 +16,41 @@ pub(super) struct Statement {
 pub(super) enum StatementKind {
     Text(String),
     Output(Expr),
-    If { branches: Vec<(Expr, Body)>, otherwise: Body },
+    If {
+        branches: Vec<(Expr, Body)>,
+        otherwise: Body,
+    },
     For(Box<For>),
-    Set { target: Target, value: Expr },
+    Set {
+        target: Target,
+        value: Expr,
+    },
     /// `{% set x | filters %}…{% endset %}`
-    SetBlock { target: Target, filters: Vec<Step>, body: Body },
+    SetBlock {
+        target: Target,
+        filters: Vec<Step>,
+        body: Body,
+    },
     Macro(Macro),
     /// `{% call(a) m() %}…{% endcall %}`: the body is the macro `caller` of the called one.
-    Call { call: Expr, caller: Macro },
-    FilterBlock { filters: Vec<Step>, body: Body },
-    With { names: Vec<(Target, Expr)>, body: Body },
+    Call {
+        call: Expr,
+        caller: Macro,
+    },
+    FilterBlock {
+        filters: Vec<Step>,
+        body: Body,
+    },
+    With {
+        names: Vec<(Target, Expr)>,
+        body: Body,
+    },
     /// A body with a scope of its own: `block`, `generation`.
     Scoped(Body),
-    Autoescape { enabled: Expr, body: Body },
+    Autoescape {
+        enabled: Expr,
+        body: Body,
+    },
     Do(Expr),
     Break,
     Continue,
@@ -84,7 +106,11 @@ pub(super) enum Expr {
     Or(Vec<Expr>),
     /// `a < b <= c` compares neighbours, as in Python.
     Compare(Box<Expr>, Vec<(Comparison, Expr)>),
-    If { condition: Box<Expr>, then: Box<Expr>, otherwise: Option<Box<Expr>> },
+    If {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Option<Box<Expr>>,
+    },
 }
 
 #[derive(Debug)]

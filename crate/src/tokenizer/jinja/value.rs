@@ -366,10 +366,7 @@ pub(super) fn order(left: &Value, right: &Value, meter: &Meter) -> Result<Option
 }
 
 /// Sorts without changing the order of equals; unlike the library's sort it may fail, and survives any comparison.
-pub(super) fn sort<T: Clone>(
-    items: Vec<T>,
-    mut less: impl FnMut(&T, &T) -> Result<bool>,
-) -> Result<Vec<T>> {
+pub(super) fn sort<T: Clone>(items: Vec<T>, mut less: impl FnMut(&T, &T) -> Result<bool>) -> Result<Vec<T>> {
     let mut from = items;
     let mut width = 1;
     while width < from.len() {
