@@ -11,11 +11,12 @@
 //! against. Roles are only letters, digits, `_`, `-` and spaces, since templates put them inside markers.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use ahash::AHashSet;
 use serde::{Deserialize, Serialize};
 
-use super::jinja;
+use super::jinja::{Input, Options, Template};
 use super::special::SpecialTokens;
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
@@ -44,9 +45,10 @@ impl ChatMessage {
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     source: String,
+    template: Rc<Template>,
     is_from_file: bool,
-    bos_token: String,
-    eos_token: String,
+    /// Names and texts of the special tokens that the file has, such as `bos_token`.
+    special_tokens: Vec<(&'static str, String)>,
     now: Option<i64>,
 }
 
@@ -70,20 +72,23 @@ impl ChatTemplate {
     /// [`Error::ChatTemplate`] where it does not compile.
     pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
         let source = metadata.opt_string("tokenizer.chat_template")?;
-        let token_text = |key: &str| -> Result<String> {
-            let texts = metadata.strings("tokenizer.ggml.tokens").unwrap_or_default();
-            let id = metadata.opt_u32(key)?;
-            Ok(id.and_then(|id| texts.get(id as usize)).cloned().unwrap_or_default())
-        };
-        let template = Self {
-            source: source.unwrap_or(CHATML).to_owned(),
+        let texts = metadata.strings("tokenizer.ggml.tokens").unwrap_or_default();
+        // What is wrong with an id was noted where the vocabulary was read; here it means that there is no such token.
+        let text = |key: &str| metadata.opt_u32(key).ok().flatten().and_then(|id| texts.get(id as usize)).cloned();
+        let mut special_tokens = vec![
+            ("bos_token", text("tokenizer.ggml.bos_token_id").unwrap_or_default()),
+            ("eos_token", text("tokenizer.ggml.eos_token_id").unwrap_or_default()),
+        ];
+        special_tokens.extend(text("tokenizer.ggml.unknown_token_id").map(|text| ("unk_token", text)));
+        special_tokens.extend(text("tokenizer.ggml.padding_token_id").map(|text| ("pad_token", text)));
+        let source_text = source.unwrap_or(CHATML).to_owned();
+        Ok(Self {
+            template: Rc::new(Template::new(&source_text)?),
+            source: source_text,
             is_from_file: source.is_some(),
-            bos_token: token_text("tokenizer.ggml.bos_token_id")?,
-            eos_token: token_text("tokenizer.ggml.eos_token_id")?,
+            special_tokens,
             now: None,
-        };
-        jinja::compile(&template.source)?;
-        Ok(template)
+        })
     }
 
     /// Whether the file brought a template. Where it did not, the model was probably not tuned for conversation.
@@ -101,10 +106,28 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::ChatTemplate`] where the template refuses the messages or runs too long.
     pub fn render(&self, messages: &[ChatMessage], add_generation_prompt: bool) -> Result<String> {
-        let context = minijinja::context! {
-            messages, add_generation_prompt, bos_token => self.bos_token, eos_token => self.eos_token,
+        self.render_marked(messages, add_generation_prompt, None)
+    }
+
+    fn render_marked(
+        &self,
+        messages: &[ChatMessage],
+        add_generation_prompt: bool,
+        mark: Option<char>,
+    ) -> Result<String> {
+        let text = |text: &str| Input::Text(text.to_owned());
+        let message = |message: &ChatMessage| {
+            Input::Map(vec![("role".into(), text(&message.role)), ("content".into(), text(&message.content))])
         };
-        jinja::render(&self.source, context, self.now)
+        let mut context = vec![
+            ("messages", Input::List(messages.iter().map(message).collect())),
+            // As transformers gives them where there are none; templates ask `tools is not none`.
+            ("tools", Input::None),
+            ("documents", Input::None),
+            ("add_generation_prompt", Input::Bool(add_generation_prompt)),
+        ];
+        context.extend(self.special_tokens.iter().map(|(name, token)| (*name, text(token))));
+        self.template.render(&context, Options { now: self.now, mark })
     }
 
     pub(super) fn render_guarded(
@@ -127,14 +150,15 @@ impl ChatTemplate {
             .iter()
             .map(|message| ChatMessage::new(&*message.role, mark_starts(&message.content, mark, &starts)))
             .collect();
-        Ok(unmark(&self.render(&marked, add_generation_prompt)?, mark))
+        Ok(unmark(&self.render_marked(&marked, add_generation_prompt, Some(mark))?, mark))
     }
 
     /// A private-use character that no message, no control token and no text of the template contains.
     fn unused_character(&self, messages: &[ChatMessage], specials: &SpecialTokens) -> Result<char> {
         let private = |c: &char| matches!(c, '\u{E000}'..='\u{F8FF}');
         let texts = messages.iter().map(|message| message.content.as_str());
-        let texts = texts.chain(specials.control_texts()).chain([&*self.source, &*self.bos_token, &*self.eos_token]);
+        let own = self.special_tokens.iter().map(|(_, token)| token.as_str()).chain([self.source.as_str()]);
+        let texts = texts.chain(specials.control_texts()).chain(own);
         let used: BTreeSet<char> = texts.flat_map(str::chars).filter(private).collect();
         ('\u{E000}'..='\u{F8FF}').find(|c| !used.contains(c)).ok_or_else(|| Error::ChatTemplate {
             problem: "the messages use every private-use character, and one is needed to keep them apart".into(),

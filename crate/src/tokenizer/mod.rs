@@ -197,6 +197,13 @@ impl Tokenizer {
         self.vocabulary.kind(id) == Some(Kind::Control)
     }
 
+    /// What is odd in the file's vocabulary without being in the way: a sentence each, for whoever made the file. A template
+    /// that does not compile is among it, since plain prompts need none.
+    pub fn notes(&self) -> Vec<String> {
+        let template = self.chat.as_ref().err().map(|error| format!("chats are not possible: {error}"));
+        self.vocabulary.notes.iter().cloned().chain(template).collect()
+    }
+
     /// Tokens that end an answer, sorted: EOS, EOT and EOM of the file, and end-of-turn markers known by their text.
     pub fn stop_tokens(&self) -> &[u32] {
         &self.vocabulary.stop

@@ -3,7 +3,7 @@
 use ahash::{AHashMap, AHashSet};
 
 use crate::error::{Error, Result};
-use crate::gguf::Metadata;
+use crate::gguf::{Metadata, Value};
 
 /// Texts that end a turn in the families that byte-level BPE files come from. Converters give only some of them an id of
 /// their own in the metadata, so llama.cpp finds the others by text, and so does this engine.
@@ -18,6 +18,17 @@ const STOP_MARKERS: [&str; 9] = [
     "<EOT>",
     "</s>",
 ];
+
+/// Keys of tokens that the engine does not run by: a template may write some of them.
+const UNUSED_KEYS: [&str; 5] = [
+    "tokenizer.ggml.unknown_token_id",
+    "tokenizer.ggml.padding_token_id",
+    "tokenizer.ggml.seperator_token_id",
+    "tokenizer.ggml.mask_token_id",
+    "tokenizer.ggml.cls_token_id",
+];
+
+const BOS_KEY: &str = "tokenizer.ggml.bos_token_id";
 
 /// Keys whose token ends an answer.
 const STOP_KEYS: [&str; 3] =
@@ -63,6 +74,8 @@ pub(super) struct Vocabulary {
     pub(super) bos: Option<u32>,
     pub(super) eos: Option<u32>,
     pub(super) stop: Vec<u32>,
+    /// What is wrong in the file, and no reason to refuse it because nothing uses it: a sentence each.
+    pub(super) notes: Vec<String>,
 }
 
 /// The input of the BPE model: only tokens that text may become, and merges that are known to be sound.
@@ -72,7 +85,7 @@ pub(super) struct BpeTables {
 }
 
 impl Vocabulary {
-    /// Reads and checks `tokenizer.ggml.*`.
+    /// Reads and checks `tokenizer.ggml.*`. What is used and wrong is an error, and what is not used a note.
     pub(super) fn from_metadata(metadata: &Metadata) -> Result<(Self, BpeTables)> {
         let model = metadata.string("tokenizer.ggml.model")?;
         if model != "gpt2" {
@@ -82,9 +95,10 @@ impl Vocabulary {
         if texts.is_empty() {
             return Err(bad("it has no tokens".into()));
         }
+        let mut notes = Vec::new();
         let mut kinds = read_kinds(metadata, texts)?;
-        let mut tokens = index_texts(texts)?;
-        let merges = read_merges(metadata.strings("tokenizer.ggml.merges")?, &tokens)?;
+        let mut tokens = index_texts(texts, &kinds, &mut notes)?;
+        let merges = read_merges(metadata.strings("tokenizer.ggml.merges")?, &tokens, &mut notes)?;
 
         let special_id = |key: &str| -> Result<Option<u32>> {
             match metadata.opt_u32(key)? {
@@ -94,11 +108,20 @@ impl Vocabulary {
                 id => Ok(id),
             }
         };
-        let bos = special_id("tokenizer.ggml.bos_token_id")?;
+        let bos = if says_none(metadata.get(BOS_KEY)) {
+            notes.push(format!("`{BOS_KEY}` is -1: there is no BOS"));
+            None
+        } else {
+            special_id(BOS_KEY)?
+        };
         let eos = special_id("tokenizer.ggml.eos_token_id")?;
-        // Checked only so that a broken file is refused whole; nothing here uses these.
-        special_id("tokenizer.ggml.unknown_token_id")?;
-        special_id("tokenizer.ggml.padding_token_id")?;
+        for key in UNUSED_KEYS {
+            match special_id(key) {
+                Ok(_) => {}
+                Err(Error::Vocabulary { problem }) => notes.push(format!("{problem}; nothing uses it")),
+                Err(error) => notes.push(format!("{error}; nothing uses it")),
+            }
+        }
         let mut stop = Vec::new();
         for key in STOP_KEYS {
             stop.extend(special_id(key)?);
@@ -132,7 +155,7 @@ impl Vocabulary {
         tokens.retain(|_, id| kinds[*id as usize] != Kind::Control);
 
         let (bytes, ends) = decode_all(texts, &kinds);
-        Ok((Self { bytes, ends, kinds, bos, eos, stop }, BpeTables { tokens, merges }))
+        Ok((Self { bytes, ends, kinds, bos, eos, stop, notes }, BpeTables { tokens, merges }))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -182,39 +205,82 @@ fn read_kinds(metadata: &Metadata, texts: &[String]) -> Result<Vec<Kind>> {
     Ok(kinds)
 }
 
-fn index_texts(texts: &[String]) -> Result<AHashMap<String, u32>> {
+/// -1, as converters write an id for which there is no token: signed, or as the u32 of the same bits.
+fn says_none(id: Option<&Value>) -> bool {
+    matches!(id, Some(Value::Signed(-1) | Value::Unsigned(0xFFFF_FFFF)))
+}
+
+/// Ids by text. An unused entry may repeat a text, since no text becomes it.
+fn index_texts(texts: &[String], kinds: &[Kind], notes: &mut Vec<String>) -> Result<AHashMap<String, u32>> {
     let mut tokens = AHashMap::with_capacity(texts.len());
+    let mut repeated = 0;
     for (id, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
-        let id = u32::try_from(id).map_err(|_| bad("it has more than 4294967295 tokens".into()))?;
-        if let Some(first) = tokens.insert(text.clone(), id) {
+        let number = u32::try_from(id).map_err(|_| bad("it has more than 4294967295 tokens".into()))?;
+        let first = match tokens.get(text) {
+            None => {
+                tokens.insert(text.clone(), number);
+                continue;
+            }
+            Some(first) => *first,
+        };
+        if kinds[id] == Kind::Unused {
+            repeated += 1;
+        } else if kinds[first as usize] == Kind::Unused {
+            repeated += 1;
+            tokens.insert(text.clone(), number);
+        } else {
             return Err(bad(format!("tokens {first} and {id} have the same text `{}`", shorten(text))));
         }
+    }
+    if repeated > 0 {
+        notes.push(format!("{repeated} unused tokens have the texts of others"));
     }
     Ok(tokens)
 }
 
 /// Splits `left right` lines. The BPE builder indexes by the longest token, so a pair whose union is no token would make
-/// it panic: every pair is checked here. Of equal pairs the first counts, as in llama.cpp.
-fn read_merges(lines: &[String], tokens: &AHashMap<String, u32>) -> Result<Vec<(String, String)>> {
+/// it panic: every pair is checked here. A merge that can make no token is left out and noted, unless none is left. Of equal
+/// pairs the first counts, as in llama.cpp.
+fn read_merges(
+    lines: &[String],
+    tokens: &AHashMap<String, u32>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(String, String)>> {
     let mut seen = AHashSet::with_capacity(lines.len());
     let mut merges = Vec::with_capacity(lines.len());
-    let mut union = String::new();
+    let mut left_out = 0;
+    let mut first_problem = None;
     for (rank, line) in lines.iter().enumerate() {
-        let (left, right) = line
-            .split_once(' ')
-            .filter(|(left, right)| !left.is_empty() && !right.is_empty())
-            .ok_or_else(|| bad(format!("merge {rank}, `{}`, is not two texts with a space between", shorten(line))))?;
-        union.clear();
-        union.push_str(left);
-        union.push_str(right);
-        if let Some(unknown) = [left, right, &union].into_iter().find(|text| !tokens.contains_key(*text)) {
-            return Err(bad(format!("merge {rank} needs `{}`, which is not a token", shorten(unknown))));
-        }
-        if seen.insert((tokens[left], tokens[right])) {
-            merges.push((left.into(), right.into()));
+        match read_merge(line, tokens) {
+            Ok((left, right)) => {
+                if seen.insert((tokens[left], tokens[right])) {
+                    merges.push((left.into(), right.into()));
+                }
+            }
+            Err(problem) => {
+                left_out += 1;
+                first_problem.get_or_insert_with(|| format!("merge {rank}{problem}"));
+            }
         }
     }
-    Ok(merges)
+    match first_problem {
+        Some(problem) if merges.is_empty() => Err(bad(problem)),
+        Some(problem) => {
+            notes.push(format!("{left_out} of {} merges make no token and are left out: {problem}", lines.len()));
+            Ok(merges)
+        }
+        None => Ok(merges),
+    }
+}
+
+fn read_merge<'l>(line: &'l str, tokens: &AHashMap<String, u32>) -> std::result::Result<(&'l str, &'l str), String> {
+    let pair = line.split_once(' ').filter(|(left, right)| !left.is_empty() && !right.is_empty());
+    let (left, right) = pair.ok_or_else(|| format!(", `{}`, is not two texts with a space between", shorten(line)))?;
+    let union = format!("{left}{right}");
+    match [left, right, &union].into_iter().find(|text| !tokens.contains_key(*text)) {
+        Some(unknown) => Err(format!(" needs `{}`, which is not a token", shorten(unknown))),
+        None => Ok((left, right)),
+    }
 }
 
 /// The start of a text, for messages: the file decides how long it is.

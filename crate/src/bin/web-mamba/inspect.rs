@@ -1,5 +1,6 @@
 //! `web-mamba inspect`.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -9,6 +10,7 @@ use web_mamba::fit;
 use web_mamba::gguf::{Array, Gguf, Value};
 use web_mamba::gpu::GpuExecutor;
 use web_mamba::model::{Config, Weights};
+use web_mamba::tokenizer::Tokenizer;
 
 use crate::open::{ModelArguments, open_gguf, sources};
 use crate::print;
@@ -31,6 +33,7 @@ impl Inspect {
         // A file with a vocabulary alone, or of another architecture, is still worth showing.
         let model = Config::from_metadata(&gguf.metadata)
             .and_then(|config| Weights::find(&gguf, &config).map(|weights| (config, weights)));
+        let notes = notes(&gguf, model.as_ref().ok().map(|(_, weights)| weights));
         let runs = match &model {
             Ok((config, weights)) => describe(config, weights),
             Err(error) => json!({ "error": error.to_string() }),
@@ -45,9 +48,9 @@ impl Inspect {
         let tensors: Vec<_> = tensors.collect();
         let whole = json!({
             "version": gguf.version, "bytes": gguf.total_bytes(), "metadata": metadata, "tensors": tensors, "model": runs,
-            "fit": fit,
+            "fit": fit, "notes": notes,
         });
-        print(self.json, &whole, || plain(&gguf, &runs, &fit))
+        print(self.json, &whole, || plain(&gguf, &runs, &fit, &notes))
     }
 }
 
@@ -62,6 +65,22 @@ fn describe(config: &Config, weights: &Weights) -> Json {
             "weights": memory.weights, "state": memory.state, "scratch": memory.scratch, "total": memory.total(),
         },
     })
+}
+
+/// What is odd in the file: what is in the way of text, and what is not used.
+fn notes(gguf: &Gguf, weights: Option<&Weights>) -> Vec<String> {
+    let mut notes = match Tokenizer::from_metadata(&gguf.metadata) {
+        Ok(tokenizer) => tokenizer.notes(),
+        Err(error) => vec![format!("text is not possible: {error}")],
+    };
+    if let Some(weights) = weights {
+        let used: HashSet<&str> = weights.all().iter().map(|weight| weight.tensor.name.as_str()).collect();
+        let unused: Vec<_> = gguf.tensors().iter().filter(|tensor| !used.contains(tensor.name.as_str())).collect();
+        if let Some(first) = unused.first() {
+            notes.push(format!("{} tensors are not used: the first is `{}`", unused.len(), first.name));
+        }
+    }
+    notes
 }
 
 fn to_json(value: &Value) -> Json {
@@ -86,7 +105,7 @@ fn array_to_json(array: &Array) -> Json {
     }
 }
 
-fn plain(gguf: &Gguf, runs: &Json, fit: &Json) -> String {
+fn plain(gguf: &Gguf, runs: &Json, fit: &Json, notes: &[String]) -> String {
     let mut out = format!("GGUF version {}, {} bytes\n\nmetadata\n", gguf.version, gguf.total_bytes());
     // Writing to a string cannot fail.
     for (key, value) in gguf.metadata.sorted() {
@@ -107,6 +126,12 @@ fn plain(gguf: &Gguf, runs: &Json, fit: &Json) -> String {
         let _ = writeln!(out, "\n{title}");
         for (key, value) in object.as_object().into_iter().flatten() {
             let _ = writeln!(out, "  {key} = {value}");
+        }
+    }
+    if !notes.is_empty() {
+        let _ = writeln!(out, "\nnotes");
+        for note in notes {
+            let _ = writeln!(out, "  {note}");
         }
     }
     out

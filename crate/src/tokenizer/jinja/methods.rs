@@ -1,0 +1,481 @@
+//! Methods of Python's texts, lists and maps. Those that change a list or map are not there: chat templates run where that
+//! is forbidden.
+
+use super::budget::{ListBuilder, TextBuilder};
+use super::evaluation::Args;
+use super::formatting::{self, Field};
+use super::interpreter::Interpreter;
+use super::value::{Text, Value, equal};
+use super::{Result, failure, python};
+
+const TEXT: &[&str] = &[
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
+];
+const LIST: &[&str] = &["count", "index"];
+const DICT: &[&str] = &["copy", "get", "items", "keys", "values"];
+
+/// Whether a value has this method.
+pub(super) fn exists(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Str(_) => TEXT.contains(&name),
+        Value::List(_) | Value::Tuple(_) => LIST.contains(&name),
+        Value::Dict(_) => DICT.contains(&name),
+        Value::Loop(_) => matches!(name, "cycle" | "changed"),
+        Value::Cycler(_) => matches!(name, "next" | "reset"),
+        _ => false,
+    }
+}
+
+/// Whether a text has letters, all of them of this case.
+pub(super) fn has_case(text: &str, upper: bool) -> bool {
+    let mut cased = text.chars().filter(|c| c.is_lowercase() || c.is_uppercase()).peekable();
+    cased.peek().is_some() && cased.all(|c| c.is_uppercase() == upper)
+}
+
+impl<'t> Interpreter<'t> {
+    pub(super) fn call_method(&mut self, value: &Value, name: &str, args: Args) -> Result<Value> {
+        match value {
+            Value::Str(text) => self.call_text_method(text, name, args),
+            Value::List(list) | Value::Tuple(list) => {
+                let [wanted] = args.bind(name, ["value"])?;
+                let wanted = wanted.ok_or_else(|| failure(format!("`{name}` needs a value")))?;
+                let mut count = 0;
+                for (place, item) in list.items.iter().enumerate() {
+                    if equal(item, &wanted, &self.meter)? {
+                        if name == "index" {
+                            return Ok(Value::Int(place as i64));
+                        }
+                        count += 1;
+                    }
+                }
+                if name == "index" { Err(failure("the value is not in the list")) } else { Ok(Value::Int(count)) }
+            }
+            Value::Dict(dict) => match name {
+                "get" => {
+                    let [key, default] = args.bind(name, ["key", "default"])?;
+                    let key = key.ok_or_else(|| failure("`get` needs a key"))?;
+                    let key = if key.is_undefined() { return Err(key.undefined_failure()) } else { key };
+                    Ok(dict.get(&key, &self.meter)?.cloned().or(default).unwrap_or(Value::None))
+                }
+                "copy" => Ok(value.clone()),
+                part => {
+                    let [] = args.bind(name, [])?;
+                    self.dict_part(value, part)
+                }
+            },
+            Value::Loop(id) => self.call_loop_method(*id, name, args),
+            Value::Cycler(number) => {
+                let (items, next) = &mut self.cyclers[*number];
+                let current = items.items.get(*next).cloned();
+                *next = if name == "next" { (*next + 1) % items.items.len().max(1) } else { 0 };
+                Ok(if name == "next" { current.unwrap_or(Value::None) } else { Value::None })
+            }
+            other => Err(failure(format!("{} has no method `{name}`", other.kind()))),
+        }
+    }
+
+    pub(super) fn call_text_method(&mut self, text: &Text, name: &str, args: Args) -> Result<Value> {
+        match name {
+            "format" => return self.format(text, args),
+            "join" => {
+                let [items] = args.bind(name, ["iterable"])?;
+                return self.join_texts(text, &items.ok_or_else(|| failure("`join` needs a list"))?);
+            }
+            _ => {}
+        }
+        // What goes through a text by characters takes eight times as long as a copy.
+        self.meter.bytes(text.len().saturating_mul(8))?;
+        match name {
+            "lower" | "upper" | "capitalize" | "title" | "casefold" | "swapcase" => {
+                let [] = args.bind(name, [])?;
+                self.change_case(text, name)
+            }
+            "strip" | "lstrip" | "rstrip" => self.strip(text, name, args),
+            "split" | "rsplit" => self.split(text, name, args),
+            "splitlines" => {
+                let [keep_ends] = args.bind(name, ["keepends"])?;
+                let keep_ends = keep_ends.is_some_and(|keep| keep.is_true());
+                let mut lines = ListBuilder::new(&self.meter)?;
+                python::lines(text, keep_ends).try_for_each(|line| lines.push_text(line))?;
+                lines.finish()
+            }
+            "partition" | "rpartition" => {
+                let [separator] = args.bind(name, ["sep"])?;
+                let separator = needed_text(name, separator)?;
+                if separator.is_empty() {
+                    return Err(failure("an empty separator"));
+                }
+                let found =
+                    if name == "partition" { text.split_once(&*separator) } else { text.rsplit_once(&*separator) };
+                let parts = match (found, name) {
+                    (Some((before, after)), _) => [before, &separator, after],
+                    (None, "partition") => [text, "", ""],
+                    (None, _) => ["", "", text],
+                };
+                let mut items = ListBuilder::new(&self.meter)?;
+                parts.iter().try_for_each(|part| items.push_text(part))?;
+                items.finish_tuple()
+            }
+            "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" => {
+                self.search(text, name, args)
+            }
+            "removeprefix" | "removesuffix" => {
+                let [affix] = args.bind(name, ["affix"])?;
+                let affix = needed_text(name, affix)?;
+                let rest = if name == "removeprefix" { text.strip_prefix(&*affix) } else { text.strip_suffix(&*affix) };
+                rest.map_or_else(|| Ok(Value::Str(text.clone())), |rest| self.meter.text(rest))
+            }
+            "replace" => self.replace(text, args),
+            "center" | "ljust" | "rjust" | "zfill" => self.pad(text, name, args),
+            "expandtabs" => self.expand_tabs(text, args),
+            _ => {
+                let [] = args.bind(name, [])?;
+                Ok(Value::Bool(is_all(text, name)))
+            }
+        }
+    }
+
+    fn join_texts(&mut self, separator: &Text, items: &Value) -> Result<Value> {
+        let items = self.iterate(items)?;
+        if let Some(other) = items.items.iter().find(|item| item.as_text().is_none()) {
+            return Err(failure(format!("`join` needs texts, and not {}", other.kind())));
+        }
+        let mut joined = TextBuilder::new(&self.meter)?;
+        for (number, item) in items.items.iter().enumerate() {
+            joined.step()?;
+            joined.push_str(if number > 0 { separator } else { "" })?;
+            joined.push_str(item.as_text().map_or("", |text| text))?;
+        }
+        Ok(joined.finish())
+    }
+
+    fn change_case(&self, text: &Text, name: &str) -> Result<Value> {
+        // A character may become three.
+        let charge = self.meter.charge(text.len().saturating_mul(3))?;
+        let changed = match name {
+            "upper" => text.to_uppercase(),
+            "capitalize" => python::capitalize(text),
+            "title" => python::title(text),
+            "swapcase" => {
+                let mut swapped = String::with_capacity(text.len());
+                for c in text.chars() {
+                    match c.is_uppercase() {
+                        true => swapped.extend(c.to_lowercase()),
+                        false => swapped.extend(c.to_uppercase()),
+                    }
+                }
+                swapped
+            }
+            _ => text.to_lowercase(),
+        };
+        drop(charge);
+        self.meter.text(changed)
+    }
+
+    fn strip(&self, text: &Text, name: &str, args: Args) -> Result<Value> {
+        let [chars] = args.bind(name, ["chars"])?;
+        let chars = match chars {
+            None | Some(Value::None) => None,
+            Some(Value::Str(chars)) => {
+                // Each character is looked for among these.
+                self.meter.steps((text.len().saturating_mul(chars.len()) / 64) as u64)?;
+                Some(chars)
+            }
+            Some(other) => return Err(failure(format!("`{name}` of {}", other.kind()))),
+        };
+        let drops = |c: char| chars.as_ref().map_or_else(|| python::is_space(c), |chars| chars.contains(c));
+        let mut kept: &str = text;
+        if name != "rstrip" {
+            kept = kept.trim_start_matches(drops);
+        }
+        if name != "lstrip" {
+            kept = kept.trim_end_matches(drops);
+        }
+        if kept.len() == text.len() { Ok(Value::Str(text.clone())) } else { self.meter.text(kept) }
+    }
+
+    fn split(&self, text: &Text, name: &str, args: Args) -> Result<Value> {
+        let [separator, most] = args.bind(name, ["sep", "maxsplit"])?;
+        let most = match most {
+            None => None,
+            Some(most) => {
+                let most = most.as_int().ok_or_else(|| failure(format!("`{name}` needs a number")))?;
+                usize::try_from(most).ok()
+            }
+        };
+        let separator = separator.filter(|separator| !matches!(separator, Value::None));
+        let mut parts = ListBuilder::new(&self.meter)?;
+        let Some(separator) = separator else {
+            return self.split_at_space(text, most, name == "rsplit");
+        };
+        let separator = needed_text(name, Some(separator))?;
+        if separator.is_empty() {
+            return Err(failure("an empty separator"));
+        }
+        let limit = most.map_or(usize::MAX, |most| most.saturating_add(1));
+        if name == "split" {
+            text.splitn(limit, &*separator).try_for_each(|part| parts.push_text(part))?;
+            return parts.finish();
+        }
+        text.rsplitn(limit, &*separator).try_for_each(|part| parts.push_text(part))?;
+        self.reversed(parts)
+    }
+
+    fn reversed(&self, parts: ListBuilder) -> Result<Value> {
+        let mut reversed = ListBuilder::new(&self.meter)?;
+        let parts = parts.finish()?;
+        parts.as_items().unwrap_or_default().iter().rev().try_for_each(|part| reversed.push(part.clone()))?;
+        reversed.finish()
+    }
+
+    /// Runs of white space separate, and none is left at the ends.
+    fn split_at_space(&self, text: &str, most: Option<usize>, from_end: bool) -> Result<Value> {
+        let mut parts = ListBuilder::new(&self.meter)?;
+        let mut rest = text.trim_matches(python::is_space);
+        while !rest.is_empty() {
+            let is_full = most.is_some_and(|most| parts.len() >= most);
+            let cut = match from_end {
+                _ if is_full => None,
+                true => rest.rfind(python::is_space),
+                false => rest.find(python::is_space),
+            };
+            let Some(cut) = cut else {
+                parts.push_text(if is_full { with_outer_space(text, rest, from_end) } else { rest })?;
+                break;
+            };
+            if from_end {
+                parts.push_text(rest[cut..].trim_start_matches(python::is_space))?;
+                rest = rest[..cut].trim_end_matches(python::is_space);
+            } else {
+                parts.push_text(&rest[..cut])?;
+                rest = rest[cut..].trim_start_matches(python::is_space);
+            }
+        }
+        if from_end { self.reversed(parts) } else { parts.finish() }
+    }
+
+    fn search(&self, text: &Text, name: &str, args: Args) -> Result<Value> {
+        let [wanted, start, end] = args.bind(name, ["sub", "start", "end"])?;
+        let bounds = [start.unwrap_or(Value::None), end.unwrap_or(Value::None), Value::None];
+        let is_whole = bounds.iter().all(|bound| matches!(bound, Value::None));
+        let begin = match &bounds[0] {
+            Value::None => 0,
+            bound => {
+                let count = text.count() as i64;
+                let bound = bound.as_int().ok_or_else(|| failure(format!("`{name}` needs numbers")))?;
+                if bound < 0 { bound.saturating_add(count).max(0) } else { bound.min(count) }
+            }
+        };
+        let part = match is_whole {
+            true => Value::Str(text.clone()),
+            false => super::operators::slice(&Value::Str(text.clone()), bounds, &self.meter)?,
+        };
+        let part = needed_text(name, Some(part))?;
+        if matches!(name, "startswith" | "endswith") {
+            let one = |wanted: &Value| {
+                let wanted = needed_text(name, Some(wanted.clone()))?;
+                Ok(if name == "startswith" { part.starts_with(&*wanted) } else { part.ends_with(&*wanted) })
+            };
+            return Ok(Value::Bool(match &wanted {
+                Some(Value::Tuple(several)) => {
+                    let mut any = false;
+                    for wanted in &several.items {
+                        self.meter.steps(1)?;
+                        any = any || one(wanted)?;
+                    }
+                    any
+                }
+                wanted => one(wanted.as_ref().unwrap_or(&Value::None))?,
+            }));
+        }
+        let wanted = needed_text(name, wanted)?;
+        if name == "count" {
+            // Between all characters, where there is nothing to look for.
+            return Ok(Value::Int(match wanted.is_empty() {
+                true => part.count() as i64 + 1,
+                false => part.matches(&*wanted).count() as i64,
+            }));
+        }
+        let found = if name.starts_with('r') { part.rfind(&*wanted) } else { part.find(&*wanted) };
+        match found {
+            Some(offset) => Ok(Value::Int(begin + part[..offset].chars().count() as i64)),
+            None if name.ends_with("find") => Ok(Value::Int(-1)),
+            None => Err(failure("the text is not found")),
+        }
+    }
+
+    fn replace(&self, text: &Text, args: Args) -> Result<Value> {
+        let [old, new, count] = args.bind("replace", ["old", "new", "count"])?;
+        let (old, new) = (needed_text("replace", old)?, needed_text("replace", new)?);
+        let most = match count {
+            None => usize::MAX,
+            Some(count) => {
+                let count = count.as_int().ok_or_else(|| failure("`replace` needs a number"))?;
+                usize::try_from(count).unwrap_or(usize::MAX)
+            }
+        };
+        let mut replaced = TextBuilder::new(&self.meter)?;
+        let mut done = 0;
+        for (at, _) in text.match_indices(&*old).take(most) {
+            replaced.step()?;
+            replaced.push_str(&text[done..at])?;
+            replaced.push_str(&new)?;
+            done = at + old.len();
+        }
+        replaced.push_str(&text[done..])?;
+        Ok(replaced.finish())
+    }
+
+    fn pad(&self, text: &Text, name: &str, args: Args) -> Result<Value> {
+        let [width, fill] = args.bind(name, ["width", "fillchar"])?;
+        let width = width.and_then(|width| width.as_int()).ok_or_else(|| failure(format!("`{name}` needs a width")))?;
+        let fill = match fill {
+            None if name == "zfill" => '0',
+            None => ' ',
+            Some(Value::Str(fill)) if fill.count() == 1 => fill.chars().next().unwrap_or(' '),
+            Some(_) => return Err(failure(format!("`{name}` fills with one character"))),
+        };
+        let width = usize::try_from(width).unwrap_or(0);
+        let missing = width.saturating_sub(text.count());
+        let sign = if name == "zfill" { usize::from(text.starts_with(['+', '-'])) } else { 0 };
+        let before = match name {
+            "center" => missing / 2 + (missing & width & 1),
+            "ljust" => 0,
+            _ => missing,
+        };
+        let mut padded = TextBuilder::new(&self.meter)?;
+        padded.push_str(&text[..sign])?;
+        padded.push_repeated(fill, before)?;
+        padded.push_str(&text[sign..])?;
+        padded.push_repeated(fill, missing - before)?;
+        Ok(padded.finish())
+    }
+
+    fn expand_tabs(&self, text: &Text, args: Args) -> Result<Value> {
+        let [size] = args.bind("expandtabs", ["tabsize"])?;
+        let size = size.map_or(Some(8), |size| size.as_int());
+        let size = usize::try_from(size.ok_or_else(|| failure("`expandtabs` needs a number"))?).unwrap_or(0);
+        let mut expanded = TextBuilder::new(&self.meter)?;
+        let mut column = 0;
+        for c in text.chars() {
+            match c {
+                '\t' if size > 0 => {
+                    let spaces = size - column % size;
+                    expanded.push_repeated(' ', spaces)?;
+                    column += spaces;
+                }
+                '\t' => {}
+                c => {
+                    column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
+                    expanded.push(c)?;
+                }
+            }
+        }
+        Ok(expanded.finish())
+    }
+
+    fn format(&mut self, format: &Text, args: Args) -> Result<Value> {
+        let mut next = 0;
+        let meter = self.meter.clone();
+        formatting::braces(format, &meter, &mut |value, field| {
+            let missing = || failure("a format needs more values than it is given");
+            match (value, field) {
+                (None, Field::Name(name)) => {
+                    let found = args.named.iter().find(|(given, _)| **given == *name);
+                    found.map(|(_, value)| value.clone()).ok_or_else(missing)
+                }
+                (None, Field::Index(index)) => args.positional.get(index).cloned().ok_or_else(missing),
+                (None, _) => {
+                    next += 1;
+                    args.positional.get(next - 1).cloned().ok_or_else(missing)
+                }
+                (Some(value), Field::Entry(key)) => {
+                    let key = match key.parse() {
+                        Ok(index) => Value::Int(index),
+                        Err(_) => self.meter.text(key)?,
+                    };
+                    self.item(&value, &key)
+                }
+                (Some(value), Field::Attribute(name)) => self.attribute(&value, &name.into()),
+                (Some(value), _) => Ok(value),
+            }
+        })
+    }
+}
+
+/// The last part of a split that ends early keeps the white space at the text's end (or start).
+fn with_outer_space<'t>(text: &'t str, rest: &str, from_end: bool) -> &'t str {
+    if from_end {
+        let leading = text.len() - text.trim_start_matches(python::is_space).len();
+        return &text[..leading + rest.len()];
+    }
+    let end = text.trim_end_matches(python::is_space).len();
+    &text[end - rest.len()..]
+}
+
+fn needed_text(name: &str, value: Option<Value>) -> Result<Text> {
+    match value {
+        Some(Value::Str(text)) => Ok(text),
+        Some(value @ Value::Undefined(_)) => Err(value.undefined_failure()),
+        Some(other) => Err(failure(format!("`{name}` needs a text, and not {}", other.kind()))),
+        None => Err(failure(format!("`{name}` needs a text"))),
+    }
+}
+
+/// `str.isalpha` and its like.
+fn is_all(text: &str, name: &str) -> bool {
+    let all = |test: fn(char) -> bool| !text.is_empty() && text.chars().all(test);
+    match name {
+        "isalpha" => all(char::is_alphabetic),
+        "isalnum" => all(char::is_alphanumeric),
+        "isascii" => text.is_ascii(),
+        "isdecimal" | "isdigit" => all(|c| c.is_ascii_digit() || !c.is_ascii() && c.is_numeric()),
+        "isnumeric" => all(char::is_numeric),
+        "isspace" => all(python::is_space),
+        "isprintable" => text.chars().all(python::is_printable),
+        "islower" => has_case(text, false),
+        "isupper" => has_case(text, true),
+        _ => text.chars().any(char::is_alphabetic) && python::title(text) == *text,
+    }
+}

@@ -1,0 +1,173 @@
+//! An interpreter of Jinja for chat templates, which come from model files and are not trusted.
+//!
+//! It behaves as the environment that such templates are written for: Jinja2 with Python's values and methods, trimmed
+//! blocks, `break` and `continue`, `generation`, `raise_exception`, `strftime_now`, and `tojson` without HTML escapes. The
+//! golden renderings are Jinja2's. Absent on purpose: what changes lists and maps (forbidden there too), other templates
+//! (`include`), and escaping.
+//!
+//! Every template ends, in text or in a failure: its length and nesting are bounded, and so are the steps it takes, the
+//! bytes of all its values, how deep values nest and how deep it calls itself (`budget`, `value`, `interpreter`).
+//! A text is read by `lexer`, `parser` and `statements` into `syntax`; `interpreter` and `evaluation` run it, with Python's
+//! `operators`, `methods`, `formatting` and `printing`, and Jinja2's `filters`, `sequences` (filters of lists), `predicates`
+//! (tests) and `functions`.
+
+mod budget;
+mod evaluation;
+mod filters;
+mod formatting;
+mod functions;
+mod interpreter;
+mod lexer;
+mod methods;
+mod operators;
+mod parser;
+mod predicates;
+mod printing;
+mod python;
+mod sequences;
+mod statements;
+mod strftime;
+mod syntax;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use budget::Meter;
+use interpreter::Interpreter;
+use parser::Parser;
+use value::Value;
+
+/// Bytes of a template. Published ones have up to 30,000.
+const MAX_SOURCE_BYTES: usize = 256 << 10;
+
+/// Bytes of a prompt beside four times the context's, which hold what templates escape: turning it into tokens takes time
+/// and memory too.
+const MAX_OWN_BYTES: usize = 256 << 10;
+
+/// Characters of a failure that are kept: a template decides how long it is.
+const MAX_PROBLEM: usize = 400;
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// Why a template failed, and where.
+#[derive(Debug)]
+struct Failure(Box<(String, Option<u32>)>);
+
+impl Failure {
+    /// Adds the line, unless an inner statement has done so.
+    fn in_line(mut self, line: u32) -> Self {
+        self.0.1.get_or_insert(line);
+        self
+    }
+}
+
+fn failure(problem: impl Into<String>) -> Failure {
+    Failure(Box::new((problem.into(), None)))
+}
+
+fn failure_at(line: u32, problem: impl Into<String>) -> Failure {
+    failure(problem).in_line(line)
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let (problem, line) = *failure.0;
+        let mut problem: String = problem.chars().take(MAX_PROBLEM).collect();
+        if let Some(line) = line {
+            problem += &format!(" (line {line})");
+        }
+        Self::ChatTemplate { problem }
+    }
+}
+
+/// A value that a template is given.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Input {
+    None,
+    Bool(bool),
+    #[cfg_attr(not(test), expect(dead_code, reason = "conversations have no numbers; templates are tested with some"))]
+    Int(i64),
+    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
+    Float(f64),
+    Text(String),
+    List(Vec<Input>),
+    /// In this order.
+    Map(Vec<(String, Input)>),
+}
+
+impl Input {
+    fn bytes(&self) -> usize {
+        let contents = match self {
+            Self::Text(text) => text.len(),
+            Self::List(items) => items.iter().map(Self::bytes).sum(),
+            Self::Map(entries) => entries.iter().map(|(key, value)| key.len() + value.bytes() + 64).sum(),
+            _ => 0,
+        };
+        contents + 64
+    }
+
+    fn value(&self, meter: &Meter) -> Result<Value> {
+        match self {
+            Self::None => Ok(Value::None),
+            Self::Bool(value) => Ok(Value::Bool(*value)),
+            Self::Int(value) => Ok(Value::Int(*value)),
+            Self::Float(value) => Ok(Value::Float(*value)),
+            Self::Text(text) => meter.text(text.as_str()),
+            Self::List(items) => meter.list(items.iter().map(|item| item.value(meter)).collect::<Result<_>>()?),
+            Self::Map(entries) => {
+                let entries = entries.iter().map(|(key, value)| Ok((meter.text(key.as_str())?, value.value(meter)?)));
+                meter.dict(entries.collect::<Result<_>>()?)
+            }
+        }
+    }
+}
+
+/// What a rendering is told beside the context.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Options {
+    /// Seconds since 1970; without it there is no `strftime_now`.
+    pub(super) now: Option<i64>,
+    /// A character of the contents that is never escaped.
+    pub(super) mark: Option<char>,
+}
+
+/// A template that was read.
+#[derive(Debug)]
+pub(super) struct Template {
+    body: syntax::Body,
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`] where its syntax is wrong, or it is too long or too deeply nested.
+    pub(super) fn new(source: &str) -> crate::error::Result<Self> {
+        if source.len() > MAX_SOURCE_BYTES {
+            let problem = format!("it has {} bytes, and at most {MAX_SOURCE_BYTES} are read", source.len());
+            return Err(Error::ChatTemplate { problem });
+        }
+        let tokens = lexer::tokens(source)?;
+        Ok(Self { body: Parser::new(tokens).template()? })
+    }
+
+    /// Renders it.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`] where it fails, or takes more than its budget.
+    pub(super) fn render(&self, context: &[(&str, Input)], options: Options) -> crate::error::Result<String> {
+        let bytes: usize = context.iter().map(|(_, value)| value.bytes()).sum();
+        let meter = Meter::for_input(bytes);
+        let mut globals = BTreeMap::new();
+        for (name, value) in context {
+            globals.insert(*name, value.value(&meter)?);
+        }
+        Ok(Interpreter::new(meter, globals)?
+            .with_options(options)
+            .run(&self.body, bytes.saturating_mul(4).saturating_add(MAX_OWN_BYTES))?)
+    }
+}

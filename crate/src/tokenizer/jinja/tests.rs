@@ -1,0 +1,214 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::*;
+
+/// JSON with its maps in the order of the file, as Python has them.
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Input;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_unit<E>(self) -> std::result::Result<Input, E> {
+                Ok(Input::None)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> std::result::Result<Input, E> {
+                Ok(Input::Bool(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> std::result::Result<Input, E> {
+                Ok(Input::Int(value))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> std::result::Result<Input, E> {
+                Ok(Input::Int(value as i64))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> std::result::Result<Input, E> {
+                Ok(Input::Float(value))
+            }
+
+            fn visit_str<E>(self, value: &str) -> std::result::Result<Input, E> {
+                Ok(Input::Text(value.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Input, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Input::List(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Input, A::Error> {
+                let mut map = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    map.push(entry);
+                }
+                Ok(Input::Map(map))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/templates")
+}
+
+fn golden<T: for<'de> Deserialize<'de>>(name: &str) -> T {
+    serde_json::from_str(&std::fs::read_to_string(folder().join(name)).unwrap()).unwrap()
+}
+
+fn entries(input: Input) -> Vec<(String, Input)> {
+    match input {
+        Input::Map(entries) => entries,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn render(source: &str, context: &[(String, Input)], now: Option<i64>) -> crate::error::Result<String> {
+    let context: Vec<_> = context.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    Template::new(source)?.render(&context, Options { now, mark: None })
+}
+
+fn problem(source: &str) -> String {
+    match render(source, &[], None) {
+        Err(Error::ChatTemplate { problem }) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What Jinja2 made of a template.
+#[derive(Deserialize)]
+struct Case {
+    template: String,
+    #[serde(default)]
+    chat: String,
+    text: Option<String>,
+    error: Option<String>,
+}
+
+impl Case {
+    /// The difference to what comes out here, if there is one.
+    fn difference(&self, result: &crate::error::Result<String>) -> Option<String> {
+        match (result, &self.text) {
+            (Ok(found), Some(expected)) if found == expected => None,
+            (Err(_), None) => None,
+            (found, _) => Some(format!(
+                "{} {}\n  here   {found:?}\n  Jinja2 {:?}{:?}",
+                self.template,
+                self.chat,
+                self.text.as_deref().unwrap_or_default(),
+                self.error.as_deref().unwrap_or_default()
+            )),
+        }
+    }
+}
+
+#[test]
+fn short_templates_render_as_jinja2s() {
+    #[derive(Deserialize)]
+    struct Pieces {
+        context: Input,
+        now: i64,
+        cases: Vec<Case>,
+    }
+    let pieces: Pieces = golden("pieces.json");
+    let context = entries(pieces.context);
+    assert!(pieces.cases.len() > 150);
+    let results = pieces.cases.iter().map(|case| (case, render(&case.template, &context, Some(pieces.now))));
+    let differences: Vec<_> = results.filter_map(|(case, result)| case.difference(&result)).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn whole_chat_templates_render_as_jinja2s() {
+    #[derive(Deserialize)]
+    struct Chats {
+        chats: Input,
+        now: i64,
+        cases: Vec<Case>,
+    }
+    let golden: Chats = golden("chats.json");
+    let chats = entries(golden.chats);
+    assert!(golden.cases.len() > 200);
+    let text = |text: &str| Input::Text(text.into());
+    let differences: Vec<_> = golden
+        .cases
+        .iter()
+        .filter_map(|case| {
+            let source = std::fs::read_to_string(folder().join("chats").join(&case.template)).unwrap();
+            let mut context = vec![
+                ("bos_token".to_owned(), text("<s>")),
+                ("eos_token".to_owned(), text("</s>")),
+                ("tools".to_owned(), Input::None),
+                ("documents".to_owned(), Input::None),
+                ("add_generation_prompt".to_owned(), Input::Bool(true)),
+            ];
+            let (_, chat) = chats.iter().find(|(name, _)| *name == case.chat).unwrap();
+            // Later entries count.
+            context.extend(entries(chat.clone()));
+            case.difference(&render(&source, &context, Some(golden.now)))
+        })
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn dates_are_written_as_by_c() {
+    #[derive(Deserialize)]
+    struct Dates {
+        formats: Vec<String>,
+        dates: Vec<(i64, Vec<String>)>,
+    }
+    let golden: Dates = golden("strftime.json");
+    let mut differences = Vec::new();
+    for (seconds, expected) in golden.dates {
+        for (format, expected) in golden.formats.iter().zip(expected) {
+            let mut text = String::new();
+            strftime::write(format, seconds, &mut text).unwrap();
+            if text != expected {
+                differences.push(format!("{seconds} {format}: {text:?}, in C {expected:?}"));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn failures_are_short_sentences() {
+    assert_eq!(problem("{{ raise_exception('roles must alternate') }}"), "roles must alternate (line 1)");
+    assert!(problem("a\n{% if %}").contains("line 2"));
+    assert!(problem("a\n\n{% for x in [1] %}\n{{ x.y.z }}{% endfor %}").contains("(line 4)"));
+    assert!(problem("{{ missing.attribute }}").contains("undefined"));
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+    assert!(problem(endless).contains("fuel"), "{}", problem(endless));
+}
+
+#[test]
+fn without_a_clock_there_is_no_date() {
+    assert_eq!(render("{{ strftime_now is defined }}", &[], None).unwrap(), "False");
+    assert_eq!(render("{{ strftime_now('%Y') }}", &[], Some(0)).unwrap(), "1970");
+    assert!(problem("{{ strftime_now('%Y') }}").contains("strftime_now"));
+}
+
+/// A mark in a content has to come through, or it could not be taken out again.
+#[test]
+fn marks_are_never_escaped() {
+    let context = [("x", Input::Text("<\u{E000}|é".into()))];
+    let template = Template::new("{{ [x] }}{{ x | tojson(true) }}{{ {'a': x} | tojson }}").unwrap();
+    let options = Options { now: None, mark: Some('\u{E000}') };
+    let rendered = template.render(&context, options).unwrap();
+    assert_eq!(rendered, "['<\u{E000}|é']\"<\u{E000}|\\u00e9\"{\"a\": \"<\u{E000}|é\"}");
+}
