@@ -216,6 +216,7 @@ export const failures = {
   'state-model': { sentence: 'The state was saved with another model.', remedy: 'Open the model that it was saved with, then the state.' },
   'state-unknown': { sentence: 'There is no state to go on from.', remedy: 'Ask something first.' },
   'device-lost': { sentence: 'The GPU was lost again and again.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
+  freed: { sentence: 'This model was closed while it was asked.', remedy: 'Open it again, then try again.' },
   busy: { sentence: 'The model is still busy with the last answer.', remedy: 'Wait for the running answer to end, or stop it.' },
 } as const satisfies Record<string, FailureText>;
 
