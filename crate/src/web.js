@@ -105,6 +105,8 @@ const waiting = [];
 let channel;
 
 export function nextTask() {
+  // Node takes a thousand messages in one turn.
+  if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve));
   if (!channel) {
     channel = new MessageChannel();
     channel.port1.onmessage = () => waiting.shift()();
@@ -117,6 +119,11 @@ export function nextTask() {
 
 // The label of this engine's own device requests (`gpu/device.rs`): those of others stay as they are.
 const OWN_LABEL = 'web-mamba';
+
+/** Whether this is a place where GPUs are asked for: wgpu panics elsewhere, as in Node. */
+export function hasGpus() {
+  return (globalThis.Window ?? globalThis.WorkerGlobalScope) !== undefined && globalThis.navigator !== undefined;
+}
 
 /** wgpu does not know the feature `subgroups` on the web, so it is added to the engine's requests where the adapter has it. */
 export function askForSubgroups() {

@@ -32,6 +32,10 @@ extern "C" {
     #[wasm_bindgen(js_name = askForSubgroups)]
     fn ask_for_subgroups();
 
+    /// Whether this is a place where GPUs are asked for.
+    #[wasm_bindgen(js_name = hasGpus)]
+    pub fn has_gpus() -> bool;
+
     /// Has the calls of a class refuse what is none of its objects, and stay defined after `free()`.
     #[wasm_bindgen(js_name = guardClass)]
     fn guard_class(name: &str, sample: JsValue, refusal: JsValue);

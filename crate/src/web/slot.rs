@@ -53,6 +53,7 @@ impl<T> Slot<T> {
     /// # Errors
     /// [`Error::Busy`] where another call has it, or an answer is under way; [`Error::Freed`].
     pub fn take(&self) -> Result<Taken<T>> {
+        self.check()?;
         if self.0.borrow().answer.strong_count() > 0 {
             return Err(Error::Busy);
         }
