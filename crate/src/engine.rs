@@ -1,24 +1,25 @@
 //! A loaded model: file, vocabulary and executor together, on the backend that suits.
 
+mod loading;
+mod model_file;
 mod reading;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoints::Checkpoints;
-use crate::cpu::CpuExecutor;
-use crate::cpu::calibrate::choose_ranks;
-use crate::cpu::team::{Crew, TeamExecutor};
+use crate::cpu::team::Crew;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::fingerprint::ModelHash;
-use crate::gguf::Gguf;
-use crate::model::{Config, Weights};
 use crate::source::ByteSource;
 use crate::tokenizer::Tokenizer;
+use loading::Loaded;
 use reading::Reading;
+
+pub(crate) use loading::any_hardware;
+pub(crate) use model_file::ModelFile;
 
 /// Which backend to run on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,19 @@ pub struct LoadOptions {
     /// How the GPU is asked for, and whether it is tested first.
     #[cfg(feature = "gpu")]
     pub gpu: crate::gpu::GpuOptions,
+}
+
+impl LoadOptions {
+    /// These options, and of another's those that are `None` here.
+    fn or(self, before: &Self) -> Self {
+        Self {
+            activations: self.activations.or(before.activations),
+            threads: self.threads.or(before.threads),
+            crew: self.crew.or_else(|| before.crew.clone()),
+            unix_seconds: self.unix_seconds.or(before.unix_seconds),
+            ..self
+        }
+    }
 }
 
 /// What people want to know of a loaded model.
@@ -94,7 +108,11 @@ pub struct Model {
     executor: Box<dyn Executor>,
     tokenizer: Option<Rc<Tokenizer>>,
     info: ModelInfo,
+    /// What it was loaded with.
+    options: LoadOptions,
     epoch: u64,
+    /// The reading that loading the model again put an end to, while no other has begun.
+    interrupted: Option<u64>,
     hash: ModelHash,
     /// What the first sequence has read; none where the executor was run from outside.
     reading: Option<Reading>,
@@ -112,20 +130,19 @@ impl Model {
         options: &LoadOptions,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
-        let gguf = Gguf::open(sources).await?;
-        let config = Config::from_metadata(&gguf.metadata)?;
-        let weights = Weights::find(&gguf, &config)?;
+        let file = ModelFile::open(sources).await?;
         // Everything about the file that can fail does so before the long part, the upload.
-        let tokenizer = read_tokenizer(&gguf, options)?.map(Rc::new);
-        let loader = Loader { gguf: &gguf, config: &config, weights: &weights };
-        let hash = ModelHash::of(&gguf).await?;
-        let loaded = loader.load(options, progress).await?;
-        let info = info(&gguf, &config, &weights, &loaded);
+        let tokenizer = file.tokenizer(options)?.map(Rc::new);
+        let hash = ModelHash::of(&file.gguf).await?;
+        let loaded = file.load(options, progress).await?;
+        let info = info(&file, &loaded);
         let (reading, checkpoints) = (Some(Reading::default()), Checkpoints::default());
-        Ok(Self { executor: loaded.executor, tokenizer, info, epoch: 0, hash, reading, checkpoints })
+        let (executor, options) = (loaded.executor, options.clone());
+        Ok(Self { executor, tokenizer, info, options, epoch: 0, interrupted: None, hash, reading, checkpoints })
     }
 
-    /// Loads the same model again, where its device was lost. Its checkpoints stay, and an answer that was interrupted goes on.
+    /// Loads the same model again, where its device was lost, or onto another backend. Its checkpoints stay, and an answer that was
+    /// interrupted goes on. So do those of its options that are `None` now, its workers among them.
     ///
     /// # Errors
     /// As of [`Model::load`], and [`Error::StateModel`] for another model. The old executor stays then.
@@ -135,12 +152,14 @@ impl Model {
         options: &LoadOptions,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<()> {
-        let again = Self::load(sources, options, progress).await?;
+        let options = options.clone().or(&self.options);
+        let again = Self::load(sources, &options, progress).await?;
         if again.hash != self.hash {
             return Err(Error::StateModel { expected: self.hash.to_string(), found: again.hash.to_string() });
         }
         let checkpoints = std::mem::take(&mut self.checkpoints);
-        *self = Self { checkpoints, epoch: self.epoch + 1, ..again };
+        let interrupted = Some(self.interrupted.unwrap_or(self.epoch));
+        *self = Self { checkpoints, epoch: self.epoch + 1, interrupted, ..again };
         Ok(())
     }
 
@@ -174,11 +193,11 @@ impl Model {
     /// # Errors
     /// [`Error::Gpu`] where the device fails.
     pub fn begin(&mut self) -> Result<u64> {
-        self.epoch += 1;
+        let epoch = self.next_epoch();
         self.reading = None;
         self.executor.reset(0)?;
         self.reading = Some(Reading::default());
-        Ok(self.epoch)
+        Ok(epoch)
     }
 
     /// The same with so many sequences: their states are made anew.
@@ -186,16 +205,27 @@ impl Model {
     /// # Errors
     /// [`Error::OutOfMemory`] where there is no room for them, [`Error::Gpu`] where the device fails.
     pub async fn begin_many(&mut self, sequences: usize) -> Result<u64> {
-        self.epoch += 1;
+        let epoch = self.next_epoch();
         self.reading = None;
         self.executor.set_sequences(sequences).await?;
         self.reading = (sequences == 1).then(Reading::default);
-        Ok(self.epoch)
+        Ok(epoch)
     }
 
     /// The number that the last [`Model::begin`] gave.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    fn next_epoch(&mut self) -> u64 {
+        self.epoch += 1;
+        self.interrupted = None;
+        self.epoch
+    }
+
+    /// Whether the reading of this number was the last one before the model was loaded again: nobody else has read since.
+    pub(crate) fn has_interrupted(&self, epoch: u64) -> bool {
+        self.interrupted == Some(epoch)
     }
 
     /// Logits after the last of `tokens`, (vocab_size), read from a fresh state.
@@ -208,117 +238,7 @@ impl Model {
     }
 }
 
-/// A file's vocabulary, where it has one.
-pub(crate) fn read_tokenizer(gguf: &Gguf, options: &LoadOptions) -> Result<Option<Tokenizer>> {
-    if gguf.metadata.get("tokenizer.ggml.tokens").is_none() {
-        return Ok(None);
-    }
-    let mut tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
-    if let Some(now) = options.unix_seconds {
-        tokenizer.set_now(now);
-    }
-    Ok(Some(tokenizer))
-}
-
-struct Loader<'a> {
-    gguf: &'a Gguf,
-    config: &'a Config,
-    weights: &'a Weights,
-}
-
-/// Natively a software adapter is only a slower CPU. A browser shows one only where it was told to, so there it is taken.
-#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
-pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
-    let hardware_only = options.gpu.adapter.is_none();
-    LoadOptions { gpu: crate::gpu::GpuOptions { hardware_only, ..options.gpu.clone() }, ..options.clone() }
-}
-
-#[cfg(not(all(feature = "gpu", not(target_arch = "wasm32"))))]
-pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
-    options.clone()
-}
-
-struct Loaded {
-    executor: Box<dyn Executor>,
-    reason: String,
-    self_test: Option<Duration>,
-}
-
-impl Loader<'_> {
-    async fn load(&self, options: &LoadOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
-        match options.backend {
-            BackendChoice::Cpu => self.cpu(options, "The CPU was asked for.".into(), progress).await,
-            BackendChoice::WebGpu => self.gpu(options, "The GPU was asked for.", progress).await,
-            BackendChoice::Auto => match self.gpu(&any_hardware(options), "A GPU is available.", progress).await {
-                Err(
-                    error @ (Error::NoGpu { .. }
-                    | Error::Gpu { .. }
-                    | Error::DeviceLost { .. }
-                    | Error::SelfTest { .. }
-                    | Error::OutOfMemory { .. }),
-                ) => {
-                    let reason = match error {
-                        Error::NoGpu { problem } => format!("There is no GPU to use: {problem}."),
-                        other => format!("The GPU cannot be used: {other}."),
-                    };
-                    self.cpu(options, reason, progress).await
-                }
-                loaded => loaded,
-            },
-        }
-    }
-
-    fn count<'p>(&self, progress: &'p mut dyn FnMut(u64, u64)) -> impl FnMut(u64) + 'p {
-        let total = self.weights.all().iter().map(|w| w.tensor.bytes).sum();
-        let mut done = 0;
-        move |bytes| {
-            done += bytes;
-            progress(done, total);
-        }
-    }
-
-    async fn cpu(&self, options: &LoadOptions, reason: String, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
-        let mut count = self.count(progress);
-        let activations = options.activations.unwrap_or(Activations::Q8);
-        if let Some(crew) = &options.crew {
-            let ranks = choose_ranks(&**crew, self.config, self.weights, activations).await?;
-            if ranks > 1 {
-                let (gguf, config, weights) = (self.gguf, self.config, self.weights);
-                let team = (&**crew, ranks, false);
-                let executor = TeamExecutor::load(gguf, config, weights, activations, team, &mut count).await?;
-                return Ok(Loaded { executor: Box::new(executor), reason, self_test: None });
-            }
-        }
-        let mut executor = CpuExecutor::load(self.gguf, self.config, self.weights, activations, &mut count).await?;
-        let all = || std::thread::available_parallelism().map_or(1, usize::from);
-        executor.set_threads(options.threads.unwrap_or_else(all));
-        Ok(Loaded { executor: Box::new(executor), reason, self_test: None })
-    }
-
-    #[cfg(feature = "gpu")]
-    async fn gpu(&self, options: &LoadOptions, reason: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
-        let gpu = crate::gpu::Gpu::open(&options.gpu).await?;
-        let activations = gpu.activations(options.activations)?;
-        let self_test = match options.gpu.self_test.unwrap_or(!gpu.is_software()) {
-            false => None,
-            true => {
-                let start = web_time::Instant::now();
-                crate::gpu::self_test(&gpu, self.config, self.weights, activations).await?;
-                Some(start.elapsed())
-            }
-        };
-        let mut count = self.count(progress);
-        let load = crate::gpu::GpuExecutor::load(gpu, self.gguf, self.config, self.weights, activations, &mut count);
-        Ok(Loaded { executor: Box::new(load.await?), reason: reason.into(), self_test })
-    }
-
-    #[cfg(not(feature = "gpu"))]
-    async fn gpu(&self, _: &LoadOptions, _: &str, _: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
-        Err(Error::NoGpu { problem: "this build has no GPU support".into() })
-    }
-}
-
-fn info(gguf: &Gguf, config: &Config, weights: &Weights, loaded: &Loaded) -> ModelInfo {
+fn info(ModelFile { gguf, config, weights }: &ModelFile, loaded: &Loaded) -> ModelInfo {
     let backend = loaded.executor.backend();
     let file_name = || gguf.sources().first().map_or("model", |source| source.name()).to_string();
     let name = gguf.metadata.opt_string("general.name").ok().flatten().map_or_else(file_name, String::from);

@@ -1,6 +1,8 @@
 //! The one error type of the crate. Each variant carries the data that a person needs to understand it;
 //! [`Error::code`] is stable for programs and [`Error::remedy`] says what to do next.
 
+mod nearest;
+
 use std::fmt;
 
 /// Short for `Result<T, Error>`.
@@ -167,7 +169,25 @@ pub enum Error {
         /// What is accepted.
         expected: &'static str,
     },
-    /// A call whose arguments are not of the documented form.
+    /// An option that the call does not have.
+    #[error("there is no option `{option}`{}", suggestion.map_or_else(String::new, |name| format!("; `{name}` may be meant")))]
+    UnknownOption {
+        /// The name given; of an option within another, with the other's name and a dot before it.
+        option: String,
+        /// The known name that is most like it, where one is.
+        suggestion: Option<&'static str>,
+    },
+    /// An argument that is not of the documented form.
+    #[error("the argument `{argument}` is {found}; it must be {expected}")]
+    InvalidArgument {
+        /// Which, or which part of it.
+        argument: String,
+        /// What was given.
+        found: String,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// A message of another part of the engine that this one does not understand.
     #[error("the request is not understood: {problem}")]
     Request {
         /// What does not fit, as the decoder gave it.
@@ -280,6 +300,15 @@ pub enum Error {
     /// The model is in use by another call.
     #[error("the model is busy with another request")]
     Busy,
+    /// What is called was given back, and its memory with it.
+    #[error("this {what} was freed")]
+    Freed {
+        /// `model` or `state`.
+        what: &'static str,
+    },
+    /// Whoever called asked for an end.
+    #[error("the call was cancelled")]
+    Cancelled,
 }
 
 impl Error {
@@ -298,8 +327,8 @@ impl Error {
             Self::ChatTemplate { .. } => "chat-template",
             Self::TokenRange { .. } => "token-range",
             Self::EmptyPrompt => "empty-prompt",
-            Self::InvalidOption { .. } => "invalid-option",
-            Self::Request { .. } => "invalid-request",
+            Self::InvalidOption { .. } | Self::UnknownOption { .. } => "invalid-option",
+            Self::InvalidArgument { .. } | Self::Request { .. } => "invalid-request",
             Self::Read { .. } => "read",
             Self::NoGpu { .. } => "no-gpu",
             Self::Gpu { .. } => "gpu",
@@ -315,6 +344,8 @@ impl Error {
             Self::StateModel { .. } => "state-model",
             Self::StateUnknown { .. } => "state-unknown",
             Self::Busy => "busy",
+            Self::Freed { .. } => "freed",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -341,8 +372,10 @@ impl Error {
             Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
             Self::EmptyPrompt => "Write something first.",
-            Self::InvalidOption { .. } => "Correct the option and try again.",
-            Self::Request { .. } => "Compare the call with the types that the package declares.",
+            Self::InvalidOption { .. } | Self::UnknownOption { .. } => "Correct the option and try again.",
+            Self::InvalidArgument { .. } | Self::Request { .. } => {
+                "Compare the call with the types that the package declares."
+            }
             Self::Read { .. } => "Check that the file or the network is reachable and try again.",
             Self::NoGpu { .. } => "Update the browser and the graphics driver, or let the model run on the CPU.",
             Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",
@@ -367,6 +400,8 @@ impl Error {
             Self::StateDamaged { .. } => "Get the state file again; this copy is not what was saved.",
             Self::StateUnknown { .. } => "Generate something first, and save the state after that.",
             Self::Busy => "Wait for the running answer to end, or stop it.",
+            Self::Freed { .. } => "Load the model or read the state again, and free it after its last call.",
+            Self::Cancelled => "Call again.",
         }
     }
 }

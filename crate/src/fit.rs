@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use crate::cpu::CpuExecutor;
 use crate::cpu::calibrate::least_ranks;
-use crate::engine::{BackendChoice, LoadOptions, read_tokenizer};
+use crate::engine::{BackendChoice, LoadOptions, ModelFile};
 use crate::error::{Error, Result};
 use crate::executor::Memory;
-use crate::gguf::Gguf;
-use crate::model::{Config, Slice, Weights};
+use crate::model::Slice;
 use crate::source::ByteSource;
 
 /// What a model needs, in bytes.
@@ -90,14 +89,8 @@ const DOUBTFUL_PART: u64 = 4;
 /// What is wrong with the file: another architecture, tensors of other shapes or types, a vocabulary that cannot be used.
 /// [`Error::NoGpu`] or [`Error::InvalidOption`] where the options ask for what this device does not have.
 pub async fn plan(sources: Vec<Rc<dyn ByteSource>>, options: &LoadOptions) -> Result<Fit> {
-    let gguf = Gguf::open_start(sources).await?;
-    let config = Config::from_metadata(&gguf.metadata)?;
-    let weights = match gguf.is_partial() {
-        true => Weights::find_in_part(&gguf, &config)?,
-        false => Weights::find(&gguf, &config)?,
-    };
-    read_tokenizer(&gguf, options)?;
-    let model = Header { gguf: &gguf, config: &config, weights: &weights };
+    let model = ModelFile::open_start(sources).await?;
+    model.tokenizer(options)?;
     match options.backend {
         BackendChoice::Cpu => Ok(model.on_cpu(usize::MAX as u64, options)),
         BackendChoice::WebGpu => model.on_gpu(options).await,
@@ -105,13 +98,7 @@ pub async fn plan(sources: Vec<Rc<dyn ByteSource>>, options: &LoadOptions) -> Re
     }
 }
 
-struct Header<'a> {
-    gguf: &'a Gguf,
-    config: &'a Config,
-    weights: &'a Weights,
-}
-
-impl Header<'_> {
+impl ModelFile {
     async fn anywhere(&self, options: &LoadOptions) -> Result<Fit> {
         let cpu = self.on_cpu(usize::MAX as u64, options);
         match self.on_gpu(&crate::engine::any_hardware(options)).await {
@@ -134,14 +121,14 @@ impl Header<'_> {
     }
 
     fn on_cpu(&self, available: u64, options: &LoadOptions) -> Fit {
-        let needs = self.needs(CpuExecutor::memory_needed(self.config, self.weights));
+        let needs = self.needs(CpuExecutor::memory_needed(&self.config, &self.weights));
         let needed = needs.total;
         let too_large = Error::OutOfMemory { what: "the model".into(), needed, available: Some(available) };
         // Workers have an address space each.
         let shared = || match self.gguf.is_partial() {
             // How the tensors that are not here yet will be cut is unknown.
-            true => needed / Slice::most_ranks(self.config, self.weights) as u64 <= available,
-            false => least_ranks(self.config, self.weights, available).is_some(),
+            true => needed / Slice::most_ranks(&self.config, &self.weights) as u64 <= available,
+            false => least_ranks(&self.config, &self.weights, available).is_some(),
         };
         let fits = needed <= available || options.crew.is_some() && shared();
         let device = Device {
@@ -159,7 +146,7 @@ impl Header<'_> {
 
     #[cfg(feature = "gpu")]
     fn largest_binding(&self) -> u64 {
-        crate::gpu::GpuExecutor::largest_binding(self.config, self.weights)
+        crate::gpu::GpuExecutor::largest_binding(&self.config, &self.weights)
     }
 
     #[cfg(not(feature = "gpu"))]
@@ -173,8 +160,8 @@ impl Header<'_> {
         let gpu = Gpu::open(&options.gpu).await?;
         let activations = gpu.activations(options.activations)?;
         let granted = gpu.granted();
-        let needs = self.needs(GpuExecutor::memory_needed(self.config, self.weights));
-        let refusal = GpuExecutor::refusal(self.config, self.weights, activations, granted.max_binding);
+        let needs = self.needs(GpuExecutor::memory_needed(&self.config, &self.weights));
+        let refusal = GpuExecutor::refusal(&self.config, &self.weights, activations, granted.max_binding);
         let device = Device {
             backend: gpu.kind(),
             adapter: gpu.adapter_name(),
@@ -213,6 +200,7 @@ fn problem(error: &Error) -> Problem {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::model::Config;
     use crate::quant::DType;
 
     fn header(architecture: &str, d_model: u64, pairs: &[(&str, u64)]) -> (Vec<u8>, u64) {
@@ -299,10 +287,8 @@ mod tests {
     #[test]
     fn a_processor_with_less_memory_is_told_the_numbers() {
         let (bytes, length) = header("mamba", 256, &[]);
-        let gguf = pollster::block_on(Gguf::open(vec![Rc::new(Start(bytes, length))])).unwrap();
-        let config = Config::from_metadata(&gguf.metadata).unwrap();
-        let weights = Weights::find(&gguf, &config).unwrap();
-        let fit = Header { gguf: &gguf, config: &config, weights: &weights }.on_cpu(1_000_000, &cpu());
+        let file = pollster::block_on(ModelFile::open(vec![Rc::new(Start(bytes, length))])).unwrap();
+        let fit = file.on_cpu(1_000_000, &cpu());
         let problem = fit.problem.unwrap();
         assert_eq!((fit.fits, problem.code, problem.available), (false, "out-of-memory", Some(1_000_000)));
         assert_eq!(problem.needed, Some(fit.needs.total));

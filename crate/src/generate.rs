@@ -131,11 +131,22 @@ pub enum Event {
         prefilled_tokens: usize,
         /// Tokens made.
         tokens: usize,
+        /// The seed that its tokens were drawn with: the same call with this seed gives the same answer.
+        #[serde(serialize_with = "exactly")]
+        seed: u64,
         /// Prefilled tokens read a second.
         prefill_tps: f64,
         /// Tokens made a second, after the first.
         decode_tps: f64,
     },
+}
+
+/// JavaScript's numbers are exact up to 2^53: a seed above that is written as what it holds larger ones in.
+fn exactly<S: serde::Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    match *seed {
+        small @ ..=0x1f_ffff_ffff_ffff => serializer.serialize_u64(small),
+        large => serializer.serialize_u128(large.into()),
+    }
 }
 
 #[derive(Debug)]
@@ -203,7 +214,8 @@ impl Generation {
     /// Runs the model up to the next event; `None` after the end.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] where the device is gone: after [`Model::reload`] the next call goes on with the same answer.
+    /// [`Error::DeviceLost`] where the device is gone: after [`Model::reload`] the next call goes on with the same answer, as it does
+    /// after any other.
     /// [`Error::Gpu`] where it fails, [`Error::Busy`] where another answer was begun on the model in between; this one is over
     /// then.
     pub async fn next(&mut self, model: &mut Model) -> Result<Option<Event>> {
@@ -221,6 +233,13 @@ impl Generation {
     }
 
     async fn step(&mut self, model: &mut Model, phase: Phase) -> Result<Event> {
+        let interrupted = self.epoch.is_some_and(|epoch| model.has_interrupted(epoch));
+        let phase = match phase {
+            // Loaded again in between, the model has read nothing.
+            Phase::Prefill(_) if interrupted => Phase::Begin,
+            Phase::Feed(_) if interrupted && !self.answer.is_full() => Phase::Begin,
+            phase => phase,
+        };
         let event = match phase {
             _ if self.cancelled.get() => self.end(StopReason::Cancelled),
             Phase::Begin => {
@@ -236,7 +255,7 @@ impl Generation {
                 }
                 self.prefill(model, known).await?
             }
-            _ if self.epoch != Some(model.epoch()) => return Err(Error::Busy),
+            _ if self.epoch != Some(model.epoch()) && !interrupted => return Err(Error::Busy),
             Phase::Prefill(done) => self.prefill(model, done).await?,
             Phase::Chosen(id) => self.take(model, id),
             Phase::Nothing => self.end(StopReason::Length),
@@ -291,7 +310,9 @@ impl Generation {
     fn take(&mut self, model: &mut Model, id: u32) -> Event {
         match self.answer.take(model, id) {
             Taken::Token(text) => {
-                model.note_pending(id, &self.answer.sampler);
+                if self.epoch == Some(model.epoch()) {
+                    model.note_pending(id, &self.answer.sampler);
+                }
                 self.phase = Phase::Feed(id);
                 Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64() }
             }

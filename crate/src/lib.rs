@@ -13,6 +13,7 @@ pub mod gguf;
 pub mod gpu;
 pub mod measure;
 pub mod model;
+pub mod pause;
 pub mod quant;
 mod sample;
 pub mod sampler;

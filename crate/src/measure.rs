@@ -10,6 +10,7 @@ use web_time::Instant;
 use crate::engine::{Model, ModelInfo};
 use crate::error::{Error, Result};
 use crate::generate::{Event, GenerateOptions, Generation, Prompt};
+use crate::pause::Pause;
 use crate::sampler::SamplerOptions;
 
 /// Work before the first measurement.
@@ -157,28 +158,30 @@ pub fn some_tokens(count: usize, vocab_size: usize) -> Vec<u32> {
     (0..count).map(|i| (i.wrapping_mul(7919) % vocab_size) as u32).collect()
 }
 
-/// Measures a model. `progress` is told each step, with the runs done before it and the runs in all.
+/// Measures a model. `progress` is told each step, with the runs done before it and the runs in all. Between two tokens and two
+/// chunks there is a pause, which counts in no figure.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for a count of zero or a prompt of a million tokens; what the executor gives.
+/// [`Error::InvalidOption`] for a count of zero or a prompt of a million tokens; what the executor or a pause gives.
 pub async fn bench(
     model: &mut Model,
     options: &BenchOptions,
     progress: &mut dyn FnMut(BenchStep, usize, usize),
+    pause: &mut dyn Pause,
 ) -> Result<Report> {
     check(options)?;
     let &BenchOptions { prompt_tokens, gen_tokens, runs, .. } = options;
     progress(BenchStep::WarmUp, 0, runs);
     let start = Instant::now();
     // A run goes through every pipeline once; short ones until the clocks are up.
-    run(model, prompt_tokens, 2).await?;
+    run(model, prompt_tokens, 2, pause).await?;
     while start.elapsed() < WARM_UP {
-        run(model, 1, 8).await?;
+        run(model, 1, 8, pause).await?;
     }
     let (mut prefill, mut decode, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
     for done in 0..runs {
         progress(BenchStep::Run, done, runs);
-        let mut once = run(model, prompt_tokens, gen_tokens).await?;
+        let mut once = run(model, prompt_tokens, gen_tokens, pause).await?;
         prefill.push(once.prefill_tps);
         decode.push(once.decode_tps);
         tokens.append(&mut once.milliseconds);
@@ -243,7 +246,7 @@ struct Run {
 }
 
 /// One prompt and its greedy answer, as a page would have it.
-async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize) -> Result<Run> {
+async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize, pause: &mut dyn Pause) -> Result<Run> {
     let options = GenerateOptions {
         sampler: SamplerOptions { temperature: 0.0, ..SamplerOptions::default() },
         max_tokens: gen_tokens,
@@ -255,13 +258,15 @@ async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize) -> Resu
     let prompt = Prompt::Tokens(some_tokens(prompt_tokens, model.info().vocab_size));
     let mut generation = Generation::new(model, &prompt, options)?;
     let mut run = Run { prefill_tps: 0.0, decode_tps: 0.0, milliseconds: Vec::new() };
-    let mut last: Option<Instant> = None;
-    while let Some(event) = generation.next(model).await? {
+    let mut first = true;
+    loop {
+        pause.pause().await?;
+        let start = Instant::now();
+        let Some(event) = generation.next(model).await? else { break };
         match event {
             Event::Token { .. } => {
-                let now = Instant::now();
-                run.milliseconds.extend(last.map(|last| 1e3 * (now - last).as_secs_f64()));
-                last = Some(now);
+                run.milliseconds.extend((!first).then(|| 1e3 * start.elapsed().as_secs_f64()));
+                first = false;
             }
             Event::End { prefill_tps, decode_tps, .. } => (run.prefill_tps, run.decode_tps) = (prefill_tps, decode_tps),
             Event::Prefill { .. } => {}

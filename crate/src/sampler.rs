@@ -50,8 +50,8 @@ pub struct SamplerOptions {
     pub presence_penalty: f32,
     /// How many of the last tokens count as recent for the penalties, 65,536 at the most; 0 turns them off.
     pub penalty_last_n: usize,
-    /// Where the generator starts.
-    pub seed: u64,
+    /// Where the generator starts; without one, somewhere else each time: see [`Sampler::seed`].
+    pub seed: Option<u64>,
 }
 
 impl Default for SamplerOptions {
@@ -65,7 +65,7 @@ impl Default for SamplerOptions {
             frequency_penalty: 0.0,
             presence_penalty: 0.0,
             penalty_last_n: 64,
-            seed: 0,
+            seed: None,
         }
     }
 }
@@ -100,6 +100,16 @@ fn check(accepted: bool, option: &'static str, value: f32, expected: &'static st
     Err(Error::InvalidOption { option, found: value.to_string(), expected })
 }
 
+/// A seed from the platform's entropy: of 32 bits, so that people can write it down, and JavaScript can hold it.
+pub(crate) fn random_seed() -> u64 {
+    // Every platform that the engine runs on has entropy. One that refuses it once still has a clock.
+    getrandom::u32().map_or_else(|_| u64::from(clock_seed()), u64::from)
+}
+
+fn clock_seed() -> u32 {
+    web_time::SystemTime::now().duration_since(web_time::SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos())
+}
+
 /// Chooses tokens one after another. A clone goes on exactly as the original would.
 #[derive(Debug, Clone)]
 pub struct Sampler {
@@ -114,20 +124,27 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts with no history and with the generator at the seed.
+    /// Starts with no history and with the generator at the seed, or at a random one.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] as of [`SamplerOptions::validate`].
     pub fn new(options: SamplerOptions) -> Result<Self> {
         options.validate()?;
+        let seed = options.seed.unwrap_or_else(random_seed);
         Ok(Self {
             prepared: Prepared::new(&options),
-            random: Pcg32::new(options.seed),
-            options,
+            random: Pcg32::new(seed),
+            options: SamplerOptions { seed: Some(seed), ..options },
             recent: VecDeque::new(),
             occurrences: HashMap::new(),
             candidates: Vec::new(),
         })
+    }
+
+    /// The seed that it started from: with it, the same options choose the same tokens again.
+    pub fn seed(&self) -> u64 {
+        // There is one from the beginning.
+        self.options.seed.unwrap_or_default()
     }
 
     /// Adds a token to the history that the penalties look at: those of the prompt, and each that was chosen.

@@ -1,14 +1,37 @@
+/**
+ * What every call of this package throws, or rejects with. Arguments are looked at before anything happens; an option that is `undefined`
+ * or `null` counts as absent.
+ */
+export interface EngineError extends Error {
+  /** Stable, for programs. */
+  code: string;
+  /** What a person can do. */
+  remedy: string;
+  /** With the code `invalid-option`: which; of one within another such as `gpu.selfTest`. */
+  option?: string;
+  /** With the code `invalid-option`: the option that may be meant. */
+  suggestion?: string;
+  /** With the code `invalid-request`: which argument, or which part of it, such as `prompt[2].content`. */
+  argument?: string;
+}
+
 /** Random access to the bytes of one file: a store, a server, a local file. */
 export interface ByteSource {
-  /** For error messages. */
-  readonly name: string;
+  /** For error messages; "model" where there is none. */
+  readonly name?: string;
   /** Bytes. */
   readonly length: number;
   /** Exactly `length` bytes from byte `offset`. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
 }
 
-export interface LoadOptions {
+/** Options of every call that takes its time. */
+export interface CallOptions {
+  /** Ends the call, which then rejects with the signal's reason: after the token or the chunk that it is at. */
+  signal?: AbortSignal;
+}
+
+export interface LoadOptions extends CallOptions {
   /** `auto` (the default) takes WebGPU where there is an adapter that holds the model, else the CPU. */
   backend?: 'auto' | 'webgpu' | 'cpu';
   /** How matrix products see their input: `f32` as it is, `q8` in 8 bits. By default what is fastest on this device. */
@@ -22,15 +45,20 @@ export interface LoadOptions {
     software?: boolean;
   };
   /** Web workers that share the model on the CPU: they make it faster, and let it have more memory than one worker can. */
-  workers?: {
-    /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `servePeer()`. */
-    start(): Worker;
-    /** How many run the model, this one among them. By default as many as a short trial shows to be worth it. */
-    count?: number;
-  };
-  /** Bytes of weights read, of all. */
+  workers?: WorkerOptions;
+  /** Bytes of weights read, of all. What it throws ends nothing. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
+
+export interface WorkerOptions {
+  /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `servePeer()`. */
+  start(): Worker;
+  /** How many run the model, this one among them. By default as many as a short trial shows to be worth it. */
+  count?: number;
+}
+
+/** What is not given again stays as the model was loaded with. */
+export type ReloadOptions = Omit<LoadOptions, 'workers'> & { workers?: Partial<WorkerOptions> };
 
 export interface ModelInfo {
   name: string;
@@ -87,7 +115,7 @@ export interface ModelPlan {
 }
 
 /** All have defaults: 512, 64, 5 and false. */
-export interface BenchOptions {
+export interface BenchOptions extends CallOptions {
   promptTokens?: number;
   genTokens?: number;
   runs?: number;
@@ -128,8 +156,11 @@ export interface ChatMessage {
   content: string;
 }
 
-/** All have defaults; temperature 0 is greedy. The same seed gives the same answer. */
-export interface GenerateOptions {
+/** What an answer is written after. A list of token ids may be a plain array too. */
+export type Prompt = string | ChatMessage[] | Uint32Array;
+
+/** All have defaults; temperature 0 is greedy. */
+export interface GenerateOptions extends CallOptions {
   maxTokens?: number;
   /** Texts that end the answer; they are not part of it. */
   stop?: string[];
@@ -145,6 +176,7 @@ export interface GenerateOptions {
   frequencyPenalty?: number;
   presencePenalty?: number;
   penaltyLastN?: number;
+  /** The same seed gives the same answer. Without one it is another each time; the `end` event tells which it was. */
   seed?: number;
   /** Begin at the longest start of the prompt that a checkpoint or the present state knows, and keep checkpoints; true by default. */
   reuse?: boolean;
@@ -193,6 +225,8 @@ export type GenerateEvent =
       /** Tokens that were read before the first was chosen: those of the prompt that no checkpoint knew. */
       prefilledTokens: number;
       tokens: number;
+      /** A bigint above 2^53 - 1, which other programs may have saved in a state. */
+      seed: number | bigint;
       prefillTps: number;
       decodeTps: number;
     };

@@ -8,14 +8,20 @@ mod local_crew;
 #[path = "support/random_model.rs"]
 mod random_model;
 
+use std::rc::Rc;
 use std::sync::Arc;
+
+use futures_util::future::LocalBoxFuture;
 
 use local_crew::LocalCrew;
 use pollster::block_on;
 use proptest::prelude::*;
 use random_model::{RandomModel, Shape};
 use web_mamba::cpu::CpuExecutor;
-use web_mamba::cpu::team::{Command, TeamExecutor};
+use web_mamba::Result;
+use web_mamba::cpu::team::{Command, Crew, Job, Started, TeamExecutor};
+use web_mamba::engine::{BackendChoice, LoadOptions, Model};
+use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::model::{Slice, State, Weight};
 use web_mamba::quant::DType;
@@ -112,6 +118,48 @@ fn a_team_of_one_is_one_executor() {
     let shape = Shape::odd(DType::Q4_K);
     let alone = logits(&mut whole(&RandomModel::new(&shape, DType::Q4_K, 5), Activations::Q8));
     assert_eq!(logits(&mut team(shape, DType::Q4_K, 1, Activations::Q8)), alone);
+}
+
+/// A crew of so many.
+#[derive(Debug)]
+struct CrewOf(LocalCrew, usize);
+
+impl Crew for CrewOf {
+    fn most(&self) -> usize {
+        self.0.most()
+    }
+
+    fn wanted(&self) -> Option<usize> {
+        Some(self.1)
+    }
+
+    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>> {
+        self.0.start(job)
+    }
+}
+
+/// The workers are those that a model was loaded with, wherever it ran before, unless others are named.
+#[test]
+fn a_model_that_is_loaded_again_keeps_its_workers() {
+    let shape = Shape { d_inner: 88, ..Shape::odd(DType::F32) };
+    let make = move || RandomModel::new(&shape, DType::F32, 5);
+    let crew = |ranks| Some(Rc::new(CrewOf(LocalCrew(Arc::new(make)), ranks)) as Rc<dyn Crew>);
+    let sources = || make().gguf.sources().to_vec();
+    let on = |backend, crew| LoadOptions { backend, crew, ..LoadOptions::default() };
+    for first in [BackendChoice::WebGpu, BackendChoice::Cpu] {
+        let mut model = match block_on(Model::load(sources(), &on(first, crew(3)), &mut |_, _| {})) {
+            // Without a device the other round has to do.
+            Err(Error::NoGpu { .. }) if first == BackendChoice::WebGpu => continue,
+            model => model.unwrap(),
+        };
+        let expected = block_on(model.logits(&IDS[..9])).unwrap();
+        assert_eq!(model.info().adapter.contains("3 workers"), first == BackendChoice::Cpu);
+        block_on(model.reload(sources(), &on(BackendChoice::Cpu, None), &mut |_, _| {})).unwrap();
+        assert!(model.info().adapter.contains("3 workers"), "{}", model.info().adapter);
+        assert!(difference(&expected, &block_on(model.logits(&IDS[..9])).unwrap()) < 1e-2);
+        block_on(model.reload(sources(), &on(BackendChoice::Cpu, crew(2)), &mut |_, _| {})).unwrap();
+        assert!(model.info().adapter.contains("2 workers"), "{}", model.info().adapter);
+    }
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn a_stop_token_ends_the_answer_before_itself() {
 fn a_seed_decides_the_answer() {
     let mut model = load(DEMO);
     let mut sample = |seed| {
-        let sampler = SamplerOptions { temperature: 1.0, seed, ..Default::default() };
+        let sampler = SamplerOptions { temperature: 1.0, seed: Some(seed), ..Default::default() };
         let options = GenerateOptions { sampler, max_tokens: 40, ..Default::default() };
         run(&mut model, &chat("Tell me a story."), options).ids
     };
@@ -201,7 +201,7 @@ fn options_have_the_names_that_javascript_uses() {
         "temperature": 0, "topK": 5, "topP": 0.5, "seed": 9}"#;
     let options: GenerateOptions = serde_json::from_str(json).unwrap();
     assert_eq!((options.max_tokens, options.ignore_eos, options.keep_after.as_deref()), (3, true, Some("b")));
-    assert_eq!((options.sampler.temperature, options.sampler.top_k, options.sampler.seed), (0.0, 5, 9));
+    assert_eq!((options.sampler.temperature, options.sampler.top_k, options.sampler.seed), (0.0, 5, Some(9)));
     let event = Event::Token { id: 1, text: "x".into(), milliseconds: 2.0 };
     assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"type":"token","id":1,"text":"x","milliseconds":2.0}"#);
 }

@@ -37,15 +37,15 @@ fn samplers() -> [SamplerOptions; 4] {
     let defaults = SamplerOptions::default();
     [
         SamplerOptions { temperature: 0.0, ..defaults.clone() },
-        SamplerOptions { seed: 7, ..defaults.clone() },
-        SamplerOptions { temperature: 1.5, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 3, ..defaults.clone() },
+        SamplerOptions { seed: Some(7), ..defaults.clone() },
+        SamplerOptions { temperature: 1.5, top_k: 0, top_p: 1.0, min_p: 0.0, seed: Some(3), ..defaults.clone() },
         SamplerOptions {
             temperature: 1.0,
             repetition_penalty: 1.3,
             frequency_penalty: 0.4,
             presence_penalty: 0.2,
             penalty_last_n: 8,
-            seed: 11,
+            seed: Some(11),
             ..defaults
         },
     ]
@@ -138,7 +138,7 @@ fn many_answers_are_those_of_one_at_a_time() {
             let alone: Vec<_> = (0..)
                 .zip(&prompts)
                 .map(|(i, prompt)| {
-                    let sampler = SamplerOptions { seed: sampler.seed + i, ..sampler.clone() };
+                    let sampler = SamplerOptions { seed: sampler.seed.map(|seed| seed + i), ..sampler.clone() };
                     ids_of(&mut model, prompt.clone(), options(sampler, 10))
                 })
                 .collect();

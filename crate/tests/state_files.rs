@@ -22,7 +22,8 @@ fn snapshot(d_conv: usize) -> Snapshot {
     let mut state = State::new(&config);
     state.conv.iter_mut().chain(&mut state.ssm).enumerate().for_each(|(i, x)| *x = (i as f32 * 0.37).sin() * 100.0);
     state.position = 5;
-    let mut sampler = Sampler::new(SamplerOptions { temperature: 0.3, seed: u64::MAX, ..Default::default() }).unwrap();
+    let mut sampler =
+        Sampler::new(SamplerOptions { temperature: 0.3, seed: Some(u64::MAX), ..Default::default() }).unwrap();
     sampler.accept(3);
     Snapshot {
         model: HASH,

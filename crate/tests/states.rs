@@ -66,7 +66,7 @@ impl Random {
         let temperature = [0.0, 0.8][self.below(2)];
         let repetition_penalty = [1.0, 1.3][self.below(2)];
         let seed = self.below(1000) as u64;
-        let sampler = SamplerOptions { temperature, repetition_penalty, seed, ..Default::default() };
+        let sampler = SamplerOptions { temperature, repetition_penalty, seed: Some(seed), ..Default::default() };
         GenerateOptions { sampler, ignore_eos: true, max_tokens: 1 + self.below(6), ..Default::default() }
     }
 }
@@ -245,7 +245,7 @@ fn many_answers_to_one_prompt_read_it_once() {
     let mut model = tiny(Activations::Q8, 6);
     let prompt = Random(8).tokens(90, 90);
     let options = GenerateOptions {
-        sampler: SamplerOptions { temperature: 1.0, ..Default::default() },
+        sampler: SamplerOptions { temperature: 1.0, seed: Some(0), ..Default::default() },
         max_tokens: 8,
         ignore_eos: true,
         ..Default::default()
@@ -338,6 +338,50 @@ fn a_loaded_again_model_goes_on_with_its_answer() {
     assert_eq!(model.checkpoints().list(), kept);
     let answer = run(&mut model, &prompt, greedy(12));
     assert_eq!((answer.ids, answer.prefilled), (expected, 1));
+}
+
+/// In the middle of an answer too: whatever step it is at, it goes on as if nothing had been.
+#[test]
+fn an_answer_goes_on_when_its_model_is_loaded_again() {
+    let mut model = tiny(Activations::Q8, 12);
+    let prompt = Random(13).tokens(700, 700);
+    for reuse in [false, true] {
+        let sampler = SamplerOptions { temperature: 1.2, seed: Some(3), ..Default::default() };
+        let options = GenerateOptions { sampler, max_tokens: 9, ignore_eos: true, reuse, ..Default::default() };
+        let alone = plain(&mut tiny(Activations::Q8, 12), &prompt, options.clone());
+        for step in 0..12 {
+            let cpu = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
+            let mut one = Generation::new(&model, &Prompt::Tokens(prompt.clone()), options.clone()).unwrap();
+            let (mut ids, mut taken) = (Vec::new(), 0);
+            while let Some(event) = block_on(one.next(&mut model)).unwrap() {
+                ids.extend(if let Event::Token { id, .. } = event { Some(id) } else { None });
+                if taken == step {
+                    block_on(model.reload(sources(12), &cpu, &mut |_, _| {})).unwrap();
+                    // What the model has read and what is noted of it are of one mind.
+                    assert_eq!(block_on(model.save_state()).unwrap().position(), 0);
+                }
+                taken += 1;
+            }
+            assert_eq!(ids, alone, "loaded again after event {step}");
+            let mut many = ManyGenerations::new(&model, &[Prompt::Tokens(prompt.clone())], &options, 1).unwrap();
+            let (mut ids, mut taken) = (Vec::new(), 0);
+            while let Some(event) = block_on(many.next(&mut model)).unwrap() {
+                ids.extend(if let Event::Token { id, .. } = event.event { Some(id) } else { None });
+                if taken == step {
+                    block_on(model.reload(sources(12), &cpu, &mut |_, _| {})).unwrap();
+                }
+                taken += 1;
+            }
+            assert_eq!(ids, alone, "of many, loaded again after event {step}");
+        }
+    }
+    // Where something else was read since, the answer is over.
+    let mut one = Generation::new(&model, &Prompt::Tokens(prompt), greedy(5)).unwrap();
+    block_on(one.next(&mut model)).unwrap();
+    let cpu = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
+    block_on(model.reload(sources(12), &cpu, &mut |_, _| {})).unwrap();
+    block_on(model.logits(&[1])).unwrap();
+    assert_eq!(block_on(one.next(&mut model)).unwrap_err(), Error::Busy);
 }
 
 /// The answer comes back as text and is tokenised anew: it has to be the ids that were written, or it is read again.

@@ -9,7 +9,10 @@ const HOOK = `
     devices.push(device);
     return device;
   };
-  new BroadcastChannel('lose-device').onmessage = () => devices.at(-1)?.destroy();
+  new BroadcastChannel('lose-device').onmessage = ({ data }) => {
+    if (data === 'for good') GPU.prototype.requestAdapter = async () => null;
+    devices.at(-1)?.destroy();
+  };
 `;
 
 /** To be called before the page loads its worker. */
@@ -22,4 +25,9 @@ export async function makeLosable(page: Page): Promise<void> {
 
 export async function loseDevice(page: Page): Promise<void> {
   await page.evaluate(() => new BroadcastChannel('lose-device').postMessage('now'));
+}
+
+/** The same, after which no GPU is to be had any more: a driver that does not come back. */
+export async function loseDeviceForGood(page: Page): Promise<void> {
+  await page.evaluate(() => new BroadcastChannel('lose-device').postMessage('for good'));
 }

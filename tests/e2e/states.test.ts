@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { DeviceOptions } from '../../web/src/engine/protocol';
 import { newProfile } from './browser';
 import { GOLDEN_MODELS, HARNESS, ROOT } from './folders';
-import { loseDevice, makeLosable } from './lost-device';
+import { loseDevice, loseDeviceForGood, makeLosable } from './lost-device';
 import { withBrowser } from './opened';
 import { Site } from './site';
 import { SpawnedBrowser } from './spawned-browser';
@@ -141,5 +141,24 @@ test.each([['an answer', 8, 'tokens'], ['a prompt', 1500, 'prefill']] as const)(
   expect(answer.ids).toEqual(undisturbed.ids);
   // What came after the last checkpoint was read again.
   expect(answer.prefilledTokens).toBeGreaterThan(prompt.length);
+  await page.close();
+});
+
+test('an answer whose GPU does not come back goes on with the workers that its model was loaded with', async () => {
+  const page = await browser.newPage();
+  await makeLosable(page);
+  await page.goto(site.url);
+  const peers = () => page.workers().filter((worker) => worker.url().includes('peer'));
+  await page.evaluate((url) => window.states.open(url, { backend: 'auto', activations: 'f32', workers: { count: 3 } }), TINY);
+  expect(peers()).toHaveLength(0);
+  const prompt = await page.evaluate(() => window.states.someTokens(40, 12));
+  const answer = page.evaluate(([prompt, options]) => window.states.answer(prompt, options), [prompt, { ...GREEDY, maxTokens: 40 }] as const);
+  await page.waitForFunction(() => window.states.progress.tokens >= 5);
+  await loseDeviceForGood(page);
+  const { others, ids } = await answer;
+  expect(others).toEqual(['rebuild', 'rebuilt']);
+  expect(ids).toHaveLength(40);
+  // This one is among the three.
+  expect(peers()).toHaveLength(2);
   await page.close();
 });

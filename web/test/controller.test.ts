@@ -285,7 +285,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   const { page, opening, answering, severally, sayOf, engine, emit, token, settle } = setUp();
   const shown = () => page.data?.messages.at(-1)?.text;
   const word = (index: number, text: string) => sayOf({ index, type: 'token', id: 1, text, milliseconds: 1 });
-  const end = { type: 'end', text: '', promptTokens: 3, prefilledTokens: 1, tokens: 1, prefillTps: 1, decodeTps: 1 } as const;
+  const end = { type: 'end', text: '', seed: 1, promptTokens: 3, prefilledTokens: 1, tokens: 1, prefillTps: 1, decodeTps: 1 } as const;
   opening.resolve(OPEN);
   await settle();
   emit('setSampling', { key: 'seed', value: 7 });

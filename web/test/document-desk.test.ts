@@ -13,7 +13,7 @@ import { settle } from './browser';
 
 type Ended = Extract<GenerateEvent, { type: 'end' }>;
 
-const END = { type: 'end', text: '', stop: 'eos', promptTokens: 100, prefilledTokens: 90, tokens: 10, prefillTps: 50, decodeTps: 5 } as const;
+const END = { type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: 100, prefilledTokens: 90, tokens: 10, prefillTps: 50, decodeTps: 5 } as const;
 const PARAGRAPHS = Array.from({ length: 100 }, (_, index) => `Paragraph ${index} of this text says something that the others do not say, and then it ends.`).join('\n\n');
 
 let databases = 0;

@@ -76,7 +76,7 @@ function engine(stopAfter = Infinity) {
       answered += 1;
       const stop = answered > stopAfter ? 'cancelled' : 'eos';
       onEvent(index, { type: 'token', id: 1, text: `read ${read}`, milliseconds: 1 });
-      onEvent(index, { type: 'end', text: '', stop, promptTokens: read, prefilledTokens: read, tokens: 1, prefillTps: 1, decodeTps: 1 });
+      onEvent(index, { type: 'end', text: '', stop, seed: 1, promptTokens: read, prefilledTokens: read, tokens: 1, prefillTps: 1, decodeTps: 1 });
       if (stop === 'cancelled') return;
     }
   };

@@ -30,7 +30,7 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
         await new Promise((resolve) => setImmediate(resolve));
         yield { type: 'token', id, text: `${id} `, milliseconds: 1 };
       }
-      yield { type: 'end', text: '', stop: 'eos', promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
+      yield { type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
     },
     generateMany: async function* (prompts) {
       for (const [index, prompt] of prompts.entries()) {

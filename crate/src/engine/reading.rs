@@ -8,6 +8,7 @@ use crate::checkpoints::{CheckpointKind, Checkpoints};
 use crate::error::{Error, Result};
 use crate::executor::Outputs;
 use crate::fingerprint::ModelHash;
+use crate::pause::{NoPause, Pause};
 use crate::sampler::{Sampler, SamplerState};
 use crate::snapshot::{Snapshot, StateShape};
 
@@ -62,7 +63,7 @@ impl Model {
         if self.executor.sequences() != 1 {
             self.begin_many(1).await?;
         }
-        self.epoch += 1;
+        self.next_epoch();
         self.go_to(snapshot)
     }
 
@@ -101,9 +102,18 @@ impl Model {
     /// # Errors
     /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::Gpu`] or [`Error::DeviceLost`].
     pub async fn continue_logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.continue_logits_pausing(tokens, &mut NoPause).await
+    }
+
+    /// The same with a pause before each chunk.
+    ///
+    /// # Errors
+    /// As of [`Model::continue_logits`], and what a pause gives: the chunks before it are read then.
+    pub async fn continue_logits_pausing(&mut self, tokens: &[u32], pause: &mut dyn Pause) -> Result<Vec<f32>> {
         let mut logits = Err(Error::EmptyPrompt);
         let mut rest = tokens;
         while !rest.is_empty() {
+            pause.pause().await?;
             let (chunk, after) = rest.split_at(rest.len().min(self.executor.max_tokens()));
             let outputs = if after.is_empty() { Outputs::Last } else { Outputs::None };
             logits = Ok(self.read(chunk, outputs).await?);
@@ -131,14 +141,11 @@ impl Model {
         let present = self.present_in(tokens, most);
         match self.checkpoints.longest(tokens, most).cloned() {
             Some(snapshot) if snapshot.position() > present => {
-                self.epoch += 1;
+                let epoch = self.next_epoch();
                 self.go_to(&snapshot)?;
-                Ok((self.epoch, snapshot.position()))
+                Ok((epoch, snapshot.position()))
             }
-            _ if present > 0 => {
-                self.epoch += 1;
-                Ok((self.epoch, present))
-            }
+            _ if present > 0 => Ok((self.next_epoch(), present)),
             _ => Ok((self.begin()?, 0)),
         }
     }

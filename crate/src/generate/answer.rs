@@ -127,6 +127,7 @@ impl Answer {
             prefilled_tokens: self.prefilled,
             tokens: self.tokens,
             prefill_tps: per_second(self.prefilled, self.prefill_time),
+            seed: self.sampler.seed(),
             // The first token's pass belongs to the prefill.
             decode_tps: per_second(self.tokens.saturating_sub(1), self.decode_time),
         }

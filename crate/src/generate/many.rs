@@ -13,7 +13,7 @@ use crate::checkpoints::CheckpointKind;
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::executor::{MAX_SEQUENCES, Outputs};
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, random_seed};
 
 /// An event of one of the answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,9 +69,10 @@ impl ManyGenerations {
             let (option, expected) = ("sequences", "a number from 1 to 32");
             return Err(Error::InvalidOption { option, found: sequences.to_string(), expected });
         }
+        let first = options.sampler.seed.unwrap_or_else(random_seed);
         let answer = |(index, prompt): (u64, &Prompt)| {
             let mut options = options.clone();
-            options.sampler.seed = options.sampler.seed.wrapping_add(index);
+            options.sampler.seed = Some(first.wrapping_add(index));
             Answer::new(model, prompt, &options)
         };
         let answers = (0..).zip(prompts).map(answer).collect::<Result<Vec<_>>>()?;
@@ -101,12 +102,16 @@ impl ManyGenerations {
     pub async fn next(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
         let event = self.step(model).await;
         if let Err(Error::DeviceLost { .. }) = event {
-            // No token is chosen by halves: everything that was given out is in the histories, which are read again.
-            self.epoch = None;
-            self.ended.clear();
-            self.sequences.iter_mut().flatten().for_each(|active| active.phase = Phase::Prefill(0));
+            self.read_again();
         }
         event
+    }
+
+    /// No token is chosen by halves: everything that was given out is in the histories, which are read again.
+    fn read_again(&mut self) {
+        self.epoch = None;
+        self.ended.clear();
+        self.sequences.iter_mut().flatten().for_each(|active| active.phase = Phase::Prefill(0));
     }
 
     async fn step(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
@@ -121,6 +126,10 @@ impl ManyGenerations {
                         model.keep_checkpoint(CheckpointKind::Prompt).await?;
                     }
                     self.epoch = Some(model.begin_many(self.sequences.len().max(1)).await?);
+                }
+                Some(epoch) if model.has_interrupted(epoch) => {
+                    self.read_again();
+                    continue;
                 }
                 Some(epoch) if epoch != model.epoch() => return Err(Error::Busy),
                 Some(_) => {}

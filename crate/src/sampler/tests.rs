@@ -8,7 +8,7 @@ use super::*;
 
 /// Every filter off and temperature 1: the plain distribution.
 fn plain() -> SamplerOptions {
-    SamplerOptions { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 1, ..Default::default() }
+    SamplerOptions { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: Some(1), ..Default::default() }
 }
 
 /// Logits of these probabilities.
@@ -128,7 +128,7 @@ fn defaults_and_json_names() {
         frequency_penalty: 0.75,
         presence_penalty: -0.5,
         penalty_last_n: 8,
-        seed: u64::MAX,
+        seed: Some(u64::MAX),
     };
     assert_eq!(serde_json::from_str::<SamplerOptions>(json).unwrap(), expected);
 }
@@ -268,7 +268,7 @@ fn borders_are_exact() {
 fn a_seed_gives_the_same_tokens_everywhere() {
     let logits: Vec<f32> = (0..1000u32).map(|token| (token * 7919 % 1000) as f32 / 125.0).collect();
     let tokens = |seed| -> Vec<u32> {
-        let options = SamplerOptions { temperature: 1.3, top_k: 200, seed, ..Default::default() };
+        let options = SamplerOptions { temperature: 1.3, top_k: 200, seed: Some(seed), ..Default::default() };
         let mut sampler = Sampler::new(options).unwrap();
         (0..12).map(|_| sampler.sample(&mut logits.clone())).collect()
     };
@@ -356,7 +356,7 @@ proptest! {
     ) {
         let options = SamplerOptions {
             temperature, top_k, top_p, min_p, repetition_penalty: 1e20, frequency_penalty: penalty,
-            presence_penalty: -penalty, seed, ..Default::default()
+            presence_penalty: -penalty, seed: Some(seed), ..Default::default()
         };
         let mut sampler = Sampler::new(options).unwrap();
         history.iter().for_each(|&token| sampler.accept(token));

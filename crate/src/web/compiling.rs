@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::source::describe;
+use super::arguments::told;
 
 #[wasm_bindgen(module = "/src/web/compiling.js")]
 extern "C" {
@@ -29,7 +29,7 @@ impl BackgroundCompiler {
     /// # Errors
     /// What the browser says of one that cannot be made.
     pub async fn finished(&self) -> Result<(), String> {
-        self.0.finished().await.map_err(describe)
+        self.0.finished().await.map_err(|thrown| told(&thrown))
     }
 }
 

@@ -1,24 +1,14 @@
 // Workers that share a model: rank 0's side, which starts them and answers their reads, and theirs.
 import { PortLink, SharedLink, lost, memoryBytes } from './links.js';
+import { described, isBytes, told } from './values.js';
 
 /** A worker that has not started by then never will. */
 const START_MILLISECONDS = 30_000;
 /** Whole rows that are kept for the ranks that want other columns of them. */
 const KEPT_READS = 3;
 
-/** Starts the peers of a job; gives rank 0's `link`, a promise `loaded`, and what commands them. */
-export async function startPeers(start, module, job, sources) {
-  const peers = new Peers(job, sources);
-  try {
-    await peers.start(start, module);
-  } catch (problem) {
-    peers.free();
-    throw problem;
-  }
-  return peers;
-}
-
-class Peers {
+/** The peers of a job. Once started they have rank 0's `link`, and a promise `loaded`. */
+export class Peers {
   #job;
   #sources;
   #workers = [];
@@ -35,6 +25,7 @@ class Peers {
     const begun = [];
     for (let rank = 1; rank < ranks; rank += 1) {
       const worker = start();
+      if (typeof worker?.postMessage !== 'function') throw lost(rank, 'workers.start gave no Worker');
       this.#workers.push(worker);
       begun.push(this.#answer(rank, worker, 'ready'));
       worker.postMessage({ type: 'start', module });
@@ -64,14 +55,17 @@ class Peers {
     this.#workers[rank - 1].postMessage({ type: 'command', words }, [words.buffer]);
   }
 
+  /** Also while they start: nothing waits for them any more. */
   free() {
-    this.#workers.forEach((worker) => worker.terminate());
+    this.#failed ??= lost(0, 'the load was ended');
+    this.#rejects.forEach((reject) => reject(this.#failed));
+    this.#workers.forEach((worker) => worker.terminate?.());
     this.link?.close?.();
   }
 
   /** Resolves at a message of this type; listens to all others meanwhile and afterwards. */
   #answer(rank, worker, type) {
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       if (this.#failed) return reject(this.#failed);
       this.#rejects.push(reject);
       worker.onerror = (event) => {
@@ -84,6 +78,9 @@ class Peers {
         else if (data.type === 'failed') this.#fail(rank, data.problem);
       };
     });
+    // Where another one fails first, nobody asks for this one's failure.
+    answer.catch(() => undefined);
+    return answer;
   }
 
   #fail(rank, problem) {
@@ -97,7 +94,7 @@ class Peers {
       const bytes = await this.#sources[part].readColumns(offset, stride, rows, start, width);
       worker.postMessage({ type: 'bytes', id, bytes }, [bytes.buffer]);
     } catch (problem) {
-      worker.postMessage({ type: 'bytes', id, problem: String(problem?.message ?? problem) });
+      worker.postMessage({ type: 'bytes', id, problem: told(problem) });
     }
   }
 }
@@ -115,9 +112,9 @@ function mesh(ranks) {
   return ports;
 }
 
-/** Sources whose rows several ranks read. */
-export function sharedSources(sources) {
-  return sources.map((source) => new SharedSource(source));
+/** A source whose rows several ranks read. */
+export function sharedSource(source, name, length) {
+  return new SharedSource(source, name, length);
 }
 
 export function hardwareConcurrency() {
@@ -129,16 +126,9 @@ class SharedSource {
   #source;
   #kept = new Map();
 
-  constructor(source) {
+  constructor(source, name, length) {
     this.#source = source;
-  }
-
-  get name() {
-    return this.#source.name;
-  }
-
-  get length() {
-    return this.#source.length;
+    Object.assign(this, { name, length });
   }
 
   read(offset, length) {
@@ -147,11 +137,8 @@ class SharedSource {
 
   /** Bytes of its own, which may be handed on. */
   async readColumns(offset, stride, rows, start, width) {
-    if (width === stride) {
-      const bytes = await this.read(offset, stride * rows);
-      return bytes.buffer.byteLength === bytes.length ? bytes : bytes.slice();
-    }
-    const whole = await this.#rows(offset, stride * rows);
+    if (width === stride) return sound(await this.read(offset, stride * rows), stride * rows).slice();
+    const whole = sound(await this.#rows(offset, stride * rows), stride * rows);
     const bytes = new Uint8Array(rows * width);
     for (let row = 0; row < rows; row += 1) {
       bytes.set(whole.subarray(row * stride + start, row * stride + start + width), row * width);
@@ -172,8 +159,16 @@ class SharedSource {
   }
 }
 
+/** What was read, if it is what was asked for: a shorter answer would leave zeros among the weights. */
+function sound(bytes, length) {
+  if (!isBytes(bytes)) throw new Error(`read gave ${described(bytes)} and no Uint8Array`);
+  if (bytes.length !== length) throw new Error(`read gave ${bytes.length} bytes`);
+  return bytes;
+}
+
 /** A peer's side: `load(job, sources, link)` gives what obeys commands. */
 export function servePeer(load) {
+  if (typeof document !== 'undefined' || typeof postMessage !== 'function') return false;
   const reads = new Map();
   let link;
   let rank;
@@ -207,6 +202,7 @@ export function servePeer(load) {
     }
   };
   postMessage({ type: 'ready' });
+  return true;
 }
 
 /** A file that rank 0 reads. */

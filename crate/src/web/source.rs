@@ -1,40 +1,113 @@
 //! A page's `ByteSource`, as the engine reads it.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
+use web_time::{Duration, Instant};
 
-use super::JsByteSource;
+use super::arguments::{FromJs, Misfit, Whole, described, is_array, is_bytes, items, property, told};
+use super::next_task;
 use crate::error::{Error, Result};
 use crate::source::{ByteSource, cut};
 
-/// The sources of a call, in the form that the engine takes.
-pub fn to_sources(sources: Vec<JsByteSource>) -> Vec<Rc<dyn ByteSource>> {
-    sources.into_iter().map(|source| Rc::new(JsSource::new(source)) as Rc<dyn ByteSource>).collect()
+#[wasm_bindgen]
+extern "C" {
+    /// A `ByteSource` that was looked at.
+    #[derive(Debug, Clone)]
+    pub type JsByteSource;
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &JsByteSource, offset: f64, length: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = readColumns)]
+    fn read_columns(
+        this: &JsByteSource,
+        offset: f64,
+        stride: f64,
+        rows: f64,
+        start: f64,
+        width: f64,
+    ) -> Result<JsValue, JsValue>;
 }
 
-struct JsSource {
+/// Sources whose bytes are there at once would keep the event loop from turning for as long as a load takes: so long at the most.
+const LONGEST_TURN: Duration = Duration::from_millis(10);
+
+thread_local! {
+    static LAST_TURN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Lets the event loop turn where it has not for a while.
+async fn take_turns() {
+    let now = Instant::now();
+    match LAST_TURN.get() {
+        Some(last) if now - last < LONGEST_TURN => return,
+        Some(_) => drop(JsFuture::from(next_task()).await),
+        None => {}
+    }
+    LAST_TURN.set(Some(Instant::now()));
+}
+
+/// A page's source, of which everything but what it reads is known to be sound.
+#[derive(Debug, Clone)]
+pub struct PageSource {
     name: String,
     length: u64,
-    source: JsByteSource,
+    has_columns: bool,
+    pub source: JsByteSource,
 }
 
-impl JsSource {
-    fn new(source: JsByteSource) -> Self {
-        Self { name: source.name().unwrap_or_else(|| "model".into()), length: source.length() as u64, source }
+impl FromJs for PageSource {
+    const EXPECTED: &'static str = "a source: an object with length and read(offset, length)";
+
+    fn from_js(value: &JsValue) -> Result<Self, Misfit> {
+        if !value.is_object() || is_array(value) {
+            return Err(Misfit::of::<Self>(value));
+        }
+        let within = |name: &'static str| move |misfit: Misfit| misfit.within(&format!(".{name}"));
+        let absent = |name, expected| Misfit { place: format!(".{name}"), found: "absent".into(), expected };
+        let length = property::<Whole>(value, "length").map_err(within("length"))?;
+        let Whole(length) = length.ok_or_else(|| absent("length", Whole::EXPECTED))?;
+        let read = property::<Function>(value, "read").map_err(within("read"))?;
+        read.ok_or_else(|| absent("read", Function::EXPECTED))?;
+        let columns = property::<Function>(value, "readColumns").map_err(within("readColumns"))?;
+        let name = property::<String>(value, "name").map_err(within("name"))?;
+        let name = name.unwrap_or_else(|| "model".into());
+        Ok(Self { name, length, has_columns: columns.is_some(), source: value.clone().unchecked_into() })
+    }
+}
+
+impl FromJs for Vec<PageSource> {
+    const EXPECTED: &'static str = "an array of sources, [source] for a single one";
+
+    fn from_js(value: &JsValue) -> Result<Self, Misfit> {
+        items(value, Self::EXPECTED)
+    }
+}
+
+impl PageSource {
+    /// One that reads in this one's place, columns too.
+    pub fn replaced_by(self, replace: impl FnOnce(&JsByteSource, &str, f64) -> JsByteSource) -> Self {
+        let source = replace(&self.source, &self.name, self.length as f64);
+        Self { source, has_columns: true, ..self }
     }
 
     fn fault(&self, offset: u64, length: usize, problem: String) -> Error {
         Error::Read { what: self.name.clone(), offset, length: length as u64, problem }
     }
 
-    async fn take(&self, promise: Result<Promise, JsValue>, length: usize) -> Result<Vec<u8>, String> {
-        let bytes = JsFuture::from(promise.map_err(describe)?).await.map_err(describe)?;
-        let bytes: Uint8Array = bytes.dyn_into().map_err(|_| "read did not give a Uint8Array".to_string())?;
+    /// Bytes, or a promise of them.
+    async fn take(&self, answer: Result<JsValue, JsValue>, length: usize) -> Result<Vec<u8>, String> {
+        let answer = answer.map_err(|thrown| told(&thrown))?;
+        let bytes = JsFuture::from(Promise::resolve(&answer)).await.map_err(|thrown| told(&thrown))?;
+        take_turns().await;
+        if !is_bytes(&bytes) {
+            return Err(format!("read gave {} and no Uint8Array", described(&bytes)));
+        }
+        let bytes: Uint8Array = bytes.unchecked_into();
         if bytes.length() as usize != length {
             return Err(format!("read gave {} bytes", bytes.length()));
         }
@@ -42,7 +115,7 @@ impl JsSource {
     }
 }
 
-impl ByteSource for JsSource {
+impl ByteSource for PageSource {
     fn name(&self) -> &str {
         &self.name
     }
@@ -66,7 +139,7 @@ impl ByteSource for JsSource {
         columns: Range<usize>,
     ) -> LocalBoxFuture<'_, Result<Vec<u8>>> {
         Box::pin(async move {
-            if columns == (0..stride) || self.source.knows_columns().is_undefined() {
+            if columns == (0..stride) || !self.has_columns {
                 return Ok(cut(self.read(offset, stride * rows).await?, stride, columns));
             }
             let (start, width) = (columns.start as f64, columns.len() as f64);
@@ -77,10 +150,7 @@ impl ByteSource for JsSource {
     }
 }
 
-/// What a thrown value says, for [`Error::Read`].
-pub(super) fn describe(thrown: JsValue) -> String {
-    match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => format!("{thrown:?}"),
-    }
+/// Sources in the form that the engine takes.
+pub fn byte_sources(sources: Vec<PageSource>) -> Vec<Rc<dyn ByteSource>> {
+    sources.into_iter().map(|source| Rc::new(source) as Rc<dyn ByteSource>).collect()
 }

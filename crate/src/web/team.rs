@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-use super::{JsByteSource, Slot, source, to_js};
+use super::arguments::{FromJs, Misfit, argument, told};
+use super::slot::Slot;
+use super::source::{JsByteSource, PageSource, byte_sources};
+use super::to_js;
 use crate::cpu::calibrate::trial_model;
 use crate::cpu::rank::{For, Link, Rank};
 use crate::cpu::team::{Command, Crew, Job, Peers, Started};
+use crate::engine::ModelFile;
 use crate::error::{Error, Result};
 use crate::executor::Activations;
-use crate::gguf::Gguf;
-use crate::model::{Config, Slice, Weights};
+use crate::model::Slice;
 
 #[wasm_bindgen(module = "/src/web/links.js")]
 extern "C" {
@@ -32,39 +35,26 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// `LoadOptions.workers`.
-    pub type JsWorkers;
-    #[wasm_bindgen(method, getter)]
-    fn start(this: &JsWorkers) -> Function;
-    #[wasm_bindgen(method, getter)]
-    fn count(this: &JsWorkers) -> Option<f64>;
-}
-
 #[wasm_bindgen(module = "/src/web/peers.js")]
 extern "C" {
-    /// Sources whose rows several ranks read: rows that more than one of them wants are read once.
-    #[wasm_bindgen(js_name = sharedSources)]
-    fn shared_sources(sources: Vec<JsByteSource>) -> Vec<JsByteSource>;
+    /// A source whose rows several ranks read: rows that more than one of them wants are read once.
+    #[wasm_bindgen(js_name = sharedSource)]
+    fn shared_source(source: &JsByteSource, name: &str, length: f64) -> JsByteSource;
 
     /// Threads that run at once here.
     #[wasm_bindgen(js_name = hardwareConcurrency)]
     fn hardware_concurrency() -> u32;
 
-    #[wasm_bindgen(catch, js_name = startPeers)]
-    async fn start_peers(
-        start: &Function,
-        module: JsValue,
-        job: JsValue,
-        sources: Vec<JsByteSource>,
-    ) -> Result<JsValue, JsValue>;
-
+    /// False where this is no worker.
     #[wasm_bindgen(js_name = servePeer)]
-    fn serve(load: JsValue);
+    fn serve(load: JsValue) -> bool;
 
     #[wasm_bindgen(js_name = Peers)]
     type JsPeers;
+    #[wasm_bindgen(constructor, js_class = "Peers")]
+    fn new(job: JsValue, sources: Vec<JsByteSource>) -> JsPeers;
+    #[wasm_bindgen(method)]
+    fn start(this: &JsPeers, start: &Function, module: JsValue) -> Promise;
     #[wasm_bindgen(method, getter)]
     fn link(this: &JsPeers) -> SharedLink;
     #[wasm_bindgen(method, getter)]
@@ -91,20 +81,38 @@ struct JsJob {
 struct JsCrew {
     start: Function,
     wanted: Option<usize>,
-    sources: Vec<JsByteSource>,
+    sources: Vec<PageSource>,
+}
+
+/// How many workers a page wants.
+pub struct Count(pub usize);
+
+impl FromJs for Count {
+    const EXPECTED: &'static str = "a whole number from 1 to 4294967295";
+
+    fn from_js(value: &JsValue) -> Result<Self, Misfit> {
+        let count = usize::from_js(value).ok().filter(|&count| count > 0);
+        count.map(Self).ok_or_else(|| Misfit::of::<Self>(value))
+    }
 }
 
 /// Workers for a load, and the sources that it and they are to read.
-pub fn crew(workers: Option<JsWorkers>, sources: Vec<JsByteSource>) -> (Option<Rc<dyn Crew>>, Vec<JsByteSource>) {
-    let Some(workers) = workers else { return (None, sources) };
-    let sources = shared_sources(sources);
-    let wanted = workers.count().map(|count| count as usize);
-    let crew = JsCrew { start: workers.start(), wanted, sources: copies(&sources) };
-    (Some(Rc::new(crew)), sources)
-}
-
-fn copies(sources: &[JsByteSource]) -> Vec<JsByteSource> {
-    sources.iter().map(|source| JsValue::from(source).unchecked_into()).collect()
+///
+/// # Errors
+/// [`Error::InvalidOption`] where there is a number of workers and nothing that starts them.
+pub fn crew(
+    start: Option<&Function>,
+    wanted: Option<usize>,
+    sources: Vec<PageSource>,
+) -> Result<(Option<Rc<dyn Crew>>, Vec<PageSource>)> {
+    let Some(start) = start else {
+        let missing =
+            || Error::InvalidOption { option: "workers.start", found: "absent".into(), expected: "a function" };
+        return wanted.map_or(Ok((None, sources)), |_| Err(missing()));
+    };
+    let sources: Vec<_> = sources.into_iter().map(|source| source.replaced_by(shared_source)).collect();
+    let crew = JsCrew { start: start.clone(), wanted, sources: sources.clone() };
+    Ok((Some(Rc::new(crew)), sources))
 }
 
 impl Crew for JsCrew {
@@ -124,12 +132,13 @@ impl Crew for JsCrew {
             let Job { ranks, capacity, activations, trial } = job;
             let job = JsJob { rank: 0, ranks, capacity, activations, trial };
             let job = serde_wasm_bindgen::to_value(&job).unwrap_or_default();
-            let peers = start_peers(&self.start, wasm_bindgen::module(), job, copies(&self.sources))
-                .await
-                .map_err(worker_error)?;
-            let peers: JsPeers = peers.unchecked_into();
-            let link = JsLink { link: peers.link(), lengths: Vec::new() };
-            Ok((Box::new(link) as Box<dyn Link>, Box::new(WebPeers(peers)) as Box<dyn Peers>))
+            let sources = self.sources.iter().map(|source| source.source.clone()).collect();
+            // Whatever ends the load lets them go.
+            let peers = WebPeers(JsPeers::new(job, sources));
+            let started = peers.0.start(&self.start, wasm_bindgen::module());
+            JsFuture::from(started).await.map_err(worker_error)?;
+            let link = JsLink { link: peers.0.link(), lengths: Vec::new() };
+            Ok((Box::new(link) as Box<dyn Link>, Box::new(peers) as Box<dyn Peers>))
         })
     }
 }
@@ -202,26 +211,27 @@ impl Link for JsLink {
 /// What `links.js` and `peers.js` throw.
 fn worker_error(thrown: JsValue) -> Error {
     let rank = Reflect::get(&thrown, &"rank".into()).ok().and_then(|rank| rank.as_f64());
-    Error::Worker { rank: rank.unwrap_or(0.0) as usize, problem: source::describe(thrown) }
+    Error::Worker { rank: rank.unwrap_or(0.0) as usize, problem: told(&thrown) }
 }
 
 /// Makes this worker a peer: it loads and runs its slice of whatever model the worker that started it loads.
 #[wasm_bindgen(js_name = servePeer)]
-pub fn serve_peer() {
-    let load = |job: JsValue, sources: Vec<JsByteSource>, link: JsValue| {
+pub fn serve_peer() -> Result<(), JsValue> {
+    let load = |job: JsValue, sources: JsValue, link: JsValue| {
         future_to_promise(async move {
             let job: JsJob = serde_wasm_bindgen::from_value(job)?;
-            let peer = load_peer(job, sources, link.unchecked_into()).await.map_err(to_js)?;
+            let sources = argument("sources", &sources)?;
+            let peer = load_peer(job, sources, link.unchecked_into()).await?;
             Ok(JsValue::from(peer))
         })
     };
-    serve(Closure::<dyn FnMut(JsValue, Vec<JsByteSource>, JsValue) -> Promise>::new(load).into_js_value());
+    let load = Closure::<dyn FnMut(JsValue, JsValue, JsValue) -> Promise>::new(load).into_js_value();
+    let problem = || Error::Request { problem: "servePeer is for the workers that a model starts".into() };
+    if serve(load) { Ok(()) } else { Err(to_js(problem())) }
 }
 
-async fn load_peer(job: JsJob, sources: Vec<JsByteSource>, link: SharedLink) -> Result<Peer> {
-    let gguf = Gguf::open(source::to_sources(sources)).await?;
-    let config = Config::from_metadata(&gguf.metadata)?;
-    let weights = Weights::find(&gguf, &config)?;
+async fn load_peer(job: JsJob, sources: Vec<PageSource>, link: SharedLink) -> Result<Peer> {
+    let ModelFile { gguf, config, weights } = ModelFile::open(byte_sources(sources)).await?;
     let (gguf, config, weights) = match job.trial {
         true => trial_model(&config, &weights).await?,
         false => (gguf, config, weights),
@@ -243,10 +253,7 @@ impl Peer {
     /// Does what rank 0 says.
     pub async fn obey(&self, words: Vec<u32>) -> Result<(), JsValue> {
         let unknown = || Error::Request { problem: "an unknown command of rank 0".into() };
-        let command = Command::from_words(&words).ok_or_else(unknown).map_err(to_js)?;
-        let mut rank = self.rank.take().map_err(to_js)?;
-        let done = rank.obey(command).await;
-        self.rank.put(rank);
-        done.map_err(to_js)
+        let command = Command::from_words(&words).ok_or_else(unknown)?;
+        Ok(self.rank.take()?.obey(command).await?)
     }
 }

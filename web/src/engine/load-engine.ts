@@ -1,6 +1,6 @@
 /** The real engine: the wasm package in the flavour that suits the browser, with workers to share a model. */
 import { bestFlavour, importPackage, type Package } from './flavour';
-import type { EngineModel, WasmEngine } from './wasm-engine';
+import type { WasmEngine } from './wasm-engine';
 
 export function loadEngine(flavour = bestFlavour()): WasmEngine {
   let imported: Promise<Package> | undefined;
@@ -14,14 +14,6 @@ export function loadEngine(flavour = bestFlavour()): WasmEngine {
   return {
     start: started,
     planModel: async (sources, { workers, ...options } = {}) => (await started()).planModel(sources, { ...options, workers: { start, ...workers } }),
-    loadModel: async (sources, { workers, ...options } = {}) => {
-      const model = await (await started()).loadModel(sources, { ...options, workers: { start, ...workers } });
-      const reload = model.reload.bind(model);
-      // The engine's own wants to be told again who starts workers; the page's callers leave that to this file.
-      const again: Pick<EngineModel, 'reload'> = {
-        reload: (sources, { workers, ...options } = {}) => reload(sources, { ...options, workers: { start, ...workers } }),
-      };
-      return Object.assign(model, again);
-    },
+    loadModel: async (sources, { workers, ...options } = {}) => (await started()).loadModel(sources, { ...options, workers: { start, ...workers } }),
   };
 }

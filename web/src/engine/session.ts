@@ -92,12 +92,12 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    await this.#answering(options.about, (generation) => generation.run(prompt, options, onEvent));
+  async generate(prompt: ChatMessage[] | Uint32Array, { about, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+    await this.#answering(about, (generation) => generation.run(prompt, options, onEvent));
   }
 
-  async generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    await this.#answering(options.about, (generation) => generation.runMany(prompts, options, onEvent));
+  async generateMany(prompts: (ChatMessage[] | Uint32Array)[], { about, ...options }: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+    await this.#answering(about, (generation) => generation.runMany(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {
@@ -165,7 +165,7 @@ export class Session extends StoredModels implements EngineWorker {
     const { model, record, device } = this.#opened;
     const store = await this.store;
     const { signal } = this.#opening;
-    await reading(record.url, signal, () => undefined, async () => model.reload(await storedFiles(store, record, signal), device));
+    await reading(record.url, signal, () => undefined, async () => model.reload(await storedFiles(store, record, signal), { ...device, signal }));
   }
 
   async #start(): Promise<void> {
@@ -206,6 +206,7 @@ export class Session extends StoredModels implements EngineWorker {
       return await reading(record.url, signal, onSilence, async () =>
         this.engine.loadModel(await storedFiles(store, record, signal), {
           ...device,
+          signal,
           onProgress: (progress) => onProgress({ step: 'load', ...progress }),
         }));
     } catch (thrown) {

@@ -220,6 +220,7 @@ export const failures = {
   'not-finite': { sentence: 'The model computed something that is not a number.', remedy: 'Ask anew; if it happens again, the model’s file is damaged: remove it and download it again, or choose another model.' },
   'state-unknown': { sentence: 'There is no state to go on from.', remedy: 'Ask something first.' },
   'device-lost': { sentence: 'The GPU was lost again and again.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
+  freed: { sentence: 'This model was closed while it was asked.', remedy: 'Open it again, then try again.' },
   busy: { sentence: 'The model is still busy with the last answer.', remedy: 'Wait for the running answer to end, or stop it.' },
 } as const satisfies Record<string, FailureText>;
 

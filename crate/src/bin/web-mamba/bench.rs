@@ -13,6 +13,7 @@ use web_mamba::executor::{Activations, Executor};
 use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
 use web_mamba::measure::{self, BenchOptions, Report, some_tokens};
 use web_mamba::model::{Config, Weights};
+use web_mamba::pause::NoPause;
 use web_mamba::sampler::{Sampler, SamplerOptions};
 
 use crate::open::{ModelArguments, open_gguf};
@@ -52,7 +53,7 @@ impl Bench {
         let load_seconds = start.elapsed().as_secs_f64();
         let &Self { prompt_tokens, gen_tokens, runs, .. } = self;
         let options = BenchOptions { prompt_tokens, gen_tokens, runs, stages: false };
-        let report = pollster::block_on(measure::bench(&mut model, &options, &mut |_, _, _| {}))?;
+        let report = pollster::block_on(measure::bench(&mut model, &options, &mut |_, _, _| {}, &mut NoPause))?;
         let there = self.position.map(|position| tps_at(&mut model, position, gen_tokens)).transpose()?;
         let many = self.sequences.map(|sequences| tps_of_many(&mut model, sequences, gen_tokens)).transpose()?;
         let info = &report.info;
@@ -136,7 +137,7 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
     }
     let start = Instant::now();
     pollster::block_on(async {
-        let mut sampler = Sampler::new(SamplerOptions::default())?;
+        let mut sampler = Sampler::new(SamplerOptions { seed: Some(0), ..SamplerOptions::default() })?;
         let mut token = 0;
         for _ in 0..count {
             token = model.executor().choose(0, &[token], &mut sampler).await?;
@@ -151,7 +152,8 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
 fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
     pollster::block_on(async {
         model.begin_many(sequences).await?;
-        let mut samplers = vec![Sampler::new(SamplerOptions::default())?; sequences];
+        let mut samplers =
+            vec![Sampler::new(SamplerOptions { seed: Some(0), ..SamplerOptions::default() })?; sequences];
         let mut tokens: Vec<(usize, u32)> = (0..sequences).map(|s| (s, s as u32 % 7)).collect();
         let mut start = Instant::now();
         for step in 0..MANY_WARM_UP + count {

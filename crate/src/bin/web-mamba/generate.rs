@@ -110,9 +110,9 @@ struct Sampling {
     /// How many tokens are recent.
     #[arg(long, default_value_t = SamplerOptions::default().penalty_last_n)]
     penalty_last_n: usize,
-    /// The same seed gives the same answer.
-    #[arg(long, default_value_t = SamplerOptions::default().seed)]
-    seed: u64,
+    /// The same seed gives the same answer. By default a random one, which `--json` tells.
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 impl Sampling {
@@ -181,11 +181,11 @@ impl Generate {
                     ids.push(id);
                     say(&mut answer, &text);
                 }
-                Event::End { text, stop, prompt_tokens, prefilled_tokens, tokens, prefill_tps, decode_tps } => {
+                Event::End { text, stop, prompt_tokens, prefilled_tokens, tokens, seed, prefill_tps, decode_tps } => {
                     say(&mut answer, &text);
                     let summary = json!({
                         "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens,
-                        "prefilled_tokens": prefilled_tokens, "tokens": tokens, "prefill_tps": prefill_tps, "decode_tps": decode_tps,
+                        "prefilled_tokens": prefilled_tokens, "tokens": tokens, "seed": seed, "prefill_tps": prefill_tps, "decode_tps": decode_tps,
                         "backend": model.info().backend, "adapter": model.info().adapter,
                     });
                     print(self.json, &summary, String::new)?;

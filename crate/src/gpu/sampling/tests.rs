@@ -155,7 +155,7 @@ fn make_logits(kind: usize, vocab_size: usize, random: &mut Random) -> Vec<f32> 
 }
 
 fn make_options(vocab_size: usize, random: &mut Random) -> SamplerOptions {
-    let default = SamplerOptions { seed: random.next(), ..Default::default() };
+    let default = SamplerOptions { seed: Some(random.next()), ..Default::default() };
     if random.below(8) == 0 {
         return default;
     }
@@ -240,7 +240,14 @@ fn other_random_numbers_give_other_tokens() {
     let rig = Rig::new(vocab_size, 2, 32, 256);
     let logits = make_logits(2, vocab_size, &mut Random(1));
     for (row, seed) in [(0, 1), (1, 2)] {
-        let options = SamplerOptions { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed, ..Default::default() };
+        let options = SamplerOptions {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            seed: Some(seed),
+            ..Default::default()
+        };
         let mut sampler = Sampler::new(options).unwrap();
         rig.write(row, &logits);
         rig.sampler.start(row, &sampler);
@@ -289,7 +296,7 @@ fn history_is_kept_over_many_steps() {
         for row in 0..2 {
             let seed = row as u64;
             let penalties = SamplerOptions { frequency_penalty: 0.3, presence_penalty: 2.0, ..Default::default() };
-            let options = SamplerOptions { penalty_last_n, seed, ..penalties };
+            let options = SamplerOptions { penalty_last_n, seed: Some(seed), ..penalties };
             let mut sampler = Sampler::new(options).unwrap();
             (45..65).for_each(|token| sampler.accept(token));
             rig.sampler.start(row, &sampler);

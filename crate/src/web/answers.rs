@@ -1,0 +1,213 @@
+//! `Model.generate` and `Model.generateMany`: answers in the making.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::arguments::{Options, Tokens, argument};
+use super::model::JsModel;
+use super::signal::Signal;
+use super::slot::{Answering, Slot};
+use super::{next_task, to_js};
+use crate::engine::Model;
+use crate::error::{Error, Result};
+use crate::generate::{Event, EventOf, GenerateOptions, Generation, ManyGenerations, Prompt};
+use crate::sampler::SamplerOptions;
+
+#[wasm_bindgen(module = "/src/web.js")]
+extern "C" {
+    /// Makes an async iterable of something with `next` and `cancel`.
+    #[wasm_bindgen(js_name = asyncIterable)]
+    fn async_iterable(answer: JsValue, signal: JsValue) -> JsValue;
+}
+
+/// Answers that are written at once where nobody says how many.
+const DEFAULT_SEQUENCES: usize = 8;
+
+#[wasm_bindgen(js_class = Model)]
+impl JsModel {
+    /// Reads what of a prompt is not known already and writes an answer. From its first event to its last, the answer has the
+    /// model: other calls that move it are `busy`.
+    #[wasm_bindgen(unchecked_return_type = "AsyncIterableIterator<GenerateEvent>")]
+    pub fn generate(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Prompt")] prompt: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "GenerateOptions")] options: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let prompt: Prompt = argument("prompt", &prompt)?;
+        let mut options = Options::of_call(&options)?;
+        let (generate, signal) = generate_options(&mut options)?;
+        options.finish()?;
+        let generation = self.model.with(|model| Generation::new(model, &prompt, generate))?;
+        let cancelled = generation.cancelled();
+        let answer = GenerationHandle(Answer::new(&self.model, generation, cancelled));
+        Ok(async_iterable(answer.into(), signal.as_js()))
+    }
+
+    /// Reads many prompts and writes their answers side by side, `options.sequences` of them at once: every token of all of
+    /// them is one reading of the weights.
+    #[wasm_bindgen(
+        js_name = generateMany,
+        unchecked_return_type = "AsyncIterableIterator<GenerateEvent & { index: number }>"
+    )]
+    pub fn generate_many(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Prompt[]")] prompts: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "ManyOptions")] options: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let prompts: Vec<Prompt> = argument("prompts", &prompts)?;
+        let mut options = Options::of_call(&options)?;
+        let sequences = options.take("sequences")?.unwrap_or(DEFAULT_SEQUENCES);
+        let (generate, signal) = generate_options(&mut options)?;
+        options.finish()?;
+        let make = |model: &Model| ManyGenerations::new(model, &prompts, &generate, sequences);
+        let generation = self.model.with(make)?;
+        let cancelled = generation.cancelled();
+        let answer = ManyHandle(Answer::new(&self.model, generation, cancelled));
+        Ok(async_iterable(answer.into(), signal.as_js()))
+    }
+}
+
+fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> {
+    let defaults = GenerateOptions::default();
+    let sampler = SamplerOptions::default();
+    let sampler = SamplerOptions {
+        temperature: options.take("temperature")?.unwrap_or(sampler.temperature),
+        top_k: options.take("topK")?.unwrap_or(sampler.top_k),
+        top_p: options.take("topP")?.unwrap_or(sampler.top_p),
+        min_p: options.take("minP")?.unwrap_or(sampler.min_p),
+        repetition_penalty: options.take("repetitionPenalty")?.unwrap_or(sampler.repetition_penalty),
+        frequency_penalty: options.take("frequencyPenalty")?.unwrap_or(sampler.frequency_penalty),
+        presence_penalty: options.take("presencePenalty")?.unwrap_or(sampler.presence_penalty),
+        penalty_last_n: options.take("penaltyLastN")?.unwrap_or(sampler.penalty_last_n),
+        seed: options.take("seed")?,
+    };
+    let generate = GenerateOptions {
+        sampler,
+        max_tokens: options.take("maxTokens")?.unwrap_or(defaults.max_tokens),
+        stop: options.take("stop")?.unwrap_or_default(),
+        stop_tokens: options.take::<Tokens>("stopTokens")?.map(|tokens| tokens.0).unwrap_or_default(),
+        ignore_eos: options.take("ignoreEos")?.unwrap_or(defaults.ignore_eos),
+        reuse: options.take("reuse")?.unwrap_or(defaults.reuse),
+        resume: options.take("resume")?.unwrap_or(defaults.resume),
+        keep_after: options.take("keepAfter")?,
+    };
+    Ok((generate, options.take("signal")?.unwrap_or_default()))
+}
+
+/// What gives events one after the other.
+trait Events {
+    type Event: Serialize;
+
+    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Self::Event>>;
+
+    /// Whether nothing comes after this event.
+    fn is_last(event: &Self::Event) -> bool;
+}
+
+impl Events for Generation {
+    type Event = Event;
+
+    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Event>> {
+        self.next(model).await
+    }
+
+    fn is_last(event: &Event) -> bool {
+        matches!(event, Event::End { .. })
+    }
+}
+
+impl Events for ManyGenerations {
+    type Event = EventOf;
+
+    async fn next_event(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
+        self.next(model).await
+    }
+
+    /// What other answers have to say is not known, and the room of their states is given back at the very end.
+    fn is_last(_: &EventOf) -> bool {
+        false
+    }
+}
+
+/// Events in the making, and the hold of their answer on the model.
+struct Answer<G> {
+    model: Slot<Model>,
+    /// None while a step is under way.
+    events: RefCell<Option<G>>,
+    cancelled: Rc<Cell<bool>>,
+    /// From the first event to the last.
+    hold: RefCell<Option<Rc<Answering>>>,
+}
+
+impl<G: Events> Answer<G> {
+    fn new(model: &Slot<Model>, events: G, cancelled: Rc<Cell<bool>>) -> Self {
+        Self { model: model.clone(), events: RefCell::new(Some(events)), cancelled, hold: RefCell::default() }
+    }
+
+    /// The next event as an object, or undefined after the end.
+    async fn next(&self) -> Result<JsValue, JsValue> {
+        if self.hold.borrow().is_none() {
+            *self.hold.borrow_mut() = Some(self.model.begin_answer()?);
+        }
+        // Lets a stop arrive between two tokens.
+        JsFuture::from(next_task()).await?;
+        let Some(mut events) = self.events.take() else { return Err(to_js(Error::Busy)) };
+        let event = match self.model.take_for_answer().await {
+            Ok(mut model) => events.next_event(&mut model).await,
+            Err(freed) => Err(freed),
+        };
+        self.events.replace(Some(events));
+        if !matches!(&event, Ok(Some(event)) if !G::is_last(event)) {
+            // It has ended or failed. After a lost device it holds the model again with its next event.
+            self.hold.take();
+        }
+        match event? {
+            // An event within another is a map to serde, which would become a `Map`.
+            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))?),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    fn cancel(&self) {
+        self.cancelled.set(true);
+        self.hold.take();
+    }
+}
+
+/// An answer in the making; `web.js` makes an async iterable of it.
+#[wasm_bindgen]
+pub struct GenerationHandle(Answer<Generation>);
+
+#[wasm_bindgen]
+impl GenerationHandle {
+    /// The next event, or undefined after the end.
+    pub async fn next(&self) -> Result<JsValue, JsValue> {
+        self.0.next().await
+    }
+
+    /// Ends the answer at the next event, and lets go of the model.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// Answers in the making.
+#[wasm_bindgen]
+pub struct ManyHandle(Answer<ManyGenerations>);
+
+#[wasm_bindgen]
+impl ManyHandle {
+    /// The next event of any answer, or undefined after the last one's end.
+    pub async fn next(&self) -> Result<JsValue, JsValue> {
+        self.0.next().await
+    }
+
+    /// Ends every answer at the next event, and lets go of the model.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
