@@ -5,7 +5,8 @@ import { checkFits } from '../../../web/src/engine/check-fits';
 import { loadEngine } from '../../../web/src/engine/load-engine';
 import type { ModelPlan } from '../../../web/src/engine/pkg/web_mamba.js';
 import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/src/engine/protocol';
-import { renderMarkdown } from '../../../web/src/ui/markdown';
+import { html, render } from 'lit-html';
+import { loadMarkdown, prose } from '../../../web/src/ui/prose';
 import type { Progress } from '../../../web/src/weights/download-job';
 import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 
@@ -36,6 +37,13 @@ function padded(header: number[]): Uint8Array {
   const chunk = new Uint8Array(1_000_000);
   chunk.set(header);
   return chunk;
+}
+
+function drawn(markdown: string): HTMLElement {
+  const holder = document.createElement('div');
+  holder.style.width = '40rem';
+  render(html`<div class="answer" ${prose(markdown)}></div>`, holder);
+  return holder;
 }
 
 export const harness = {
@@ -119,10 +127,24 @@ export const harness = {
   read(url: string, rangeBytes: number, hash = true): Promise<{ digests: string[]; bytes: number; milliseconds: number }> {
     return weights.read(url, rangeBytes, hash);
   },
-  renderMarkdown(markdown: string): string {
-    const holder = document.createElement('div');
-    holder.append(renderMarkdown(markdown));
-    return holder.innerHTML;
+  /** What a text becomes, without the marks that lit leaves in it. */
+  async renderMarkdown(markdown: string): Promise<string> {
+    await loadMarkdown();
+    return drawn(markdown).innerHTML.replace(/<!--.*?-->/g, '');
+  },
+  /** How many milliseconds of its thread the page takes to draw and lay out a text, and how deep the result is. */
+  async timeMarkdown(markdown: string): Promise<{ milliseconds: number; depth: number; text: string }> {
+    await loadMarkdown();
+    const begun = performance.now();
+    const holder = drawn(markdown);
+    document.body.append(holder);
+    holder.getBoundingClientRect();
+    const milliseconds = performance.now() - begun;
+    let depth = 0;
+    for (let at: Element | null = holder; at; at = at.firstElementChild) depth += 1;
+    const { textContent: text } = holder;
+    holder.remove();
+    return { milliseconds, depth, text };
   },
 };
 

@@ -1,5 +1,5 @@
 /** Markdown and plain text: read as they stand. */
-import { Marked } from 'marked';
+import { outline } from '../markdown/outline';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
 
@@ -10,9 +10,9 @@ export function plainText(text: string, markdown: boolean): Extracted {
     for (const paragraph of text.replace(/\r\n?/g, '\n').split(/\n\s*\n/)) builder.paragraph(paragraph);
     return builder.done();
   }
-  for (const token of new Marked().lexer(text)) {
-    if (token.type === 'heading') builder.place(token.text as string);
-    builder.paragraph(token.raw);
+  for (const { source, heading } of outline(text)) {
+    if (heading !== undefined) builder.place(heading);
+    builder.paragraph(source);
   }
   return builder.done();
 }
