@@ -39,9 +39,7 @@ function padded(header: number[]): Uint8Array {
   return chunk;
 }
 
-function drawn(markdown: string): HTMLElement {
-  const holder = document.createElement('div');
-  holder.style.width = '40rem';
+function drawn(markdown: string, holder = document.createElement('div')): HTMLElement {
   render(html`<div class="answer" ${prose(markdown)}></div>`, holder);
   return holder;
 }
@@ -130,7 +128,23 @@ export const harness = {
   /** What a text becomes, without the marks that lit leaves in it. */
   async renderMarkdown(markdown: string): Promise<string> {
     await loadMarkdown();
-    return drawn(markdown).innerHTML.replace(/<!--.*?-->/g, '');
+    return (drawn(markdown).firstElementChild?.innerHTML ?? '').replace(/<!--.*?-->/g, '');
+  },
+  /** Draws a text as it grows, each time in a task of its own; gives how many elements of the result were there from when they came. */
+  async streamMarkdown(markdown: string, step: number): Promise<{ elements: number; stayed: number }> {
+    await loadMarkdown();
+    const holder = document.createElement('div');
+    document.body.append(holder);
+    const came = new Set<Element>();
+    for (let length = step; length < markdown.length + step; length += step) {
+      drawn(markdown.slice(0, length), holder);
+      await new Promise((resolve) => setTimeout(resolve));
+      if (length === 10 * step) for (const each of holder.querySelectorAll('.answer > *')) came.add(each);
+    }
+    const now = [...holder.querySelectorAll('.answer > *')];
+    const stayed = now.filter((each) => came.has(each)).length;
+    holder.remove();
+    return { elements: now.length, stayed };
   },
   /** How many milliseconds of its thread the page takes to draw and lay out a text, and how deep the result is. */
   async timeMarkdown(markdown: string): Promise<{ milliseconds: number; depth: number; text: string }> {

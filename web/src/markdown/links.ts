@@ -1,5 +1,5 @@
 /** Addresses that stand in a text without any marks, as people and models write them: `https://…`, `www.…` and e-mail addresses. */
-import type { MarkdownIt, StateInline } from 'markdown-it';
+import type { MarkdownIt, StateCore, StateInline, Token } from 'markdown-it';
 
 /** What a link may lead to. */
 const ALLOWED = /^(https?:\/\/|mailto:)/i;
@@ -7,7 +7,9 @@ const ALLOWED = /^(https?:\/\/|mailto:)/i;
 const BEFORE = 64;
 /** Of one address; a longer one is text. */
 const LONGEST = 2000;
-const WEB = /[^\s<>"'`|\u2018-\u201f\u300c-\u300f\uff08\uff09\u3002\uff0c]{1,2001}/y;
+const WEB = /[^\s[\]<>"'`|\u2018-\u201f\u300c-\u300f\uff08\uff09\u3002\uff0c]{1,2001}/y;
+/** As GFM has it. */
+const WWW = /(?<![\p{L}\d.@/-])www\.[\p{L}\d-]+\.[^\s[\]<>"'`|]{1,500}/giu;
 const MAIL_HOST = /[a-z\d](?:[a-z\d-]{0,62}[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]{0,62}[a-z\d])?){1,8}/iy;
 const TRAILING: ReadonlySet<string> = new Set(['?', '!', '.', ',', ':', ';', '*', '_', '~', "'", '"']);
 
@@ -21,6 +23,35 @@ interface Found {
 export function allowLinks(markdown: MarkdownIt): void {
   markdown.validateLink = (url) => ALLOWED.test(url.trim());
   markdown.inline.ruler.after('text', 'bare-link', bareLink);
+  markdown.core.ruler.push('www', www);
+}
+
+/** Nothing gives these away but the letters themselves, so they are looked for in the text that is left. */
+function www(state: StateCore): void {
+  for (const token of state.tokens) {
+    if (!token.children?.some(({ content }) => content.includes('www.'))) continue;
+    let links = 0;
+    token.children = token.children.flatMap((child) => {
+      links += child.tag === 'a' ? child.nesting : 0;
+      return child.type === 'text' && links === 0 ? linked(child, state) : [child];
+    });
+  }
+}
+
+function linked({ content }: Token, { Token, md }: StateCore): Token[] {
+  const parts: Token[] = [];
+  let done = 0;
+  const push = (type: string, nesting: -1 | 0 | 1, rest: Partial<Token>) => parts.push(Object.assign(new Token(type, nesting === 0 ? '' : 'a', nesting), rest));
+  for (const { index, 0: found } of content.matchAll(WWW)) {
+    const end = withoutTrailing(content, index, index + found.length);
+    push('text', 0, { content: content.slice(done, index) });
+    push('link_open', 1, { attrs: [['href', md.normalizeLink(`http://${content.slice(index, end)}`)]] });
+    push('text', 0, { content: content.slice(index, end) });
+    push('link_close', -1, {});
+    done = end;
+  }
+  push('text', 0, { content: content.slice(done) });
+  return parts;
 }
 
 function bareLink(state: StateInline, silent: boolean): boolean {

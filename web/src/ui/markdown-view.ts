@@ -6,9 +6,9 @@ import { blockTemplate } from './markdown-template';
 import { plain } from './prose';
 
 /** Elements that are drawn for one text, about. The rest of a longer one is plain text: a browser takes some 20 microseconds for each. */
-const MOST_ELEMENTS = 5000;
+const MOST_ELEMENTS = 8000;
 /** What is more than one element, with all that is in it. */
-const WEIGHTS: Readonly<Record<string, number>> = { formula: 15, fence: 15, code_block: 15, text: 0 };
+const WEIGHTS: Readonly<Record<string, number>> = { formula: 8, fence: 12, code_block: 12, text: 0 };
 
 export class MarkdownView {
   readonly #text = new MarkdownText();
