@@ -95,6 +95,23 @@ test('Hebrew and Arabic run from the right, block by block; code and formulas fr
   await page.getByTestId('chat-search').fill('');
 });
 
+test('documents of one kind of mark, or of 40,000 paragraphs, open and can be read', async () => {
+  await page.getByTestId('view-documents').click();
+  for (const [name, text] of Object.entries({
+    'quotes.md': '>'.repeat(2000), 'lists.md': `${'- '.repeat(1200)}x`, 'emphasis.md': `${'_'.repeat(2000)}a${'_'.repeat(2000)}`, 'paragraphs.txt': 'a\n\n'.repeat(40_000), 'marks.txt': `a${'\u0301'.repeat(100_000)}`,
+    'hebrew.txt': 'שלום עולם',
+  })) {
+    await page.getByTestId('document-file').setInputFiles({ name, mimeType: '', buffer: Buffer.from(text) });
+    await page.getByTestId('document-facts').waitFor();
+    await page.getByTestId('tab-text').click();
+    expect((await page.getByTestId('document-full-text').locator('p').first().innerText()).slice(0, 1)).toBe(text.slice(0, 1));
+    if (name.startsWith('hebrew')) expect(await page.locator('.document-text p').evaluate((paragraph) => getComputedStyle(paragraph).direction)).toBe('rtl');
+    await page.getByTestId('document-back').click();
+  }
+  await page.getByTestId('view-chat').click();
+  expect(complaints).toEqual([]);
+});
+
 /** The Enter with which Safari ends a composition, and the one with which others do. */
 const COMPOSING = [{ keyCode: 229, isComposing: false }, { keyCode: 229, isComposing: true }, { keyCode: 13, isComposing: true }];
 
