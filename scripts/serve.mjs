@@ -13,6 +13,7 @@ const TYPES = {
   '.json': 'application/json',
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
+  '.woff2': 'font/woff2',
   '.md': 'text/plain; charset=utf-8',
   '.gguf': 'application/octet-stream',
 };

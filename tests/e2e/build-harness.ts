@@ -16,7 +16,14 @@ export default async function setup(): Promise<void> {
     base: './',
     worker: { format: 'es' },
     // The packages are the page's own.
-    resolve: { alias: { comlink: require.resolve('comlink/dist/esm/comlink.mjs') } },
+    resolve: {
+      // As in the page, though tests run this: otherwise packages come as they are for development.
+      conditions: ['module', 'browser', 'production'],
+      alias: [
+        { find: 'comlink', replacement: require.resolve('comlink/dist/esm/comlink.mjs') },
+        { find: /^lit-html$/, replacement: path.join(DIST, '../node_modules/lit-html') },
+      ],
+    },
     build: { outDir: HARNESS, emptyOutDir: true, target: 'es2022' },
   });
 }

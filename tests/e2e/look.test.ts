@@ -10,6 +10,7 @@ import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
+import { TEXTS } from './texts-said';
 
 const site = new Site(DIST);
 const axe = readFileSync(createRequire(path.join(DIST, '../package.json')).resolve('axe-core/axe.min.js'), 'utf8');
@@ -41,6 +42,7 @@ const SAID: Record<string, [string, string][]> = {
     ['How do I count?', 'So:\n\n```js\nfor (let i = 0; i < 3; i += 1) console.log(`a line that is longer than a phone is wide: ${i}`);\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> quoted [link](https://example.org)'],
     ['And then?', ''],
   ],
+  Texts: TEXTS,
   Long: [[`Count: ${'one two three four five six seven eight nine ten '.repeat(110)}`, 'Many.']],
 };
 
@@ -111,7 +113,7 @@ test.each([
     const row = (title: string) => page.getByTestId('chats').locator('li', { hasText: title });
     await menu();
     await page.getByTestId('import-chats').setInputFiles(savedConversations(SAID));
-    await page.getByText('2 conversations came in.').waitFor();
+    await page.getByText('3 conversations came in.').waitFor();
     await look('i-imported');
     await row('Everything').getByTestId('chat-more').click();
     await page.getByTestId('chat-rename').click();
@@ -127,6 +129,10 @@ test.each([
     await page.getByTestId('edit').first().click();
     await look('m-edit');
     await page.getByTestId('edit-cancel').click();
+    await menu();
+    await row('Texts').locator('.chat-open').click();
+    await page.waitForFunction(() => document.querySelectorAll('.formula > :is(math, code)').length === 6);
+    await look('r-texts');
     await menu();
     await row('Long').locator('.chat-open').click();
     await page.getByText('Many.').waitFor();

@@ -1,26 +1,103 @@
-/** What a model writes cannot do anything to the page. */
+/** What a model writes cannot do anything to the page, stops nothing, and nothing of it is lost. */
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { hostileTexts } from '../../web/test/hostile-texts';
 import { HARNESS } from './folders';
 import { withBrowser } from './opened';
+import { longestTask, longTasks, PageTasks } from './page-tasks';
 import { Site } from './site';
 
 const site = new Site(HARNESS);
 let page: Page;
+let tasks: PageTasks;
 
 withBrowser(site, { webgpu: false }, async (browser) => {
   page = await browser.newPage();
   await page.goto(site.url);
+  tasks = await PageTasks.watch(page);
 });
 
 const render = (markdown: string) => page.evaluate((text) => window.harness.renderMarkdown(text), markdown);
+/** What the page did before is not asked. */
+async function forget(): Promise<void> {
+  await page.evaluate(() => undefined);
+  await tasks.taken();
+}
+
+const LINK = 'target="_blank" rel="noopener noreferrer"';
 
 test.each([
-  ['<img src=x onerror=alert(1)>', '&lt;img src=x onerror=alert(1)&gt;'],
-  ['![picture](https://example.org/x.png)', '<p></p>'],
-  ['<script>alert(1)</script>', '&lt;script&gt;alert(1)&lt;/script&gt;'],
-  ['[link](javascript:alert(1))', '<p><a target="_blank" rel="noopener noreferrer">link</a></p>'],
-  ['[link](https://example.org)', '<p><a href="https://example.org" target="_blank" rel="noopener noreferrer">link</a></p>'],
-  ['**a** `b`', '<p><strong>a</strong> <code>b</code></p>'],
-  ['one\ntwo', '<p>one<br>two</p>'],
+  ['<img src=x onerror=alert(1)>', '<p dir="auto">&lt;img src=x onerror=alert(1)&gt;</p>'],
+  ['![picture](https://example.org/x.png)', `<p dir="auto"><span class="picture"><a ${LINK} href="https://example.org/x.png">Picture: picture</a></span></p>`],
+  ['![](https://example.org/x.png)', `<p dir="auto"><span class="picture"><a ${LINK} href="https://example.org/x.png">Picture</a></span></p>`],
+  ['[![a](https://b.c/d)](https://e.f)', `<p dir="auto"><a ${LINK} href="https://e.f"><span class="picture">Picture: a</span></a></p>`],
+  ['<script>alert(1)</script>', '<p dir="auto">&lt;script&gt;alert(1)&lt;/script&gt;</p>'],
+  ['[link](javascript:alert(1))', '<p dir="auto">[link](javascript:alert(1))</p>'],
+  ['[link](https://example.org)', `<p dir="auto"><a ${LINK} href="https://example.org">link</a></p>`],
+  ['[link](https://example.org "so")', `<p dir="auto"><a ${LINK} href="https://example.org" title="so">link</a></p>`],
+  ['**a** `b` ~~c~~', '<p dir="auto"><strong>a</strong> <code dir="ltr">b</code> <del>c</del></p>'],
+  ['one\ntwo', '<p dir="auto">one<br>two</p>'],
+  ['# שלום', '<h1 dir="auto">שלום</h1>'],
+  ['> مرحبا', '<blockquote dir="rtl"><p dir="auto">مرحبا</p></blockquote>'],
+  ['- שלום\n- hello', '<ul dir="rtl"><li dir="auto">שלום</li><li dir="auto">hello</li></ul>'],
+  ['1. שלום\n\n2. hello', '<ol dir="rtl"><li dir="rtl"><p dir="auto">שלום</p></li><li dir="ltr"><p dir="auto">hello</p></li></ol>'],
+  ['7. a', '<ol dir="ltr" start="7"><li dir="auto">a</li></ol>'],
 ])('%s', async (markdown, html) => expect((await render(markdown)).trim()).toBe(html));
+
+test('boxes of tasks say whether they are ticked, and cannot be', async () => {
+  expect(await render('- [x] done\n- [ ] to do')).toBe(
+    '<ul dir="ltr"><li class="task" dir="auto"><input type="checkbox" disabled="" checked="" aria-label="Done"> done</li>'
+    + '<li class="task" dir="auto"><input type="checkbox" disabled="" aria-label="To do"> to do</li></ul>',
+  );
+});
+
+test('columns of a table keep their alignment', async () => {
+  const table = await render('| a | b | c | d |\n|---|:--|:-:|--:|\n| 1 | 2 | 3 | 4 |');
+  expect([...table.matchAll(/<td[^>]*>/g)].map(([cell]) => /align="(\w+)"/.exec(cell)?.[1])).toEqual([undefined, 'left', 'center', 'right']);
+});
+
+const ORDINARY = `## A heading
+
+A paragraph with **strong**, *emphatic* and \`coded\` words, a [link](https://example.org) and \\(x^2\\), that goes on for a while as paragraphs do.
+
+- one item
+- another, with *marks*
+  - and one in it
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+\`\`\`js
+const a = 1;
+\`\`\`
+
+`;
+
+test('while a long text grows, no task is long, and what is finished stays', async () => {
+  await forget();
+  const { elements, stayed } = await page.evaluate((text) => window.harness.streamMarkdown(text, 60), ORDINARY.repeat(100));
+  const taken = await tasks.taken();
+  expect(longTasks(taken), longestTask(taken)).toEqual([]);
+  expect(elements).toBe(500);
+  // All that was there when the first 600 letters had come, but the last two.
+  expect(stayed).toBeGreaterThanOrEqual(4);
+});
+
+test('a text that grows by one kind of mark never makes a task long', async () => {
+  for (const text of ['>'.repeat(4000), '- '.repeat(2000), '_'.repeat(4000), '1. '.repeat(1500), '| a '.repeat(1000), 'a\n\n'.repeat(1500), '$'.repeat(3000), '[a]: b\n'.repeat(500)]) {
+    await forget();
+    await page.evaluate((growing) => window.harness.streamMarkdown(growing, 40), text);
+    const taken = await tasks.taken();
+    expect(longTasks(taken), `${text.slice(0, 10)}: ${longestTask(taken)}`).toEqual([]);
+  }
+});
+
+test.each(Object.entries(hostileTexts))('%s: drawn soon and never deep', async (_, text) => {
+  await forget();
+  const { depth } = await page.evaluate((markdown) => window.harness.timeMarkdown(markdown), text);
+  const taken = await tasks.taken();
+  const total = taken.reduce((sum, { computed }) => sum + computed, 0);
+  expect(total, longestTask(taken)).toBeLessThan(500);
+  expect(depth).toBeLessThan(60);
+});

@@ -31,7 +31,7 @@ const files = __FILES_OF_THIS_VERSION__;
 /** Files by name and hash; shared by all versions, so that one which did not change is fetched once. */
 const CACHE = 'web-mamba-page';
 /** Not needed to begin with: fetched when the page has done with its first visit's own work. */
-const LATER = /^(cmaps\/|bench\.html$|assets\/bench-)/;
+const LATER = /^(cmaps\/|bench\.html$|assets\/(bench|formula|noto)-)/;
 /** The policy of the page's own `meta` does not reach its workers: they go by their own headers. */
 const WORKER_POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' https: http://localhost:* http://127.0.0.1:*";

@@ -55,6 +55,11 @@ test('Markdown: its headings are places, and a comment in a block of code is non
   expect(extracted.text).toContain(PARAGRAPHS[5]);
 });
 
+test.each(['>'.repeat(100_000), `${'- '.repeat(1200)}x`, '_'.repeat(100_000), '# a\n\n'.repeat(2000)])('Markdown of one kind of mark is read as any other', async (text) => {
+  const { text: read } = await extract(Buffer.from(text), 'markdown');
+  expect(read.replace(/\s/g, '')).toBe(text.replace(/\s/g, ''));
+});
+
 test('plain text in the encodings that people have', async () => {
   const words = 'Größe und Übermut';
   const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(words, 'utf16le')]);

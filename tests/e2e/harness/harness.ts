@@ -5,7 +5,8 @@ import { checkFits } from '../../../web/src/engine/check-fits';
 import { loadEngine } from '../../../web/src/engine/load-engine';
 import type { ModelPlan } from '../../../web/src/engine/pkg/web_mamba.js';
 import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/src/engine/protocol';
-import { renderMarkdown } from '../../../web/src/ui/markdown';
+import { html, render } from 'lit-html';
+import { loadMarkdown, prose } from '../../../web/src/ui/prose';
 import type { Progress } from '../../../web/src/weights/download-job';
 import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 
@@ -36,6 +37,11 @@ function padded(header: number[]): Uint8Array {
   const chunk = new Uint8Array(1_000_000);
   chunk.set(header);
   return chunk;
+}
+
+function drawn(markdown: string, holder = document.createElement('div')): HTMLElement {
+  render(html`<div class="answer" ${prose(markdown)}></div>`, holder);
+  return holder;
 }
 
 export const harness = {
@@ -119,10 +125,40 @@ export const harness = {
   read(url: string, rangeBytes: number, hash = true): Promise<{ digests: string[]; bytes: number; milliseconds: number }> {
     return weights.read(url, rangeBytes, hash);
   },
-  renderMarkdown(markdown: string): string {
+  /** What a text becomes, without the marks that lit leaves in it. */
+  async renderMarkdown(markdown: string): Promise<string> {
+    await loadMarkdown();
+    return (drawn(markdown).firstElementChild?.innerHTML ?? '').replace(/<!--.*?-->/g, '');
+  },
+  /** Draws a text as it grows, each time in a task of its own; gives how many elements of the result were there from when they came. */
+  async streamMarkdown(markdown: string, step: number): Promise<{ elements: number; stayed: number }> {
+    await loadMarkdown();
     const holder = document.createElement('div');
-    holder.append(renderMarkdown(markdown));
-    return holder.innerHTML;
+    document.body.append(holder);
+    const came = new Set<Element>();
+    for (let length = step; length < markdown.length + step; length += step) {
+      drawn(markdown.slice(0, length), holder);
+      await new Promise((resolve) => setTimeout(resolve));
+      if (length === 10 * step) for (const each of holder.querySelectorAll('.answer > *')) came.add(each);
+    }
+    const now = [...holder.querySelectorAll('.answer > *')];
+    const stayed = now.filter((each) => came.has(each)).length;
+    holder.remove();
+    return { elements: now.length, stayed };
+  },
+  /** How many milliseconds of its thread the page takes to draw and lay out a text, and how deep the result is. */
+  async timeMarkdown(markdown: string): Promise<{ milliseconds: number; depth: number; text: string }> {
+    await loadMarkdown();
+    const begun = performance.now();
+    const holder = drawn(markdown);
+    document.body.append(holder);
+    holder.getBoundingClientRect();
+    const milliseconds = performance.now() - begun;
+    let depth = 0;
+    for (let at: Element | null = holder; at; at = at.firstElementChild) depth += 1;
+    const { textContent: text } = holder;
+    holder.remove();
+    return { milliseconds, depth, text };
   },
 };
 

@@ -1,5 +1,5 @@
 /** Markdown and plain text: read as they stand. */
-import { markdownBlocks } from './markdown-blocks';
+import { outline } from '../markdown/outline';
 import type { Extracted } from './records';
 import { TextBuilder } from './text-builder';
 
@@ -10,9 +10,9 @@ const LONGEST_MARKDOWN = 20e6;
 export function plainText(text: string, markdown: boolean): Extracted {
   const builder = new TextBuilder();
   if (markdown && text.length <= LONGEST_MARKDOWN) {
-    for (const { heading, raw } of markdownBlocks(text.replace(/\r\n?/g, '\n').split('\n'))) {
+    for (const { source, heading } of outline(text)) {
       if (heading !== undefined) builder.place(heading);
-      builder.paragraph(raw);
+      builder.paragraph(source);
     }
   } else builder.paragraph(text);
   return builder.done();

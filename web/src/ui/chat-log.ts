@@ -122,14 +122,14 @@ export class ChatLog extends Emitter<Events> {
       if (event.key === 'Escape') {
         event.stopPropagation();
         this.#close(question);
-      } else if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      } else if (event.key === 'Enter' && !event.shiftKey) {
         event.preventDefault();
         (event.currentTarget as HTMLTextAreaElement).form?.requestSubmit();
       }
     };
     return html`
       <form class="message user editor" @submit=${onSubmit}>
-        <textarea name="text" rows="3" data-testid="edit-text" aria-label=${chatStrings.editLabel} .value=${question.text} @keydown=${onKey}></textarea>
+        <textarea name="text" rows="3" dir="auto" data-testid="edit-text" aria-label=${chatStrings.editLabel} .value=${question.text} @keydown=${onKey}></textarea>
         <p class="actions">
           <button type="button" class="button" data-testid="edit-cancel" @click=${() => this.#close(question)}>${chatStrings.editCancel}</button>
           <button type="submit" class="button primary" data-testid="edit-send">${chatStrings.editSend}</button>

@@ -37,6 +37,9 @@ export const chatStrings = {
   earlierBranch: 'Earlier version',
   laterBranch: 'Later version',
   copyCode: 'Copy code',
+  taskDone: 'Done',
+  taskOpen: 'To do',
+  picture: 'Picture',
 
   settings: 'Behaviour and settings',
   close: 'Close',

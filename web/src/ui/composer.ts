@@ -37,7 +37,7 @@ export class Composer extends Emitter<{ send: string; stop: undefined }> {
         <form class="composer" @submit=${this.#onSubmit}>
           <label class="visually-hidden" for="chat-input">${strings.inputLabel}</label>
           <div class="grow" data-text=${`${this.#draft}\n`}>
-            <textarea id="chat-input" data-testid="chat-input" rows="1" placeholder=${strings.inputPlaceholder} aria-describedby="input-hint"
+            <textarea id="chat-input" data-testid="chat-input" rows="1" dir="auto" placeholder=${strings.inputPlaceholder} aria-describedby="input-hint"
               enterkeyhint="send" autocomplete="off" .value=${this.#draft} @input=${this.#onInput} @keydown=${this.#onKey}></textarea>
           </div>
           <span id="input-hint" class="visually-hidden">${strings.inputHint}</span>
@@ -57,8 +57,7 @@ export class Composer extends Emitter<{ send: string; stop: undefined }> {
   };
 
   readonly #onKey = (event: KeyboardEvent) => {
-    // While an input method composes a character, Enter belongs to it.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey) return;
     event.preventDefault();
     this.#send();
   };

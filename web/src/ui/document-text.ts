@@ -3,10 +3,13 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { guard } from 'lit-html/directives/guard.js';
 import type { OpenDocument } from '../app/document-desk';
 import type { Section } from '../documents/records';
+import { breakRuns } from '../markdown/runs';
 import { LazyGroups } from './lazy-groups';
 
 /** Characters that are drawn together, at least; at most twice as many, where a table has no empty lines. */
 const GROUP = 16_000;
+/** Paragraphs that are drawn together, at most: they may be one letter each. */
+const PARAGRAPHS = 500;
 
 interface Part {
   start: number;
@@ -35,15 +38,18 @@ export class DocumentText {
     if (!group) return html``;
     const { text, places } = this.open.text;
     let offset = group.start;
+    // Both are in the order of the text.
+    let next = places.findIndex((place) => place.offset >= group.start);
     const paragraphs = text.slice(group.start, group.end).split('\n\n').map((paragraph) => {
       const part = { start: offset, end: offset + paragraph.length };
       offset += paragraph.length + 2;
+      const first = next;
+      while (next >= 0 && (places[next]?.offset ?? Infinity) < offset) next += 1;
       if (paragraph.trim() === '') return nothing;
-      const here = places.filter((place) => place.offset >= part.start && place.offset < offset);
-      const labels = here.map(({ label }) => label).filter((label) => label !== paragraph);
+      const labels = places.slice(first, next).map(({ label }) => label).filter((label) => label !== paragraph);
       const isMarked = overlaps(part, marked);
-      return html`${labels.map((label) => html`<p class="place-mark">${label}</p>`)}
-        <p class=${isMarked ? 'marked' : ''} tabindex=${isMarked ? -1 : nothing}>${paragraph}</p>`;
+      return html`${labels.map((label) => html`<p class="place-mark" dir="auto">${breakRuns(label)}</p>`)}
+        <p dir="auto" class=${isMarked ? 'marked' : ''} tabindex=${isMarked ? -1 : nothing}>${breakRuns(paragraph)}</p>`;
     });
     return html`${paragraphs}`;
   }
@@ -59,9 +65,22 @@ function groupsOf(text: string): Part[] {
   return groups;
 }
 
+/** Where the last paragraph ends that is drawn with those before it, if there are more. */
+function paragraphsEnd(text: string): number | undefined {
+  let end = 0;
+  for (let count = 0; count < PARAGRAPHS; count += 1) {
+    const gap = text.indexOf('\n\n', end);
+    if (gap < 0) return undefined;
+    end = gap + 2;
+  }
+  return end;
+}
+
 /** Between paragraphs, else between lines, else between words. */
 function groupEnd(text: string, start: number): number {
   const least = start + GROUP;
+  const crowded = paragraphsEnd(text.slice(start, least));
+  if (crowded !== undefined) return start + crowded;
   if (least + GROUP >= text.length) return text.length;
   const ahead = text.slice(least, least + GROUP);
   const boundary = ['\n\n', '\n', ' '].find((each) => ahead.includes(each));

@@ -41,7 +41,7 @@ export class DocumentView {
     }
     return html`
       <button type="button" class="quiet back" data-testid="document-back" @click=${() => this.emit('openDocument', null)}>${earlierIcon}${words.back}</button>
-      <h2 class="document-name">${record.name}</h2>
+      <h2 class="document-name" dir="auto">${record.name}</h2>
       <p class="quiet-text" data-testid="document-facts">${facts(open, data, this.#summary.style)}</p>
       ${record.notes ? html`<p class="limits-note" data-testid="document-notes">${record.notes.map(noted).join(' ')}</p>` : nothing}
       <div class="tabs" role="tablist" aria-label=${record.name}>${TABS.map((tab) => this.#tabButton(tab))}</div>

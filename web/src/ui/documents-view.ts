@@ -53,7 +53,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
       <details class="paste">
         <summary>${words.paste}</summary>
         <form @submit=${onPaste}>
-          <textarea class="text-field" name="text" rows="6" required data-testid="document-text" aria-label=${words.pasteLabel} placeholder=${words.pastePlaceholder}></textarea>
+          <textarea class="text-field" name="text" dir="auto" rows="6" required data-testid="document-text" aria-label=${words.pasteLabel} placeholder=${words.pastePlaceholder}></textarea>
           <p class="actions"><button type="submit" class="button" data-testid="document-add">${words.add}</button></p>
         </form>
       </details>
@@ -82,7 +82,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
       <li class="kept">
         <div class="kept-main">
           <button type="button" class="model" data-testid="document-open" @click=${() => this.emit('openDocument', id)}>
-            <span class="model-name">${name}</span>
+            <span class="model-name" dir="auto">${name}</span>
             <span class="model-size">${words.kindNames[kind]} · ${fill(words.characters, { count: characters.toLocaleString('en') })}</span>
             <span class="model-note">${new Date(added).toLocaleDateString('en', { dateStyle: 'medium' })}</span>
           </button>

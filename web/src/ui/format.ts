@@ -1,4 +1,5 @@
 /** Numbers as people read them. Decimal units, as browsers and download pages count. */
+import { isolated } from './direction';
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
@@ -32,5 +33,5 @@ export function formatRemaining(seconds: number): string {
 
 /** Puts `data` in the place of `{name}` in a sentence of `strings.ts`. */
 export function fill(sentence: string, data: Readonly<Record<string, string | number>>): string {
-  return sentence.replace(/\{(\w+)\}/g, (whole, name: string) => (name in data ? String(data[name]) : whole));
+  return sentence.replace(/\{(\w+)\}/g, (whole, name: string) => (name in data ? isolated(String(data[name])) : whole));
 }

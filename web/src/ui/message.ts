@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { SEVERAL, type ChatsData, type Several } from '../app/chats';
 import type { AssistantMessage, Message, UserMessage } from '../app/conversation';
+import { breakRuns } from '../markdown/runs';
 import { chatStrings } from './chat-strings';
 import { copyButton } from './copy-button';
 import { fill, formatRate, formatSeconds } from './format';
@@ -36,7 +37,7 @@ function question(message: UserMessage, context: MessageContext): TemplateResult
   return html`
     <article class="message user" data-message=${message.id}>
       <h2 class="visually-hidden">${strings.you}</h2>
-      <div class="bubble" data-testid="message-user">${message.text}</div>
+      <div class="bubble" dir="auto" data-testid="message-user">${breakRuns(message.text)}</div>
       <div class="under">
         ${branches(context)}
         ${action('edit', chatStrings.edit, editIcon, context.answering, () => context.edit(message))}
@@ -50,7 +51,7 @@ function answer(message: AssistantMessage, context: MessageContext): TemplateRes
   return html`
     <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
       <h2 class="visually-hidden">${strings.model}</h2>
-      <div class="answer" data-testid="message-assistant">${prose(message.text)}</div>
+      <div class="answer" data-testid="message-assistant" ${prose(message.text)}></div>
       ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
       <div class="under">${done ? finished(message, context) : branches(context)} ${beside(context)}</div>
     </article>`;

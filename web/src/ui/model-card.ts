@@ -3,7 +3,7 @@ import { html, render } from 'lit-html';
 import { failure, type Failure } from '../app/failure';
 import { Emitter } from './emitter';
 import { closeIcon } from './icons';
-import { renderMarkdown } from './markdown';
+import { prose } from './prose';
 import { strings } from './strings';
 
 export class ModelCard extends Emitter<{ failed: Failure }> {
@@ -28,7 +28,7 @@ export class ModelCard extends Emitter<{ failed: Failure }> {
             <h2 id="model-card-title">${strings.cardTitle}</h2>
             <button type="button" class="icon-button" aria-label=${strings.close} @click=${() => this.dialog.close()}>${closeIcon}</button>
           </div>
-          <div class="answer">${renderMarkdown(card, false)}</div>
+          <div class="answer" ${prose(card, false)}></div>
         </div>`,
       this.dialog,
     );

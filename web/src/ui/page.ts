@@ -1,7 +1,7 @@
 /** Puts the components together, passes each its data, and hands their events on as its own. */
 import type { TextFile } from '../app/conversation-files';
 import { fileName } from '../app/conversation-files';
-import { toFailure } from '../app/failure';
+import { failure, toFailure } from '../app/failure';
 import type { ExportFile, PageData, PageEvents, PageView } from '../app/page-data';
 import { DOCUMENT_ENDINGS } from '../documents/kinds';
 import { ChatLog } from './chat-log';
@@ -15,11 +15,13 @@ import { FiguresPanel } from './figures-panel';
 import { keepFocus } from './focus-keeper';
 import { fill } from './format';
 import { Header } from './header';
+import { leaveKeysToInputMethods } from './input-method';
 import { LicenceDialog } from './licence-dialog';
 import { exportFiles, forgetCopies, permit, saveFile, saveText } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
 import { Notices } from './notices';
+import { loadMarkdown } from './prose';
 import { SettingsDialog } from './settings-dialog';
 import { Sidebar } from './sidebar';
 import { StatusLine } from './status-line';
@@ -42,6 +44,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #drop = new DropTarget(document.body);
   #data: PageData | undefined;
   #drawing = false;
+  /** Parts that could not be drawn. */
+  readonly #failed = new Set<unknown>();
 
   constructor() {
     super();
@@ -78,6 +82,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     void forgetCopies();
     // What nobody has caught is said all the same.
     addEventListener('unhandledrejection', ({ reason }) => this.emit('failed', toFailure(reason)));
+    addEventListener('error', ({ error }) => error && this.emit('failed', toFailure(error)));
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog; in the sidebar's fields it is theirs.
       const elsewhere = document.querySelector('dialog[open]') ?? (event.target as Element).closest('#sidebar input');
@@ -86,7 +91,10 @@ export class Page extends Emitter<PageEvents> implements PageView {
     // An error that was shown in a dialog moves out of it.
     for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', () => this.#data && this.update(this.#data));
     this.#label();
+    leaveKeysToInputMethods(document);
     keepFocus(document.body);
+    // After the first paint, and before the first answer.
+    requestAnimationFrame(() => setTimeout(() => void loadMarkdown()));
   }
 
   /** What `index.html` has no words for. */
@@ -139,18 +147,21 @@ export class Page extends Emitter<PageEvents> implements PageView {
     element('composer').hidden = !chat;
     element('figures').hidden = !chat;
     element('documents').hidden = chat;
-    this.#header.update(data);
-    this.#sidebar.update(data);
-    if (chat) this.#log.update(data);
-    this.#documents.update(data);
-    this.#error.update(data);
-    this.#notices.update(data);
-    this.#composer.update(data);
-    this.#figures.update(data);
-    this.#status.update(data);
-    this.#dialog.update(data);
-    this.#settings.update(data);
-    this.#licence.update(data);
+    const parts = [
+      this.#header, this.#sidebar, ...(chat ? [this.#log] : []), this.#documents, this.#error, this.#notices, this.#composer, this.#figures, this.#status, this.#dialog,
+      this.#settings, this.#licence,
+    ];
+    for (const part of parts) this.#drawPart(part, data);
+  }
+
+  /** One that fails takes no other with it, and says so once. */
+  #drawPart(part: { update(data: PageData): void }, data: PageData): void {
+    try {
+      part.update(data);
+    } catch (thrown) {
+      if (!this.#failed.has(part)) reportError(failure('not-drawn', {}, String(thrown)));
+      this.#failed.add(part);
+    }
   }
 
   /** What a component says under one of these names, the page says too. */

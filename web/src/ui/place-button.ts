@@ -3,10 +3,11 @@ import { html, type TemplateResult } from 'lit-html';
 import type { OpenDocument } from '../app/document-desk';
 import type { Section } from '../documents/records';
 import { placeOf } from '../documents/sections';
+import { breakRuns } from '../markdown/runs';
 import { documentStrings as words } from './document-strings';
 import { fill } from './format';
 
 export function placeButton({ text: { places } }: OpenDocument, section: Section, number: number, toText: (section: Section) => void): TemplateResult {
   const label = placeOf(places, section) || fill(words.sectionNumber, { number });
-  return html`<button type="button" class="place" data-testid="place" title=${words.toText} @click=${() => toText(section)}>${label}</button>`;
+  return html`<button type="button" class="place" dir="auto" data-testid="place" title=${words.toText} @click=${() => toText(section)}>${breakRuns(label)}</button>`;
 }

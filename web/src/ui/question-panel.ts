@@ -5,6 +5,7 @@ import { repeat } from 'lit-html/directives/repeat.js';
 import type { OpenDocument } from '../app/document-desk';
 import type { PageData } from '../app/page-data';
 import type { QuestionRecord, Section } from '../documents/records';
+import { breakRuns } from '../markdown/runs';
 import { copyButton } from './copy-button';
 import type { EmitDocument } from './document-events';
 import { documentStrings as words } from './document-strings';
@@ -37,7 +38,7 @@ export class QuestionPanel {
       ${open.questions.length === 0 && !mine ? html`<p class="quiet-text">${words.noQuestions}</p>` : nothing}
       ${repeat([...open.questions, ...(mine ? [mine] : [])], ({ id }) => id, (each) => answered(each, each === mine, open, toText))}
       <form class="ask" @submit=${onSubmit}>
-        <input class="text-field" name="question" required autocomplete="off" data-testid="document-question" aria-label=${words.question} placeholder=${words.questionPlaceholder}
+        <input class="text-field" name="question" dir="auto" required autocomplete="off" data-testid="document-question" aria-label=${words.question} placeholder=${words.questionPlaceholder}
           .value=${live(this.#draft)} @input=${(event: Event) => (this.#draft = (event.target as HTMLInputElement).value)} />
         ${mine
           ? html`<button type="button" class="button" data-testid="document-stop" @click=${() => this.emit('stopDocument')}>${words.stop}</button>`
@@ -50,8 +51,8 @@ export class QuestionPanel {
 function answered({ question, answer, passages, figures }: QuestionRecord, running: boolean, open: OpenDocument, toText: (section: Section) => void): TemplateResult {
   return html`
     <article class="summary" data-testid="document-answer" aria-busy=${running ? 'true' : 'false'}>
-      <header class="summary-head"><h3>${question}</h3>${running || answer === '' ? nothing : copyButton(answer, words.copy)}</header>
-      ${answer === '' ? html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${words.thinking}</p>` : html`<div class="answer">${prose(answer)}</div>`}
+      <header class="summary-head"><h3 dir="auto">${breakRuns(question)}</h3>${running || answer === '' ? nothing : copyButton(answer, words.copy)}</header>
+      ${answer === '' ? html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${words.thinking}</p>` : html`<div class="answer" ${prose(answer)}></div>`}
       <p class="hint sources">
         ${passages.length === 0
           ? words.readAll

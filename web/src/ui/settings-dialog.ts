@@ -109,7 +109,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
     const onInput = (event: Event) => this.emit('instruct', { [key]: (event.target as HTMLTextAreaElement).value });
     return html`
       <h3><label for=${`${key}-text`}>${label}</label></h3>
-      <textarea id=${`${key}-text`} class="text-field" rows=${key === 'system' ? 4 : 8} data-testid=${`${key}-text`} aria-describedby=${`${key}-hint`}
+      <textarea id=${`${key}-text`} dir="auto" class="text-field" rows=${key === 'system' ? 4 : 8} data-testid=${`${key}-text`} aria-describedby=${`${key}-hint`}
         .value=${live(typedOr(`${key}-text`, instructions[key]))} @change=${onInput}></textarea>
       <p class="hint" id=${`${key}-hint`}>${hint}</p>`;
   }

@@ -2,6 +2,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { PageData, PageEvents, View } from '../app/page-data';
+import { breakRuns } from '../markdown/runs';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill } from './format';
@@ -62,7 +63,7 @@ export class Sidebar extends Emitter<Events> {
           <button type="button" class="view" data-testid="side-new-chat" @click=${() => this.#then(() => this.emit('newChat'))}>${newChatIcon}${strings.newChat}</button>
         </div>
         <h2 class="sidebar-title" id="chats-title">${words.conversations}</h2>
-        <input class="search" type="search" data-testid="chat-search" placeholder=${words.search} aria-label=${words.search} autocomplete="off"
+        <input class="search" type="search" dir="auto" data-testid="chat-search" placeholder=${words.search} aria-label=${words.search} autocomplete="off"
           @input=${(event: Event) => this.emit('searchChats', (event.target as HTMLInputElement).value)} />
         <ul class="chats" aria-labelledby="chats-title" data-testid="chats">${repeat(chats.list, ({ id }) => id, (row) => this.#row(row, view === 'chat' ? chats.current : ''))}</ul>
         ${chats.list.length > 0 ? nothing : html`<p class="sidebar-note" data-testid="no-chats">${chats.query === '' ? words.noneYet : fill(words.noneFound, { query: chats.query })}</p>`}
@@ -88,7 +89,7 @@ export class Sidebar extends Emitter<Events> {
       <li class="chat" aria-current=${id === current ? 'true' : 'false'}>
         <div class="chat-main">
           <button type="button" class="chat-open" @click=${() => this.#then(() => this.emit('openChat', id))}>
-            <span class="chat-title">${title}</span>${excerpt ? html`<span class="chat-excerpt">${excerpt}</span>` : nothing}
+            <span class="chat-title" dir="auto">${breakRuns(title)}</span>${excerpt ? html`<span class="chat-excerpt" dir="auto">${breakRuns(excerpt)}</span>` : nothing}
           </button>
           <button type="button" class="icon-button small" data-testid="chat-more" data-chat=${id} aria-expanded=${more ? 'true' : 'false'} aria-label=${fill(words.more, { title })}
             @click=${() => this.#show(more ? '' : id)}>${moreIcon}</button>
@@ -112,7 +113,7 @@ export class Sidebar extends Emitter<Events> {
       };
       return html`
         <form class="chat-actions" @submit=${onSubmit} @keydown=${onKey}>
-          <input name="title" data-testid="chat-name" aria-label=${words.renameLabel} .value=${title} maxlength="200" required autocomplete="off" />
+          <input name="title" dir="auto" data-testid="chat-name" aria-label=${words.renameLabel} .value=${title} maxlength="200" required autocomplete="off" />
           <button type="submit" class="button">${words.save}</button>
         </form>`;
     }

@@ -190,6 +190,7 @@ export const failures = {
   'no-text': { sentence: '{name} holds no text.', remedy: 'Check that it is the right file, or paste its text.' },
   scan: { sentence: '{name} holds no text: it may be a scan, that is, pictures of pages.', remedy: 'Run text recognition (OCR) on it first, or paste its text.' },
   cancelled: { sentence: 'This was cancelled.', remedy: 'Try again when you like.' },
+  'not-drawn': { sentence: 'A part of the page could not be drawn; a message is shown as plain text.', remedy: 'Everything else goes on. If it happens again, please report it with the line below.' },
   unexpected: { sentence: 'Something unexpected went wrong.', remedy: 'Reload the page; if it happens again, please report it with the line below.' },
 
   'not-gguf': { sentence: 'This is not a GGUF model file.', remedy: 'Choose a file whose name ends in .gguf, and check that the address does not lead to a web page.' },

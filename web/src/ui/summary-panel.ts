@@ -37,7 +37,7 @@ export class SummaryPanel {
       <form class="summarise" @submit=${onSubmit}>
         <div class="styles" role="radiogroup" aria-label=${words.style}>${STYLES.map((style) => this.#style(style))}</div>
         ${this.style === 'custom'
-          ? html`<textarea class="text-field" rows="2" required data-testid="instruction" aria-label=${words.instruction} placeholder=${words.instructionPlaceholder}
+          ? html`<textarea class="text-field" rows="2" dir="auto" required data-testid="instruction" aria-label=${words.instruction} placeholder=${words.instructionPlaceholder}
               .value=${this.#instruction} @input=${(event: Event) => (this.#instruction = (event.target as HTMLTextAreaElement).value)}></textarea>`
           : nothing}
         <button type="submit" class="button primary" data-testid="summarise" ?disabled=${running !== undefined}>${words.summarise}</button>
@@ -70,7 +70,7 @@ export class SummaryPanel {
           <button type="button" class="copy" data-testid="summary-delete" aria-label=${words.remove} title=${words.remove} @click=${() => this.emit('removeSummary', summary)}>${removeIcon}</button>
         </header>
         ${progress ? this.#progress(progress.progress) : result === null ? this.#paused(summary) : nothing}
-        ${result === null ? nothing : html`<div class="answer" data-testid="summary-result">${prose(result)}</div>`}
+        ${result === null ? nothing : html`<div class="answer" data-testid="summary-result" ${prose(result)}></div>`}
         ${result !== null && figures ? html`<p class="hint" data-testid="summary-figures">${readFigures(figures)}</p>` : nothing}
         ${sections.length > 1 ? this.#sections(summary, open, toText) : nothing}
       </article>`;
@@ -85,7 +85,7 @@ export class SummaryPanel {
     const pace = [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(left, { time: formatRemaining(remaining) })];
     return html`
       ${this.#bar(what, [sectionCount, ...pace].filter(Boolean).join(' · '), read, total)}
-      ${text === '' ? nothing : html`<div class="answer" data-testid="summary-live">${prose(text)}</div>`}`;
+      ${text === '' ? nothing : html`<div class="answer" data-testid="summary-live" ${prose(text)}></div>`}`;
   }
 
   #bar(text: string, amount: string, done: number, total: number): TemplateResult {
@@ -107,7 +107,7 @@ export class SummaryPanel {
     const done = sections.filter(({ summary }) => summary !== null).length;
     const item = (section: SectionSummary, number: number) => html`
       <li>${placeButton(open, section, number, toText)}
-        ${section.summary === null ? html`<p class="quiet-text">${words.notYet}</p>` : html`<div class="answer">${prose(section.summary)}</div>`}</li>`;
+        ${section.summary === null ? html`<p class="quiet-text">${words.notYet}</p>` : html`<div class="answer" ${prose(section.summary)}></div>`}</li>`;
     const group = (at: number) => html`
       <ol start=${at * GROUP + 1}>${sections.slice(at * GROUP, (at + 1) * GROUP).map((section, index) => item(section, at * GROUP + index + 1))}</ol>`;
     return html`

@@ -1,6 +1,6 @@
 /**
  * The one default policy: scripts of workers may come from the page's own address. There is none for HTML, so nothing but
- * lit-html's templates and DOMPurify's nodes can ever become elements.
+ * lit-html's templates can ever become elements.
  */
 interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): unknown;
