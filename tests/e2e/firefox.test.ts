@@ -10,7 +10,7 @@ import { DIST, OUTPUT, ROOT } from './folders';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
-const MODEL = '/models/web-mamba-demo-31m-q4_k_m.gguf';
+const MODEL = '/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 /** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
 const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();
 const PATIENCE = 120_000;

@@ -41,7 +41,7 @@ const SAID: Record<string, [string, string][]> = {
     ['How do I count?', 'So:\n\n```js\nfor (let i = 0; i < 3; i += 1) console.log(`a line that is longer than a phone is wide: ${i}`);\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> quoted [link](https://example.org)'],
     ['And then?', ''],
   ],
-  Long: [[`Count: ${'one two three four five six seven eight nine ten '.repeat(110)}`, 'Many.']],
+  Long: [[`Count: ${'one two three four five six seven eight nine ten '.repeat(220)}`, 'Many.']],
 };
 
 test.each([
