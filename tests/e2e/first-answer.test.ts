@@ -40,6 +40,7 @@ test('in a role, which would make something else of them, nothing is suggested',
   await page.getByTestId('new-chat').click();
   await page.getByTestId('suggestion').first().waitFor();
   await page.getByTestId('settings').click();
+  expect(await page.getByTestId('no-roles').innerText()).toContain('web-mamba demo 31M v2 does not do as a role says');
   await page.getByTestId('preset-translator').check();
   await page.keyboard.press('Escape');
   await page.getByTestId('suggestion').first().waitFor({ state: 'detached' });

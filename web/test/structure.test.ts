@@ -78,12 +78,12 @@ test('what has been replaced is offered no longer, names what has taken its plac
 
 test('the first model says what it is for and what it is not; questions are suggested only to models that answer, and some are up to summaries', () => {
   const [first] = catalogue;
-  expect(first).toMatchObject({ goodFor: expect.any(String) as string, limits: expect.any(String) as string, summaries: false });
+  expect(first).toMatchObject({ goodFor: expect.any(String) as string, limits: expect.any(String) as string, summaries: false, roles: false });
   expect(first?.prompts).toHaveLength(4);
   expect(catalogue.filter(({ summaries }) => summaries).length).toBeGreaterThan(0);
-  for (const { id, name, prompts, summaries } of catalogue.slice(1)) {
+  for (const { id, name, prompts, summaries, roles } of catalogue.slice(1)) {
     const chats = /instruct/i.test(name);
-    expect([id, summaries, prompts.length > 0]).toEqual([id, chats, chats]);
+    expect([id, summaries, roles, prompts.length > 0]).toEqual([id, chats, chats, chats]);
   }
 });
 

@@ -18,6 +18,8 @@ interface CatalogueModel {
   goodFor?: string;
   /** Whether it is up to summaries of a text and to questions about one. */
   summaries: boolean;
+  /** Whether it does as a system prompt says. */
+  roles: boolean;
   /**
    * Id of the entry that has taken its place. It is no longer offered and its file is gone from the server; a copy that a browser keeps
    * has its name, its settings and its limits as before.

@@ -42,6 +42,7 @@ export const chatStrings = {
   close: 'Close',
   role: 'Role',
   roleHint: 'It holds for this conversation.',
+  noRoles: '{name} does not do as a role says: choose a larger model for that.',
   presets: {
     assistant: { name: 'Assistant', text: 'Answers as the model was trained to.' },
     translator: { name: 'Translator', text: 'Into the language that you choose.' },
