@@ -167,7 +167,7 @@ test('two tabs on one conversation: what one writes, the other shows', async () 
 });
 
 test('conversations are found by their words, renamed, and deleted only when that is confirmed', async () => {
-  await page.getByTestId('chat-search').fill('SKY');
+  await page.getByTestId('chat-search').fill('SKY BLUE');
   await page.waitForFunction(() => document.querySelectorAll('.chat-title').length === 1);
   expect(await titles()).toEqual(['Why is the sky blue?']);
   await page.getByTestId('chat-search').fill('zebra');

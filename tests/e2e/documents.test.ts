@@ -149,7 +149,7 @@ test('a question is answered from the document', async () => {
 
 test('a long document is read in sections, paused, and goes on after a reload without reading again what was done', async () => {
   await back();
-  await page.getByTestId('document-file').setInputFiles(file('long.pdf', await pdf(longChapters(30))));
+  await page.getByTestId('document-file').setInputFiles(file('long.pdf', await pdf(longChapters(60))));
   await page.getByTestId('document-back').waitFor();
   await page.waitForFunction(() => /read in \d+ sections/.test(document.querySelector('[data-testid=document-facts]')?.textContent ?? ''));
   const sections = Number(/in (\d+) sections/.exec(await facts())?.[1]);

@@ -163,7 +163,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
 
   test('a PDF is read in sections, side by side', async () => {
     await press('document-back');
-    const file = Buffer.from(await pdf(longChapters(12))).toString('base64');
+    const file = Buffer.from(await pdf(longChapters(24))).toString('base64');
     // A file that is dropped, since BiDi has no file of a buffer to choose.
     await page.evaluate((base64) => {
       const data = new DataTransfer();
