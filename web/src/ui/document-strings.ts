@@ -2,7 +2,8 @@
 export const documentStrings = {
   title: 'Documents',
   intro: 'Summarise a document and ask about it. It is read by the model on this device and goes nowhere.',
-  notUpTo: '{name} is not up to summaries, nor to questions about a text: what it writes here shows how this works, not what a document says.',
+  notUpTo: '{name} is not up to summaries, nor to questions about a text.',
+  showsHow: 'What it writes here shows how this works, not what a document says.',
   upTo: 'For that, choose {names}.',
   upToElsewhere: 'Models that are, {names}, are too large for this device.',
   chooseModel: 'Choose a model',

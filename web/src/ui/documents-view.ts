@@ -39,7 +39,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
     });
     return html`
       <div class="limits-note" data-testid="document-limits">
-        <p><strong>${fill(words.notUpTo, { name: entry.name })}</strong>
+        <p><strong>${fill(words.notUpTo, { name: entry.name })}</strong> ${words.showsHow}
           ${fitting.length > 0 ? fill(words.upTo, { names: names(fitting) }) : fill(words.upToElsewhere, { names: names(able) })}</p>
         <button type="button" class="button" data-testid="document-choose-model" @click=${() => this.emit('chooseModel')}>${words.chooseModel}</button>
       </div>`;
