@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use golden::{argmax, max_difference};
 use serde_json::Value;
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
 
 fn tool(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_web-mamba")).args(arguments).output().unwrap()

@@ -15,7 +15,7 @@ use web_mamba::sampler::SamplerOptions;
 use web_mamba::source::{ByteSource, FileSource};
 use web_mamba::tokenizer::ChatMessage;
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
 
 fn load(path: impl AsRef<std::path::Path>) -> Model {
     let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(path.as_ref()).unwrap());
@@ -78,6 +78,39 @@ fn the_demo_model_answers_and_stops_by_itself() {
     assert_eq!(model.tokenizer().unwrap().decode(&answer.ids, true), answer.text);
     // The same question again is read from a fresh state.
     assert_eq!(run(&mut model, &chat("How do I make a cup of tea?"), greedy()).text, answer.text);
+}
+
+/// What the page suggests to ask it, and words that an answer on topic has, as alternatives.
+#[test]
+fn every_suggestion_of_the_page_is_answered_on_topic() {
+    let models = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../web/models.json")).unwrap();
+    let models: serde_json::Value = serde_json::from_str(&models).unwrap();
+    let topics: [(&str, &[&str]); 4] = [
+        ("What is a state-space model?", &["state", "token|word", "fixed size", "predict"]),
+        (
+            "Explain in a few sentences how a rainbow forms.",
+            &["rainbow|bow", "light", "drop", "colour", "bend|split|spread"],
+        ),
+        ("Write a short, friendly note that thanks a neighbour.", &["neighbour,\n", "Thank you|thank you|thanks"]),
+        (
+            "Give me three ideas for a rainy afternoon.",
+            &["1.|-", "\n2.|\n-", "\n3.|\n-", "book|puzzle|film|cake|paint|game|fort"],
+        ),
+    ];
+    let prompts: Vec<&str> = models[0]["prompts"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+    assert_eq!(prompts, topics.map(|(prompt, _)| prompt), "each suggestion has its words here");
+    let mut model = load(DEMO);
+    for (prompt, words) in topics {
+        let answer = run(&mut model, &chat(prompt), greedy());
+        assert_eq!(answer.stop, StopReason::Eos, "{prompt}");
+        for alternatives in words {
+            assert!(
+                alternatives.split('|').any(|word| answer.text.contains(word)),
+                "{prompt} {alternatives}: {}",
+                answer.text
+            );
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ const LIMIT: f64 = 0.005;
 
 fn perplexity(activations: Activations) -> f64 {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let file = FileSource::open(&root.join("web/public/models/web-mamba-demo-31m-q4_k_m.gguf")).unwrap();
+    let file = FileSource::open(&root.join("web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf")).unwrap();
     let text = std::fs::read_to_string(root.join("tests/golden/text/held-out.txt")).unwrap();
     let options = LoadOptions { backend: BackendChoice::Cpu, activations: Some(activations), ..LoadOptions::default() };
     let mut model = block_on(Model::load(vec![Rc::new(file)], &options, &mut |_, _| {})).unwrap();

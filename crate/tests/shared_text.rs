@@ -12,7 +12,7 @@ use web_mamba::sampler::SamplerOptions;
 use web_mamba::source::{ByteSource, FileSource};
 use web_mamba::tokenizer::{ChatMessage, Special};
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
 
 fn demo() -> Model {
     let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(Path::new(DEMO)).unwrap());

@@ -18,7 +18,7 @@ use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::{Numbers, Snapshot, StateShape};
 use web_mamba::source::{ByteSource, FileSource};
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
 /// Tokens that are compared after a state in f16 was restored.
 const COMPARED: usize = 200;
 

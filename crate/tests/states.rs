@@ -22,7 +22,7 @@ use web_mamba::snapshot::{Numbers, Snapshot};
 use web_mamba::source::{ByteSource, FileSource};
 use web_mamba::tokenizer::{ChatMessage, Special};
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-q4_k_m.gguf");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
 
 const VOCAB: u32 = 61;
 

@@ -8,7 +8,7 @@ import type { ChatMessage } from '../../web/src/engine/protocol';
 import { Site } from '../e2e/site';
 import { givePeer, PEER } from './peer-page';
 
-const DEMO = 'public/models/web-mamba-demo-31m-q4_k_m.gguf';
+const DEMO = 'public/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 const site = new Site(HARNESS);
 site.mount('/public/', path.join(ROOT, 'web/public'));
 let browser: BrowserContext;

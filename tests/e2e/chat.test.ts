@@ -6,7 +6,7 @@ import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { Site } from './site';
 
-const MODEL = '/models/web-mamba-demo-31m-q4_k_m.gguf';
+const MODEL = '/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 /** Requests that the model takes: one for each of its chunks of 16 MiB. */
 const CHUNKS = 2;
 const site = new Site(DIST);

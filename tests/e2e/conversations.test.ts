@@ -94,7 +94,7 @@ test('figures: while an answer is written, its pace, first word, position and st
   await chat.stats.last().waitFor();
   await page.getByTestId('figures').click();
   expect(await page.getByTestId('figure-state').innerText()).toMatch(/1\.2 MB, constant/);
-  expect(await page.getByTestId('figure-position').innerText()).toMatch(/^\d+ of 1,024 trained$/);
+  expect(await page.getByTestId('figure-position').innerText()).toMatch(/^\d+ of 2,048 trained$/);
   expect(Number(await page.getByTestId('figure-rate').innerText())).toBeGreaterThan(0);
   await page.getByTestId('plot').locator('canvas').waitFor();
   // A new chat has no figures yet, and the plot of the last one goes.
@@ -167,7 +167,7 @@ test('two tabs on one conversation: what one writes, the other shows', async () 
 });
 
 test('conversations are found by their words, renamed, and deleted only when that is confirmed', async () => {
-  await page.getByTestId('chat-search').fill('SKY');
+  await page.getByTestId('chat-search').fill('SKY BLUE');
   await page.waitForFunction(() => document.querySelectorAll('.chat-title').length === 1);
   expect(await titles()).toEqual(['Why is the sky blue?']);
   await page.getByTestId('chat-search').fill('zebra');
@@ -277,9 +277,9 @@ test('past the trained context there is a notice, and the chat goes on', async (
   await page.getByTestId('sampling-maxTokens').fill('48');
   await page.keyboard.press('Tab');
   await page.keyboard.press('Escape');
-  await chat.ask(`Count the words: ${'one two three four five six seven eight nine ten '.repeat(110)}`);
+  await chat.ask(`Count the words: ${'one two three four five six seven eight nine ten '.repeat(220)}`);
   await page.getByTestId('past-context').waitFor();
-  expect(await page.getByTestId('past-context').innerText()).toContain('1,024 tokens');
+  expect(await page.getByTestId('past-context').innerText()).toContain('2,048 tokens');
   expect((await chat.ask('Why is the sky blue?')).answer.length).toBeGreaterThan(0);
 });
 

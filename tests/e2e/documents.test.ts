@@ -43,7 +43,7 @@ test('several files at once: PDF, Word, EPUB, HTML, Markdown and text all come w
   await page.getByTestId('document-file').setInputFiles(files);
   await page.getByTestId('document-back').waitFor();
   await page.waitForFunction(() => document.querySelector('[data-testid=document-facts]')?.textContent?.includes(' tokens'));
-  expect(await facts()).toMatch(/^PDF · [\d,]+ characters · \d+ tokens · fits the 1,024 tokens .* one pass/);
+  expect(await facts()).toMatch(/^PDF · [\d,]+ characters · \d+ tokens · fits the 2,048 tokens .* one pass/);
   for (const name of ['a.pdf', 'b.docx', 'c.epub', 'd.html', 'e.md', 'f.txt']) {
     if (await page.getByTestId('document-back').isVisible()) await back();
     await page.getByTestId('documents').locator('li', { hasText: name }).getByTestId('document-open').click();
@@ -107,7 +107,7 @@ test('a short document is summarised in one pass; the summary is copied out as a
   expect(written.length).toBeGreaterThan(10);
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByTestId('summary-export').click()]);
   expect(download.suggestedFilename()).toBe('ftxt.md');
-  expect(readFileSync(await download.path(), 'utf8')).toMatch(/^# f\.txt\n\n[\s\S]+\*Bullet points · web-mamba demo 31M\*/);
+  expect(readFileSync(await download.path(), 'utf8')).toMatch(/^# f\.txt\n\n[\s\S]+\*Bullet points · web-mamba demo 31M v2\*/);
   await page.reload();
   await page.getByTestId('summary-result').waitFor();
   expect((await page.getByTestId('summary-result').innerText()).trim()).toBe(written);
@@ -124,7 +124,7 @@ test('every kind of summary is written under its name, with its pace, and is cop
     await page.getByTestId('summary-result').nth(index + 1).waitFor();
     if (progress) expect(await progress()).toMatch(/Writing.*tokens\/s · at most .* left/);
     const newest = page.getByTestId('summary').first();
-    expect(await newest.locator('h3').innerText()).toContain(`${title} · web-mamba demo 31M`);
+    expect(await newest.locator('h3').innerText()).toContain(`${title} · web-mamba demo 31M v2`);
     await newest.getByTestId('copy').first().click();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     expect(copied.length).toBeGreaterThan(10);
@@ -149,7 +149,7 @@ test('a question is answered from the document', async () => {
 
 test('a long document is read in sections, paused, and goes on after a reload without reading again what was done', async () => {
   await back();
-  await page.getByTestId('document-file').setInputFiles(file('long.pdf', await pdf(longChapters(30))));
+  await page.getByTestId('document-file').setInputFiles(file('long.pdf', await pdf(longChapters(60))));
   await page.getByTestId('document-back').waitFor();
   await page.waitForFunction(() => /read in \d+ sections/.test(document.querySelector('[data-testid=document-facts]')?.textContent ?? ''));
   const sections = Number(/in (\d+) sections/.exec(await facts())?.[1]);

@@ -9,7 +9,7 @@ import { newProfile } from './browser';
 import { DIST, ROOT } from './folders';
 import { Site } from './site';
 
-const MODEL = readFileSync(path.join(DIST, 'models/web-mamba-demo-31m-q4_k_m.gguf'));
+const MODEL = readFileSync(path.join(DIST, 'models/web-mamba-demo-31m-v2-q4_k_m.gguf'));
 const CHUNK = 16 * 1024 * 1024;
 /** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
 const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();

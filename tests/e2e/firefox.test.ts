@@ -10,7 +10,7 @@ import { DIST, OUTPUT, ROOT } from './folders';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 
-const MODEL = '/models/web-mamba-demo-31m-q4_k_m.gguf';
+const MODEL = '/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 /** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
 const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();
 const PATIENCE = 120_000;
@@ -163,7 +163,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
 
   test('a PDF is read in sections, side by side', async () => {
     await press('document-back');
-    const file = Buffer.from(await pdf(longChapters(12))).toString('base64');
+    const file = Buffer.from(await pdf(longChapters(24))).toString('base64');
     // A file that is dropped, since BiDi has no file of a buffer to choose.
     await page.evaluate((base64) => {
       const data = new DataTransfer();

@@ -43,7 +43,7 @@ const SAID: Record<string, [string, string][]> = {
     ['And then?', ''],
   ],
   Texts: TEXTS,
-  Long: [[`Count: ${'one two three four five six seven eight nine ten '.repeat(110)}`, 'Many.']],
+  Long: [[`Count: ${'one two three four five six seven eight nine ten '.repeat(220)}`, 'Many.']],
 };
 
 test.each([
@@ -90,7 +90,7 @@ test.each([
     await look('c-conversations');
     await page.getByTestId('view-documents').click();
     await look('d-documents');
-    await page.getByTestId('document-file').setInputFiles({ name: 'Port Wenlow, 1990 to 2001.pdf', mimeType: 'application/pdf', buffer: await pdf(longChapters(12)) });
+    await page.getByTestId('document-file').setInputFiles({ name: 'Port Wenlow, 1990 to 2013.pdf', mimeType: 'application/pdf', buffer: await pdf(longChapters(24)) });
     await page.getByTestId('summarise').click();
     await page.getByTestId('summary-progress').waitFor();
     await look('e-summarising');

@@ -51,7 +51,7 @@ test('the page begins from a state that has read a manual, and shares where it h
   expect(positions).toHaveLength(2);
   await picture(chat.page, 'shared-state');
   const [download] = await Promise.all([chat.page.waitForEvent('download'), chat.page.getByTestId('share-state').click()]);
-  expect(download.suggestedFilename()).toBe('web-mamba demo 31M.state');
+  expect(download.suggestedFilename()).toBe('web-mamba demo 31M v2.state');
   const file = readFileSync(await download.path());
   const plain = gunzipSync(file);
   expect(plain.subarray(0, 8)).toEqual(Buffer.from('\x93MSTATE\n', 'latin1'));

@@ -10,7 +10,7 @@ import { DIST, GOLDEN_MODELS } from './folders';
 import { Origin } from '../../web/test/origin';
 import { Site } from './site';
 
-const DEMO = path.join(DIST, 'models/web-mamba-demo-31m-q4_k_m.gguf');
+const DEMO = path.join(DIST, 'models/web-mamba-demo-31m-v2-q4_k_m.gguf');
 const SMALL = path.join(GOLDEN_MODELS, 'falcon-tiny-Q4_K_M.gguf');
 const site = new Site(DIST);
 const origin = new Origin({ cors: true });
@@ -50,7 +50,7 @@ test('a download is paused, survives a reload, goes on where it was, and the mod
   origin.sent = 0;
   await page.reload();
   await chat.backend.waitFor();
-  expect(origin.sent).toBe(20_374_272 - 16 * 1024 * 1024);
+  expect(origin.sent).toBe(20_374_400 - 16 * 1024 * 1024);
   expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
   await page.close();
 });
@@ -152,7 +152,7 @@ test('a kept model is verified, mended, saved as a file and deleted', async () =
   await row.locator('.model').click();
   await page.waitForFunction(() => document.querySelector('[data-testid=model-picker]')?.textContent?.includes('slow'));
   await chat.backend.waitFor();
-  expect(origin.sent).toBe(20_374_272 - 16 * 1024 * 1024);
+  expect(origin.sent).toBe(20_374_400 - 16 * 1024 * 1024);
   await page.goto(site.url);
   await chat.backend.waitFor();
   const before = await storedRows(page);
@@ -178,7 +178,7 @@ test('a file that the visitor picks is read where it is, and again after a reloa
     await writable.write(bytes);
     await writable.close();
     Object.assign(window, { showOpenFilePicker: async () => [handle] });
-  }, '/models/web-mamba-demo-31m-q4_k_m.gguf');
+  }, '/models/web-mamba-demo-31m-v2-q4_k_m.gguf');
   await page.getByTestId('model-picker').click();
   await page.getByTestId('model-file').dispatchEvent('click');
   await page.waitForFunction(() => document.querySelector('[data-testid=model-picker]')?.textContent?.includes('picked'));
@@ -203,7 +203,7 @@ test('a model file that is dropped on the page opens, and what is kept is asked 
     const data = new DataTransfer();
     data.items.add(new File([await (await fetch(url)).arrayBuffer()], 'dropped.gguf'));
     document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
-  }, '/models/web-mamba-demo-31m-q4_k_m.gguf');
+  }, '/models/web-mamba-demo-31m-v2-q4_k_m.gguf');
   await page.waitForFunction(() => document.querySelector('[data-testid=model-picker]')?.textContent?.includes('dropped'));
   await chat.backend.waitFor();
   expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');

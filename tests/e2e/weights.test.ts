@@ -164,7 +164,7 @@ test('two tabs: one downloads, the other shows its progress and takes over when 
 });
 
 test('one signal ends the download, the load, the reading of a prompt and the answer', async () => {
-  origin.files.set('/demo.gguf', readFileSync(path.join(DIST, 'models/web-mamba-demo-31m-q4_k_m.gguf')));
+  origin.files.set('/demo.gguf', readFileSync(path.join(DIST, 'models/web-mamba-demo-31m-v2-q4_k_m.gguf')));
   const page = await openPage();
   const url = `${origin.url}demo.gguf`;
   const ended = new Map([['download', 'paused'], ['load', 'paused'], ['prefill', 'cancelled after no tokens'], ['decode', 'cancelled after some tokens']] as const);

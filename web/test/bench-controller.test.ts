@@ -2,17 +2,17 @@
 import { expect, test, vi } from 'vitest';
 import './browser';
 import { BenchController, type BenchData } from '../src/app/bench-controller';
-import { catalogue, entrySource } from '../src/app/catalogue';
+import { catalogue, entryById, entrySource } from '../src/app/catalogue';
 import type { BenchReport, OpenModel, StoredModel } from '../src/engine/protocol';
 import { sourceKey } from '../src/weights/model-source';
 
 const FALCON = catalogue.find(({ licence }) => licence.accept);
 
-function setUp(stored: StoredModel[] = []) {
+function setUp(stored: StoredModel[] = [], model = FALCON?.id ?? '') {
   const listeners = new Map<string, () => void>();
   const page = { data: undefined as BenchData | undefined };
   const engine = { open: vi.fn(async () => ({}) as OpenModel), bench: vi.fn(async () => ({}) as BenchReport), stored: async () => stored };
-  const address = { base: 'http://page/', model: FALCON?.id ?? '', device: { backend: 'auto' as const }, count: (_: string, otherwise: number) => otherwise };
+  const address = { base: 'http://page/', model, device: { backend: 'auto' as const }, count: (_: string, otherwise: number) => otherwise };
   const view = { update: (data: BenchData) => (page.data = data), on: (name: string, listener: () => void) => void listeners.set(name, listener) };
   new BenchController(view, engine, address).start();
   const emit = async (name: string) => {
@@ -39,5 +39,16 @@ test('what is kept was accepted', async () => {
   const { page, engine, emit } = setUp([{ url: sourceKey(entrySource(FALCON as never, 'http://page/')) } as StoredModel]);
   await emit('measure');
   expect(engine.open).toHaveBeenCalledOnce();
+  expect(page.data?.status.kind).toBe('done');
+});
+
+test('an earlier version is measured where a copy is kept, and else says what has taken its place', async () => {
+  const without = setUp([], 'demo-1');
+  await without.emit('measure');
+  expect(without.page.data?.status).toMatchObject({ kind: 'failed', failure: { code: 'replaced' } });
+  expect(without.engine.open).not.toHaveBeenCalled();
+  const url = sourceKey(entrySource(entryById('demo-1') as never, 'http://page/'));
+  const { page, emit } = setUp([{ url, complete: true } as StoredModel], 'demo-1');
+  await emit('measure');
   expect(page.data?.status.kind).toBe('done');
 });

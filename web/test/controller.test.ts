@@ -3,6 +3,7 @@ import { settle } from './browser';
 import { openAppDatabase } from '../src/app/app-database';
 import { Controller } from '../src/app/controller';
 import type { TextFile } from '../src/app/conversation-files';
+import { newerOf } from '../src/app/catalogue';
 import { failure } from '../src/app/failure';
 import type { PageAddress, PageData, PageEvents, PageView, Shown } from '../src/app/page-data';
 import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, ManyEvent, OpenedState, OpenModel, StoredModel } from '../src/engine/protocol';
@@ -20,7 +21,7 @@ function deferred<T>() {
 let databases = 0;
 
 /** A page that only remembers, and an engine whose calls the test settles. */
-function setUp(model: string | null = null, state: string | null = null, { database = openAppDatabase(`test-${(databases += 1)}`), memory = undefined as number | undefined } = {}) {
+function setUp(model: string | null = null, state: string | null = null, { database = openAppDatabase(`test-${(databases += 1)}`), memory = undefined as number | undefined, kept = [] as Partial<StoredModel>[] } = {}) {
   const listeners = new Map<string, (detail: never) => void>();
   const page = { data: undefined as PageData | undefined, draft: '', saved: undefined as TextFile | undefined };
   const view: PageView = {
@@ -60,7 +61,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
     }),
     tokenize: vi.fn(async (text: string) => new Uint32Array(text.length)),
     stop: vi.fn(async () => answering.resolve()),
-    stored: vi.fn(async (): Promise<StoredModel[]> => []),
+    stored: vi.fn(async (): Promise<StoredModel[]> => kept as StoredModel[]),
     remove: vi.fn(async () => undefined),
     endOpening: vi.fn(async () => undefined),
     handles: vi.fn(async () => []),
@@ -354,6 +355,68 @@ test('a licence that must be accepted is shown before the first byte; a no leave
   expect(engine.open).toHaveBeenCalledWith(expect.objectContaining({ kind: 'hub' }), { backend: 'auto' }, expect.anything());
 });
 
+const NEW = 'http://page/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
+const OLD = 'http://page/models/web-mamba-demo-31m-q4_k_m.gguf';
+const opened = ({ mock }: { mock: { calls: unknown[][] } }) => mock.calls.map(([source]) => (source as { urls?: string[] }).urls?.[0]);
+
+test.each([
+  ['nothing is kept', [], [NEW]],
+  ['the earlier version is kept', [{ url: OLD, complete: true }], [OLD]],
+  ['a part of it is kept', [{ url: OLD, complete: false }], [NEW]],
+  ['both are kept', [{ url: OLD, complete: true }, { url: NEW, complete: true }], [NEW]],
+  ['the new one is on its way', [{ url: OLD, complete: true }, { url: NEW, complete: false }], [NEW]],
+])('where %s, a visit that names no model opens the right version of the first', async (_, kept, expected) => {
+  const { address, page, opening, engine, settle } = setUp(null, null, { kept });
+  opening.resolve(OPEN);
+  await settle();
+  expect(opened(engine.open)).toEqual(expected);
+  expect(address.model).toBeNull();
+  expect(page.data).toMatchObject({ status: { kind: 'ready' }, entry: { id: expected[0] === OLD ? 'demo-1' : 'demo' } });
+});
+
+test('from an earlier version its newer one is opened when the visitor says so, and the way back is the list of what is kept', async () => {
+  const { address, page, opening, engine, emit, settle } = setUp(null, null, { kept: [{ url: OLD, complete: true }] });
+  opening.resolve(OPEN);
+  await settle();
+  const newer = page.data?.entry && newerOf(page.data.entry);
+  expect(newer).toBe(page.data?.catalogue[0]);
+  emit('openEntry', newer);
+  await settle();
+  emit('openStored', { url: OLD, name: 'web-mamba demo 31M' } as StoredModel);
+  await settle();
+  expect(opened(engine.open)).toEqual([OLD, NEW, OLD]);
+  expect([address.model, page.data?.name]).toEqual(['demo-1', 'web-mamba demo 31M']);
+});
+
+test('a saved state goes on in the version that the address asks for', async () => {
+  const { opening, beginning, engine, settle } = setUp(null, 'manual.state', { kept: [{ url: OLD, complete: true }] });
+  opening.resolve(OPEN);
+  beginning.resolve({ position: 9, messages: [], fileBytes: 1 });
+  await settle();
+  expect(opened(engine.open)).toEqual([NEW]);
+});
+
+test.each(['demo-1', 'models/web-mamba-demo-31m-q4_k_m.gguf', OLD])('%s opens a whole copy, and without one says what has taken its place', async (model) => {
+  const there = setUp(model, null, { kept: [{ url: OLD, complete: true }] });
+  there.opening.resolve(OPEN);
+  await there.settle();
+  expect(opened(there.engine.open)).toEqual([OLD]);
+  for (const kept of [[], [{ url: OLD, complete: false }]]) {
+    const { page, engine, settle } = setUp(model, null, { kept });
+    await settle();
+    expect(engine.open).not.toHaveBeenCalled();
+    expect(page.data).toMatchObject({ status: { kind: 'failed' }, failure: { code: 'replaced' } });
+    expect(`${page.data?.failure?.message} ${page.data?.failure?.remedy}`).toMatch(/^web-mamba demo 31M is no longer [^{}]*web-mamba demo 31M v2[^{}]*$/);
+  }
+});
+
+test('a damaged copy of an earlier version, which no server can mend, says what has taken its place', async () => {
+  const { page, opening, settle } = setUp('demo-1', null, { kept: [{ url: OLD, complete: true }] });
+  opening.reject(failure('http-status', { status: 404, url: OLD }));
+  await settle();
+  expect(page.data).toMatchObject({ failure: { code: 'replaced', detail: 'The server did not give the model: it answered 404.' } });
+});
+
 test('a licence is not asked for again where some of the model is kept', async () => {
   const { engine, emit, settle } = setUp();
   engine.stored.mockResolvedValue([{ url: KEY } as StoredModel]);
@@ -376,7 +439,7 @@ test('a paused download is no error, and goes on or is given up', async () => {
   opening.reject(failure('paused'));
   await settle();
   expect(page.data).toMatchObject({ status: { kind: 'paused' }, failure: undefined });
-  engine.stored.mockResolvedValue([{ url: 'http://page/models/web-mamba-demo-31m-q4_k_m.gguf' } as StoredModel]);
+  engine.stored.mockResolvedValue([{ url: 'http://page/models/web-mamba-demo-31m-v2-q4_k_m.gguf' } as StoredModel]);
   emit('retry');
   await settle();
   expect(engine.open).toHaveBeenCalledTimes(2);

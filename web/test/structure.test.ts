@@ -1,8 +1,8 @@
 /** The invariants that no single module can hold: who may touch what, and that tables are complete. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { catalogue, entryOf, entrySource } from '../src/app/catalogue';
+import { catalogue, entryById, entryOf, entrySource, newerOf, replaced } from '../src/app/catalogue';
 import { sourceKey } from '../src/weights/model-source';
 import { failures } from '../src/ui/strings';
 
@@ -57,6 +57,33 @@ test('the catalogue says the true size of the models beside the page', () => {
   for (const { urls = [], bytes, card } of catalogue) {
     if (urls.length > 0) expect(urls.reduce((sum, url) => sum + statSync(path.join(WEB, 'public', url)).size, 0)).toBe(bytes);
     if (card) expect(statSync(path.join(WEB, 'public', card)).isFile()).toBe(true);
+  }
+});
+
+test('what has been replaced is offered no longer, names what has taken its place, and has left the folder; its key still leads to it', () => {
+  expect(replaced.length).toBeGreaterThan(0);
+  for (const entry of replaced) {
+    expect(catalogue).toContain(newerOf(entry));
+    expect(catalogue).not.toContain(entry);
+    expect(catalogue.map(({ id }) => id)).not.toContain(entry.id);
+    expect(entryById(entry.id)).toBe(entry);
+    expect(entryOf(sourceKey(entrySource(entry, 'http://page/')), 'http://page/')).toBe(entry);
+    expect(entry.prompts, entry.id).toEqual([]);
+    for (const url of entry.urls ?? []) expect(existsSync(path.join(WEB, 'public', url)), url).toBe(false);
+  }
+  // What lies beside the page is offered: a clone carries no other weights.
+  const weights = readdirSync(path.join(WEB, 'public/models')).filter((name) => name.endsWith('.gguf')).map((name) => `models/${name}`);
+  expect(catalogue.flatMap(({ urls = [] }) => urls)).toEqual(weights);
+});
+
+test('the first model says what it is for and what it is not; questions are suggested only to models that answer, and some are up to summaries', () => {
+  const [first] = catalogue;
+  expect(first).toMatchObject({ goodFor: expect.any(String) as string, limits: expect.any(String) as string, summaries: false, roles: false });
+  expect(first?.prompts).toHaveLength(4);
+  expect(catalogue.filter(({ summaries }) => summaries).length).toBeGreaterThan(0);
+  for (const { id, name, prompts, summaries, roles } of catalogue.slice(1)) {
+    const chats = /instruct/i.test(name);
+    expect([id, summaries, roles, prompts.length > 0]).toEqual([id, chats, chats, chats]);
   }
 });
 

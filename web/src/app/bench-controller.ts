@@ -1,8 +1,9 @@
 /** Wires the benchmark page to the engine. */
 import type { BenchProgress, BenchReport, DeviceOptions, EngineWorker, OpenProgress } from '../engine/protocol';
 import type { CatalogueEntry } from './catalogue';
-import { chooseParam } from './choice';
+import { chooseParam, type Choice } from './choice';
 import { Consent } from './consent';
+import { asReplaced, requireKept } from './earlier-version';
 import { toFailure, type Failure } from './failure';
 
 /** Few enough that a slow device ends within minutes. */
@@ -63,9 +64,11 @@ export class BenchController {
   }
 
   async #measure(): Promise<void> {
+    let choice: Choice | undefined;
     try {
       this.#update({ kind: 'opening' });
-      const choice = chooseParam(this.address.model, this.address.base);
+      choice = chooseParam(this.address.model, this.address.base);
+      requireKept(choice, await this.engine.stored());
       if (!(await this.#consent.given(choice, () => true))) return this.#update({ kind: 'idle' });
       this.#update({ kind: 'opening' });
       // What is downloaded is no part of loading: the clock starts anew with each byte that arrives.
@@ -81,7 +84,8 @@ export class BenchController {
         this.#update({ kind: 'measuring', progress }));
       this.#update({ kind: 'done', report, loadSeconds });
     } catch (thrown) {
-      this.#update({ kind: 'failed', failure: toFailure(thrown) });
+      const fault = toFailure(thrown);
+      this.#update({ kind: 'failed', failure: choice ? asReplaced(choice, fault) : fault });
     }
   }
 

@@ -14,6 +14,17 @@ export interface Licence {
 interface CatalogueModel {
   name: string;
   note: string;
+  /** One line on what it is for, shown where a chat begins. */
+  goodFor?: string;
+  /** Whether it is up to summaries of a text and to questions about one. */
+  summaries: boolean;
+  /** Whether it does as a system prompt says. */
+  roles: boolean;
+  /**
+   * Id of the entry that has taken its place. It is no longer offered and its file is gone from the server; a copy that a browser keeps
+   * has its name, its settings and its limits as before.
+   */
+  replacedBy?: string;
   /** Tokens that the model was trained on at once. */
   context: number;
   licence: Licence;
@@ -24,8 +35,8 @@ interface CatalogueModel {
   /** Address of the model card, relative to the page. */
   card?: string;
   sampling?: GenerateOptions;
-  /** First prompts that suit the model. */
-  prompts?: string[];
+  /** First prompts, each tried with this very model and no system prompt; none for a model that answers no questions. */
+  prompts: string[];
 }
 
 interface CatalogueFile {
@@ -45,16 +56,31 @@ interface CatalogueFile {
 /** One file of the catalogue, with what holds for its model. */
 export interface CatalogueEntry extends CatalogueModel, CatalogueFile {}
 
-export const catalogue: readonly CatalogueEntry[] = (models as (CatalogueModel & { files: CatalogueFile[] })[]).flatMap(
+const entries: readonly CatalogueEntry[] = (models as (CatalogueModel & { files: CatalogueFile[] })[]).flatMap(
   ({ files, ...model }) => files.map((file) => ({ ...model, ...file })),
 );
+
+/** What is offered; the first of it is what a first visit opens. */
+export const catalogue = entries.filter(({ replacedBy }) => replacedBy === undefined);
+
+/** Earlier versions of what is offered. */
+export const replaced = entries.filter(({ replacedBy }) => replacedBy !== undefined);
 
 export function entrySource({ name, urls = [], hub }: CatalogueEntry, base: string): RemoteSource {
   if (hub) return { kind: 'hub', revision: 'main', ...hub };
   return { kind: 'address', name, urls: urls.map((url) => new URL(url, base).href) };
 }
 
-/** The entry that has this key in the store. */
+/** The entry that has this key in the store, also where another has taken its place. */
 export function entryOf(key: string, base: string): CatalogueEntry | undefined {
-  return catalogue.find((entry) => sourceKey(entrySource(entry, base)) === key);
+  return entries.find((entry) => sourceKey(entrySource(entry, base)) === key);
+}
+
+export function entryById(id: string): CatalogueEntry | undefined {
+  return entries.find((entry) => entry.id === id);
+}
+
+/** The entry that has taken the place of this one. */
+export function newerOf({ replacedBy }: CatalogueEntry): CatalogueEntry | undefined {
+  return catalogue.find(({ id }) => id === replacedBy);
 }

@@ -1,6 +1,6 @@
 /** Which model the page's address asks for. */
 import { addressSource, modelName, sourceKey, sourceName, type ModelSource } from '../weights/model-source';
-import { catalogue, entryOf, entrySource, type CatalogueEntry } from './catalogue';
+import { catalogue, entryById, entryOf, entrySource, replaced, type CatalogueEntry } from './catalogue';
 
 export interface Choice {
   source: ModelSource;
@@ -8,6 +8,8 @@ export interface Choice {
   entry: CatalogueEntry | undefined;
   /** What `?model=` holds for this choice; null for the first of the catalogue. */
   param: string | null;
+  /** Earlier versions that may stand in for it where nobody has named a model. */
+  earlier?: readonly Choice[];
 }
 
 export function chooseEntry(entry: CatalogueEntry, base: string): Choice {
@@ -16,9 +18,13 @@ export function chooseEntry(entry: CatalogueEntry, base: string): Choice {
 
 /** Throws the failure `address` where `param` is none. */
 export function chooseParam(param: string | null, base: string): Choice {
-  const entry = param === null ? catalogue[0] : catalogue.find(({ id }) => id === param);
-  if (entry) return chooseEntry(entry, base);
-  return chooseAddress(param ?? '', base);
+  const entry = param === null ? catalogue[0] : entryById(param);
+  if (!entry) return chooseAddress(param ?? '', base);
+  return { ...chooseEntry(entry, base), ...(param === null ? { earlier: earlierOf(entry, base) } : {}) };
+}
+
+function earlierOf({ id }: CatalogueEntry, base: string): Choice[] {
+  return replaced.filter(({ replacedBy }) => replacedBy === id).map((entry) => ({ ...chooseEntry(entry, base), param: null }));
 }
 
 export function chooseAddress(typed: string, base: string): Choice {

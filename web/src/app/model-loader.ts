@@ -6,6 +6,7 @@ import type { Device } from './capability';
 import { catalogue } from './catalogue';
 import type { Choice } from './choice';
 import { Consent } from './consent';
+import { asReplaced, keptVersion, requireKept } from './earlier-version';
 import { toFailure, type Failure } from './failure';
 import { offerOf, refusal } from './offer';
 import type { ModelStatus, PageAddress, PageView } from './page-data';
@@ -54,7 +55,8 @@ export class ModelLoader {
   }
 
   open(choice: Choice): void {
-    this.opening = this.#open(choice);
+    // A saved state belongs to the version that the address asks for.
+    this.opening = choice.earlier && this.address.state === null ? this.#openKept(choice) : this.#open(choice);
   }
 
   /** The device was lost in the middle of an answer and is set up again, or has been. */
@@ -77,6 +79,15 @@ export class ModelLoader {
     this.#set({ kind: 'failed' });
     const kept = choice && this.storage.models.find(({ url }) => url === sourceKey(choice.source));
     if (kept) void this.storage.remove(kept);
+  }
+
+  /** Opens an earlier version in place of the choice where that is what is kept. */
+  async #openKept(choice: Choice): Promise<boolean> {
+    this.choice = choice;
+    this.#set({ kind: 'opening', origin: choice.source.kind });
+    // Where the store cannot be read, the opening itself says why.
+    const stored = await this.engine.stored().catch(() => []);
+    return this.choice === choice ? this.#open(keptVersion(choice, stored)) : false;
   }
 
   async #open(choice: Choice): Promise<boolean> {
@@ -103,7 +114,7 @@ export class ModelLoader {
       this.#set({ kind: 'ready', info: model.info });
       return true;
     } catch (thrown) {
-      if (this.choice === choice) this.#fail(toFailure(thrown));
+      if (this.choice === choice) this.#fail(asReplaced(choice, toFailure(thrown)));
       return false;
     } finally {
       await this.storage.list();
@@ -139,9 +150,11 @@ export class ModelLoader {
   }
 
   /** What this device cannot hold is refused before its licence is asked for and its first byte comes. What is kept here may be tried. */
-  async #judge({ entry }: Choice): Promise<void> {
+  async #judge(choice: Choice): Promise<void> {
+    const { entry } = choice;
     if (!entry || entry === catalogue[0]) return;
     const stored = await this.engine.stored();
+    requireKept(choice, stored);
     const judged = offerOf(entry, await this.device, stored, this.address.base);
     if (judged.verdict.kind === 'refused' && !judged.kept) throw refusal(judged, await this.device);
   }

@@ -45,6 +45,7 @@ export const chatStrings = {
   close: 'Close',
   role: 'Role',
   roleHint: 'It holds for this conversation.',
+  noRoles: '{name} does not do as a role says: choose a larger model for that.',
   presets: {
     assistant: { name: 'Assistant', text: 'Answers as the model was trained to.' },
     translator: { name: 'Translator', text: 'Into the language that you choose.' },
@@ -126,6 +127,10 @@ export const chatStrings = {
   },
   offerInstead: 'What fits: {name} in {type}, {size}.',
   offerNothing: 'The demo model is the best choice here.',
+  newerTitle: 'There is a newer version: {name}',
+  newerFacts: '{size} to download once. What you have stays in this browser until you delete it.',
+  newerKept: 'It is kept in this browser already.',
+  newerOpen: 'Open {name}',
   offerGet: 'Get it',
   offerOpen: 'Open it',
   offerGetInstead: 'Get the smaller one',

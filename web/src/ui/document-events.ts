@@ -7,6 +7,7 @@ export interface DocumentEvents
     | 'addDocuments' | 'cancelAdding' | 'addText' | 'openDocument' | 'removeDocument' | 'summarise' | 'pauseSummary' | 'resumeSummary' | 'removeSummary'
     | 'askDocument' | 'stopDocument'
   > {
+  chooseModel: undefined;
   exportText: { name: string; text: string };
 }
 

@@ -2,7 +2,11 @@
 export const documentStrings = {
   title: 'Documents',
   intro: 'Summarise a document and ask about it. It is read by the model on this device and goes nowhere.',
-  limits: '{limits} Its summaries and answers show how this works, not what a document says: choose a larger model for that.',
+  notUpTo: '{name} is not up to summaries, nor to questions about a text.',
+  showsHow: 'What it writes here shows how this works, not what a document says.',
+  upTo: 'For that, choose {names}.',
+  upToElsewhere: 'Models that are, {names}, are too large for this device.',
+  chooseModel: 'Choose a model',
   drop: 'Drop files here',
   kinds: 'PDF, Word (DOCX), EPUB, RTF, HTML, Markdown or plain text; several at once.',
   choose: 'Choose files',

@@ -1,8 +1,9 @@
 /** The documents: a place to drop or paste them and their list, or the one that is open. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
-import type { DocumentRecord } from '../documents/records';
+import type { CatalogueEntry } from '../app/catalogue';
 import type { PageData } from '../app/page-data';
+import type { DocumentRecord } from '../documents/records';
 import { documentStrings as words } from './document-strings';
 import type { DocumentEvents } from './document-events';
 import { DocumentView } from './document-view';
@@ -25,7 +26,23 @@ export class DocumentsView extends Emitter<DocumentEvents> {
     if (data.view !== 'documents') return;
     const { open } = data.documents;
     if (!open) this.#open.close();
-    render(html`<div class="documents-column">${limits(data)}${open ? this.#open.template(open, data) : this.#all(data)}</div>`, this.container);
+    render(html`<div class="documents-column">${this.#limits(data)}${open ? this.#open.template(open, data) : this.#all(data)}</div>`, this.container);
+  }
+
+  /** Of a model that is known to be beyond it, and what is not. */
+  #limits({ entry, catalogue, judged }: PageData): TemplateResult | typeof nothing {
+    if (entry?.summaries !== false) return nothing;
+    const able = catalogue.filter(({ summaries }) => summaries);
+    const fitting = able.filter((each) => {
+      const { verdict, kept = false } = judged(each) ?? {};
+      return kept || verdict?.kind !== 'refused';
+    });
+    return html`
+      <div class="limits-note" data-testid="document-limits">
+        <p><strong>${fill(words.notUpTo, { name: entry.name })}</strong> ${words.showsHow}
+          ${fitting.length > 0 ? fill(words.upTo, { names: names(fitting) }) : fill(words.upToElsewhere, { names: names(able) })}</p>
+        <button type="button" class="button" data-testid="document-choose-model" @click=${() => this.emit('chooseModel')}>${words.chooseModel}</button>
+      </div>`;
   }
 
   #all({ documents: { list, adding } }: PageData): TemplateResult {
@@ -99,7 +116,6 @@ export class DocumentsView extends Emitter<DocumentEvents> {
   }
 }
 
-/** A toy's words about a document are not to be relied on. */
-function limits({ entry }: PageData): TemplateResult | typeof nothing {
-  return entry?.limits ? html`<p class="limits-note" data-testid="document-limits">${fill(words.limits, { limits: entry.limits })}</p>` : nothing;
+function names(entries: readonly CatalogueEntry[]): string {
+  return new Intl.ListFormat('en', { type: 'disjunction' }).format(new Set(entries.map(({ name }) => name)));
 }

@@ -1,9 +1,10 @@
 /** What went wrong, what to do about it, and buttons that do it. It stands above the message box, or in what is open over it. */
 import { html, nothing, render } from 'lit-html';
-import type { CatalogueEntry } from '../app/catalogue';
+import { newerOf, type CatalogueEntry } from '../app/catalogue';
 import type { PageData } from '../app/page-data';
 import { chatStrings } from './chat-strings';
 import { Emitter } from './emitter';
+import { fill } from './format';
 import { closeIcon } from './icons';
 import { strings } from './strings';
 
@@ -19,7 +20,8 @@ export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueE
   update({ failure, status, entry, catalogue, judged }: PageData): void {
     this.#place();
     const [first] = catalogue;
-    const other = first && first !== entry ? first : undefined;
+    const newer = failure?.code === 'replaced' && entry ? newerOf(entry) : undefined;
+    const other = first && first !== entry && first !== newer ? first : undefined;
     const refused = failure?.code.startsWith('refused-') ?? false;
     const smaller = refused && entry ? judged(entry)?.instead : undefined;
     render(
@@ -34,7 +36,10 @@ export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueE
                     ${smaller
                       ? html`<button type="button" class="button primary" data-testid="get-instead" @click=${() => this.emit('openEntry', smaller)}>${chatStrings.offerGetInstead}</button>`
                       : nothing}
-                    ${refused ? nothing : html`<button type="button" class="button" @click=${() => this.emit('retry')}>${strings.tryAgain}</button>`}
+                    ${newer
+                      ? html`<button type="button" class="button primary" data-testid="get-newer" @click=${() => this.emit('openEntry', newer)}>${fill(chatStrings.newerOpen, { name: newer.name })}</button>`
+                      : nothing}
+                    ${refused || newer ? nothing : html`<button type="button" class="button" @click=${() => this.emit('retry')}>${strings.tryAgain}</button>`}
                     ${other ? html`<button type="button" class="button" @click=${() => this.emit('openEntry', other)}>${strings.useDemo}</button>` : nothing}
                   </p>`
                 : nothing}

@@ -72,6 +72,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#header.on('shareState', () => this.emit('shareState'));
     this.#log.on('showCard', (card) => void this.#card.show(card));
     this.#log.on('chooseModel', () => this.#dialog.show());
+    this.#documents.on('chooseModel', () => this.#dialog.show());
     this.#documents.on('exportText', ({ name, text }) => saveText({ name: `${fileName(name)}.md`, type: 'text/markdown', text }));
     this.#composer.on('send', (text) => this.emit('ask', text));
     this.#licence.on('accept', () => this.emit('acceptLicence'));

@@ -42,6 +42,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
           </div>
           <h3 id="role-title">${words.role}</h3>
           <p class="hint">${words.roleHint}</p>
+          ${data.entry?.roles === false ? html`<p class="hint" data-testid="no-roles"><strong>${fill(words.noRoles, { name: data.entry.name })}</strong></p>` : nothing}
           <div class="roles" role="radiogroup" aria-labelledby="role-title">${presetIds.map((id) => this.#role(id, instructions))}</div>
           ${instructions.preset === 'translator' ? this.#language(instructions) : nothing}
           ${this.#text('system', words.system, words.systemHint, instructions)} ${this.#broughtBack(current)}

@@ -1,5 +1,6 @@
 /** What this browser keeps: each model with its size and soundness, and what can be done with it. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { entryOf, newerOf } from '../app/catalogue';
 import type { PageData, StorageTask } from '../app/page-data';
 import type { StoredModel } from '../engine/protocol';
 import { Emitter } from './emitter';
@@ -38,17 +39,21 @@ export class StoragePanel extends Emitter<Events> {
       <p class="hint" data-testid="room">${summary.filter(Boolean).join(' · ')}</p>`;
   }
 
-  #row(model: StoredModel, { url, task }: PageData): TemplateResult {
+  #row(model: StoredModel, { url, task, base }: PageData): TemplateResult {
     const current = model.url === url;
+    const entry = entryOf(model.url, base);
+    const newer = entry && newerOf(entry);
+    // What is missing of an earlier version is nowhere to be had.
+    const openable = model.complete || (model.remote && !newer);
     const mine = task?.url === model.url ? task : undefined;
     return html`
       <li class="kept">
         <div class="kept-main">
-          <button type="button" class="model" aria-current=${current ? 'true' : 'false'} ?disabled=${!model.complete && !model.remote}
+          <button type="button" class="model" aria-current=${current ? 'true' : 'false'} ?disabled=${!openable}
             @click=${() => this.emit('open', model)}>
             <span class="model-name">${model.name}${current ? checkIcon : nothing}</span>
             <span class="model-size">${formatBytes(model.bytes || model.stored)}</span>
-            <span class="model-note">${state(model)}</span>
+            <span class="model-note">${state(model, newer?.name)}</span>
           </button>
           ${model.complete && !model.inPlace
             ? html`${this.#act('verify', strings.verify, model, verifyIcon)} ${this.#act('export', strings.export, model, exportIcon)}`
@@ -101,8 +106,9 @@ export class StoragePanel extends Emitter<Events> {
   }
 }
 
-function state({ complete, verification, inPlace, stored, bytes, remote }: StoredModel): string {
+function state({ complete, verification, inPlace, stored, bytes, remote }: StoredModel, newer: string | undefined): string {
   if (inPlace) return strings.inPlace;
+  if (newer !== undefined) return complete ? fill(strings.earlier, { newer }) : strings.earlierPartly;
   if (!complete) {
     const part = fill(strings.amount, { done: formatBytes(stored), total: bytes > 0 ? formatBytes(bytes) : '?' });
     return `${part} · ${remote ? strings.partly : strings.damagedImport}`;

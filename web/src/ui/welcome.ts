@@ -1,9 +1,10 @@
 /** What stands where a chat begins: what this is, what the model can do, first prompts, what this device can hold, and one offer. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { isMostSaid, type Device } from '../app/capability';
-import type { CatalogueEntry } from '../app/catalogue';
+import { newerOf, type CatalogueEntry } from '../app/catalogue';
 import { insteadText, offered, type Offer } from '../app/offer';
 import type { PageData } from '../app/page-data';
+import { systemText } from '../app/presets';
 import { chatStrings as words } from './chat-strings';
 import { fill, formatBytes } from './format';
 import { strings } from './strings';
@@ -15,7 +16,7 @@ interface Actions {
   chooseModel(): void;
 }
 
-export function welcome({ entry, status, device, judged, catalogue }: PageData, actions: Actions): TemplateResult {
+export function welcome({ entry, status, device, judged, catalogue, chats }: PageData, actions: Actions): TemplateResult {
   const card = entry?.card;
   const onCard = (event: MouseEvent) => {
     // With a key held, the link opens in its own tab as links do.
@@ -23,18 +24,25 @@ export function welcome({ entry, status, device, judged, catalogue }: PageData, 
     event.preventDefault();
     actions.showCard(card);
   };
-  const demo = entry !== undefined && entry === catalogue[0];
+  const newer = entry && newerOf(entry);
+  const demo = entry !== undefined && (newer ?? entry) === catalogue[0];
+  // They were tried without a system prompt: a translator would translate them.
+  const asked = status.kind !== 'failed' && systemText(chats.instructions) === '' ? (entry?.prompts ?? []) : [];
   return html`
     <section class="welcome">
       <h2>${strings.welcomeTitle}</h2>
       <p>${strings.welcomeText}</p>
+      ${entry?.goodFor ? html`<p class="good-for" data-testid="good-for">${entry.goodFor}</p>` : nothing}
       ${entry?.limits
         ? html`<p class="limits" data-testid="limits">
             ${entry.limits} ${card ? html`<a href=${card} @click=${onCard}>${strings.limitsLink}</a>` : nothing}
           </p>`
         : nothing}
-      ${status.kind === 'failed' ? nothing : suggestions(entry?.prompts ?? strings.prompts, actions)}
-      <div class="first-run">${device && demo ? firstRun(device, offered && judged(offered), actions) : nothing}</div>
+      ${asked.length > 0 ? suggestions(asked, actions) : nothing}
+      <div class="first-run">
+        ${newer ? theNewer(newer, judged(newer)?.kept ?? false, actions) : nothing}
+        ${device && demo ? firstRun(device, offered && judged(offered), actions) : nothing}
+      </div>
     </section>`;
 }
 
@@ -43,6 +51,19 @@ function suggestions(prompts: readonly string[], { ask }: Actions): TemplateResu
     <ul class="suggestions" aria-label=${strings.suggestions}>
       ${prompts.map((prompt) => html`<li><button type="button" data-testid="suggestion" @click=${() => ask(prompt)}>${prompt}</button></li>`)}
     </ul>`;
+}
+
+/** An earlier version is open: the one that has taken its place. */
+function theNewer(newer: CatalogueEntry, kept: boolean, { openEntry }: Actions): TemplateResult {
+  const title = fill(words.newerTitle, { name: newer.name });
+  return html`
+    <section class="first-offer" data-testid="newer" aria-label=${title}>
+      <h3>${title}</h3>
+      <p>${kept ? words.newerKept : fill(words.newerFacts, { size: formatBytes(newer.bytes) })}</p>
+      <p class="offer-actions">
+        <button type="button" class="button primary" data-testid="newer-get" @click=${() => openEntry(newer)}>${kept ? words.offerOpen : words.offerGet}</button>
+      </p>
+    </section>`;
 }
 
 function firstRun(device: Device, offer: Offer | undefined, actions: Actions): TemplateResult {
