@@ -94,6 +94,18 @@ fn chat_streams_plain_text() {
     assert!(text.contains("water") && text.ends_with('\n'), "{text}");
 }
 
+/// Without a seed an answer is another each time, and `--json` tells which seed gives it again.
+#[test]
+fn a_seed_is_told() {
+    let sampled = ["--prompt", "Once", "--temperature", "1.5", "--top-k", "0", "--max-tokens", "12", "--ignore-eos", "--backend", "cpu", "--json"];
+    let ask = |seed: &[&str]| json(&[&["generate", DEMO], &sampled[..], seed].concat());
+    let (one, other) = (ask(&[]), ask(&[]));
+    assert_ne!(one["ids"], other["ids"]);
+    let seed = one["seed"].as_u64().unwrap().to_string();
+    let again = ask(&["--seed", &seed]);
+    assert_eq!((&again["ids"], &again["seed"]), (&one["ids"], &one["seed"]));
+}
+
 #[test]
 fn tokenize_needs_no_tensors() {
     let vocabulary = golden::folder().join("vocab/ggml-vocab-falcon.gguf").display().to_string();
