@@ -94,6 +94,18 @@ fn chat_streams_plain_text() {
     assert!(text.contains("water") && text.ends_with('\n'), "{text}");
 }
 
+/// Without a seed an answer is another each time, and `--json` tells which seed gives it again.
+#[test]
+fn a_seed_is_told() {
+    let sampled = ["--prompt", "Once", "--temperature", "1.5", "--top-k", "0", "--max-tokens", "12", "--ignore-eos", "--backend", "cpu", "--json"];
+    let ask = |seed: &[&str]| json(&[&["generate", DEMO], &sampled[..], seed].concat());
+    let (one, other) = (ask(&[]), ask(&[]));
+    assert_ne!(one["ids"], other["ids"]);
+    let seed = one["seed"].as_u64().unwrap().to_string();
+    let again = ask(&["--seed", &seed]);
+    assert_eq!((&again["ids"], &again["seed"]), (&one["ids"], &one["seed"]));
+}
+
 #[test]
 fn tokenize_needs_no_tensors() {
     let vocabulary = golden::folder().join("vocab/ggml-vocab-falcon.gguf").display().to_string();
@@ -119,6 +131,30 @@ fn inspect_shows_metadata_tensors_and_memory() {
     assert_eq!(memory["state"].as_u64().unwrap() % (2 * 512 * (16 + 3) * 4), 0);
     let plain = tool(&["inspect", &model("falcon-tiny-Q4_K_M.gguf")]);
     assert!(String::from_utf8(plain.stdout).unwrap().contains("blk.0.ssm_in.weight"));
+}
+
+/// What the engine does not use is said, and in nobody's way.
+#[test]
+fn inspect_notes_what_is_not_used() {
+    let whole = json(&["inspect", &model("falcon-tiny-Q4_K_M.gguf"), "--json"]);
+    assert_eq!(whole["notes"], serde_json::json!([]));
+    // The padding id of the file, made -1 where it stands: key, then type 4 (u32), then the value.
+    let key = b"tokenizer.ggml.padding_token_id\x04\0\0\0";
+    let mut bytes = std::fs::read(model("falcon-tiny-Q4_K_M.gguf")).unwrap();
+    let at =
+        bytes.windows(key.len()).position(|window| window == key).expect("the file names a padding token") + key.len();
+    bytes[at..at + 4].fill(0xFF);
+    let file = std::env::temp_dir().join(format!("web-mamba-notes-{}.gguf", std::process::id()));
+    std::fs::write(&file, bytes).unwrap();
+    let path = file.to_str().unwrap();
+    let value = json(&["inspect", path, "--json"]);
+    let plain = tool(&["inspect", path]);
+    let answer = tool(&["generate", path, "--prompt", "a", "--max-tokens", "1", "--backend", "cpu"]);
+    std::fs::remove_file(&file).unwrap();
+    let notes = value["notes"].as_array().unwrap();
+    assert!(notes.len() == 1 && notes[0].as_str().unwrap().contains("padding_token_id"), "{notes:?}");
+    assert!(String::from_utf8(plain.stdout).unwrap().contains("\nnotes\n  `tokenizer.ggml.padding_token_id`"));
+    assert_eq!(answer.status.code(), Some(0), "{}", String::from_utf8_lossy(&answer.stderr));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn broken_tables_are_named() {
     for merge in ["a Z0", "Z0 a", "a c", "a b c", "ab <|x|>"] {
         check("merges", strings([merge]), "not a token");
     }
-    for key in ["bos", "eos", "eot", "eom", "unknown", "padding"] {
+    for key in ["bos", "eos", "eot", "eom"] {
         check(&format!("{key}_token_id"), Some(Value::Unsigned(259)), "only 259 tokens");
     }
     check("add_bos_token", Some(Value::Bool(true)), "no BOS");
@@ -77,6 +77,100 @@ fn odd_but_sound_tables_are_accepted() {
     let mut few = with(&with(&good, "tokenizer.ggml.tokens", strings(["a"])), "tokenizer.ggml.token_type", None);
     few = with(&few, "tokenizer.ggml.merges", strings::<String>([]));
     assert_eq!(Tokenizer::from_metadata(&few).unwrap().encode("banana", Special::Parse).unwrap(), [0, 0, 0]);
+}
+
+/// What nothing uses is no reason to refuse a file: it is noted.
+#[test]
+fn what_nothing_uses_is_noted() {
+    let good = small("gpt-2", &[("a", "b"), ("ab", "c")], &[("<|x|>", 3), ("ab", 5), ("<|x|>", 5)]);
+    let template = string("{{ messages[0].content }}{{ pad_token is defined }}{{ unk_token is defined }}<|x|>");
+    let good = with(&good, "tokenizer.chat_template", template);
+    let notes = |key: &str, value: Option<Value>| {
+        let tokenizer = Tokenizer::from_metadata(&with(&good, &format!("{PREFIX}{key}"), value)).unwrap();
+        assert_eq!(tokenizer.encode("abc", Special::Parse).unwrap(), [257], "{key}");
+        let chat = tokenizer.encode_chat(&[ChatMessage::new("user", "a")]).unwrap();
+        assert_eq!(tokenizer.decode(&chat, true), "aFalseFalse", "{key}");
+        assert_eq!(chat.last(), Some(&258));
+        let notes = tokenizer.notes();
+        assert!(notes[0].contains("2 unused tokens"), "{notes:?}");
+        notes[1..].to_vec()
+    };
+    assert_eq!(notes("scores", None), Vec::<String>::new());
+    let bad_ids = [
+        Value::Signed(-1),
+        Value::Unsigned(4_294_967_295),
+        Value::Unsigned(261),
+        Value::Unsigned(u64::MAX),
+        Value::Signed(i64::MIN),
+        Value::Float(1.0),
+        Value::Bool(true),
+        Value::String("<pad>".into()),
+        Value::Array(Array::Unsigned(vec![1, 2])),
+    ];
+    for key in ["unknown", "padding", "seperator", "mask", "cls"] {
+        for id in &bad_ids {
+            let notes = notes(&format!("{key}_token_id"), Some(id.clone()));
+            assert!(notes.len() == 1 && notes[0].contains(key) && notes[0].contains("nothing uses it"), "{notes:?}");
+        }
+    }
+    for none in [Value::Signed(-1), Value::Unsigned(4_294_967_295)] {
+        let notes = notes("bos_token_id", Some(none.clone()));
+        assert!(notes.len() == 1 && notes[0].contains("no BOS"), "{notes:?}");
+        let starts_with_bos = with(&good, &format!("{PREFIX}add_bos_token"), Some(Value::Bool(true)));
+        let used = with(&starts_with_bos, &format!("{PREFIX}bos_token_id"), Some(none));
+        assert!(matches!(Tokenizer::from_metadata(&used), Err(Error::Vocabulary { .. })));
+    }
+    for (key, value) in
+        [("scores", Value::Bool(true)), ("add_space_prefix", Value::Float(0.5)), ("added_tokens", Value::Unsigned(1))]
+    {
+        assert_eq!(notes(key, Some(value)), Vec::<String>::new());
+    }
+    for merge in ["a Z0", "Z0 a", "a c", "a b c", "", " ", "ab", "a ", " b"] {
+        for merges in [["a b", "ab c", merge], [merge, "a b", "ab c"]] {
+            let notes = notes("merges", strings(merges));
+            assert!(notes.len() == 1 && notes[0].contains("1 of 3 merges"), "{notes:?}");
+        }
+    }
+}
+
+/// A template that cannot be used leaves plain prompts working, and is noted too.
+#[test]
+fn a_template_that_cannot_be_used_is_noted() {
+    let good = small("gpt-2", &[("a", "b")], &[]);
+    for template in
+        [Value::Unsigned(1), Value::String("{% if".into()), Value::String("{{ x".repeat(1000)), Value::Bool(false)]
+    {
+        let tokenizer = Tokenizer::from_metadata(&with(&good, "tokenizer.chat_template", Some(template))).unwrap();
+        assert_eq!(tokenizer.encode("ab", Special::Parse).unwrap(), [256]);
+        assert!(tokenizer.encode_chat(&[ChatMessage::new("user", "a")]).is_err());
+        assert!(tokenizer.notes()[0].contains("chats are not possible"), "{:?}", tokenizer.notes());
+    }
+}
+
+/// Special tokens by the thousand, or of megabytes: an error, or as fast and small as the text is.
+#[test]
+fn special_tokens_by_the_thousand_take_linear_time() {
+    let tokenizer = |texts: Vec<String>| {
+        let more: Vec<(&str, i64)> = texts.iter().zip(0..).map(|(text, n)| (text.as_str(), 3 + n % 2)).collect();
+        Tokenizer::from_metadata(&small("gpt-2", &[("h", "i")], &more))
+    };
+    for bytes in [257, 100_000, 4_000_000] {
+        let error = tokenizer(vec!["<".repeat(bytes)]).unwrap_err();
+        assert!(matches!(&error, Error::Vocabulary { problem } if problem.contains("special token 257")), "{error}");
+        assert!(error.to_string().len() < 400);
+    }
+    let many: Vec<String> = (0..20_000).map(|n| format!("<|{n}|>")).collect();
+    // Each ends in what the others end in, as long as there may be.
+    let alike = (0..2_000).map(|n| format!("{n}{}", "a".repeat(240))).chain((2..=240).map(|n| "a".repeat(n))).collect();
+    for texts in [many, alike] {
+        let text = texts.concat();
+        let started = std::time::Instant::now();
+        let tokenizer = tokenizer(texts.clone()).unwrap();
+        let ids = tokenizer.encode(&text, Special::Parse).unwrap();
+        assert_eq!(tokenizer.decode(&ids, false), text);
+        assert!(ids.len() <= texts.len());
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    }
 }
 
 /// Any metadata at all: mostly plausible, so that it gets far.

@@ -9,6 +9,7 @@ import { newProfile } from './browser';
 import { DIST, OUTPUT, ROOT } from './folders';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
+import { TEXTS } from './texts-said';
 
 const MODEL = '/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 /** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
@@ -139,6 +140,28 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     });
     await press('export-chats');
     await page.waitForFunction(() => (window as unknown as { saved?: string }).saved?.includes('From a file'), { timeout: PATIENCE });
+  });
+
+  test('texts of every kind: tasks, formulas, Hebrew from the right, and quotes in quotes without an end', async () => {
+    const upload = savedConversations({ Texts: TEXTS, Quotes: [['q', '>'.repeat(3000)]] });
+    const file = path.join(newProfile(), upload.name);
+    writeFileSync(file, upload.buffer);
+    await (await page.$(by('import-chats')) as ElementHandle<HTMLInputElement>).uploadFile(file);
+    const open = (title: string) => page.waitForFunction((wanted) => {
+      const row = [...document.querySelectorAll<HTMLElement>('.chat-open')].find(({ innerText }) => innerText.startsWith(wanted));
+      row?.click();
+      return row !== undefined;
+    }, { timeout: PATIENCE }, title);
+    await open('Quotes');
+    await page.waitForFunction(() => document.querySelector('.answer blockquote blockquote'), { timeout: PATIENCE });
+    await open('Texts');
+    await page.waitForFunction(() => document.querySelectorAll('.formula > :is(math, code)').length === 6, { timeout: PATIENCE });
+    expect(await page.$$eval('.answer math', (all) => all.every((each) => each.getBoundingClientRect().width > 8))).toBe(true);
+    expect(await page.$eval('.answer ol', (list) => getComputedStyle(list).direction)).toBe('rtl');
+    expect(await page.$$eval('.answer td', (cells) => cells.slice(0, 3).map((cell) => getComputedStyle(cell).textAlign))).toEqual(['left', 'center', 'right']);
+    await page.setViewport({ width: 1200, height: 1500 });
+    await picture('texts');
+    await page.setViewport({ width: 1200, height: 800 });
   });
 
   test('a pasted text is summarised, and asked about', async () => {

@@ -120,7 +120,8 @@ impl Meter {
     /// A map; of equal keys the last value counts, at the place of the first.
     pub(super) fn dict(&self, entries: Vec<(Value, Value)>) -> Result<Value> {
         let charge = self.charge(entries.len().saturating_mul(DICT_ENTRY_BYTES).saturating_add(OBJECT_BYTES))?;
-        self.steps(entries.len() as u64)?;
+        // An entry is looked up among all others.
+        self.steps(entries.len() as u64 * 8)?;
         Dict::new(entries, charge, self).map(|dict| Value::Dict(Rc::new(dict)))
     }
 }
@@ -156,9 +157,9 @@ impl TextBuilder {
         Ok(())
     }
 
-    /// Pays for a step that writes nothing.
-    pub(super) fn step(&self) -> Result<()> {
-        self.meter.steps(1)
+    /// Pays for steps that write nothing.
+    pub(super) fn steps(&self, steps: usize) -> Result<()> {
+        self.meter.steps(steps as u64)
     }
 
     pub(super) fn as_str(&self) -> &str {

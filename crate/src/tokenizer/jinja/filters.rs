@@ -166,7 +166,7 @@ impl<'t> Interpreter<'t> {
         let ends_open = text.is_empty() || text.chars().next_back().is_some_and(python::is_line_end);
         let lines = python::lines(text, false).chain(ends_open.then_some(""));
         for (number, line) in lines.enumerate() {
-            indented.step()?;
+            indented.steps(1)?;
             if number > 0 {
                 indented.push_str("\n")?;
             }
@@ -268,6 +268,7 @@ impl<'t> Interpreter<'t> {
                 let precision = precision.and_then(|precision| precision.as_int()).unwrap_or(0).clamp(-308, 308) as i32;
                 let number = value.as_float().ok_or_else(|| failure(format!("`round` of {}", value.kind())))?;
                 let scale = 10f64.powi(precision);
+                self.meter.steps((formatting::FLOAT_STEPS + precision.unsigned_abs() as usize / 4) as u64)?;
                 let method = method.as_ref().and_then(Value::as_text).map_or("common", |method| method);
                 let rounded = match method {
                     "ceil" => (number * scale).ceil() / scale,
@@ -355,7 +356,7 @@ impl<'t> Interpreter<'t> {
         let items = self.iterate(value)?;
         let mut joined = TextBuilder::new(&self.meter)?;
         for (number, item) in items.items.iter().enumerate() {
-            joined.step()?;
+            joined.steps(1)?;
             if number > 0 {
                 write_text(&separator, &mut joined)?;
             }

@@ -8,6 +8,9 @@ use super::{Result, failure, python};
 /// Digits after the point that may be asked for: more than any float has that differ from zero.
 const MAX_PRECISION: usize = 400;
 
+/// What writing a float with all its digits takes.
+pub(super) const FLOAT_STEPS: usize = 8;
+
 /// How a field is laid out.
 #[derive(Debug, Clone)]
 struct Layout {
@@ -66,6 +69,7 @@ impl Layout {
 
     fn write_float(&self, value: f64, kind: char, out: &mut TextBuilder) -> Result<()> {
         let precision = self.precision.unwrap_or(6).min(MAX_PRECISION);
+        out.steps(FLOAT_STEPS + precision / 4)?;
         let size = value.abs();
         let text = match kind.to_ascii_lowercase() {
             _ if !size.is_finite() => python::repr_float(size),
@@ -123,7 +127,7 @@ pub(super) fn percent(format: &Text, values: &Value, meter: &Meter) -> Result<Va
     let mut rest = format.as_str();
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at])?;
-        out.step()?;
+        out.steps(1)?;
         rest = &rest[at + 1..];
         let mut named = None;
         if let Some(after) = rest.strip_prefix('(') {
@@ -261,7 +265,7 @@ pub(super) fn braces(
     let mut rest = format;
     while let Some(at) = rest.find(['{', '}']) {
         out.push_str(&rest[..at])?;
-        out.step()?;
+        out.steps(1)?;
         let brace = &rest[at..=at];
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix(brace) {

@@ -57,7 +57,7 @@ impl<'t> Interpreter<'t> {
                 let [format] = args.bind(name, ["format"])?;
                 let Some(Value::Str(format)) = format else { return Err(failure("`strftime_now` needs a format")) };
                 let mut text = TextBuilder::new(&self.meter)?;
-                self.meter.steps(format.len() as u64)?;
+                self.meter.steps(format.len() as u64 * 4)?;
                 strftime::write(&format, self.now.unwrap_or_default(), &mut text)
                     .map_err(|_| failure("the template takes too much memory"))?;
                 Ok(text.finish())

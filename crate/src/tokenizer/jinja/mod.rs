@@ -7,12 +7,13 @@
 //!
 //! Every template ends, in text or in a failure: its length and nesting are bounded, and so are the steps it takes, the
 //! bytes of all its values, how deep values nest and how deep it calls itself (`budget`, `value`, `interpreter`).
-//! A text is read by `lexer`, `parser` and `statements` into `syntax`; `interpreter` and `evaluation` run it, with Python's
-//! `operators`, `methods`, `formatting` and `printing`, and Jinja2's `filters`, `sequences` (filters of lists), `predicates`
+//! A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax`; `interpreter` and `evaluation` run it, with Python's
+//! `operators`, `methods` (`searching`), `formatting` and `printing`, and Jinja2's `filters`, `sequences` (filters of lists), `predicates`
 //! (tests) and `functions`.
 
 mod budget;
 mod evaluation;
+mod expressions;
 mod filters;
 mod formatting;
 mod functions;
@@ -24,6 +25,7 @@ mod parser;
 mod predicates;
 mod printing;
 mod python;
+mod searching;
 mod sequences;
 mod statements;
 mod strftime;

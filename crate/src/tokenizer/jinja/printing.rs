@@ -27,7 +27,7 @@ pub(super) fn to_text(value: &Value, meter: &Meter) -> Result<Value> {
 
 /// Writes Python's `repr`. Lists that share entries are paid for as often as they are written.
 pub(super) fn write_repr(value: &Value, out: &mut TextBuilder) -> Result<()> {
-    out.step()?;
+    out.steps(1)?;
     match value {
         Value::Undefined(_) => out.push_str("Undefined"),
         Value::None => out.push_str("None"),
@@ -35,7 +35,11 @@ pub(super) fn write_repr(value: &Value, out: &mut TextBuilder) -> Result<()> {
         Value::Bool(false) => out.push_str("False"),
         Value::Int(value) => out.push_str(&value.to_string()),
         Value::Float(value) => out.push_str(&python::repr_float(*value)),
-        Value::Str(text) => python::repr_text(text, |part| out.push_str(part)),
+        Value::Str(text) => {
+            // Whether a character can be printed is looked up in a table.
+            out.steps(text.len() / if text.is_ascii() { 16 } else { 4 })?;
+            python::repr_text(text, |part| out.push_str(part))
+        }
         Value::List(list) => write_items(&list.items, ["[", "]"], out),
         Value::Tuple(list) => write_items(&list.items, ["(", if list.items.len() == 1 { ",)" } else { ")" }], out),
         Value::Dict(dict) => {
@@ -75,7 +79,7 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) fn write(&self, value: &Value, level: usize, out: &mut TextBuilder) -> Result<()> {
-        out.step()?;
+        out.steps(1)?;
         match value {
             Value::None => out.push_str("null"),
             Value::Bool(true) => out.push_str("true"),
@@ -91,7 +95,7 @@ impl Json {
             Value::Dict(dict) => {
                 let mut entries = Vec::with_capacity(dict.entries.len());
                 for (key, value) in &dict.entries {
-                    out.step()?;
+                    out.steps(1)?;
                     entries.push((self.key(key)?, value));
                 }
                 if self.sort_keys {

@@ -142,6 +142,8 @@ impl Key {
                 Self::Str(text.clone())
             }
             Value::Tuple(items) => {
+                // A copy of a tree whose parts may be shared: it is paid for by the memory that it takes.
+                meter.steps(items.items.len() as u64 * 8)?;
                 Self::Tuple(items.items.iter().map(|item| Self::of(item, meter)).collect::<Result<_>>()?)
             }
             other => return Err(failure(format!("{} cannot be a key", other.kind()))),
