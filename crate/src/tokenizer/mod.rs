@@ -2,7 +2,7 @@
 //!
 //! `vocab` reads and checks the file's tables, `special` cuts out control and user-defined tokens,
 //! `pre_tokenizer` cuts what is left into pieces, and the `tokenizers` crate merges the bytes of each piece. `stream`
-//! goes the other way; `chat` and `jinja` render conversations. Results are those of llama.cpp, which the test vectors
+//! goes the other way; `chat` renders conversations, and `jinja` runs their templates. Results are those of llama.cpp, which the test vectors
 //! check; deliberately absent is its clean-up of spaces before punctuation, which would make decoding lossy.
 
 mod chat;

@@ -12,7 +12,7 @@ use super::{Result, failure};
 
 /// Evaluations within evaluations, macros and recursive loops included. Chat templates need some dozens; a stack of one
 /// megabyte, which is what WebAssembly has, holds this many several times.
-const MAX_DEPTH: usize = 400;
+const MAX_DEPTH: usize = 200;
 
 /// What a scope, macro, namespace, cycler or joiner costs.
 const RECORD_BYTES: usize = 160;

@@ -7,9 +7,9 @@
 //!
 //! Every template ends, in text or in a failure: its length and nesting are bounded, and so are the steps it takes, the
 //! bytes of all its values, how deep values nest and how deep it calls itself (`budget`, `value`, `interpreter`).
-//! A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax`; `interpreter` and `evaluation` run it, with Python's
-//! `operators`, `methods` (`searching`), `formatting` and `printing`, and Jinja2's `filters`, `sequences` (filters of lists), `predicates`
-//! (tests) and `functions`.
+//! A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax`. `interpreter` and `evaluation` run it,
+//! with Python's `operators`, `methods` (`searching`), `formatting` and `printing`, and Jinja2's `filters`, `sequences`
+//! (filters of lists), `predicates` (tests) and `functions`.
 
 mod budget;
 mod evaluation;

@@ -161,9 +161,13 @@ impl Json {
         let mut start = 0;
         for (at, c) in text.char_indices() {
             let escape = match c {
-                '"' => "\\\"".to_owned(),
-                '\\' => "\\\\".into(),
-                '\n' => "\\n".into(),
+                '"' | '\\' => {
+                    out.push_str(&text[start..at])?;
+                    out.push_str("\\")?;
+                    start = at;
+                    continue;
+                }
+                '\n' => "\\n".to_owned(),
                 '\r' => "\\r".into(),
                 '\t' => "\\t".into(),
                 '\u{8}' => "\\b".into(),

@@ -109,12 +109,16 @@ pub(super) fn repr_text<E>(text: &str, mut write: impl FnMut(&str) -> Result<(),
             continue;
         }
         write(&text[start..at])?;
+        if c == quote || c == '\\' {
+            write("\\")?;
+            start = at;
+            continue;
+        }
         start = at + c.len_utf8();
         let escape = match c {
             '\n' => "\\n".to_owned(),
             '\r' => "\\r".into(),
             '\t' => "\\t".into(),
-            c if c == quote || c == '\\' => format!("\\{c}"),
             c if u32::from(c) < 0x100 => format!("\\x{:02x}", u32::from(c)),
             c if u32::from(c) < 0x10000 => format!("\\u{:04x}", u32::from(c)),
             c => format!("\\U{:08x}", u32::from(c)),

@@ -194,6 +194,7 @@ impl<'t> Interpreter<'t> {
         items.finish()
     }
 
+    #[expect(clippy::mutable_key_type, reason = "texts are compared, and not what they are charged to")]
     fn unique(&mut self, value: &Value, args: Args) -> Result<Value> {
         let [case_sensitive, attribute] = args.bind("unique", ["case_sensitive", "attribute"])?;
         let mut seen = std::collections::BTreeSet::new();
