@@ -97,7 +97,20 @@ fn chat_streams_plain_text() {
 /// Without a seed an answer is another each time, and `--json` tells which seed gives it again.
 #[test]
 fn a_seed_is_told() {
-    let sampled = ["--prompt", "Once", "--temperature", "1.5", "--top-k", "0", "--max-tokens", "12", "--ignore-eos", "--backend", "cpu", "--json"];
+    let sampled = [
+        "--prompt",
+        "Once",
+        "--temperature",
+        "1.5",
+        "--top-k",
+        "0",
+        "--max-tokens",
+        "12",
+        "--ignore-eos",
+        "--backend",
+        "cpu",
+        "--json",
+    ];
     let ask = |seed: &[&str]| json(&[&["generate", DEMO], &sampled[..], seed].concat());
     let (one, other) = (ask(&[]), ask(&[]));
     assert_ne!(one["ids"], other["ids"]);
