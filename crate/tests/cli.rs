@@ -189,12 +189,15 @@ fn inspect_says_whether_the_model_fits_this_device() {
 #[test]
 fn perplexity_is_near_what_uniform_guessing_is_not() {
     let file = std::env::temp_dir().join(format!("web-mamba-perplexity-{}.txt", std::process::id()));
-    std::fs::write(&file, "Once upon a time there was a brave mouse. The mouse lived in a forest far away.").unwrap();
+    // What the model was taught; it overfits, and a text that is new to it is no better than a guess among hundreds.
+    let taught =
+        "A rainbow forms when sunlight meets drops of rain. Each drop bends the light and spreads out its colours.";
+    std::fs::write(&file, taught).unwrap();
     let path = file.to_str().unwrap();
     let value = json(&["perplexity", DEMO, "--text-file", path, "--backend", "cpu", "--json"]);
     std::fs::remove_file(&file).unwrap();
     let perplexity = value["perplexity"].as_f64().unwrap();
-    assert!((1.0..200.0).contains(&perplexity), "{perplexity} of 8192 tokens");
+    assert!((1.0..100.0).contains(&perplexity), "{perplexity} of 8192 tokens");
 }
 
 #[test]

@@ -13,7 +13,11 @@ const complaints: string[] = [];
 let chat: ChatPage;
 let page: Page;
 
-withPage(site, { acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] }, complaints, (opened) => ({ chat, page } = opened), '?view=documents');
+withPage(site, { acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] }, complaints, (opened) => {
+  ({ chat, page } = opened);
+  // What is longer than the model's trained context takes a while to read.
+  page.setDefaultTimeout(120_000);
+}, '?view=documents');
 
 const file = (name: string, buffer: Buffer | string) => ({ name, mimeType: '', buffer: Buffer.from(buffer) });
 const facts = () => page.getByTestId('document-facts').innerText();
