@@ -142,3 +142,14 @@ fn kernels_write_nothing_but_their_view() {
     let [_, out_of_others] = parts(&mut out);
     assert!(panics(|| scan(&mut state, out_of_others)), "states of other channels too");
 }
+
+/// For `scripts/test-sanitizers`, which shows with it that it would find one.
+#[test]
+#[ignore = "reads past the end of a buffer, on purpose"]
+fn a_fault_for_the_sanitizer() {
+    assert!(std::env::var_os("WEB_MAMBA_FAULT").is_some(), "only where a sanitizer stops it");
+    let buffer = vec![0.5f32; 8];
+    // SAFETY: none. It is the fault that a sanitizer has to find.
+    let beyond = unsafe { std::hint::black_box(buffer.as_ptr()).add(8).read_volatile() };
+    println!("{beyond}");
+}
