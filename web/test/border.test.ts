@@ -570,7 +570,8 @@ describe('a signal', () => {
   const long = new Uint32Array(20_000).fill(7);
   const slow = source({
     async read(offset: number, length: number) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      // Its first read is under way when the signal aborts.
+      await new Promise((resolve) => setTimeout(resolve, 100));
       return file.slice(offset, offset + length);
     },
   });
