@@ -102,7 +102,7 @@ impl Parser {
         }
     }
 
-    pub(super) fn expect(&mut self, token: &Token, text: &str) -> Result<()> {
+    pub(super) fn take_token(&mut self, token: &Token, text: &str) -> Result<()> {
         if self.peek() == token {
             self.at += 1;
             Ok(())

@@ -32,7 +32,7 @@ impl Parser {
                 Token::VariableBegin => {
                     self.next();
                     let value = self.tuple(true)?;
-                    self.expect(&Token::VariableEnd, "}}")?;
+                    self.take_token(&Token::VariableEnd, "}}")?;
                     body.push(Statement { line, kind: StatementKind::Output(value) });
                 }
                 Token::BlockBegin => {
@@ -41,7 +41,7 @@ impl Parser {
                         return Ok(body);
                     }
                     let kind = self.nested(Self::statement)?;
-                    self.expect(&Token::BlockEnd, "%}")?;
+                    self.take_token(&Token::BlockEnd, "%}")?;
                     body.push(Statement { line, kind });
                 }
                 _ => return self.fail("a tag that belongs nowhere"),
@@ -51,7 +51,7 @@ impl Parser {
 
     /// A body after `… %}`, with its end.
     fn body_to(&mut self, end: &str) -> Result<Body> {
-        self.expect(&Token::BlockEnd, "%}")?;
+        self.take_token(&Token::BlockEnd, "%}")?;
         let body = self.body(&[end])?;
         self.next();
         Ok(body)
@@ -103,7 +103,7 @@ impl Parser {
         let mut otherwise = Body::new();
         loop {
             let condition = self.tuple(true)?;
-            self.expect(&Token::BlockEnd, "%}")?;
+            self.take_token(&Token::BlockEnd, "%}")?;
             branches.push((condition, self.body(&["elif", "else", "endif"])?));
             if self.skip_name("elif") {
                 continue;
@@ -125,7 +125,7 @@ impl Parser {
         let items = self.tuple(false)?;
         let condition = if self.skip_name("if") { Some(self.expression()?) } else { None };
         let recursive = self.skip_name("recursive");
-        self.expect(&Token::BlockEnd, "%}")?;
+        self.take_token(&Token::BlockEnd, "%}")?;
         self.loops += 1;
         let body = self.body(&["else", "endfor"])?;
         self.loops -= 1;
