@@ -44,6 +44,9 @@ impl Perplexity {
                 loss -= log_probability(row, token as usize);
             }
         }
+        if !loss.is_finite() {
+            return Err(Error::NotFinite { what: "the probability of the text".into() });
+        }
         let count = tokens.len() - 1;
         let mean = loss / count as f64;
         let value = json!({

@@ -21,7 +21,6 @@ use crate::cpu::tiles::ROWS;
 ///     scope.spawn(|| left.row(0, 0..1).fill(1.0));
 ///     scope.spawn(|| right.row(1, 2..4).fill(2.0));
 /// });
-/// drop((left, right));
 /// assert_eq!(buffer, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0]);
 /// ```
 ///
