@@ -2,6 +2,7 @@
 //! [`Error::code`] is stable for programs and [`Error::remedy`] says what to do next.
 
 mod nearest;
+mod remedy;
 
 use std::fmt;
 
@@ -346,62 +347,6 @@ impl Error {
             Self::Busy => "busy",
             Self::Freed { .. } => "freed",
             Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// One sentence that says what a person can do.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::NotGguf { .. } => {
-                "Choose a file whose name ends in .gguf, or check that the address does not lead to a web page."
-            }
-            Self::GgufVersion { .. } => "Convert the model again with a current llama.cpp converter.",
-            Self::Truncated { .. } => "Download the file again; the copy is incomplete.",
-            Self::TooLarge { .. } | Self::Malformed { .. } => {
-                "Download the file again; if it fails the same way, the file itself is broken."
-            }
-            Self::MissingKey { .. } | Self::KeyValue { .. } | Self::MissingTensor { .. } | Self::TensorShape { .. } => {
-                "Use a file made by llama.cpp's converter from a Mamba or Falcon-Mamba model."
-            }
-            Self::TensorType { .. } => "Use a file quantised to one of the types that README.md lists.",
-            Self::Architecture { .. } => "Choose a Mamba or Falcon-Mamba model.",
-            Self::Split { .. } => "Provide every part of the set, all from the same release.",
-            Self::Vocabulary { .. } | Self::PreTokenizer { .. } => {
-                "Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp."
-            }
-            Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
-            Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
-            Self::EmptyPrompt => "Write something first.",
-            Self::InvalidOption { .. } | Self::UnknownOption { .. } => "Correct the option and try again.",
-            Self::InvalidArgument { .. } | Self::Request { .. } => {
-                "Compare the call with the types that the package declares."
-            }
-            Self::Read { .. } => "Check that the file or the network is reachable and try again.",
-            Self::NoGpu { .. } => "Update the browser and the graphics driver, or let the model run on the CPU.",
-            Self::Gpu { .. } => "Reload the page; if it happens again, choose the CPU or a smaller model.",
-            Self::DeviceLost { .. } => "Load the model again: the answer goes on from the last checkpoint.",
-            Self::SelfTest { .. } => "Update the graphics driver and the browser, or let the model run on the CPU.",
-            Self::OutOfMemory { .. } => "Close other tabs and programs, or choose a smaller model or quantisation.",
-            Self::Worker { .. } => {
-                "Load the model again; if it happens again, choose a smaller one or close other tabs."
-            }
-            Self::NotFinite { .. } => {
-                "Ask anew; if it happens again, the model's file is damaged: download it again, or choose another model."
-            }
-            Self::StateShape { .. } | Self::StateModel { .. } => {
-                "Open the model that the state was saved with, or use a state of this very model."
-            }
-            Self::NotState { .. } => {
-                "Choose a file that was saved as a state, or check that the address does not lead to a web page."
-            }
-            Self::StateVersion { .. } => {
-                "Reload the page or update the tool, or save the state again with this version."
-            }
-            Self::StateDamaged { .. } => "Get the state file again; this copy is not what was saved.",
-            Self::StateUnknown { .. } => "Generate something first, and save the state after that.",
-            Self::Busy => "Wait for the running answer to end, or stop it.",
-            Self::Freed { .. } => "Load the model or read the state again, and free it after its last call.",
-            Self::Cancelled => "Call again.",
         }
     }
 }

@@ -235,6 +235,10 @@ fn long_prompts_in_large_chunks_equal_single_tokens() {
     }
 }
 
+fn seeded() -> SamplerOptions {
+    SamplerOptions { seed: Some(1), ..SamplerOptions::default() }
+}
+
 /// The device says so itself, whatever runs ahead, with both kinds of activations; what follows a fresh state is as before.
 #[test]
 fn a_highest_logit_that_is_not_finite_is_refused() {
@@ -242,7 +246,7 @@ fn a_highest_logit_that_is_not_finite_is_refused() {
         let mut model = model_with("falcon-tiny-Q4_K_M.gguf", BackendChoice::WebGpu, activations);
         let executor = model.executor();
         let right = State::new(executor.config());
-        let mut sampler = Sampler::new(SamplerOptions::default()).unwrap();
+        let mut sampler = Sampler::new(seeded()).unwrap();
         let expected = block_on(executor.choose(0, &[5, 6], &mut sampler.clone())).unwrap();
         for (of_convolution, odd) in [(true, f32::NAN), (false, f32::NAN), (false, f32::INFINITY)] {
             let mut state = right.clone();
@@ -253,7 +257,7 @@ fn a_highest_logit_that_is_not_finite_is_refused() {
                 assert_eq!(chosen.unwrap_err().code(), "not-finite", "{odd}, {activations:?}");
             }
             executor.write_state(0, &right).unwrap();
-            let mut sampler = Sampler::new(SamplerOptions::default()).unwrap();
+            let mut sampler = Sampler::new(seeded()).unwrap();
             assert_eq!(block_on(executor.choose(0, &[5, 6], &mut sampler)).unwrap(), expected);
         }
     }

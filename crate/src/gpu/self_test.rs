@@ -57,7 +57,8 @@ pub async fn self_test(gpu: &Gpu, config: &Config, weights: &Weights, activation
 /// Both sides choose in integers, so from the same logits they choose the very same.
 async fn chooses_alike(gpu: &mut GpuExecutor) -> Result<()> {
     for temperature in [0.0, 1.5] {
-        let mut here = Sampler::new(SamplerOptions { temperature, min_p: 0.0, ..SamplerOptions::default() })?;
+        let mut here =
+            Sampler::new(SamplerOptions { temperature, min_p: 0.0, seed: Some(0), ..SamplerOptions::default() })?;
         let mut there = here.clone();
         for tokens in chunks() {
             gpu.set_max_tokens(tokens.len());
