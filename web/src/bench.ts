@@ -2,8 +2,9 @@
 import { BenchController } from './app/bench-controller';
 import { EngineClient } from './engine/client';
 import { AddressBar } from './ui/address-bar';
+import { AgreedInTab } from './ui/agreed';
 import { BenchPage } from './ui/bench-page';
 import { allowOwnWorkers } from './ui/trusted-types';
 
 allowOwnWorkers();
-new BenchController(new BenchPage(), new EngineClient(), new AddressBar()).start();
+new BenchController(new BenchPage(), new EngineClient(), new AddressBar(), new AgreedInTab()).start();

@@ -4,6 +4,7 @@ import { Controller } from './app/controller';
 import { extractInWorker } from './documents/extractor';
 import { EngineClient } from './engine/client';
 import { AddressBar } from './ui/address-bar';
+import { AgreedInTab } from './ui/agreed';
 import { Page } from './ui/page';
 import { allowOwnWorkers } from './ui/trusted-types';
 import { PageUpdates } from './ui/updates';
@@ -12,4 +13,4 @@ allowOwnWorkers();
 const database = openAppDatabase();
 // Whoever uses it says what went wrong; this keeps it from counting as unhandled before that.
 database.catch(() => undefined);
-new Controller(new Page(), new EngineClient(), new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates() }).start();
+new Controller(new Page(), new EngineClient(), new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() }).start();

@@ -132,7 +132,7 @@ test('a question that is taken back while the saved state is coming leaves what 
 });
 
 test('when the model cannot be opened, the question goes back to its writer', async () => {
-  const { page, opening, emit, settle } = setUp('https://example.org/x.gguf');
+  const { page, opening, emit, settle } = setUp('x.gguf');
   emit('ask', 'Hello');
   opening.reject(failure('http-status', { status: 404, url: 'x' }));
   await settle();
@@ -141,7 +141,7 @@ test('when the model cannot be opened, the question goes back to its writer', as
 });
 
 test('a question that is asked again is told again why there is no answer', async () => {
-  const { page, opening, emit, settle } = setUp('https://example.org/x.gguf');
+  const { page, opening, emit, settle } = setUp('x.gguf');
   opening.reject(failure('http-status', { status: 404, url: 'x' }));
   await settle();
   emit('dismiss');

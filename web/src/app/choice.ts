@@ -1,5 +1,5 @@
 /** Which model the page's address asks for. */
-import { addressSource, modelName, sourceKey, sourceName, type ModelSource } from '../weights/model-source';
+import { addressSource, isFileKey, modelName, sourceKey, sourceName, type ModelSource } from '../weights/model-source';
 import { catalogue, entryById, entryOf, entrySource, replaced, type CatalogueEntry } from './catalogue';
 
 export interface Choice {
@@ -10,6 +10,8 @@ export interface Choice {
   param: string | null;
   /** Earlier versions that may stand in for it where nobody has named a model. */
   earlier?: readonly Choice[];
+  /** Nobody has chosen it here: the page's address names it, which anyone may have written. */
+  linked?: boolean;
 }
 
 export function chooseEntry(entry: CatalogueEntry, base: string): Choice {
@@ -19,7 +21,7 @@ export function chooseEntry(entry: CatalogueEntry, base: string): Choice {
 /** Throws the failure `address` where `param` is none. */
 export function chooseParam(param: string | null, base: string): Choice {
   const entry = param === null ? catalogue[0] : entryById(param);
-  if (!entry) return chooseAddress(param ?? '', base);
+  if (!entry) return { ...chooseAddress(param ?? '', base), linked: true };
   return { ...chooseEntry(entry, base), ...(param === null ? { earlier: earlierOf(entry, base) } : {}) };
 }
 
@@ -28,7 +30,7 @@ function earlierOf({ id }: CatalogueEntry, base: string): Choice[] {
 }
 
 export function chooseAddress(typed: string, base: string): Choice {
-  if (typed.startsWith('file:')) return chooseStored(typed, storedName(typed));
+  if (isFileKey(typed)) return chooseStored(typed, storedName(typed));
   const source = addressSource(typed, base);
   const entry = entryOf(sourceKey(source), base);
   if (entry) return chooseEntry(entry, base);

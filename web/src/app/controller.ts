@@ -11,6 +11,7 @@ import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, typ
 import { ConversationStore } from './conversation-store';
 import { DocumentDesk } from './document-desk';
 import { toFailure, type Failure } from './failure';
+import type { Agreed } from './link-consent';
 import { ModelLoader } from './model-loader';
 import { offerOf } from './offer';
 import { Pace } from './pace';
@@ -33,6 +34,8 @@ export interface Surroundings {
   extract: Extract;
   updates: Updates;
   inspect?: () => Promise<Device>;
+  /** Addresses of links that the visitor has agreed to. */
+  agreed?: Agreed;
 }
 
 export class Controller {
@@ -63,7 +66,7 @@ export class Controller {
     });
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, told: (messages) => this.#chats.begin(messages) }));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, told: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
     this.#chats = new Chats({
       engine, loader, turns, pace, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
@@ -123,6 +126,7 @@ export class Controller {
     page.on('discard', () => this.#loader.discard());
     page.on('acceptLicence', () => this.#loader.answerLicence(true));
     page.on('declineLicence', () => this.#loader.answerLicence(false));
+    page.on('answerLink', (accepted) => this.#loader.answerLink(accepted));
     page.on('verify', (model) => void this.#storage.verify(model));
     page.on('export', (model) => void this.#storage.export(model));
     page.on('endTask', () => void this.#storage.end());

@@ -1,6 +1,6 @@
 /** The model that is chosen: opens it, asks for its licence first, pauses and discards its download. */
-import type { ChatMessage, EngineWorker, ModelInfo, OpenProgress } from '../engine/protocol';
-import { sourceKey } from '../weights/model-source';
+import type { ChatMessage, EngineWorker, ModelInfo, OpenModel, OpenProgress } from '../engine/protocol';
+import { fileAddress, sourceKey } from '../weights/model-source';
 import { askToPersist } from '../weights/room';
 import type { Device } from './capability';
 import { catalogue } from './catalogue';
@@ -8,6 +8,7 @@ import type { Choice } from './choice';
 import { Consent } from './consent';
 import { asReplaced, keptVersion, requireKept } from './earlier-version';
 import { toFailure, type Failure } from './failure';
+import { declined, LinkConsent, type Agreed } from './link-consent';
 import { offerOf, refusal } from './offer';
 import type { ModelStatus, PageAddress, PageView } from './page-data';
 import type { StorageTasks } from './storage-tasks';
@@ -33,6 +34,7 @@ export class ModelLoader {
   /** Why the model that was last asked for is not open, so that it can be said again. */
   obstacle: Failure | undefined;
   readonly #consent: Consent;
+  readonly #link: LinkConsent;
 
   constructor(
     private readonly engine: EngineWorker,
@@ -41,8 +43,10 @@ export class ModelLoader {
     private readonly storage: StorageTasks,
     private readonly device: Promise<Device>,
     private readonly listener: LoaderListener,
+    agreed: Agreed = new Set(),
   ) {
     this.#consent = new Consent(engine, (entry) => this.#set({ kind: 'licence', entry }));
+    this.#link = new LinkConsent(engine, agreed, (question) => this.#set({ kind: 'link', question }));
   }
 
   get info(): ModelInfo | undefined {
@@ -66,6 +70,10 @@ export class ModelLoader {
 
   answerLicence(accepted: boolean): void {
     this.#consent.answer(accepted);
+  }
+
+  answerLink(accepted: boolean): void {
+    this.#link.answer(accepted);
   }
 
   /** Ends a download, with what has arrived kept or given up. */
@@ -93,6 +101,7 @@ export class ModelLoader {
   async #open(choice: Choice): Promise<boolean> {
     const { source, param } = choice;
     this.answerLicence(false);
+    this.answerLink(false);
     this.choice = choice;
     this.url = '';
     this.obstacle = undefined;
@@ -100,10 +109,10 @@ export class ModelLoader {
     if (source.kind !== 'files') this.address.model = param;
     try {
       await this.#judge(choice);
-      if (this.choice !== choice || !(await this.#accepted(choice))) return false;
+      if (this.choice !== choice || !(await this.#allowed(choice)) || !(await this.#accepted(choice))) return false;
       void askToPersist();
       if (source.kind === 'stored') await this.page.permit(await this.engine.handles(source.url));
-      const model = await this.engine.open(source, this.address.device, this.#follow(choice));
+      const model = await this.#receive(choice);
       // A newer choice has taken over: its own outcome is the one to show.
       if (this.choice !== choice) return false;
       if (source.kind === 'files') this.address.model = model.url;
@@ -127,7 +136,7 @@ export class ModelLoader {
     const { state, base } = this.address;
     if (state === null) return;
     try {
-      const { messages } = await this.engine.openState(new URL(state, base).href);
+      const { messages } = await this.engine.openState(fileAddress(state, base).href);
       if (this.choice === choice) this.listener.told(messages);
     } catch (thrown) {
       if (this.choice === choice) this.listener.failed(toFailure(thrown));
@@ -157,6 +166,31 @@ export class ModelLoader {
     requireKept(choice, stored);
     const judged = offerOf(entry, await this.device, stored, this.address.base);
     if (judged.verdict.kind === 'refused' && !judged.kept) throw refusal(judged, await this.device);
+  }
+
+  /** Whether the model may be fetched, of what a link names; a saved state that may not be is left out. Throws where the visitor has declined. */
+  async #allowed(choice: Choice): Promise<boolean> {
+    const { state, base } = this.address;
+    const refused = await this.#link.refused({ choice, state, base }, () => this.choice === choice);
+    if (this.choice !== choice) return false;
+    this.#goOn(choice);
+    const model = refused.find(({ what }) => what === 'model');
+    if (model) throw declined(model.url);
+    if (refused.length > 0) this.address.state = null;
+    return true;
+  }
+
+  async #receive(choice: Choice): Promise<OpenModel> {
+    const open = (onProgress: (progress: OpenProgress) => void) => {
+      this.#goOn(choice);
+      return this.engine.open(choice.source, this.address.device, onProgress);
+    };
+    return this.#link.opened({ choice, base: this.address.base }, open, this.#follow(choice), () => this.choice === choice);
+  }
+
+  /** The visitor has answered, and no dialog is open any more. */
+  #goOn(choice: Choice): void {
+    if (this.choice === choice && this.status.kind === 'link') this.#set({ kind: 'opening', origin: choice.source.kind });
   }
 
   async #accepted(choice: Choice): Promise<boolean> {

@@ -10,6 +10,7 @@ import type { AssistantMessage, Instructions, Message, UserMessage } from './con
 import type { TextFile } from './conversation-files';
 import type { DocumentsData } from './document-desk';
 import type { Failure } from './failure';
+import type { LinkQuestion } from './link-consent';
 import type { Offer } from './offer';
 import type { SamplingChange, SamplingChoice } from './sampling';
 import type { TransferFigures } from './transfer';
@@ -20,6 +21,8 @@ export type ModelStatus =
   | { kind: 'paused'; progress: OpenProgress | undefined }
   /** The model's licence waits to be accepted. */
   | { kind: 'licence'; entry: CatalogueEntry }
+  /** A link names something of another server, which waits to be agreed to. */
+  | { kind: 'link'; question: LinkQuestion }
   /** `rebuilding`: its device was lost, and another is being filled. `beginning`: the state to begin from is still coming. */
   | { kind: 'ready'; info: ModelInfo; rebuilding?: boolean; beginning?: boolean }
   | { kind: 'failed' };
@@ -119,6 +122,8 @@ export interface PageEvents {
   discard: undefined;
   acceptLicence: undefined;
   declineLicence: undefined;
+  /** Whether what a link names may be fetched. */
+  answerLink: boolean;
   verify: StoredModel;
   export: StoredModel;
   endTask: undefined;

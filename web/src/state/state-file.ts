@@ -37,7 +37,7 @@ export async function fetchState(url: string, limit: number): Promise<Blob> {
   const { host } = new URL(url);
   let response: Response;
   try {
-    response = await fetch(url);
+    response = await fetch(url, { referrerPolicy: 'no-referrer' });
   } catch (cause) {
     throw failure('network', { host }, String(cause));
   }

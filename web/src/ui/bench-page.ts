@@ -8,25 +8,30 @@ import { Emitter } from './emitter';
 import { fill } from './format';
 import { brandIcon } from './icons';
 import { LicenceDialog } from './licence-dialog';
+import { LinkDialog } from './link-dialog';
 import { strings } from './strings';
 
 export class BenchPage extends Emitter<{ measure: undefined; accept: undefined; decline: undefined }> implements BenchView {
   readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
+  readonly #link = new LinkDialog(element('link-dialog') as HTMLDialogElement);
 
   constructor() {
     super();
-    this.#licence.on('accept', () => this.emit('accept'));
-    this.#licence.on('decline', () => this.emit('decline'));
+    for (const dialog of [this.#licence, this.#link]) {
+      dialog.on('accept', () => this.emit('accept'));
+      dialog.on('decline', () => this.emit('decline'));
+    }
   }
 
   update(data: BenchData): void {
     this.#licence.update(data);
+    this.#link.update(data);
     render(header(), element('header'));
     render(this.#body(data), element('bench'));
   }
 
   #body({ name, promptTokens, genTokens, runs, status }: BenchData): TemplateResult {
-    const busy = ['opening', 'licence', 'measuring'].includes(status.kind);
+    const busy = ['opening', 'licence', 'link', 'measuring'].includes(status.kind);
     return html`
       <div class="bench-column">
         <h2>${words.title}</h2>

@@ -1,28 +1,16 @@
 /** Shows whose terms a model comes under, and asks for consent before its download. */
-import { html, render } from 'lit-html';
+import { html } from 'lit-html';
 import type { BenchStatus } from '../app/bench-controller';
 import type { ModelStatus } from '../app/page-data';
-import { Emitter } from './emitter';
 import { fill, formatBytes } from './format';
+import { QuestionDialog } from './question-dialog';
 import { strings } from './strings';
 
-export class LicenceDialog extends Emitter<{ accept: undefined; decline: undefined }> {
-  constructor(private readonly dialog: HTMLDialogElement) {
-    super();
-    // Escape, and whatever else a browser offers to close a dialog, is a no.
-    dialog.addEventListener('cancel', (event) => {
-      event.preventDefault();
-      this.emit('decline');
-    });
-  }
-
+export class LicenceDialog extends QuestionDialog {
   update({ status }: { status: ModelStatus | BenchStatus }): void {
-    if (status.kind !== 'licence') {
-      if (this.dialog.open) this.dialog.close();
-      return;
-    }
+    if (status.kind !== 'licence') return this.answered();
     const { name, licence, bytes, memory, page } = status.entry;
-    render(
+    this.ask(
       html`
         <div class="sheet">
           <div class="sheet-head"><h2 id="licence-title">${fill(strings.licenceTitle, { name })}</h2></div>
@@ -37,8 +25,6 @@ export class LicenceDialog extends Emitter<{ accept: undefined; decline: undefin
             <button type="button" class="button primary" data-testid="licence-accept" @click=${() => this.emit('accept')}>${strings.licenceAccept}</button>
           </div>
         </div>`,
-      this.dialog,
     );
-    if (!this.dialog.open) this.dialog.showModal();
   }
 }

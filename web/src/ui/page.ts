@@ -17,6 +17,7 @@ import { fill } from './format';
 import { Header } from './header';
 import { leaveKeysToInputMethods } from './input-method';
 import { LicenceDialog } from './licence-dialog';
+import { LinkDialog } from './link-dialog';
 import { exportFiles, forgetCopies, permit, saveFile, saveText } from './local-files';
 import { ModelCard } from './model-card';
 import { ModelDialog } from './model-dialog';
@@ -41,6 +42,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #settings = new SettingsDialog(element('settings-dialog') as HTMLDialogElement);
   readonly #card = new ModelCard(element('model-card') as HTMLDialogElement);
   readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
+  readonly #link = new LinkDialog(element('link-dialog') as HTMLDialogElement);
   readonly #drop = new DropTarget(document.body);
   #data: PageData | undefined;
   #drawing = false;
@@ -77,6 +79,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#composer.on('send', (text) => this.emit('ask', text));
     this.#licence.on('accept', () => this.emit('acceptLicence'));
     this.#licence.on('decline', () => this.emit('declineLicence'));
+    this.#link.on('accept', () => this.emit('answerLink', true));
+    this.#link.on('decline', () => this.emit('answerLink', false));
     this.#status.on('resume', () => this.emit('retry'));
     this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
     this.#drop.on('documents', (files) => this.emit('addDocuments', files));
@@ -150,7 +154,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     element('documents').hidden = chat;
     const parts = [
       this.#header, this.#sidebar, ...(chat ? [this.#log] : []), this.#documents, this.#error, this.#notices, this.#composer, this.#figures, this.#status, this.#dialog,
-      this.#settings, this.#licence,
+      this.#settings, this.#licence, this.#link,
     ];
     for (const part of parts) this.#drawPart(part, data);
   }

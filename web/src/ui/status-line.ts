@@ -29,6 +29,8 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
         ]);
       case 'licence':
         return html`<p class="backend">${strings.licenceWaits}</p>`;
+      case 'link':
+        return html`<p class="backend">${strings.linkWaits}</p>`;
       case 'ready':
         return status.rebuilding ? html`<p class="backend" data-testid="rebuilding" role="status">${strings.rebuilding}</p>` : backend(status.info);
       case 'failed':

@@ -19,7 +19,8 @@ export interface Environment {
 }
 
 export const browserEnvironment: Environment = {
-  fetch: (url, init) => fetch(url, init),
+  // A worker's own policy comes with its script, and not every host sends one: no server of models learns which page asks.
+  fetch: (url, init) => fetch(url, { ...init, referrerPolicy: 'no-referrer' }),
   now: () => performance.now(),
   random: () => Math.random(),
   sleep: (milliseconds, signal) => wait(milliseconds, signal, false),

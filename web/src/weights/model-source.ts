@@ -1,5 +1,6 @@
 /** Where a model comes from, and how its address names its parts. */
 import { failure } from '../app/failure';
+import { addressText } from '../ui/address-text';
 
 /** A source that a download can go back to. */
 export type RemoteSource =
@@ -18,17 +19,33 @@ export type ModelSource =
   | { kind: 'stored'; url: string };
 
 const SPLIT = /-(\d{5})-of-(\d{5})(?=\.gguf$)/i;
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+/** This machine, by the names that the page's policy can say. */
+const LOOPBACK = /^(localhost|127\.0\.0\.1)$/;
 /** No published model has more; a larger number is a typing mistake. */
 export const MAX_PARTS = 999;
 const HUB = 'https://huggingface.co';
 const MANIFEST = /\.manifest\.json$/i;
+/** Controls, and the marks, embeddings and isolates of writing directions. */
+const TURNING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** The last path segment, decoded. */
 export function fileName(url: string): string {
   const segment = new URL(url).pathname.split('/').pop() ?? '';
+  return decoded(segment) || url;
+}
+
+function decodes(text: string): boolean {
   try {
-    return decodeURIComponent(segment) || url;
+    return decodeURIComponent(text) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Without percent signs, and without the marks that would turn the words around it; as it is where it cannot be decoded. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment).replace(TURNING, '_');
   } catch {
     return segment;
   }
@@ -45,14 +62,23 @@ export function modelName(name: string): string {
   return name.replace(SPLIT, '').replace(/\.gguf$/i, '').replace(MANIFEST, '');
 }
 
-/** A typed or linked address as a source. Anything but https, and http of this machine or this server, is refused. */
-export function addressSource(typed: string, base: string): RemoteSource {
+/**
+ * A typed or linked address. Anything but https, and http of this machine or this server, is refused, and so is one with a user's name
+ * or password, which no request may carry.
+ */
+export function fileAddress(typed: string, base: string): URL {
   const text = typed.trim();
   const url = URL.canParse(text, base) && text !== '' ? new URL(text, base) : undefined;
   const allowed =
     url?.protocol === 'https:' || (url?.protocol === 'http:' && (LOOPBACK.test(url.hostname) || url.origin === new URL(base).origin));
-  if (!url || !allowed) throw failure('address', { url: text });
+  if (!url || !allowed || url.username !== '' || url.password !== '') throw failure('address', { url: addressText(text) });
   url.hash = '';
+  return url;
+}
+
+/** What lies at a typed or linked address. */
+export function addressSource(typed: string, base: string): RemoteSource {
+  const url = fileAddress(typed, base);
   const hub = hubSource(url);
   if (hub) return hub;
   if (MANIFEST.test(url.pathname)) return { kind: 'manifest', url: url.href };
@@ -99,7 +125,8 @@ export function hubUrl(repo: string, revision: string, file: string, base = HUB)
 function hubSource(url: URL): RemoteSource | undefined {
   if (url.origin !== HUB) return undefined;
   const [, repo, revision, file] = /^\/([^/]+\/[^/]+)\/(?:resolve|blob)\/([^/]+)\/(.+\.gguf)$/i.exec(url.pathname) ?? [];
-  if (!repo || !revision || !file) return undefined;
+  // What does not decode is no name that the hub could list.
+  if (!repo || !revision || !file || !decodes(url.pathname)) return undefined;
   const first = partNames(decodeURIComponent(file))[0] as string;
   return { kind: 'hub', repo, revision: decodeURIComponent(revision), file: first };
 }
@@ -123,6 +150,11 @@ export function partUrls(url: URL): string[] {
 /** The key of a local file in the store: no path is known, so name, size and date stand for it. */
 export function fileKey(file: File): string {
   return `file:${encodeURIComponent(file.name)}:${file.size}:${file.lastModified}`;
+}
+
+/** Whether it is a key that `fileKey` makes, and no `file:` address. */
+export function isFileKey(text: string): boolean {
+  return /^file:[^:/\\]+:\d+:\d+$/.test(text);
 }
 
 /** Local files in the order of their parts; one file that is no part, or every part of one set. */
