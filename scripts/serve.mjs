@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { ISOLATION, responseHeaders } from '../web/headers.mjs';
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -15,34 +16,44 @@ const TYPES = {
   '.wasm': 'application/wasm',
   '.woff2': 'font/woff2',
   '.md': 'text/plain; charset=utf-8',
+  '.txt': 'text/plain; charset=utf-8',
+  '.png': 'image/png',
+  '.webmanifest': 'application/manifest+json',
   '.gguf': 'application/octet-stream',
 };
 const FIRST_PORT = 8080;
 const LAST_PORT = 8180;
 
-/** What gives a page memory that its workers share; without them it gets by on messages. */
-const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'credentialless' };
-
-/** Answers a request from `root`; a path that leads outside of it does not exist. */
-export async function serveFile(root, request, response) {
-  const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+/** Answers a request from `root`; a path that leads outside of it does not exist. `headersOf` gives what goes with a content type. */
+export async function serveFile(root, request, response, headersOf = responseHeaders) {
+  const plain = (status, text) => {
+    const type = 'text/plain; charset=utf-8';
+    response.writeHead(status, { ...headersOf(type), 'content-type': type });
+    response.end(`${text}\n`);
+  };
   let relative;
   try {
-    relative = decodeURIComponent(pathname);
+    relative = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
   } catch {
-    return plain(response, 400, 'Bad request');
+    return plain(400, 'Bad request');
   }
   const file = path.join(root, relative.endsWith('/') ? `${relative}index.html` : relative);
   const inside = file.startsWith(path.join(root, path.sep));
   const found = inside ? await stat(file).catch(() => undefined) : undefined;
-  if (!found?.isFile()) return plain(response, 404, 'Not found');
+  if (!found?.isFile()) return plain(404, 'Not found');
   const etag = `"${found.size}-${Math.round(found.mtimeMs)}"`;
+  const type = TYPES[path.extname(file)] ?? 'application/octet-stream';
   const headers = {
-    'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
+    ...headersOf(type),
+    'content-type': type,
     etag,
     'accept-ranges': 'bytes',
     'cache-control': 'no-cache',
   };
+  if (isCurrent(request, etag)) {
+    response.writeHead(304, headers);
+    return response.end();
+  }
   const range = rangeOf(request, found.size, etag);
   if (range && range.start >= range.end) {
     response.writeHead(416, { ...headers, 'content-range': `bytes */${found.size}` });
@@ -58,17 +69,17 @@ export async function serveFile(root, request, response) {
   createReadStream(file, { start, end: end - 1 }).on('error', () => response.destroy()).pipe(response);
 }
 
+/** Whether the browser has this very file. */
+function isCurrent({ headers }, etag) {
+  return (headers['if-none-match'] ?? '').split(',').some((each) => each.trim().replace(/^W\//, '') === etag);
+}
+
 /** The one range that a request asks for, `end` being the byte after its last; undefined where the whole file is to be sent. */
 function rangeOf(request, size, etag) {
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
   const current = request.headers['if-range'];
   if (first === undefined || (current !== undefined && current !== etag)) return undefined;
   return { start: Number(first), end: last === '' ? size : Math.min(size, Number(last) + 1) };
-}
-
-function plain(response, status, text) {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
-  response.end(`${text}\n`);
 }
 
 /** Listens on `port`, or on the next free one when `port` is undefined; gives the port. */

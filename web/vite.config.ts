@@ -1,14 +1,19 @@
 import path from 'node:path';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { PAGE_POLICY } from './headers.mjs';
+import { Licences } from './licences-plugin';
 import { precache } from './precache-plugin';
 
 const FIXED_NAMES: ReadonlySet<string> = new Set(['service-worker']);
 
+const licences = new Licences(import.meta.dirname);
+
 export default defineConfig({
   // Relative addresses, so that the built page runs from any sub-path.
   base: './',
-  worker: { format: 'es' },
-  plugins: [precache(path.join(import.meta.dirname, 'public'))],
+  worker: { format: 'es', plugins: () => [licences.collect()] },
+  plugins: [policy(), licences.collect(), licences.write(), precache(path.join(import.meta.dirname, 'public'))],
   build: {
     target: 'es2022',
     // The content security policy allows no `data:` scripts or fonts, and a wasm file should stream.
@@ -23,3 +28,8 @@ export default defineConfig({
   // Its package has another build for Node; tests see what browsers get.
   test: { alias: { mammoth: 'mammoth/mammoth.browser.js' }, include: ['test/**/*.test.ts'], environment: 'node', testTimeout: 10_000 },
 });
+
+/** The page's own policy, for hosts that send no headers. */
+function policy(): Plugin {
+  return { name: 'policy', transformIndexHtml: { order: 'pre', handler: (html) => html.replace('__PAGE_POLICY__', PAGE_POLICY) } };
+}

@@ -63,6 +63,7 @@ test.each([
 ])('a file %s', async (_, name, code, sentence) => {
   const chat = new ChatPage(await browser.newPage());
   await chat.page.goto(`${site.url}?model=${encodeURIComponent(host.url + name)}`);
+  await chat.acceptLink();
   await chat.error.waitFor();
   expect(await chat.error.getAttribute('data-code')).toBe(code);
   expect(await chat.error.locator('.error-sentence').innerText()).toMatch(sentence);
@@ -82,6 +83,7 @@ test('an address that this page may not open', async () => {
 test('a server that is not there', async () => {
   const chat = new ChatPage(await browser.newPage());
   await chat.page.goto(`${site.url}?model=${encodeURIComponent('http://127.0.0.1:9/model.gguf')}`);
+  await chat.acceptLink();
   await chat.error.waitFor();
   expect(await chat.error.getAttribute('data-code')).toBe('network');
 });
@@ -89,6 +91,7 @@ test('a server that is not there', async () => {
 test('after a failure the demo model is one click away, and a good address from another origin opens', async () => {
   const chat = new ChatPage(await browser.newPage());
   await chat.page.goto(`${site.url}?model=${encodeURIComponent(`${host.url}gone.gguf`)}`);
+  await chat.acceptLink();
   await chat.error.getByText('Use the demo model').click();
   await chat.backend.waitFor();
   expect(new URL(chat.page.url()).search).toBe('');

@@ -22,6 +22,11 @@ export class ChatPage {
     this.stats = page.getByTestId('stats');
   }
 
+  /** Agrees to what the link names, which lies on another server. */
+  async acceptLink(): Promise<void> {
+    await this.page.getByTestId('link-accept').click();
+  }
+
   /** Asks, waits until the answer has ended, and gives it with every length that it had on the way. */
   async ask(question: string): Promise<{ answer: string; lengths: number[] }> {
     const before = await this.stats.count();

@@ -28,6 +28,7 @@ const says = (page: Page, text: string) => page.waitForFunction((part) => docume
 async function visit(query: string): Promise<Page> {
   const page = await firefox.newPage();
   await page.goto(`${site.url}?model=${encodeURIComponent(`${origin.url}slow.gguf${query}`)}`);
+  await press(page, 'link-accept');
   return page;
 }
 

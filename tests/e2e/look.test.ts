@@ -177,6 +177,12 @@ test.each([
     await page.goto(`${site.url}?model=missing.gguf`);
     await chat.error.waitFor();
     await look('6-error');
+    await page.goto(`${site.url}?${new URLSearchParams({ model: `https://xn--80ak6aa92e.example:8443/${'folder/'.repeat(60)}model.gguf`, state: 'https://states.example/a.state' })}`);
+    await page.getByTestId('link-accept').waitFor();
+    await look('v-link');
+    await page.getByTestId('link-decline').click();
+    await chat.error.waitFor();
+    await look('w-declined');
     await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'deviceMemory', { get: () => 4 }));
     await page.goto(site.url);
     await page.getByTestId('offer').waitFor();

@@ -12,8 +12,8 @@ export class Site extends LocalServer {
   readonly #handlers = new Map<string, Handler>();
   readonly #mounts: { prefix: string; folder: string }[] = [];
 
-  /** `isolated`: with the headers that give a page shared memory. */
-  constructor(private readonly root: string, private readonly options: { isolated?: boolean } = {}) {
+  /** `isolated`: with the headers that give a page shared memory. `bare`: as of a host whose headers cannot be set. */
+  constructor(private readonly root: string, private readonly options: { isolated?: boolean; bare?: boolean } = {}) {
     super();
   }
 
@@ -30,8 +30,9 @@ export class Site extends LocalServer {
 
   #file(pathname: string, request: IncomingMessage, response: ServerResponse): void {
     const mount = this.#mounts.find(({ prefix }) => pathname.startsWith(prefix));
-    if (mount) void serveFile(mount.folder, Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }), response);
-    else void serveFile(this.root, request, response);
+    const headersOf = this.options.bare ? () => ({}) : undefined;
+    if (mount) void serveFile(mount.folder, Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }), response, headersOf);
+    else void serveFile(this.root, request, response, headersOf);
   }
 
   /** Serves a second folder below `prefix`, which ends in a slash. */

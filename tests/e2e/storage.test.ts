@@ -31,6 +31,7 @@ afterAll(async () => {
 async function visit(model: string): Promise<ChatPage> {
   const chat = new ChatPage(await browser.newPage());
   await chat.page.goto(`${site.url}?model=${encodeURIComponent(model)}`);
+  if (model.startsWith(origin.url)) await chat.acceptLink();
   return chat;
 }
 

@@ -1,10 +1,11 @@
 /**
- * Serves the page from a cache, so that it opens without a network, and adds the headers that make it cross-origin isolated
+ * Serves the page from a cache, so that it opens without a network, and adds the headers that isolate it and hold it to its policy
  * where the host cannot. Every version has its list of files with their SHA-256: a new one is fetched whole beside the old one,
  * takes over what did not change, and waits until the visitor asks for it. Nothing is kept that is not what the list says: a
  * host or a proxy that still has an older file makes the installation fail, and the browser tries it again at a later visit.
  * Models never pass through here into a cache.
  */
+import { ISOLATION, responseHeaders } from '../headers.mjs';
 
 interface Lifetime extends Event {
   waitUntil(work: Promise<unknown>): void;
@@ -31,10 +32,7 @@ const files = __FILES_OF_THIS_VERSION__;
 /** Files by name and hash; shared by all versions, so that one which did not change is fetched once. */
 const CACHE = 'web-mamba-page';
 /** Not needed to begin with: fetched when the page has done with its first visit's own work. */
-const LATER = /^(cmaps\/|bench\.html$|assets\/(bench|formula|noto)-)/;
-/** The policy of the page's own `meta` does not reach its workers: they go by their own headers. */
-const WORKER_POLICY =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' https: http://localhost:* http://127.0.0.1:*";
+const LATER = /^(cmaps\/|bench\.html$|licences\.txt$|assets\/(bench|formula|noto)-)/;
 
 const scope = new URL(worker.registration.scope);
 
@@ -114,10 +112,7 @@ function keyOf(name: string): string {
 function isolated(response: Response): Response {
   if (response.status === 0 || response.type === 'opaqueredirect') return response;
   const headers = new Headers(response.headers);
-  headers.set('cross-origin-opener-policy', 'same-origin');
-  headers.set('cross-origin-embedder-policy', 'credentialless');
-  headers.set('cross-origin-resource-policy', 'same-origin');
-  headers.set('referrer-policy', 'no-referrer');
-  if (headers.get('content-type')?.includes('javascript')) headers.set('content-security-policy', WORKER_POLICY);
+  const own = { ...ISOLATION, ...responseHeaders(headers.get('content-type')) };
+  for (const [header, value] of Object.entries(own)) headers.set(header, value);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

@@ -76,6 +76,7 @@ export const chatStrings = {
   usual: 'usual: {value}',
   chance: 'chance',
   reset: 'Back to the usual values',
+  licences: 'Licences of what this page is made of',
 
   figures: 'Figures',
   rate: 'Tokens a second',

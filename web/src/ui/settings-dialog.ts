@@ -56,6 +56,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
             ${this.#sampling('seed', 0, 2 ** 32 - 1, 1, data)}
           </div>
           <p class="actions"><button type="button" class="button" data-testid="sampling-reset" @click=${() => this.#reset()}>${words.reset}</button></p>
+          <p class="hint"><a href="licences.txt" target="_blank" rel="noopener noreferrer" data-testid="licences">${words.licences}</a></p>
         </div>`,
       this.dialog,
     );
