@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 export class Stranger {
   connections = 0;
   readonly requests: { method: string; path: string; headers: IncomingHttpHeaders }[] = [];
-  /** Files, and what an answer claims of the whole file's length. */
-  readonly files = new Map<string, { body: Uint8Array; claims?: number }>();
+  /** Files, and what an answer claims of the whole file's length. `whole`: without ranges. */
+  readonly files = new Map<string, { body: Uint8Array; claims?: number; whole?: boolean }>();
   readonly #server: Server;
 
   constructor() {
@@ -16,9 +16,12 @@ export class Stranger {
       const file = this.files.get(new URL(url, 'http://localhost').pathname);
       const open = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'content-range, etag' };
       if (!file) return void response.writeHead(404, open).end();
-      const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
+      const [, first, last] = (!file.whole && /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '')) || [];
       const whole = file.claims ?? file.body.length;
-      if (first === undefined) return void response.writeHead(200, { ...open, 'content-length': file.body.length }).end(file.body);
+      if (first === undefined) {
+        response.writeHead(200, { ...open, 'content-length': whole });
+        return void (whole > file.body.length ? response.write(file.body) : response.end(file.body));
+      }
       const end = Math.min(Number(last) + 1, whole);
       response.writeHead(206, { ...open, 'content-range': `bytes ${first}-${end - 1}/${whole}`, 'content-length': end - Number(first), etag: '"1"' });
       // Of a file that is longer than its body, the rest never comes.

@@ -139,7 +139,9 @@ function opening(progress: Partial<OpenProgress>) {
   return { ...base, open, opened, seen, runs: () => runs };
 }
 
-test.each([[{ total: 100e6 + 1 }, 100e6 + 1], [{ done: 5, total: 0 }, 0]])('of %j nothing is kept before the visitor has heard the size', async (progress, bytes) => {
+test.each([
+  [{ total: 100e6 + 1 }, 100e6 + 1], [{ done: 5, total: 0, announced: 4e9 }, 4e9], [{ done: 100e6 + 1, total: 0 }, 0], [{ done: 100e6 + 1, total: 0, announced: 5e6 }, 0],
+])('of %j nothing is kept before the visitor has heard the size', async (progress, bytes) => {
   const { consent, questions, opened, seen, runs } = opening(progress);
   const first = opened();
   await settle();
@@ -158,10 +160,11 @@ test.each([[{ total: 100e6 + 1 }, 100e6 + 1], [{ done: 5, total: 0 }, 0]])('of %
 
 test('a small one, one that was typed here and one that another tab downloads come without a second question', async () => {
   const small = opening({ total: 100e6 });
+  const unsaid = opening({ done: 5, total: 0 });
   const elsewhere = opening({ total: 4e9, elsewhere: true });
   const typed = opening({ total: 4e9 });
-  await Promise.all([small.opened(), elsewhere.opened(), typed.opened(chooseAddress(MODEL, BASE))]);
-  for (const { questions, endOpening } of [small, elsewhere, typed]) {
+  await Promise.all([small.opened(), unsaid.opened(), elsewhere.opened(), typed.opened(chooseAddress(MODEL, BASE))]);
+  for (const { questions, endOpening } of [small, unsaid, elsewhere, typed]) {
     expect(questions).toEqual([]);
     expect(endOpening).not.toHaveBeenCalled();
   }

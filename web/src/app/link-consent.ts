@@ -67,7 +67,7 @@ export class LinkConsent {
     try {
       return await open((progress) => {
         if (bytes === undefined && isLarge(progress) && wanted()) {
-          bytes = progress.total;
+          bytes = sizeOf(progress);
           void this.engine.endOpening('discard').catch(() => undefined);
         }
         if (bytes === undefined) onProgress(progress);
@@ -130,9 +130,15 @@ function elsewhere(url: string, base: string): string | undefined {
   return new URL(url).origin === new URL(base).origin ? undefined : url;
 }
 
-/** Whether this much is worth a question, or nobody says how much it is. Another tab that downloads has asked. */
-function isLarge({ step, elsewhere: other, done, total }: OpenProgress): boolean {
-  return step === 'receive' && !other && (total > LARGE_BYTES || (total === 0 && done > 0));
+/** Whether this much is worth a question, also where more has come than anyone had said. Another tab that downloads has asked. */
+function isLarge(progress: OpenProgress): boolean {
+  return progress.step === 'receive' && !progress.elsewhere && Math.max(sizeOf(progress), progress.done) > LARGE_BYTES;
+}
+
+/** Bytes of the whole as far as the server says, 0 where it does not, or less than has come. */
+function sizeOf({ done, total, announced = 0 }: OpenProgress): number {
+  const said = total > 0 ? total : announced;
+  return said >= done ? said : 0;
 }
 
 /** What is noted where the visitor has agreed to the size, too. */

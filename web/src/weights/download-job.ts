@@ -20,6 +20,8 @@ export interface Progress {
   done: number;
   /** Bytes, or 0 while unknown. */
   total: number;
+  /** While that is unknown, what the server announces, which of a compressed transfer is less. */
+  announced?: number;
   phase?: DownloadPhase;
   /** The file on the server had changed, and the download began again. */
   restarted?: boolean;
@@ -64,6 +66,8 @@ export class DownloadJob {
   /** Rate of the chunk that came last, in bytes per millisecond. */
   rate = 0;
   restarted = false;
+  /** Bytes of the model by the length that a server without ranges announces of one part; 0 where none does. */
+  announced = 0;
   readonly #onProgress: (progress: Progress) => void;
   readonly #flying = new Map<object, number>();
   #writing: Promise<void> = Promise.resolve();
@@ -114,7 +118,11 @@ export class DownloadJob {
     const flying = [...this.#flying.values()].reduce((sum, bytes) => sum + bytes, 0);
     const total = modelBytes(this.model);
     const received = done ?? modelStoredBytes(this.model) + flying;
-    this.#onProgress({ done: total > 0 ? Math.min(received, total) : received, total, phase, ...(this.restarted ? { restarted: true } : {}) });
+    const { announced } = this;
+    this.#onProgress({
+      done: total > 0 ? Math.min(received, total) : received, total, phase,
+      ...(this.restarted ? { restarted: true } : {}), ...(total === 0 && announced > 0 ? { announced } : {}),
+    });
   }
 
   /** Stores a chunk and the record that says so. One write at a time, so that no record overtakes a newer one. */

@@ -55,6 +55,9 @@ export class WholeFetch {
     const answer = await this.#ask(signal);
     if (!answer) return;
     came(job.limits.stall.bytes);
+    job.announced = (answer.total ?? 0) * job.model.parts.length;
+    // At once: how large it is may decide whether it is wanted.
+    job.report('download', true);
     Object.assign(part, { etag: part.etag ?? answer.version.etag, modified: part.modified ?? answer.version.modified, ranges: false });
     job.patience.answered(part.url);
     const length = await this.#stream(answer, signal, came);
