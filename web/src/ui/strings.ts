@@ -112,9 +112,9 @@ export const strings = {
   licenceDecline: 'Not now',
   licenceWaits: 'The model’s licence waits for your answer',
   linkTitles: { model: 'Fetch a model from another server?', state: 'Fetch a saved state from another server?', both: 'Fetch a model and a saved state from another server?' },
-  linkText: 'The link that opened this page asks for it. Nothing has been sent to that server yet:',
+  linkText: 'The link that opened this page asks for what lies there. Nothing has been sent there yet:',
   linkFiles: { model: 'Model', state: 'Saved state' },
-  linkHint: 'If you go on, that server, and any that it points to, learns this device’s network address and what is fetched. How large the file is shows once it has been asked.',
+  linkHint: 'If you go on, the server, and any that it points to, learns this device’s network address and what is fetched. How large it is shows once the server has been asked.',
   linkAccept: 'Fetch it',
   linkSizeTitle: 'Download {size}?',
   linkSize: 'The server says that the model has {size}.',
@@ -151,7 +151,7 @@ interface FailureText {
 /** The one table from an error's code to its sentence: first the page's own codes, then those of `crate/src/error.rs`. */
 export const failures = {
   address: { sentence: '“{url}” is not an address that this page can open.', remedy: 'Use an address that begins with https:// and ends in .gguf, without a user’s name or password. With http:// only this page’s own server and this machine are allowed, since others could read and change on the way what comes.' },
-  declined: { sentence: 'Nothing was kept from {host}, as you chose.', remedy: 'Choose a model, or press “Try again” to be asked once more.' },
+  declined: { sentence: 'As you chose, nothing from {host} is kept here.', remedy: 'Choose a model, or press “Try again” to be asked once more.' },
   'http-status': { sentence: 'The server did not give the model: it answered {status}.', remedy: 'Check the address for a typing mistake, and whether the file has moved or needs a sign-in.' },
   cors: { sentence: 'The server at {host} does not let other pages read its files (CORS).', remedy: 'Download the file yourself and open it with “From this computer…”, or use a host that allows it.' },
   network: { sentence: '{host} could not be reached.', remedy: 'Check the connection and the address, then try again.' },
