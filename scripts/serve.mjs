@@ -24,8 +24,8 @@ const TYPES = {
 const FIRST_PORT = 8080;
 const LAST_PORT = 8180;
 
-/** Answers a request from `root`; a path that leads outside of it does not exist. `headersOf` gives what goes with a content type. */
-export async function serveFile(root, request, response, headersOf = responseHeaders) {
+/** Answers a request from `root`; a path that leads outside of it does not exist. `headersOf` gives what else goes with a content type. */
+export async function serveFile(root, request, response, headersOf = () => ({})) {
   const plain = (status, text) => {
     const type = 'text/plain; charset=utf-8';
     response.writeHead(status, { ...headersOf(type), 'content-type': type });
@@ -104,7 +104,7 @@ async function main([folder, option, number]) {
   const root = path.resolve(folder);
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(ISOLATION)) response.setHeader(name, value);
-    void serveFile(root, request, response);
+    void serveFile(root, request, response, responseHeaders);
   });
   try {
     console.log(`http://127.0.0.1:${await listen(server, port)}/`);

@@ -1,6 +1,8 @@
 /** A static server for tests: counts requests, can lose files, and gives broken ones. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { responseHeaders } from '../../web/headers.mjs';
 import { LocalServer } from '../../web/test/local-server';
+import { DIST } from './folders';
 // @ts-expect-error a script without types
 import { serveFile } from '../../scripts/serve.mjs';
 
@@ -12,7 +14,7 @@ export class Site extends LocalServer {
   readonly #handlers = new Map<string, Handler>();
   readonly #mounts: { prefix: string; folder: string }[] = [];
 
-  /** `isolated`: with the headers that give a page shared memory. `bare`: as of a host whose headers cannot be set. */
+  /** `isolated`: with the headers that give a page shared memory. `bare`: as of a host whose headers cannot be set, which only the built page has. */
   constructor(private readonly root: string, private readonly options: { isolated?: boolean; bare?: boolean } = {}) {
     super();
   }
@@ -30,7 +32,8 @@ export class Site extends LocalServer {
 
   #file(pathname: string, request: IncomingMessage, response: ServerResponse): void {
     const mount = this.#mounts.find(({ prefix }) => pathname.startsWith(prefix));
-    const headersOf = this.options.bare ? () => ({}) : undefined;
+    const { bare = this.root !== DIST } = this.options;
+    const headersOf = bare ? undefined : responseHeaders;
     if (mount) void serveFile(mount.folder, Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }), response, headersOf);
     else void serveFile(this.root, request, response, headersOf);
   }
