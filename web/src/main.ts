@@ -12,4 +12,7 @@ allowOwnWorkers();
 const database = openAppDatabase();
 // Whoever uses it says what went wrong; this keeps it from counting as unhandled before that.
 database.catch(() => undefined);
-new Controller(new Page(), new EngineClient(), new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates() }).start();
+const engine = new EngineClient();
+const controller = new Controller(new Page(), engine, new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates() });
+engine.onCrash((fault) => controller.engineCrashed(fault));
+controller.start();
