@@ -31,6 +31,8 @@ export class EngineGuard {
   #guarded<T extends object>(original: T): T {
     const guarded = new Proxy(original, {
       get: (target, name) => {
+        // Whoever tidies up need not know.
+        if (this.#broken && name === 'free') return () => undefined;
         const value: unknown = this.#run(() => Reflect.get(target, name, target));
         if (typeof value !== 'function') return value;
         return (...given: unknown[]) => this.#call(target, name, value as Method, given);
@@ -42,7 +44,6 @@ export class EngineGuard {
   }
 
   #call(target: object, name: string | symbol, method: Method, given: unknown[]): unknown {
-    if (this.#broken && name === 'free') return undefined;
     const own = given.map((each) => (typeof each === 'object' && each !== null ? (this.#originals.get(each) ?? each) : each));
     const result = this.#run(() => method.apply(target, own));
     if (result instanceof Promise) return result.then((value) => this.#returned(value), (thrown) => this.#rethrow(thrown, name === 'start'));

@@ -16,7 +16,12 @@ const PATIENCE_FACTOR = 4;
 export type WorkerNews = { news: 'started' } | { news: 'fault'; detail: string };
 
 /** What the supervisor needs of a `Worker`. */
-export type SupervisedWorker = Pick<Worker, 'postMessage' | 'addEventListener' | 'removeEventListener' | 'terminate'>;
+export interface SupervisedWorker {
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  addEventListener(type: string, listener: (event: Event) => void): void;
+  removeEventListener(type: string, listener: (event: Event) => void): void;
+  terminate(): void;
+}
 
 /** `start`: its script did not run; `fault`: something broke in it; `silent`: it did not answer any more. */
 export type CrashKind = 'start' | 'fault' | 'silent';
@@ -116,7 +121,7 @@ export class WorkerSupervisor<Calls> {
     ended.catch(() => undefined);
     let isStarted = false;
     const line: Line<Calls> = {
-      worker, ended, remote: wrap<Calls>(worker as Worker), isStarted: () => isStarted,
+      worker, ended, remote: wrap<Calls>(worker as unknown as Worker), isStarted: () => isStarted,
       end: (crash) => {
         if (this.#line !== line) return;
         this.#line = undefined;
