@@ -1,5 +1,5 @@
 /** What becomes of the page's engine when its worker breaks: calls end, the worker is replaced, and models open again. */
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { EngineClient } from '../src/engine/client';
 import { described, EngineGuard, isFault } from '../src/engine/engine-guard';
 import type { AnswerEvent, DeviceOptions } from '../src/engine/protocol';
@@ -44,13 +44,19 @@ async function openAndAnswer(client: EngineClient, name: string, device: DeviceO
   return text;
 }
 
-afterEach(() => vi.useRealTimers());
+/** Of the fake workers, only those that are gone name a lock. */
+beforeEach(() => vi.stubGlobal('navigator', { locks: { request: async (_: string, __: object, then: () => void) => then() } }));
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 describe('a worker that breaks', () => {
   test.each<[string, (worker: FakeWorker) => void]>([
     ['by a fault that it reports', (worker) => worker.fault()],
     ['by an uncaught error', (worker) => worker.dispatchEvent(Object.assign(new Event('error', { cancelable: true }), { message: 'Uncaught' }))],
     ['by an error without a message', (worker) => worker.dispatchEvent(new Event('error', { cancelable: true }))],
+    ['by an end of which nothing is said', (worker) => worker.vanish()],
     ['by a message that cannot be read', (worker) => worker.dispatchEvent(new Event('messageerror'))],
   ])('%s ends its calls with one failure that names the model, and another opens and answers', async (_, breaks) => {
     const { client, made, crashes } = clientOf(({ calls }) => calls.tokenize.mockImplementation(never));

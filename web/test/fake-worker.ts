@@ -44,6 +44,12 @@ export class FakeWorker implements SupervisedWorker {
     this.news({ news: 'fault', detail });
   }
 
+  /** Ends as a worker that closes itself: all that is left is a lock that can be had. */
+  vanish(): void {
+    this.news({ news: 'alive', lock: 'let go' });
+    this.#isGone = true;
+  }
+
   #say(data: unknown): void {
     if (!this.#isGone) this.dispatchEvent(new MessageEvent('message', { data }));
   }

@@ -13,7 +13,7 @@ export const LEAST_PATIENCE_SECONDS = 10;
 const PATIENCE_FACTOR = 4;
 
 /** Beside comlink's messages, what the worker says of itself. */
-export type WorkerNews = { news: 'started' } | { news: 'fault'; detail: string };
+export type WorkerNews = { news: 'started' } | { news: 'fault'; detail: string } | { news: 'alive'; lock: string };
 
 /** What the supervisor needs of a `Worker`. */
 export interface SupervisedWorker {
@@ -120,10 +120,12 @@ export class WorkerSupervisor<Calls> {
     // Without a call under way, nobody waits for it.
     ended.catch(() => undefined);
     let isStarted = false;
+    const watch = new AbortController();
     const line: Line<Calls> = {
       worker, ended, remote: wrap<Calls>(worker as unknown as Worker), isStarted: () => isStarted,
       end: (crash) => {
         if (this.#line !== line) return;
+        watch.abort();
         this.#line = undefined;
         worker.terminate();
         this.onCrash(crash);
@@ -138,10 +140,17 @@ export class WorkerSupervisor<Calls> {
     });
     worker.addEventListener('messageerror', () => broken('a message could not be read'));
     worker.addEventListener('message', (event) => {
-      const said = (event as MessageEvent<Partial<WorkerNews> | null>).data;
+      const said = (event as MessageEvent<WorkerNews | { news?: undefined } | null>).data;
       if (said?.news === 'started') isStarted = true;
-      else if (said?.news === 'fault') line.end(new Crash('fault', (said as { detail: string }).detail));
+      else if (said?.news === 'fault') line.end(new Crash('fault', said.detail));
+      else if (said?.news === 'alive') whenFree(said.lock, watch.signal, () => line.end(new Crash('fault', 'the worker is gone')));
     });
     return line;
   }
+}
+
+/** The browser says nothing of a worker that has ended, but gives its lock to the next who asks for it. */
+function whenFree(lock: string, signal: AbortSignal, then: () => void): void {
+  // It rejects where the watch is ended first.
+  globalThis.navigator?.locks?.request(lock, { signal }, then).catch(() => undefined);
 }

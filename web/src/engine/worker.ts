@@ -47,6 +47,17 @@ function isGivenUp(reason: unknown): boolean {
   return reason instanceof DOMException && (reason.name === 'AbortError' || reason.name === 'QuotaExceededError');
 }
 
+/** Takes a lock that is let go only when this worker is gone, however it ended. */
+function holdLock(): void {
+  const lock = `web-mamba engine ${crypto.randomUUID()}`;
+  const held = navigator.locks?.request(lock, () => {
+    say({ news: 'alive', lock });
+    return new Promise<never>(() => undefined);
+  });
+  // Some pages have locks and may not use them.
+  held?.catch(() => undefined);
+}
+
 const calls: EngineWorker = {
   open: (source, device, onProgress) => reporting(onProgress, (report) => session.open(source, device, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
@@ -74,3 +85,4 @@ addEventListener('unhandledrejection', ({ reason }) => {
 addEventListener('messageerror', () => guard.break('a message could not be read'));
 expose(calls);
 say({ news: 'started' });
+holdLock();
