@@ -23,7 +23,7 @@ interface Made {
 function clientOf(change: (made: Made, number: number) => void = quiet, { gpu = false, isStarted = true } = {}) {
   const made: Made[] = [];
   const client = new EngineClient({
-    hasGpu: gpu,
+    hasGpu: async () => gpu,
     start: () => {
       const calls = soundCalls(gpu);
       const one = { calls, worker: new FakeWorker(calls, isStarted) };

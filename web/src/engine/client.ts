@@ -13,15 +13,22 @@ import type { SupervisedWorker } from './supervisor';
 
 export interface ClientOptions {
   start?: () => SupervisedWorker;
-  hasGpu?: boolean;
+  /** Whether there is a GPU to be had, without which nothing is tried again on the CPU. */
+  hasGpu?: () => Promise<boolean>;
 }
 
 const startWorker = (): SupervisedWorker => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'engine' });
 
+/** Some browsers have the interface and nothing behind it. */
+async function findGpu(): Promise<boolean> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<unknown> } };
+  return (await gpu?.requestAdapter().catch(() => null)) != null;
+}
+
 export class EngineClient implements EngineWorker {
   readonly #host: ModelHost;
 
-  constructor({ start = startWorker, hasGpu = 'gpu' in navigator }: ClientOptions = {}) {
+  constructor({ start = startWorker, hasGpu = findGpu }: ClientOptions = {}) {
     this.#host = new ModelHost(start, hasGpu);
   }
 

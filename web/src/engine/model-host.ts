@@ -10,7 +10,7 @@ import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, EngineWork
 import { ResumedAnswer } from './resumed-answer';
 import { Crash, WorkerSupervisor, type SupervisedWorker } from './supervisor';
 
-/** Tokens that the CPU reads in one step, and bytes of weights that a device still worth waiting for multiplies with a token in a second. */
+/** Tokens that the CPU reads in one step, and bytes of weights that the slowest device worth waiting for multiplies with a token in a second. */
 const STEP_TOKENS = 32;
 const LEAST_BYTES_PER_SECOND = 4e9;
 
@@ -48,8 +48,7 @@ export class ModelHost {
   /** Of models that broke the engine on the GPU, by key: where the device may be chosen, they are opened on the CPU in this visit. */
   readonly #gpuProblems = new Map<string, string>();
 
-  /** Without WebGPU nothing is tried again on the CPU. */
-  constructor(start: () => SupervisedWorker, private readonly hasGpu: boolean) {
+  constructor(start: () => SupervisedWorker, private readonly hasGpu: () => Promise<boolean>) {
     this.#worker = new WorkerSupervisor(start, (crash) => this.#crashed(crash), () => this.#stepSeconds());
     this.#worker.warmUp();
   }
@@ -168,7 +167,7 @@ export class ModelHost {
     try {
       return await this.#openOn(subject, onProgress);
     } catch (thrown) {
-      const again = thrown instanceof Crash && thrown.kind === 'fault' && this.hasGpu && isFree(subject.device);
+      const again = thrown instanceof Crash && thrown.kind === 'fault' && isFree(subject.device) && (await this.hasGpu());
       if (!again || this.#subject !== subject) throw thrown;
       const model = await this.#openOn(subject, onProgress, thrown.detail);
       this.#gpuProblems.set(key, thrown.detail);
