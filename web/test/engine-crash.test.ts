@@ -1,12 +1,17 @@
 /** What becomes of the page's engine when its worker breaks: calls end, the worker is replaced, and models open again. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Device } from '../src/app/capability';
+import { failure } from '../src/app/failure';
+import { ModelLoader } from '../src/app/model-loader';
+import type { PageAddress } from '../src/app/page-data';
+import type { StorageTasks } from '../src/app/storage-tasks';
 import { EngineClient } from '../src/engine/client';
 import { described, EngineGuard, isFault } from '../src/engine/engine-guard';
-import type { AnswerEvent, DeviceOptions } from '../src/engine/protocol';
+import type { AnswerEvent, DeviceOptions, EngineWorker, OpenModel } from '../src/engine/protocol';
 import { ResumedAnswer } from '../src/engine/resumed-answer';
 import type { WasmEngine } from '../src/engine/wasm-engine';
 import type { ModelSource } from '../src/weights/model-source';
-import { FakeWorker, soundCalls } from './fake-worker';
+import { FakeWorker, opened, soundCalls } from './fake-worker';
 
 const source = (name: string): ModelSource => ({ kind: 'address', name, urls: [`https://example.org/${name}.gguf`] });
 const quiet = () => undefined;
@@ -264,6 +269,18 @@ describe('a GPU that breaks the engine', () => {
     expect(crashes).toHaveLength(1);
   });
 
+  test('in what does not go on by itself has the model opened on the CPU by whoever tries again', async () => {
+    const { client, made } = clientOf(({ calls }) => calls.tokenize.mockImplementation(never), { gpu: true });
+    expect(await client.open(source('a'), {}, quiet)).toMatchObject({ info: { backend: 'webgpu' } });
+    const counting = client.tokenize('a');
+    await turn();
+    made[0]?.worker.fault('TypeError: mapAsync');
+    await expect(counting).rejects.toMatchObject({ code: 'engine-crashed-gpu' });
+    expect(await client.open(source('a'), {}, quiet)).toMatchObject({ gpuProblem: 'TypeError: mapAsync', info: { backend: 'cpu' } });
+    // Another model may do well there.
+    expect(await client.open(source('b'), {}, quiet)).toMatchObject({ info: { backend: 'webgpu' } });
+  });
+
   test('in an answer that is stopped meanwhile ends it with the model open', async () => {
     const { client } = clientOf(inAnswers(1), { gpu: true });
     await client.open(source('a'), {}, quiet);
@@ -274,6 +291,50 @@ describe('a GPU that breaks the engine', () => {
     });
     expect(ids).toEqual([1, 2]);
     expect((await client.tokenize('a')).length).toBe(1);
+  });
+});
+
+describe('what the page shows', () => {
+  const choice = { source: source('a'), name: 'A', entry: undefined, param: 'a' };
+  const fault = failure('engine-crashed', { name: 'A' });
+  const loaderOf = (open: () => Promise<OpenModel>) => {
+    const failed = vi.fn();
+    const engine = { open, stored: async () => [] } as unknown as EngineWorker;
+    const address = { model: null, state: null, base: 'https://example.org/', device: {} } as unknown as PageAddress;
+    const storage = { models: [], list: async () => undefined } as unknown as StorageTasks;
+    const listener = { changed: quiet, failed, told: quiet };
+    return { failed, loader: new ModelLoader(engine, { permit: async () => undefined } as never, address, storage, Promise.resolve({} as Device), listener) };
+  };
+
+  test('after a crash the model is not open, and each who asks learns why', async () => {
+    const { loader, failed } = loaderOf(async () => opened('a', 'cpu'));
+    loader.open(choice);
+    expect(await loader.opening).toBe(true);
+    loader.crashed(fault);
+    expect(loader).toMatchObject({ status: { kind: 'failed' }, url: '', obstacle: fault });
+    expect(failed.mock.calls).toEqual([[fault]]);
+    expect(await loader.opening).toBe(false);
+    loader.open(choice);
+    expect(await loader.opening).toBe(true);
+    expect(loader).toMatchObject({ status: { kind: 'ready' }, obstacle: undefined });
+  });
+
+  test('an opening is not ended by the crash of the model before it', async () => {
+    const { loader, failed } = loaderOf(async () => opened('a', 'cpu'));
+    loader.open(choice);
+    loader.crashed(fault);
+    expect(await loader.opening).toBe(true);
+    expect(failed).not.toHaveBeenCalled();
+  });
+
+  test('a model that is on the CPU for the GPU’s sake says so, also where it came there in an answer', async () => {
+    const { loader } = loaderOf(async () => opened('a', 'webgpu'));
+    loader.open(choice);
+    await loader.opening;
+    expect(loader.info?.reason).toBe('asked for');
+    loader.rebuilding(true);
+    loader.rebuilding(false, { ...opened('a', 'cpu'), gpuProblem: 'TypeError: mapAsync' });
+    expect(loader.info).toMatchObject({ backend: 'cpu', reason: expect.stringMatching(/GPU.*TypeError: mapAsync/) as string });
   });
 });
 

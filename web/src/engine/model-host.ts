@@ -37,6 +37,8 @@ export class ModelHost {
   onCrash: (fault: Failure) => void = () => undefined;
   readonly #worker: WorkerSupervisor<EngineWorker>;
   #opens = 0;
+  /** Calls under way that run the model, and do not go on where it is lost. */
+  #uses = 0;
   #subject: Subject | undefined;
   #carried: Carried | undefined;
   /** While the model is opened again in the middle of an answer. */
@@ -66,7 +68,8 @@ export class ModelHost {
   async ofModel<T>(make: (remote: Calls) => Promise<T>): Promise<T> {
     await this.#reopening?.catch(() => undefined);
     if (!this.#subject && this.#lost) throw this.#lost;
-    return this.call(make);
+    this.#uses += 1;
+    return this.call(make).finally(() => (this.#uses -= 1));
   }
 
   /** A listener as a worker can call it. What it throws is the page's own, and ends no call. */
@@ -192,7 +195,11 @@ export class ModelHost {
     this.#faults.set(crash, fault);
     const isHandled = this.#reopening || (subject && this.#carried && this.#goesOn(subject, this.#carried, crash));
     // While it is opened, the opening fails by itself.
-    if (subject?.model && !isHandled) this.#lose(subject, fault);
+    if (!subject?.model || isHandled) return;
+    const isGpuProblem = crash.kind === 'fault' && this.#uses > 0 && subject.model.info.backend === 'webgpu';
+    // Whoever tries again is to get on.
+    if (isGpuProblem) this.#gpuProblems.set(sourceKey(subject.source), crash.detail);
+    this.#lose(subject, fault);
   }
 
   #lose(subject: Subject, fault: Failure): void {
