@@ -160,6 +160,8 @@ describe('on the GPU', () => {
     ['writeBuffer', "throws(GPUQueue.prototype, 'writeBuffer', 0, () => { throw new DOMException('no', 'OperationError'); });"],
     ['submit', "throws(GPUQueue.prototype, 'submit', 0, () => { throw new RangeError('no'); });"],
     ['createCommandEncoder', "throws(GPUDevice.prototype, 'createCommandEncoder', 0, () => null);"],
+    ['createBindGroupLayout', `throws(GPUDevice.prototype, 'createBindGroupLayout', 0, ${refused('createBindGroupLayout')});`],
+    ['getMappedRange', "throws(GPUBuffer.prototype, 'getMappedRange', 0, () => null);"],
     ['requestDevice', "throws(GPUAdapter.prototype, 'requestDevice', 0, () => { throw new TypeError('no'); });"],
   ])('%s that fails has the model opened on the CPU, which says why', async (_, prologue) => {
     const chat = await visit(prologue);
@@ -170,6 +172,20 @@ describe('on the GPU', () => {
     await chat.input.fill('Once upon a time');
     await chat.send.click();
     await chat.answerGrowsTo(10);
+    await chat.page.close();
+  });
+
+  test.each([
+    ['createComputePipeline', "for (const name of ['createComputePipeline', 'createComputePipelineAsync']) throws(GPUDevice.prototype, name, 0, () => null);"],
+    ['mapAsync', "throws(GPUBuffer.prototype, 'mapAsync', 0, () => null);"],
+  ])('%s that fails in every answer has it go on upon the CPU, once, and the page says why', async (_, prologue) => {
+    const chat = await visit(prologue);
+    await chat.backend.waitFor({ timeout: 60_000 });
+    await chat.input.fill('Once upon a time');
+    await chat.send.click();
+    await chat.answerGrowsTo(10);
+    expect(await chat.backend.innerText()).toMatch(/^CPU — .*GPU.*/);
+    expect(await chat.error.count()).toBe(0);
     await chat.page.close();
   });
 
@@ -230,7 +246,8 @@ describe('with the engine alone', () => {
     const undisturbed = await page.evaluate(([prompt, options]) => window.states.answer(prompt, { ...options, reuse: false }), [prompt, options] as const);
     const disturbed = page.evaluate(([prompt, options]) => window.states.answer(prompt, { ...options, reuse: false }), [prompt, options] as const);
     await page.waitForFunction((inAnswer) => (inAnswer ? window.states.progress.tokens >= 5 : window.states.progress.prefill > 1000), inAnswer);
-    await peers()[0]?.evaluate(() => self.close());
+    const [replaced] = await Promise.all([page.waitForEvent('worker', { timeout: BOUND }), peers()[0]?.evaluate(() => self.close())]);
+    expect(replaced.url()).toContain('peer');
     const { ids, others } = await disturbed;
     expect(others).toEqual(['rebuild', 'rebuilt']);
     expect(ids).toEqual(undisturbed.ids);
