@@ -313,6 +313,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what runs the model is gone, a device or a worker: once the model is loaded again, its answers go on.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(self, Self::DeviceLost { .. } | Self::Worker { .. })
+    }
+
     /// A stable identifier for programs and for the page's table of sentences.
     pub fn code(&self) -> &'static str {
         match self {

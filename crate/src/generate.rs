@@ -214,8 +214,8 @@ impl Generation {
     /// Runs the model up to the next event; `None` after the end.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] where the device is gone: after [`Model::reload`] the next call goes on with the same answer, as it does
-    /// after any other.
+    /// [`Error::DeviceLost`] or [`Error::Worker`] where what runs the model is gone: after [`Model::reload`] the next call goes on with
+    /// the same answer, as it does after any other.
     /// [`Error::Gpu`] where it fails, [`Error::Busy`] where another answer was begun on the model in between; this one is over
     /// then.
     pub async fn next(&mut self, model: &mut Model) -> Result<Option<Event>> {
@@ -224,7 +224,7 @@ impl Generation {
             return Ok(None);
         }
         let event = self.step(model, phase).await;
-        if let Err(Error::DeviceLost { .. }) = event {
+        if event.as_ref().is_err_and(Error::is_loss) {
             // No token is chosen by halves: everything that was given out is in the history, which is read again.
             self.phase = Phase::Begin;
         }

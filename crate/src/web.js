@@ -37,7 +37,7 @@ export function asyncIterable(answer, signal) {
         if (event !== undefined && !untold) return { done: false, value: event };
         end();
       } catch (error) {
-        // A lost device can be mended: once the model is loaded again, the answer goes on. One that has not begun can wait for its turn.
+        // A lost device or worker can be mended: once the model is loaded again, the answer goes on. One that has not begun can wait for its turn.
         if (untold || !MENDABLE.has(error?.code)) end();
         if (!untold) throw error;
       } finally {
@@ -69,7 +69,7 @@ export function asyncIterable(answer, signal) {
   };
 }
 
-const MENDABLE = new Set(['device-lost', 'busy']);
+const MENDABLE = new Set(['device-lost', 'worker', 'busy']);
 
 const classes = new Map();
 

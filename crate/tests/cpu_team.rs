@@ -8,6 +8,7 @@ mod local_crew;
 #[path = "support/random_model.rs"]
 mod random_model;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,12 +20,14 @@ use proptest::prelude::*;
 use random_model::{RandomModel, Shape};
 use web_mamba::Result;
 use web_mamba::cpu::CpuExecutor;
-use web_mamba::cpu::team::{Command, Crew, Job, Started, TeamExecutor};
+use web_mamba::cpu::team::{Command, Crew, Job, Peers, Started, TeamExecutor};
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor, Outputs};
+use web_mamba::generate::{Event, GenerateOptions, Generation, ManyGenerations, Prompt};
 use web_mamba::model::{Slice, State, Weight};
 use web_mamba::quant::DType;
+use web_mamba::sampler::SamplerOptions;
 
 const IDS: [u32; 40] = {
     let mut ids = [0; 40];
@@ -159,6 +162,106 @@ fn a_model_that_is_loaded_again_keeps_its_workers() {
         assert!(difference(&expected, &block_on(model.logits(&IDS[..9])).unwrap()) < 1e-2);
         block_on(model.reload(sources(), &on(BackendChoice::Cpu, crew(2)), &mut |_, _| {})).unwrap();
         assert!(model.info().adapter.contains("2 workers"), "{}", model.info().adapter);
+    }
+}
+
+/// A team of two whose second worker is gone after so many commands, once.
+#[derive(Debug)]
+struct MortalCrew(LocalCrew, Rc<Cell<usize>>);
+
+struct MortalPeers(Box<dyn Peers>, Rc<Cell<usize>>);
+
+impl Peers for MortalPeers {
+    fn loaded(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        self.0.loaded()
+    }
+
+    fn command(&mut self, rank: usize, command: &Command) -> Result<()> {
+        match self.1.replace(self.1.get().saturating_sub(1)) {
+            1 => Err(Error::Worker { rank, problem: "it is gone".into() }),
+            _ => self.0.command(rank, command),
+        }
+    }
+}
+
+impl Crew for MortalCrew {
+    fn most(&self) -> usize {
+        self.0.most()
+    }
+
+    fn wanted(&self) -> Option<usize> {
+        Some(2)
+    }
+
+    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>> {
+        Box::pin(async move {
+            let (link, peers) = self.0.start(job).await?;
+            Ok((link, Box::new(MortalPeers(peers, Rc::clone(&self.1))) as Box<dyn Peers>))
+        })
+    }
+}
+
+/// Takes events up to the last, and loads the model again where a worker is gone.
+fn follow<E>(
+    mut next: impl FnMut(&mut Model) -> Result<Option<E>>,
+    model: &mut Model,
+    reload: &dyn Fn(&mut Model),
+) -> (Vec<E>, usize) {
+    let (mut events, mut losses) = (Vec::new(), 0);
+    loop {
+        match next(model) {
+            Ok(Some(event)) => events.push(event),
+            Ok(None) => return (events, losses),
+            Err(Error::Worker { .. }) if losses < 3 => {
+                losses += 1;
+                reload(model);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn ids_of<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<u32> {
+    events.filter_map(|event| if let Event::Token { id, .. } = event { Some(*id) } else { None }).collect()
+}
+
+/// Whether a worker is lost while the prompt is read or between two tokens, what is written is what would have been.
+#[test]
+fn answers_go_on_after_a_worker_is_lost() {
+    let shape = Shape { d_inner: 88, ..Shape::odd(DType::F32) };
+    let make = move || RandomModel::new(&shape, DType::F32, 5);
+    let left = Rc::new(Cell::new(0));
+    let crew: Rc<dyn Crew> = Rc::new(MortalCrew(LocalCrew(Arc::new(make)), Rc::clone(&left)));
+    let load = LoadOptions { backend: BackendChoice::Cpu, crew: Some(crew), ..LoadOptions::default() };
+    let sources = || make().gguf.sources().to_vec();
+    let mut model = block_on(Model::load(sources(), &load, &mut |_, _| {})).unwrap();
+    let reload = |model: &mut Model| block_on(model.reload(sources(), &load, &mut |_, _| {})).unwrap();
+    let prompt = Prompt::Tokens(IDS.to_vec());
+    let sampler = SamplerOptions { temperature: 1.0, seed: Some(3), ..SamplerOptions::default() };
+    let options = GenerateOptions { sampler, max_tokens: 9, reuse: false, ..GenerateOptions::default() };
+    let one = |model: &mut Model, commands| {
+        let mut answer = Generation::new(model, &prompt, options.clone()).unwrap();
+        left.set(commands);
+        let (events, losses) = follow(|model| block_on(answer.next(model)), model, &reload);
+        (ids_of(events.iter()), losses)
+    };
+    let undisturbed = one(&mut model, 0);
+    assert_eq!((undisturbed.0.len(), undisturbed.1), (9, 0));
+    for commands in 1..=10 {
+        assert_eq!(one(&mut model, commands), (undisturbed.0.clone(), 1), "lost at command {commands}");
+    }
+    let prompts = [prompt.clone(), Prompt::Tokens(IDS[3..20].to_vec())];
+    let many = |model: &mut Model, commands| {
+        let mut answers = ManyGenerations::new(model, &prompts, &options, 2).unwrap();
+        left.set(commands);
+        let (events, losses) = follow(|model| block_on(answers.next(model)), model, &reload);
+        let of = |index| ids_of(events.iter().filter(|event| event.index == index).map(|event| &event.event));
+        ([of(0), of(1)], losses)
+    };
+    let undisturbed = many(&mut model, 0);
+    assert_eq!(undisturbed.1, 0);
+    for commands in 1..=20 {
+        assert_eq!(many(&mut model, commands), (undisturbed.0.clone(), 1), "lost at command {commands}");
     }
 }
 

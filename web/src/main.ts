@@ -13,4 +13,8 @@ allowOwnWorkers();
 const database = openAppDatabase();
 // Whoever uses it says what went wrong; this keeps it from counting as unhandled before that.
 database.catch(() => undefined);
-new Controller(new Page(), new EngineClient(), new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() }).start();
+const engine = new EngineClient();
+const surroundings = { database, extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() };
+const controller = new Controller(new Page(), engine, new AddressBar(), surroundings);
+engine.onCrash((fault) => controller.engineCrashed(fault));
+controller.start();

@@ -101,7 +101,7 @@ impl ManyGenerations {
     /// As of [`super::Generation::next`], a lost device included, and [`Error::OutOfMemory`] where there is no room for so many states.
     pub async fn next(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
         let event = self.step(model).await;
-        if let Err(Error::DeviceLost { .. }) = event {
+        if event.as_ref().is_err_and(Error::is_loss) {
             self.read_again();
         }
         event

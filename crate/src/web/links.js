@@ -5,8 +5,17 @@ const LOOKS = 3000;
 /** A rank is lost after so many sleeps in which nothing came. A computer that sleeps itself uses up only one of them. */
 const SLEEPS = 10;
 const SLEEP_MILLISECONDS = 2000;
+/**
+ * Asleep, rank 0 hears nothing: neither that a worker is gone, nor a stop. Ranks are rarely apart for so long, and what is later is
+ * waited for between turns of the event loop, which cost a late round a twenty-fifth more.
+ */
+const DEAF_MILLISECONDS = 250;
+const TURN_MILLISECONDS = 10;
 /** Counters lie on cache lines of their own. */
 const LINE = 16;
+
+/** What is said of a rank that is gone, or might as well be. */
+export const SILENT = 'it does not answer any more';
 
 /** What is thrown where a rank does not answer. */
 export function lost(rank, problem) {
@@ -25,6 +34,7 @@ export function memoryBytes(ranks, capacity) {
 export class SharedLink {
   #counters;
   #floats;
+  #problem;
   #round = 0;
 
   constructor(rank, ranks, capacity, memory) {
@@ -41,7 +51,7 @@ export class SharedLink {
     Atomics.notify(this.#counters, LINE * rank);
     let start = 0;
     for (let other = 0; other < ranks; other += 1) {
-      if (other !== rank) this.#wait(other);
+      if (other !== rank && !this.#wait(other)) return this.#gatherInTurns(Array.from(lengths));
       if (!forAll && rank > 0) continue;
       const place = this.#place(other);
       gathered.set(this.#floats.subarray(place, place + lengths[other]), start);
@@ -50,7 +60,8 @@ export class SharedLink {
   }
 
   /** Lets nobody wait for a rank that has failed. */
-  fail(rank) {
+  fail(rank, problem) {
+    this.#problem = problem;
     Atomics.store(this.#counters, LINE * this.ranks, rank + 1);
     for (let each = 0; each < this.ranks; each += 1) Atomics.notify(this.#counters, LINE * each);
   }
@@ -59,17 +70,42 @@ export class SharedLink {
     return (2 * rank + (this.#round & 1)) * this.capacity;
   }
 
+  /** False where it does not come as long as rank 0 may sleep. */
   #wait(other) {
     const index = LINE * other;
+    const isFirst = this.rank === 0;
     for (let looks = 0, sleeps = 0; ; looks += 1) {
-      const seen = Atomics.load(this.#counters, index);
-      if (((seen - this.#round) | 0) >= 0) return;
-      const failed = Atomics.load(this.#counters, LINE * this.ranks);
-      if (failed > 0) throw lost(failed - 1, 'it failed');
+      if (this.#hasCome(other)) return true;
+      this.#check();
       if (looks < LOOKS) continue;
-      if (Atomics.wait(this.#counters, index, seen, SLEEP_MILLISECONDS) === 'timed-out') sleeps += 1;
-      if (sleeps >= SLEEPS) throw lost(other, 'it does not answer any more');
+      const seen = Atomics.load(this.#counters, index);
+      if (this.#hasCome(other)) return true;
+      const slept = Atomics.wait(this.#counters, index, seen, isFirst ? DEAF_MILLISECONDS : SLEEP_MILLISECONDS);
+      if (slept !== 'timed-out') continue;
+      if (isFirst) return false;
+      sleeps += 1;
+      if (sleeps >= SLEEPS) throw lost(other, SILENT);
     }
+  }
+
+  /** The same for rank 0 while the event loop turns: what everyone gave, when the last has come. */
+  async #gatherInTurns(lengths) {
+    const late = () => lengths.findIndex((_, other) => other !== this.rank && !this.#hasCome(other));
+    for (let turns = 0; late() >= 0; turns += 1) {
+      this.#check();
+      if (turns * TURN_MILLISECONDS >= SLEEPS * SLEEP_MILLISECONDS) throw lost(late(), SILENT);
+      await new Promise((resolve) => setTimeout(resolve, TURN_MILLISECONDS));
+    }
+    return joined(lengths.map((length, other) => this.#floats.subarray(this.#place(other), this.#place(other) + length)));
+  }
+
+  #hasCome(other) {
+    return ((Atomics.load(this.#counters, LINE * other) - this.#round) | 0) >= 0;
+  }
+
+  #check() {
+    const failed = Atomics.load(this.#counters, LINE * this.ranks);
+    if (failed > 0) throw lost(failed - 1, this.#problem ?? 'it failed');
   }
 }
 
@@ -126,7 +162,7 @@ export class PortLink {
     if (!waiting) return;
     waiting.sleeps += 1;
     const late = this.#arrived.findIndex((queue, other) => other !== this.rank && queue.length === 0);
-    if (waiting.sleeps > SLEEPS) this.fail(late, 'it does not answer any more');
+    if (waiting.sleeps > SLEEPS) this.fail(late, SILENT);
   }
 
   #look() {

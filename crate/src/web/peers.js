@@ -1,5 +1,5 @@
 // Workers that share a model: rank 0's side, which starts them and answers their reads, and theirs.
-import { PortLink, SharedLink, lost, memoryBytes } from './links.js';
+import { PortLink, SILENT, SharedLink, lost, memoryBytes } from './links.js';
 import { described, isBytes, told } from './values.js';
 
 /** A worker that has not started by then never will. */
@@ -14,6 +14,8 @@ export class Peers {
   #workers = [];
   #failed;
   #rejects = [];
+  /** Ends the watch over them. */
+  #freed = new AbortController();
 
   constructor(job, sources) {
     this.#job = job;
@@ -58,9 +60,15 @@ export class Peers {
   /** Also while they start: nothing waits for them any more. */
   free() {
     this.#failed ??= lost(0, 'the load was ended');
+    this.#end();
+    this.link?.close?.();
+  }
+
+  /** Ranks that are out of step are of no use any more, and hold a model. */
+  #end() {
+    this.#freed.abort();
     this.#rejects.forEach((reject) => reject(this.#failed));
     this.#workers.forEach((worker) => worker.terminate?.());
-    this.link?.close?.();
   }
 
   /** Resolves at a message of this type; listens to all others meanwhile and afterwards. */
@@ -76,6 +84,7 @@ export class Peers {
         if (data.type === type) resolve();
         else if (data.type === 'read') void this.#read(worker, data);
         else if (data.type === 'failed') this.#fail(rank, data.problem);
+        else if (data.type === 'alive') this.#watch(rank, data.lock);
       };
     });
     // Where another one fails first, nobody asks for this one's failure.
@@ -83,10 +92,18 @@ export class Peers {
     return answer;
   }
 
+  /** The browser says nothing of a worker that it has ended, but gives its lock to the next who asks for it. */
+  #watch(rank, lock) {
+    const { signal } = this.#freed;
+    // It rejects where the watch is ended first.
+    navigator.locks.request(lock, { signal }, () => this.#fail(rank, SILENT)).catch(() => undefined);
+  }
+
   #fail(rank, problem) {
-    this.#failed ??= lost(rank, problem);
+    if (this.#failed) return;
+    this.#failed = lost(rank, problem);
     this.link?.fail(rank, problem);
-    this.#rejects.forEach((reject) => reject(this.#failed));
+    this.#end();
   }
 
   async #read(worker, { id, part, offset, stride, rows, start, width }) {
@@ -201,8 +218,21 @@ export function servePeer(load) {
       next(() => obeys.obey(data.words));
     }
   };
+  holdLock();
   postMessage({ type: 'ready' });
   return true;
+}
+
+/** Takes a lock that is let go only when this worker is gone, however it ended. Where there are no locks, others wait for it in vain a while. */
+function holdLock() {
+  if (!globalThis.navigator?.locks) return;
+  const lock = `web-mamba worker ${crypto.randomUUID()}`;
+  const held = navigator.locks.request(lock, () => {
+    postMessage({ type: 'alive', lock });
+    return new Promise(() => undefined);
+  });
+  // Some pages have locks and may not use them.
+  held.catch(() => undefined);
 }
 
 /** A file that rank 0 reads. */

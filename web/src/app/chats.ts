@@ -276,7 +276,7 @@ export class Chats {
     writers.forEach((writer, index) => this.#writers.set(answers[index] as Message, writer));
     const onEvent = (event: AnswerEvent | ManyEvent) => {
       if (event.type === 'rebuild' || event.type === 'rebuilt') {
-        loader.rebuilding(event.type === 'rebuild');
+        loader.rebuilding(event.type === 'rebuild', event.type === 'rebuilt' ? event.model : undefined);
       } else {
         const writer = 'index' in event ? writers[event.index] : first;
         writer?.take(event);

@@ -1,5 +1,5 @@
 /** Which model the page's address asks for. */
-import { addressSource, isFileKey, modelName, sourceKey, sourceName, type ModelSource } from '../weights/model-source';
+import { addressSource, isFileKey, modelName, sourceKey, sourceName, storedName, type ModelSource } from '../weights/model-source';
 import { catalogue, entryById, entryOf, entrySource, replaced, type CatalogueEntry } from './catalogue';
 
 export interface Choice {
@@ -46,13 +46,4 @@ export function chooseStored(url: string, name: string, base?: string): Choice {
 
 export function chooseFiles(files: File[], handles?: FileSystemFileHandle[]): Choice {
   return { source: { kind: 'files', files, ...(handles ? { handles } : {}) }, name: modelName(files[0]?.name ?? ''), entry: undefined, param: null };
-}
-
-/** The file's name within a key made by `fileKey`. */
-function storedName(key: string): string {
-  try {
-    return modelName(decodeURIComponent(key.split(':')[1] ?? key));
-  } catch {
-    return key;
-  }
 }

@@ -87,6 +87,11 @@ export class Controller {
     page.on('dismiss', () => this.#fail(undefined));
   }
 
+  /** The engine broke, and the model that was open in it is open no more. */
+  engineCrashed(fault: Failure): void {
+    this.#loader.crashed(fault);
+  }
+
   start(): void {
     this.#open(() => chooseParam(this.address.model, this.address.base));
     // Said once: everything else goes on in memory.

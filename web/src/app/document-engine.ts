@@ -122,7 +122,7 @@ export class DocumentEngine {
       // A stop that came before the engine had begun was not heard.
       if (signal.aborted || turn.givenBack) stop();
       if (event.type === 'rebuild' || event.type === 'rebuilt') {
-        loader.rebuilding(event.type === 'rebuild');
+        loader.rebuilding(event.type === 'rebuild', event.type === 'rebuilt' ? event.model : undefined);
         return changed();
       }
       const index = 'index' in event ? event.index : 0;

@@ -1,5 +1,7 @@
 /** The model that is chosen: opens it, asks for its licence first, pauses and discards its download. */
 import type { ChatMessage, EngineWorker, ModelInfo, OpenModel, OpenProgress } from '../engine/protocol';
+import { fill } from '../ui/format';
+import { strings } from '../ui/strings';
 import { fileAddress, sourceKey } from '../weights/model-source';
 import { askToPersist } from '../weights/room';
 import type { Device } from './capability';
@@ -63,9 +65,19 @@ export class ModelLoader {
     this.opening = choice.earlier && this.address.state === null ? this.#openKept(choice) : this.#open(choice);
   }
 
-  /** The device was lost in the middle of an answer and is set up again, or has been. */
-  rebuilding(rebuilding: boolean): void {
-    if (this.status.kind === 'ready') this.status = { ...this.status, rebuilding };
+  /** What runs the model was lost in the middle of an answer and is set up again, or has been, which may be elsewhere. */
+  rebuilding(rebuilding: boolean, model?: OpenModel): void {
+    if (this.status.kind === 'ready') this.status = { ...this.status, rebuilding, ...(model ? { info: infoOf(model) } : {}) };
+  }
+
+  /** The model that was open is so no more. One that is being opened fails by itself. */
+  crashed(fault: Failure): void {
+    if (this.status.kind !== 'ready') return;
+    this.url = '';
+    this.obstacle = fault;
+    this.opening = Promise.resolve(false);
+    this.status = { kind: 'failed' };
+    this.listener.failed(fault);
   }
 
   answerLicence(accepted: boolean): void {
@@ -117,10 +129,11 @@ export class ModelLoader {
       if (this.choice !== choice) return false;
       if (source.kind === 'files') this.address.model = model.url;
       this.url = model.url;
-      this.#set({ kind: 'ready', info: model.info, ...(this.address.state === null ? {} : { beginning: true }) });
+      const info = infoOf(model);
+      this.#set({ kind: 'ready', info, ...(this.address.state === null ? {} : { beginning: true }) });
       await this.#openState(choice);
-      if (this.choice !== choice) return false;
-      this.#set({ kind: 'ready', info: model.info });
+      if (this.choice !== choice || this.status.kind !== 'ready') return false;
+      this.#set({ kind: 'ready', info });
       return true;
     } catch (thrown) {
       if (this.choice === choice) this.#fail(asReplaced(choice, toFailure(thrown)));
@@ -139,7 +152,7 @@ export class ModelLoader {
       const { messages } = await this.engine.openState(fileAddress(state, base).href);
       if (this.choice === choice) this.listener.told(messages);
     } catch (thrown) {
-      if (this.choice === choice) this.listener.failed(toFailure(thrown));
+      if (this.choice === choice && this.status.kind === 'ready') this.listener.failed(toFailure(thrown));
     }
   }
 
@@ -211,4 +224,9 @@ export class ModelLoader {
     this.status = status;
     this.listener.changed();
   }
+}
+
+/** Where a model is on the CPU because it broke the engine on the GPU, the engine itself knows nothing of that. */
+function infoOf({ info, gpuProblem }: OpenModel): ModelInfo {
+  return gpuProblem === undefined ? info : { ...info, reason: fill(strings.gpuFailed, { problem: gpuProblem }) };
 }

@@ -1,99 +1,112 @@
-/** The page's side of the engine worker. */
-import { proxy, wrap, type Remote } from 'comlink';
-import { failure, toFailure } from '../app/failure';
+/** The page's side of the engine: one worker, which is replaced where it breaks. */
+import type { Failure } from '../app/failure';
 import type { Progress } from '../weights/download-job';
 import type { ExportTarget } from '../weights/export-model';
 import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
+import { ModelHost } from './model-host';
 import type {
   AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, ManyAnswerOptions, ManyEvent,
   OpenedState, OpenModel, OpenProgress, StateOptions, StoredModel,
 } from './protocol';
+import type { SupervisedWorker } from './supervisor';
+
+export interface ClientOptions {
+  start?: () => SupervisedWorker;
+  /** Whether there is a GPU to be had, without which nothing is tried again on the CPU. */
+  hasGpu?: () => Promise<boolean>;
+}
+
+const startWorker = (): SupervisedWorker => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'engine' });
+
+/** Some browsers have the interface and nothing behind it. */
+async function findGpu(): Promise<boolean> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<unknown> } };
+  return (await gpu?.requestAdapter().catch(() => null)) != null;
+}
 
 export class EngineClient implements EngineWorker {
-  readonly #remote: Remote<EngineWorker>;
-  /** Rejects when the worker's script does not load or breaks: calls in flight would otherwise wait for ever. */
-  readonly #broken: Promise<never>;
+  readonly #host: ModelHost;
 
-  constructor() {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'engine' });
-    this.#broken = new Promise((_, reject) => {
-      worker.addEventListener('error', (event) => reject(failure('engine-start', {}, event.message ?? '')));
-    });
-    this.#broken.catch(() => undefined);
-    this.#remote = wrap<EngineWorker>(worker);
+  constructor({ start = startWorker, hasGpu = findGpu }: ClientOptions = {}) {
+    this.#host = new ModelHost(start, hasGpu);
+  }
+
+  /** The model that was open is so no more, because its worker broke and was ended. Calls under way fail with the same. */
+  onCrash(listener: (fault: Failure) => void): void {
+    this.#host.onCrash = listener;
   }
 
   /** `signal` ends the download, keeping what has arrived, and the load. */
   open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void, signal?: AbortSignal): Promise<OpenModel> {
-    return this.#ending(signal, () => this.endOpening('pause'), () => this.#remote.open(source, device, proxy(onProgress)));
+    return this.#ending(signal, () => this.endOpening('pause'), () => this.#host.open(source, device, onProgress));
   }
 
   endOpening(how: 'pause' | 'discard'): Promise<void> {
-    return this.#answer(this.#remote.endOpening(how));
+    return this.#host.promptly((remote) => remote.endOpening(how));
   }
 
   /** `signal` ends the answer while the prompt is read or between two tokens. */
   generate(
     prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
   ): Promise<void> {
-    return this.#ending(signal, () => this.stop(), () => this.#remote.generate(prompt, options, proxy(onEvent)));
+    return this.#ending(signal, () => this.stop(), () => this.#host.generate(prompt, options, onEvent));
   }
 
   generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    return this.#answer(this.#remote.generateMany(prompts, options, proxy(onEvent)));
+    return this.#host.ofModel((remote) => remote.generateMany(prompts, options, this.#host.listener(onEvent)));
   }
 
   stop(): Promise<void> {
-    return this.#answer(this.#remote.stop());
+    return this.#host.stop();
   }
 
   saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob> {
-    return this.#answer(this.#remote.saveState(messages, options));
+    return this.#host.ofModel((remote) => remote.saveState(messages, options));
   }
 
   openState(file: Blob | string): Promise<OpenedState> {
-    return this.#answer(this.#remote.openState(file));
+    return this.#host.ofModel((remote) => remote.openState(file));
   }
 
   forgetStates(about: string): Promise<void> {
-    return this.#answer(this.#remote.forgetStates(about));
+    return this.#host.call((remote) => remote.forgetStates(about));
   }
 
   stored(): Promise<StoredModel[]> {
-    return this.#answer(this.#remote.stored());
+    return this.#host.call((remote) => remote.stored());
   }
 
   remove(url: string): Promise<void> {
-    return this.#answer(this.#remote.remove(url));
+    return this.#host.call((remote) => remote.remove(url));
   }
 
   verify(url: string, onProgress: (progress: Progress) => void): Promise<VerifyResult> {
-    return this.#answer(this.#remote.verify(url, proxy(onProgress)));
+    return this.#host.call((remote) => remote.verify(url, this.#host.listener(onProgress)));
   }
 
   exportPart(url: string, part: number, target: ExportTarget, onProgress: (progress: Progress) => void): Promise<void> {
-    return this.#answer(this.#remote.exportPart(url, part, target as never, proxy(onProgress)));
+    return this.#host.call((remote) => remote.exportPart(url, part, target as never, this.#host.listener(onProgress)));
   }
 
   endTask(): Promise<void> {
-    return this.#answer(this.#remote.endTask());
+    return this.#host.promptly((remote) => remote.endTask());
   }
 
   handles(url: string): Promise<FileSystemFileHandle[]> {
-    return this.#answer(this.#remote.handles(url));
+    return this.#host.call((remote) => remote.handles(url));
   }
 
   logits(tokens: Uint32Array): Promise<Float32Array> {
-    return this.#answer(this.#remote.logits(tokens));
+    return this.#host.ofModel((remote) => remote.logits(tokens));
   }
 
   tokenize(text: string): Promise<Uint32Array> {
-    return this.#answer(this.#remote.tokenize(text));
+    return this.#host.ofModel((remote) => remote.tokenize(text));
   }
 
   bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
-    return this.#answer(this.#remote.bench(options, proxy(onProgress)));
+    return this.#host.ofModel((remote) => remote.bench(options, this.#host.listener(onProgress)));
   }
 
   /** An AbortSignal cannot cross into the worker; what it asks for can. */
@@ -102,17 +115,9 @@ export class EngineClient implements EngineWorker {
     const abort = () => void end().catch(() => undefined);
     signal?.addEventListener('abort', abort);
     try {
-      return await this.#answer(call());
+      return await call();
     } finally {
       signal?.removeEventListener('abort', abort);
-    }
-  }
-
-  async #answer<T>(call: Promise<T>): Promise<T> {
-    try {
-      return await Promise.race([call, this.#broken]);
-    } catch (thrown) {
-      throw toFailure(thrown);
     }
   }
 }

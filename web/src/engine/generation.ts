@@ -1,18 +1,20 @@
 /** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
 import type { DurableCheckpoints, Prompt } from '../state/durable-checkpoints';
-import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, ManyEvent, ManyOptions, RebuildEvent } from './protocol';
+import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, ManyEvent, ManyOptions, OpenModel, RebuildEvent } from './protocol';
 import type { EngineModel } from './wasm-engine';
 
-/** A device that is lost this often without a token in between would be lost again. */
+/** A device, or a worker, that is lost this often without a token in between would be lost again. */
 const MOST_LOSSES = 3;
+/** What an answer goes on after, once the model is loaded again. */
+const LOSSES: ReadonlySet<string> = new Set(['device-lost', 'worker']);
 /** Answers that are written at once where nobody says otherwise. */
 const SEQUENCES = 8;
 
 export interface GenerationHelp {
   /** Keeps checkpoints beyond this page. */
   checkpoints?: DurableCheckpoints;
-  /** Loads the model again on a new device. */
-  rebuild?: () => Promise<void>;
+  /** Loads the model again, on a new device or with new workers. */
+  rebuild?: () => Promise<OpenModel | undefined>;
 }
 
 /** What reading a prompt ahead of its answer took. */
@@ -30,9 +32,11 @@ export class Generation {
     private readonly help: GenerationHelp = {},
   ) {}
 
-  async run(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+  /** `written` are the answer's first tokens, where another engine has given them out. */
+  async run(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void, written?: Uint32Array): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
-    const readable = this.#readable(prompt);
+    const asked = this.#readable(prompt);
+    const readable = written ? Uint32Array.of(...this.model.promptTokens(asked), ...written) : asked;
     if (checkpoints) {
       await checkpoints.prepare(readable);
       this.#tellKnown(this.model.promptTokens(readable), onEvent);
@@ -139,7 +143,7 @@ export class Generation {
     });
   }
 
-  /** Takes the events as long as `onEvent` says so, keeps the checkpoints on the way, and goes on upon another device where one is lost. */
+  /** Takes the events as long as `onEvent` says so, keeps the checkpoints on the way, and goes on upon another device, or with other workers, where one is lost. */
   async #follow<Event extends GenerateEvent>(events: AsyncIterator<Event>, onEvent: (event: Event | RebuildEvent) => boolean): Promise<void> {
     this.#events = events;
     // Stopped before it began, while the store was asked.
@@ -155,11 +159,10 @@ export class Generation {
         if (!more) return void (await events.return?.());
       } catch (thrown) {
         losses += 1;
-        const lost = (thrown as { code?: string }).code === 'device-lost';
-        if (!lost || !this.help.rebuild || losses > MOST_LOSSES) throw thrown;
+        const { code } = thrown as { code?: string };
+        if (!LOSSES.has(code ?? '') || !this.help.rebuild || losses > MOST_LOSSES) throw thrown;
         onEvent({ type: 'rebuild' });
-        await this.help.rebuild();
-        onEvent({ type: 'rebuilt' });
+        onEvent({ type: 'rebuilt', model: await this.help.rebuild() });
       }
     }
   }

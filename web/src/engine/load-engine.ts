@@ -5,7 +5,10 @@ import type { WasmEngine } from './wasm-engine';
 export function loadEngine(flavour = bestFlavour()): WasmEngine {
   let imported: Promise<Package> | undefined;
   const started = async (): Promise<Package> => {
-    const engine = await (imported ??= importPackage(flavour));
+    imported ??= importPackage(flavour);
+    // One that could not be fetched is asked for again.
+    imported.catch(() => (imported = undefined));
+    const engine = await imported;
     // It starts once, however often it is asked to.
     await engine.default();
     return engine;

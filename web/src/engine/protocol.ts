@@ -24,14 +24,17 @@ export interface KnownEvent {
   tokens: number;
 }
 
-/** The device was lost, and what was being written goes on upon a new one. */
-export type RebuildEvent = { type: 'rebuild' } | { type: 'rebuilt' };
+/** The device, a worker or the engine was lost, and what was being written goes on upon a new one, by the model as it is open now. */
+export type RebuildEvent = { type: 'rebuild' } | { type: 'rebuilt'; model?: OpenModel | undefined };
 
 /** What happens on the way of an answer. */
 export type AnswerEvent = GenerateEvent | KnownEvent | RebuildEvent;
 
-/** `about` names what is read, such as a document: the states that are kept of it can be forgotten by that name. */
-export type AnswerOptions = GenerateOptions & { about?: string };
+/**
+ * `about` names what is read, such as a document: the states that are kept of it can be forgotten by that name. `written` are tokens
+ * that the answer begins with, where another engine has given them out.
+ */
+export type AnswerOptions = GenerateOptions & { about?: string; written?: Uint32Array };
 export type ManyAnswerOptions = ManyOptions & { about?: string };
 
 /** How a state is saved: `f16` and compressed by default. */
@@ -57,6 +60,8 @@ export interface OpenModel {
   url: string;
   name: string;
   info: ModelInfo;
+  /** What broke the engine on the GPU, where the model was opened on the CPU for that. */
+  gpuProblem?: string;
 }
 
 /** How far opening is: first the bytes arrive in the store, then the engine reads them. */

@@ -65,8 +65,9 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort();
     const { signal } = (this.#opening = new AbortController());
     await this.stop();
-    this.#opened?.model.free();
+    const before = this.#opened;
     this.#opened = undefined;
+    before?.model.free();
     await this.#start();
     const store = await this.store;
     const arrived = (await store.find(sourceKey(source))) === undefined;
@@ -92,8 +93,8 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, { about, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    await this.#answering(about, (generation) => generation.run(prompt, options, onEvent));
+  async generate(prompt: ChatMessage[] | Uint32Array, { about, written, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+    await this.#answering(about, (generation) => generation.run(prompt, options, onEvent, written));
   }
 
   async generateMany(prompts: (ChatMessage[] | Uint32Array)[], { about, ...options }: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
@@ -159,13 +160,14 @@ export class Session extends StoredModels implements EngineWorker {
     return store ? { checkpoints: new DurableCheckpoints(this.#openModel(), store, url, about) } : {};
   }
 
-  /** Loads the open model again, from the store, after its device was lost. */
-  async #rebuild(): Promise<void> {
+  /** Loads the open model again, from the store, after its device or one of its workers was lost. */
+  async #rebuild(): Promise<OpenModel> {
     if (!this.#opened) throw failure('not-stored');
     const { model, record, device } = this.#opened;
     const store = await this.store;
     const { signal } = this.#opening;
     await reading(record.url, signal, () => undefined, async () => model.reload(await storedFiles(store, record, signal), { ...device, signal }));
+    return { url: record.url, name: record.name, info: model.info() };
   }
 
   async #start(): Promise<void> {

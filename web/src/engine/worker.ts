@@ -5,11 +5,15 @@ import { openDatabase } from '../weights/database';
 import { StateStore } from '../state/state-store';
 import { ModelStore } from '../weights/model-store';
 import { checkFits } from './check-fits';
+import { described, EngineGuard } from './engine-guard';
 import { loadEngine } from './load-engine';
 import type { EngineWorker } from './protocol';
 import { Session } from './session';
+import type { WorkerNews } from './supervisor';
 
-const engine = loadEngine();
+const say = (news: WorkerNews) => postMessage(news);
+const guard = new EngineGuard((thrown) => say({ news: 'fault', detail: described(thrown) }));
+const engine = guard.guard(loadEngine());
 const database = openDatabase();
 const session = new Session(engine, database.then((open) => new ModelStore(open)), {
   checkFits: checkFits(engine),
@@ -30,11 +34,28 @@ async function reporting<Event, T>(callback: (event: Event) => void, call: (repo
   const remote = callback as unknown as Remote<(event: Event) => void>;
   let last: Promise<void> = Promise.resolve();
   try {
-    return await reported(call((event) => (last = remote(event as never))));
+    // A page that is gone takes no event any more.
+    return await reported(call((event) => (last = remote(event as never).catch(() => undefined))));
   } finally {
     await last;
     remote[releaseProxy]();
   }
+}
+
+/** A transaction or a request that was given up, or had no room, has done nothing: that need not be caught by everyone who began it. */
+function isGivenUp(reason: unknown): boolean {
+  return reason instanceof DOMException && (reason.name === 'AbortError' || reason.name === 'QuotaExceededError');
+}
+
+/** Takes a lock that is let go only when this worker is gone, however it ended. */
+function holdLock(): void {
+  const lock = `web-mamba engine ${crypto.randomUUID()}`;
+  const held = navigator.locks?.request(lock, () => {
+    say({ news: 'alive', lock });
+    return new Promise<never>(() => undefined);
+  });
+  // Some pages have locks and may not use them.
+  held?.catch(() => undefined);
 }
 
 const calls: EngineWorker = {
@@ -56,4 +77,12 @@ const calls: EngineWorker = {
   tokenize: (text) => reported(session.tokenize(text)),
   bench: (options, onProgress) => reporting(onProgress, (report) => session.bench(options, report)),
 };
+// What nothing has caught has left something half done: a task of the engine's that trapped ends in one of these.
+addEventListener('error', ({ error, message }) => guard.break(error ?? message));
+addEventListener('unhandledrejection', ({ reason }) => {
+  if (!isGivenUp(reason)) guard.break(reason);
+});
+addEventListener('messageerror', () => guard.break('a message could not be read'));
 expose(calls);
+say({ news: 'started' });
+holdLock();

@@ -101,6 +101,16 @@ export function sourceKey(source: ModelSource): string {
   }
 }
 
+/** The name within a key of the store. */
+export function storedName(key: string): string {
+  if (URL.canParse(key) && !key.startsWith('file:')) return modelName(fileName(key));
+  try {
+    return modelName(decodeURIComponent(key.split(':')[1] ?? key));
+  } catch {
+    return key;
+  }
+}
+
 export function sourceName(source: ModelSource): string {
   switch (source.kind) {
     case 'address':
