@@ -9,7 +9,4 @@ import { allowOwnWorkers } from './ui/trusted-types';
 import { PageUpdates } from './ui/updates';
 
 allowOwnWorkers();
-const database = openAppDatabase();
-// Whoever uses it says what went wrong; this keeps it from counting as unhandled before that.
-database.catch(() => undefined);
-new Controller(new Page(), new EngineClient(), new AddressBar(), { database, extract: extractInWorker, updates: new PageUpdates() }).start();
+new Controller(new Page(), new EngineClient(), new AddressBar(), { database: openAppDatabase(), extract: extractInWorker, updates: new PageUpdates() }).start();

@@ -1,5 +1,5 @@
-import { expect, test, vi } from 'vitest';
-import { settle } from './browser';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { refuseDatabases, settle } from './browser';
 import { openAppDatabase } from '../src/app/app-database';
 import { Controller } from '../src/app/controller';
 import type { TextFile } from '../src/app/conversation-files';
@@ -170,7 +170,8 @@ test('what this device cannot hold is refused before its licence and its first b
 });
 
 test('a browser that keeps nothing is told of once, and the chat goes on in memory', async () => {
-  const { page, opening, answering, emit, token, settle } = setUp(null, null, { database: Promise.reject(failure('app-storage')) });
+  onTestFinished(refuseDatabases());
+  const { page, opening, answering, emit, token, settle } = setUp();
   opening.resolve(OPEN);
   await settle();
   expect(page.data?.failure).toMatchObject({ code: 'app-storage' });
