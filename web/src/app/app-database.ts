@@ -29,7 +29,7 @@ export class AppDatabase extends IndexedDatabase<Schema> {
   readonly #waiting = new Map<string, () => Promise<void>>();
   #refusal: Failure | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #retrying = false;
+  #retrying: Promise<void> | undefined;
   #said: Failure | undefined;
   readonly #onUnkept: ((unkept: Failure | undefined) => void)[] = [];
   readonly #onClosed: (() => void)[] = [];
@@ -86,16 +86,15 @@ export class AppDatabase extends IndexedDatabase<Schema> {
     return true;
   }
 
+  #retry(): Promise<void> {
+    this.#retrying ??= this.#attemptAll().finally(() => (this.#retrying = undefined));
+    return this.#retrying;
+  }
+
   /** Once one is refused, the others wait on. */
-  async #retry(): Promise<void> {
-    if (this.#retrying) return;
-    this.#retrying = true;
-    try {
-      for (const [name, write] of [...this.#waiting]) {
-        if (this.#waiting.get(name) === write && !(await this.#attempt(name, write))) return;
-      }
-    } finally {
-      this.#retrying = false;
+  async #attemptAll(): Promise<void> {
+    for (const [name, write] of [...this.#waiting]) {
+      if (this.#waiting.get(name) === write && !(await this.#attempt(name, write))) return;
     }
   }
 

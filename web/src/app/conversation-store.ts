@@ -98,7 +98,11 @@ export class ConversationStore {
   /** All or none. */
   async saveAll(records: readonly ConversationRecord[]): Promise<void> {
     try {
-      await this.database.transact(['conversations'], (transaction) => Promise.all(records.map((record) => transaction.objectStore('conversations').put(record))));
+      await this.database.transact(['conversations'], (transaction) => {
+        const store = transaction.objectStore('conversations');
+        // Async, so that one that cannot be copied leaves none of the others unawaited.
+        return Promise.all(records.map(async (record) => store.put(record)));
+      });
       records.forEach((record) => this.#changed(record.id, record));
     } catch (thrown) {
       if (!this.database.unopened) throw thrown;
