@@ -51,8 +51,8 @@ worker.addEventListener('fetch', (event) => {
   // Ranges are parts of models.
   if (request.method !== 'GET' || url.origin !== scope.origin || request.headers.has('range')) return;
   const name = nameOf(url);
-  if (name in files) event.respondWith(own(name, request));
-  else if (request.mode === 'navigate') event.respondWith(fetch(request).then(isolated));
+  // Below this path there may be pages of other projects, or another copy of this one, whose headers are their own affair.
+  if (Object.hasOwn(files, name)) event.respondWith(own(name, request));
 });
 worker.addEventListener('message', (event) => {
   if (event.data === 'use') void worker.skipWaiting();

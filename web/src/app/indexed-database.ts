@@ -5,6 +5,7 @@
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import type { FailureCode } from '../ui/strings';
 import { Failure, failure } from './failure';
+import { deletePatiently, openFirst } from './opening';
 
 type Upgrading<Schema extends DBSchema> = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
 
@@ -115,13 +116,14 @@ export class IndexedDatabase<Schema extends DBSchema> {
     if (connection.objectStoreNames.length > 0) return connection;
     // Another page has opened it by its name alone, when there was none. It holds nothing, and is made anew.
     connection.close();
-    await this.#patiently((blocked) => deleteDB(this.name, { blocked }));
+    const { name, patience, codes } = this.options;
+    await deletePatiently((blocked) => deleteDB(name, { blocked }), patience, codes.blocked);
     return this.#connectOnce();
   }
 
   #connectOnce(): Promise<IDBPDatabase<Schema>> {
-    const { name, version, upgrade } = this.options;
-    return this.#patiently((blocked) => {
+    const { name, version, upgrade, patience, codes } = this.options;
+    const request = async (blocked: () => void) => {
       const opening = openDB<Schema>(name, version, {
         upgrade: (database, oldVersion, _, transaction) => upgrade(database, oldVersion, transaction),
         blocked,
@@ -133,31 +135,14 @@ export class IndexedDatabase<Schema extends DBSchema> {
         terminated: () => void opening.then((open) => this.#ended(open)),
       });
       return opening;
-    }, (late) => late.close());
-  }
-
-  /** What another tab holds up is waited for so long; where it comes later, nobody waits for it any more. */
-  async #patiently<T>(start: (blocked: () => void) => Promise<T>, late: (value: T) => void = () => undefined): Promise<T> {
-    const { patience, codes } = this.options;
-    let waiting: ReturnType<typeof setTimeout> | undefined;
-    try {
-      return await new Promise<T>((resolve, reject) => {
-        const started = start(() => (waiting = setTimeout(() => {
-          reject(failure(codes.blocked));
-          void started.then(late, () => undefined);
-        }, patience)));
-        started.then(resolve, reject);
-      });
-    } finally {
-      clearTimeout(waiting);
-    }
+    };
+    return openFirst({ request, again: this.#unopened !== undefined, patience, held: codes.blocked });
   }
 
   async #ended(connection: IDBPDatabase<Schema>): Promise<void> {
-    if (this.#connection && (await this.#connection.catch(() => undefined)) === connection) {
-      this.#connection = undefined;
-      this.closed();
-    }
+    if (!this.#connection || (await this.#connection.catch(() => undefined)) !== connection) return;
+    this.#connection = undefined;
+    this.closed();
   }
 
   #drop(connection: IDBPDatabase<Schema>): void {
