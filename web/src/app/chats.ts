@@ -222,7 +222,8 @@ export class Chats {
     this.#answering = answers;
     this.#imported = 0;
     failed(undefined);
-    await this.#save(conversation);
+    // A database that takes its time holds up no answer.
+    void this.#save(conversation);
     try {
       const opened = await loader.opening;
       if (!opened && this.#answering === answers) {
@@ -239,6 +240,7 @@ export class Chats {
     this.#giveBack(answers.filter(({ state }) => state.kind === 'waiting'), conversation);
     if (this.#answering === answers) this.#answering = undefined;
     conversation.record.updated = Date.now();
+    this.parts.changed();
     await this.#save(conversation);
     this.parts.changed();
   }

@@ -50,12 +50,12 @@ export class DocumentStore {
   }
 
   /** Where its document is gone with the site's data, together with that; not where the document was deleted meanwhile. */
-  async saveSummary(summary: SummaryRecord, document?: WholeDocument): Promise<void> {
-    await this.#save('summaries', summary, document);
+  async saveSummary(summary: SummaryRecord, whole?: WholeDocument): Promise<void> {
+    await this.#save('summaries', summary, whole);
   }
 
-  async saveQuestion(question: QuestionRecord, document?: WholeDocument): Promise<void> {
-    await this.#save('questions', question, document);
+  async saveQuestion(question: QuestionRecord, whole?: WholeDocument): Promise<void> {
+    await this.#save('questions', question, whole);
   }
 
   async removeSummary(id: string): Promise<void> {
@@ -76,18 +76,18 @@ export class DocumentStore {
     this.#foundIn.delete(id);
   }
 
-  async #save(name: 'summaries' | 'questions', made: SummaryRecord | QuestionRecord, document: WholeDocument | undefined): Promise<void> {
+  async #save(name: 'summaries' | 'questions', made: SummaryRecord | QuestionRecord, whole: WholeDocument | undefined): Promise<void> {
     const { documentId } = made;
     await this.database.keep(waitingName(made.id), async () => {
       const foundIn = await this.database.transact(['documents', 'texts', 'summaries', 'questions', 'settings'], async (transaction) => {
         const [known, born] = await Promise.all([transaction.objectStore('documents').getKey(documentId), transaction.objectStore('settings').get(BORN)]);
         const cleared = this.#foundIn.has(documentId) && this.#foundIn.get(documentId) !== born;
-        if (known === undefined && cleared && document) {
+        if (known === undefined && cleared && whole) {
           await Promise.all([
-            transaction.objectStore('documents').put(document.record),
-            transaction.objectStore('texts').put(document.text),
-            ...document.summaries.map((each) => transaction.objectStore('summaries').put(each)),
-            ...document.questions.map((each) => transaction.objectStore('questions').put(each)),
+            transaction.objectStore('documents').put(whole.record),
+            transaction.objectStore('texts').put(whole.text),
+            ...whole.summaries.map((each) => transaction.objectStore('summaries').put(each)),
+            ...whole.questions.map((each) => transaction.objectStore('questions').put(each)),
           ]);
         } else if (known === undefined) {
           return undefined;
