@@ -1,7 +1,7 @@
 /** Documents that are made to end the page: each costs its worker and a sentence, and the chat, without a reload, answers after all of them. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { bookOf, docxOf, flateBomb, formBomb, spineOf, zipOf, type ZipEntry } from '../../web/test/make-hostile';
@@ -77,7 +77,8 @@ test('a million nested blocks, groups and quotes', async () => {
 
 test('books of 60,000 files that claim a gigabyte each, of a million elements, and of 201,000 files; Word files of attributes, and nested', async () => {
   const empty = new Uint8Array();
-  expect(await refused('60000.epub', book(60_000, (name) => ({ name, data: new Uint8Array(1e6), claimed: 1e9, shared: true })))).toBe('too-much');
+  const packed = deflateRawSync(new Uint8Array(1e6));
+  expect(await refused('60000.epub', book(60_000, (name) => ({ name, packed, claimed: 1e9, shared: true })))).toBe('too-much');
   expect(await refused('package.epub', bookOf(`<package>${'<item/>'.repeat(1e6)}</package>`, []))).toBe('too-complex');
   expect(await refused('many.epub', zipOf(Array.from({ length: 201_000 }, (_, index) => ({ name: index.toString(36), data: empty, shared: true }))))).toBe('too-complex');
   const attributes = Array.from({ length: 200 }, (_, index) => `w:a${index}="1"`).join(' ');
@@ -88,7 +89,6 @@ test('books of 60,000 files that claim a gigabyte each, of a million elements, a
 test('pages, texts and letters of more than a page can hold, and what is none of them under such a name', async () => {
   expect(await refused('letters.html', '<i>x</i>'.repeat(1.6e6))).toBe('too-complex');
   expect(await refused('headings.html', '<h1>x'.repeat(201_000))).toBe('too-complex');
-  expect(await refused('words.txt', 'many words '.repeat(4.2e6))).toBe('too-much');
   expect(await refused('groups.rtf', `{\\rtf1 ${'{\\b '.repeat(1e6)}`)).toBe('too-complex');
   expect(await refused('packed.txt', gzipSync('many words '.repeat(1000)))).toBe('file-kind');
   expect(await refused('module.md', Buffer.concat([Buffer.from('\0asm'), Buffer.alloc(1000)]))).toBe('file-kind');
