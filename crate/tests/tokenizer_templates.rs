@@ -1037,6 +1037,48 @@ fn random_templates_end() {
     });
 }
 
+/// A template as the table has it: texts, some of them so many times.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Piece {
+    Text(String),
+    Repeated(String, usize),
+}
+
+#[derive(serde::Deserialize)]
+struct Kind {
+    kind: String,
+    templates: Vec<Vec<Piece>>,
+}
+
+/// The cases that the page is tried with too.
+#[test]
+fn hostile_templates_of_every_kind_end() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/templates/hostile.json");
+    let kinds: Vec<Kind> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(kinds.len(), 11);
+    for Kind { kind, templates } in kinds {
+        let started = Instant::now();
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Repeated(text, times) => text.repeat(*times),
+        };
+        let templates: Vec<String> = templates.iter().map(|pieces| pieces.iter().map(text).collect()).collect();
+        let (count, longest) = on_a_small_stack(move || {
+            let base = metadata();
+            let times = templates.iter().map(|template| {
+                let before = thread_time(started);
+                let _ = ends(&base, template);
+                let _ = ends(&base, &format!("{HELLO}{template}"));
+                thread_time(started) - before
+            });
+            (templates.len(), times.max())
+        });
+        assert!(count >= 10, "{kind}: {count} are too few");
+        println!("{kind}: {count} templates, alone and after an ordinary one; the longest pair took {longest:?}");
+    }
+}
+
 /// The inputs that hung or killed an earlier version.
 #[test]
 fn inputs_that_once_did_harm_end() {

@@ -1,9 +1,10 @@
 /** Documents that are made to end the page: each costs its worker and a sentence, and the chat, without a reload, answers after all of them. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { bookOf, docxOf, flateBomb, formBomb, spineOf, type ZipEntry } from '../../web/test/make-hostile';
+import { bookOf, docxOf, flateBomb, formBomb, spineOf, zipOf, type ZipEntry } from '../../web/test/make-hostile';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { withPage } from './opened';
@@ -72,6 +73,28 @@ test('a million nested blocks, groups and quotes', async () => {
   expect(await textOf('nested.html', `${'<div>'.repeat(1e6)}Once.`)).toBe('Once.');
   expect(await refused('nested.rtf', `{\\rtf1${'{'.repeat(1e6)}Once.`)).toBe('too-complex');
   expect(await textOf('nested.md', `${'>'.repeat(3000)} Once.`)).toContain('Once.');
+});
+
+test('books of 60,000 files that claim a gigabyte each, of a million elements, and of 201,000 files; Word files of attributes, and nested', async () => {
+  const empty = new Uint8Array();
+  const packed = deflateRawSync(new Uint8Array(1e6));
+  expect(await refused('60000.epub', book(60_000, (name) => ({ name, packed, claimed: 1e9, shared: true })))).toBe('too-much');
+  expect(await refused('package.epub', bookOf(`<package>${'<item/>'.repeat(1e6)}</package>`, []))).toBe('too-complex');
+  expect(await refused('many.epub', zipOf(Array.from({ length: 201_000 }, (_, index) => ({ name: index.toString(36), data: empty, shared: true }))))).toBe('too-complex');
+  const attributes = Array.from({ length: 200 }, (_, index) => `w:a${index}="1"`).join(' ');
+  expect(await refused('attributes.docx', docxOf(`<w:p ${attributes}/>`, 60_000))).toBe('too-complex');
+  expect(await refused('nested.docx', docxOf(`${'<w:sdt><w:sdtContent>'.repeat(1e5)}<w:p/>${'</w:sdtContent></w:sdt>'.repeat(1e5)}`, 1))).toBe('extract');
+});
+
+test('pages, texts and letters of more than a page can hold, and what is none of them under such a name', async () => {
+  expect(await refused('letters.html', '<i>x</i>'.repeat(1.6e6))).toBe('too-complex');
+  expect(await refused('headings.html', '<h1>x'.repeat(201_000))).toBe('too-complex');
+  expect(await refused('groups.rtf', `{\\rtf1 ${'{\\b '.repeat(1e6)}`)).toBe('too-complex');
+  expect(await refused('packed.txt', gzipSync('many words '.repeat(1000)))).toBe('file-kind');
+  expect(await refused('module.md', Buffer.concat([Buffer.from('\0asm'), Buffer.alloc(1000)]))).toBe('file-kind');
+  expect(await textOf('tables.html', `${'<table><tr><td>'.repeat(1e5)}Once.`)).toBe('Once.');
+  expect(await textOf('fonts.html', `${Array.from({ length: 3e4 }, (_, index) => `<font size=${index}><p>`).join('')}Once.`)).toBe('Once.');
+  expect(await textOf('lists.md', `${'- '.repeat(1200)}Once.`)).toContain('Once.');
 });
 
 test('then ordinary files are read, among them one under a wrong name', async () => {

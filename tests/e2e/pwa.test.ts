@@ -52,7 +52,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** What the cache has, by the files' names, and whether each is what its key says. */
 const cached = () => page.evaluate(async () => {
-  const cache = await caches.open('web-mamba-page');
+  const cache = await caches.open(`web-mamba-page ${new URL('./', location.href).pathname}`);
   return Promise.all((await cache.keys()).map(async (request) => {
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await (await cache.match(request))!.arrayBuffer()));
     const { pathname, search } = new URL(request.url);

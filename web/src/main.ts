@@ -10,11 +10,8 @@ import { allowOwnWorkers } from './ui/trusted-types';
 import { PageUpdates } from './ui/updates';
 
 allowOwnWorkers();
-const database = openAppDatabase();
-// Whoever uses it says what went wrong; this keeps it from counting as unhandled before that.
-database.catch(() => undefined);
 const engine = new EngineClient();
-const surroundings = { database, extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() };
+const surroundings = { database: openAppDatabase(), extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() };
 const controller = new Controller(new Page(), engine, new AddressBar(), surroundings);
 engine.onCrash((fault) => controller.engineCrashed(fault));
 controller.start();

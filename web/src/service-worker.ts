@@ -29,12 +29,17 @@ declare const __FILES_OF_THIS_VERSION__: Readonly<Record<string, string>>;
 const worker = self as unknown as Worker;
 const files = __FILES_OF_THIS_VERSION__;
 
-/** Files by name and hash; shared by all versions, so that one which did not change is fetched once. */
-const CACHE = 'web-mamba-page';
 /** Not needed to begin with: fetched when the page has done with its first visit's own work. */
 const LATER = /^(cmaps\/|bench\.html$|licences\.txt$|assets\/(bench|formula|noto)-)/;
 
 const scope = new URL(worker.registration.scope);
+/**
+ * Files by name and hash; shared by all versions, so that one which did not change is fetched once. Caches are the origin's: pages of
+ * two paths have one each, or the new version of one would delete the files of the other.
+ */
+const CACHE = `web-mamba-page ${scope.pathname}`;
+/** Where earlier versions kept the files of every path. */
+const SHARED_CACHE = 'web-mamba-page';
 
 worker.addEventListener('install', (event) => event.waitUntil(install()));
 worker.addEventListener('activate', (event) => event.waitUntil(activate()));
@@ -44,8 +49,8 @@ worker.addEventListener('fetch', (event) => {
   // Ranges are parts of models.
   if (request.method !== 'GET' || url.origin !== scope.origin || request.headers.has('range')) return;
   const name = nameOf(url);
-  if (name in files) event.respondWith(own(name, request));
-  else if (request.mode === 'navigate') event.respondWith(fetch(request).then(isolated));
+  // Below this path there may be pages of other projects, or another copy of this one, whose headers are their own affair.
+  if (Object.hasOwn(files, name)) event.respondWith(own(name, request));
 });
 worker.addEventListener('message', (event) => {
   if (event.data === 'use') void worker.skipWaiting();
@@ -66,6 +71,8 @@ async function storeRest(): Promise<void> {
 async function store(name: string): Promise<void> {
   const cache = await caches.open(CACHE);
   if (await cache.match(keyOf(name))) return;
+  const shared = await caches.match(keyOf(name), { cacheName: SHARED_CACHE });
+  if (shared) return cache.put(keyOf(name), shared);
   // First what the browser remembers, if the server says that it is current; then past every cache on the way.
   for (const remembered of ['no-cache', 'reload'] as const) {
     const response = await fetch(new URL(name, scope), { cache: remembered });
@@ -89,7 +96,18 @@ async function activate(): Promise<void> {
   const cache = await caches.open(CACHE);
   const current = new Set(Object.keys(files).map(keyOf));
   await Promise.all((await cache.keys()).filter(({ url }) => !current.has(url)).map((request) => cache.delete(request)));
+  await leaveShared();
   await worker.clients.claim();
+}
+
+/** What the cache of earlier versions holds for this path goes; with the last of all paths, the cache. */
+async function leaveShared(): Promise<void> {
+  if (!(await caches.has(SHARED_CACHE))) return;
+  const shared = await caches.open(SHARED_CACHE);
+  const requests = await shared.keys();
+  const ours = requests.filter(({ url }) => url.startsWith(scope.href));
+  await Promise.all(ours.map((request) => shared.delete(request)));
+  if (ours.length === requests.length) await caches.delete(SHARED_CACHE);
 }
 
 async function own(name: string, request: Request): Promise<Response> {

@@ -20,6 +20,25 @@ export async function settle(): Promise<void> {
   for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** A browser that gives pages no database, until it is told to. */
+export function refuseDatabases(name = 'SecurityError'): () => void {
+  const { open } = indexedDB;
+  indexedDB.open = () => {
+    throw new DOMException('refused', name);
+  };
+  return () => void (indexedDB.open = open);
+}
+
+/** A disk that is full: nothing is written to these stores until the function is called. */
+export function fillDisk(...stores: string[]): () => void {
+  const { put } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.put = function (this: IDBObjectStore, ...args: Parameters<typeof put>) {
+    if (stores.includes(this.name)) throw new DOMException('full', 'QuotaExceededError');
+    return put.apply(this, args);
+  };
+  return () => void (IDBObjectStore.prototype.put = put);
+}
+
 let databases = 0;
 
 /** A store of its own for each test, and a count of everything in it, for "nothing is left behind". */

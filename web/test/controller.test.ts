@@ -1,5 +1,5 @@
-import { expect, test, vi } from 'vitest';
-import { settle } from './browser';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { fillDisk, refuseDatabases, settle } from './browser';
 import { openAppDatabase } from '../src/app/app-database';
 import { Controller } from '../src/app/controller';
 import type { TextFile } from '../src/app/conversation-files';
@@ -170,7 +170,8 @@ test('what this device cannot hold is refused before its licence and its first b
 });
 
 test('a browser that keeps nothing is told of once, and the chat goes on in memory', async () => {
-  const { page, opening, answering, emit, token, settle } = setUp(null, null, { database: Promise.reject(failure('app-storage')) });
+  onTestFinished(refuseDatabases());
+  const { page, opening, answering, emit, token, settle } = setUp();
   opening.resolve(OPEN);
   await settle();
   expect(page.data?.failure).toMatchObject({ code: 'app-storage' });
@@ -185,6 +186,80 @@ test('a browser that keeps nothing is told of once, and the chat goes on in memo
   emit('openChat', page.data?.chats.list[0]?.id);
   await settle();
   expect(page.data).toMatchObject({ failure: undefined, messages: [{ text: 'One?' }, { text: 'Yes.' }] });
+});
+
+test('for as long as nothing is kept the page has why, also when the error is dismissed, and neither when it is kept again', async () => {
+  const { page, opening, answering, emit, token, settle } = setUp();
+  opening.resolve(OPEN);
+  await settle();
+  expect(page.data?.unkept).toBeUndefined();
+  const free = fillDisk('conversations');
+  onTestFinished(free);
+  emit('ask', 'One?');
+  await settle();
+  expect(page.data).toMatchObject({ failure: { code: 'app-room' }, unkept: { code: 'app-room' } });
+  emit('dismiss');
+  token('Yes.');
+  answering.resolve();
+  await settle();
+  expect(page.data).toMatchObject({ failure: undefined, unkept: { code: 'app-room' }, answering: false, chats: { list: [{ title: 'One?' }] } });
+  free();
+  emit('renameChat', { id: page.data?.chats.current ?? '', title: 'Two' });
+  await settle();
+  expect(page.data).toMatchObject({ failure: undefined, unkept: undefined, chats: { list: [{ title: 'Two' }] } });
+});
+
+test('an error goes when the same thing succeeds, whatever it was, and no other does', async () => {
+  const { page, opening, engine, emit, settle } = setUp();
+  opening.resolve(OPEN);
+  await settle();
+  const code = () => page.data?.failure?.code;
+  const file = (text: string) => new File([text], 'x.json');
+  const conversations = JSON.stringify({
+    format: 'web-mamba-conversations', version: 1,
+    conversations: [{ title: 'A', created: 1, updated: 1, preset: 'assistant', system: '', knowledge: '', leaf: 1, messages: [{ id: 1, parent: null, role: 'user', text: 'a' }] }],
+  });
+  const model = { url: 'u', parts: ['a'] } as StoredModel;
+  const fails = (fault: 'in-use' | 'read') => () => Promise.reject(failure(fault));
+  emit('importChats', file('{}'));
+  await settle();
+  expect(code()).toBe('import-file');
+  emit('setSampling', { key: 'topK', value: 7 });
+  emit('verify', model);
+  await settle();
+  expect(code()).toBe('import-file');
+  emit('importChats', file(conversations));
+  await settle();
+  expect([code(), page.data?.chats.imported]).toEqual([undefined, 1]);
+  emit('importChats', file('null'));
+  await settle();
+  expect([code(), page.data?.chats.imported]).toEqual(['import-file', 0]);
+  engine.verify.mockImplementationOnce(fails('in-use'));
+  emit('verify', model);
+  await settle();
+  expect(code()).toBe('in-use');
+  emit('importChats', file(conversations));
+  await settle();
+  expect(code()).toBe('in-use');
+  emit('verify', model);
+  await settle();
+  expect(code()).toBeUndefined();
+  for (const [call, event] of [['remove', 'remove'], ['exportPart', 'export']] as const) {
+    engine[call].mockImplementationOnce(fails('read'));
+    emit(event, model);
+    await settle();
+    expect([event, code()]).toEqual([event, 'read']);
+    emit(event, model);
+    await settle();
+    expect([event, code()]).toEqual([event, undefined]);
+  }
+  emit('failed', failure('card'));
+  emit('succeeded', 'card');
+  expect(code()).toBeUndefined();
+  emit('failed', failure('files-refused'));
+  emit('openFiles', { files: [new File(['x'], 'm.gguf')] });
+  await settle();
+  expect(code()).toBeUndefined();
 });
 
 test('the browser’s way back leads to what was shown before, and not out of the page', async () => {

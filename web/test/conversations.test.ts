@@ -1,5 +1,5 @@
-import { beforeEach, expect, test } from 'vitest';
-import './browser';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { refuseDatabases } from './browser';
 import { openAppDatabase } from '../src/app/app-database';
 import { Conversation, shortened, type ConversationRecord } from '../src/app/conversation';
 import { importedConversations, jsonFile, markdownFile, readConversations } from '../src/app/conversation-files';
@@ -113,7 +113,8 @@ test('where two tabs have written to one conversation, both are kept; a new name
 test('another tab hears of what is stored', async () => {
   const other = new ConversationStore(openAppDatabase(`conversations-${databases}`));
   const heard: string[] = [];
-  await Promise.all([store.onElsewhere(() => undefined), other.onElsewhere((id) => heard.push(id))]);
+  store.onElsewhere(() => undefined);
+  other.onElsewhere((id) => heard.push(id ?? ''));
   expect(await other.list()).toEqual([]);
   const { id } = await save('Rain', 1, ['one', 'uno']);
   await expect.poll(() => heard).toEqual([id]);
@@ -121,7 +122,7 @@ test('another tab hears of what is stored', async () => {
 });
 
 test('where the browser keeps nothing, conversations are in memory until the page is closed', async () => {
-  store = new ConversationStore(Promise.reject(new Error('private')));
+  onTestFinished(refuseDatabases());
   const { id } = await save('Rain', 1, ['one', 'uno']);
   await store.rename(id, 'Weather');
   expect(await store.list('uno')).toMatchObject([{ title: 'Weather' }]);

@@ -17,7 +17,7 @@ const END = { type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: 100, pr
 const PARAGRAPHS = Array.from({ length: 100 }, (_, index) => `Paragraph ${index} of this text says something that the others do not say, and then it ends.`).join('\n\n');
 
 let databases = 0;
-let database: Promise<AppDatabase>;
+let database: AppDatabase;
 beforeEach(() => {
   database = openAppDatabase(`desk-${(databases += 1)}`);
 });
@@ -126,7 +126,7 @@ test('deleting a document from the list ends what is made of it, and nothing of 
   expect(engine.stop).toHaveBeenCalled();
   expect(engine.forgetStates).toHaveBeenCalledWith(id);
   expect(desk.data).toMatchObject({ list: [], running: undefined });
-  expect(await (await database).getAll('summaries')).toEqual([]);
+  expect(await database.getAll('summaries')).toEqual([]);
 });
 
 test('a summary counts as paused when the engine has ended, and stored what it read', async () => {
@@ -157,7 +157,7 @@ test('a deleted summary does not come back when what it was doing ends', async (
   await removed;
   await settle();
   expect(desk.data.open?.summaries).toEqual([]);
-  expect(await (await database).getAll('summaries')).toEqual([]);
+  expect(await database.getAll('summaries')).toEqual([]);
 });
 
 test('between the groups of a long summary a chat has its turn, and a pause while it waits shows at once', async () => {

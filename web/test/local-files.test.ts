@@ -11,7 +11,7 @@ function folder(names: Set<string>): FileSystemDirectoryHandle {
     kind: 'directory',
     getFileHandle: async (name: string) => (names.add(name), handle(name)),
     getDirectoryHandle: async () => folder(names),
-    removeEntry: async (name: string) => void (name === 'exports' ? names.clear() : names.delete(name)),
+    removeEntry: async (name: string) => void (name === 'web-mamba exports' ? names.clear() : names.delete(name)),
   } as unknown as FileSystemDirectoryHandle;
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import './browser';
 import { failure } from '../src/app/failure';
 import type { Progress } from '../src/weights/download-job';
+import { readMessage } from '../src/weights/neighbour-message';
 import { exclusively, reading } from '../src/weights/neighbours';
 
 /** As much of Web Locks as is used here: one lock, held by another tab until it is let go. */
@@ -57,5 +58,43 @@ test('a download elsewhere that falls silent is said to be, with how far it was'
   expect(seen.at(-1)).toEqual({ done: 5, total: 9, silent: true });
   release();
   expect(await waiting).toBe('done');
+  other.close();
+});
+
+const ODD: unknown[] = [
+  null, undefined, 0, NaN, true, 'end', '', [], ['end', 'u', 'paused'], {}, { type: 'end' }, { url: 'u' }, { type: 'end', url: 'u' }, { type: 'end', url: 'u', how: 'stop' },
+  { type: 'end', url: { u: 1 }, how: 'paused' }, { type: 'ended', url: 'u', how: null }, { type: 'pause', url: 'u', how: 'paused' }, { type: 'progress', url: 'u' },
+  { type: 'progress', url: 'u', progress: null }, { type: 'progress', url: 'u', progress: { done: '1', total: 2 } }, { type: 'progress', url: 'u', progress: { done: -1, total: 2 } },
+  { type: 'progress', url: 'u', progress: { done: NaN, total: Infinity } }, new Map([['type', 'end']]), new Date(NaN), 7n,
+];
+
+test('what is no message is none, and of a message only what is known of it is read', () => {
+  for (const odd of ODD) expect(readMessage(odd)).toBeUndefined();
+  expect(readMessage({ type: 'end', url: 'u', how: 'paused', more: 1 })).toEqual({ type: 'end', url: 'u', how: 'paused' });
+  expect(readMessage({ type: 'progress', url: 'u', progress: { done: 1, total: 2, phase: 'nonsense', silent: 'yes', restarted: true, more: 1 } }))
+    .toEqual({ type: 'progress', url: 'u', progress: { done: 1, total: 2, restarted: true } });
+});
+
+test('odd broadcasts, and those about another model, neither end nor slow a download, here or elsewhere', async () => {
+  vi.useRealTimers();
+  const free = { request: async (_: string, __: object, work: () => unknown) => work() };
+  vi.stubGlobal('navigator', { locks: free });
+  const thrown: unknown[] = [];
+  const note = (error: unknown) => thrown.push(error);
+  process.on('uncaughtException', note);
+  const seen: Progress[] = [];
+  let finish: (value: string) => void = () => undefined;
+  const options = { signal: new AbortController().signal, onProgress: () => undefined, onElsewhere: (progress: Progress) => seen.push(progress) };
+  const downloading = exclusively('u', options, (signal) => new Promise<string>((resolve, reject) => {
+    finish = resolve;
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
+  }));
+  const other = new BroadcastChannel('web-mamba weights');
+  for (const odd of [...ODD, { type: 'end', url: 'other', how: 'paused' }]) other.postMessage(odd);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  finish('done');
+  expect(await downloading).toBe('done');
+  expect([seen, thrown]).toEqual([[], []]);
+  process.off('uncaughtException', note);
   other.close();
 });

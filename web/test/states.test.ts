@@ -1,4 +1,4 @@
-import { openDB } from 'idb';
+import { deleteDB, openDB } from 'idb';
 import { expect, test, vi } from 'vitest';
 import { Conversation } from '../src/app/conversation';
 import type { AnswerEvent, CheckpointInfo, GenerateEvent, ManyEvent } from '../src/engine/protocol';
@@ -31,6 +31,18 @@ test('the longest checkpoint that a prompt begins with is found, of this model a
   await states.forget('https://m/');
   expect(await longest(ids(1, 2, 3, 4, 5))).toBeUndefined();
   expect(await states.longest('other', ids(1, 2, 3, 4, 5, 6), 0)).toBeDefined();
+});
+
+test('a state that went with the site’s data leaves no record behind that promises it', async () => {
+  const name = `states-${(databases += 1)}`;
+  const states = new StateStore(await openDatabase(name));
+  await states.put(record(ids(1, 2)), new Uint8Array([2]));
+  const found = await states.longest('m', ids(1, 2, 3), 0);
+  await deleteDB(name);
+  expect(found && (await states.state(found))).toBeUndefined();
+  expect(await states.longest('m', ids(1, 2, 3), 0)).toBeUndefined();
+  await states.put(record(ids(1, 2)), new Uint8Array([3]));
+  expect(await states.longest('m', ids(1, 2, 3), 0)).toBeDefined();
 });
 
 test('a page that came over plain http keeps checkpoints too', async () => {

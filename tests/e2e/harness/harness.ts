@@ -75,6 +75,32 @@ export const harness = {
     }
     return { ended, milliseconds: performance.now() - aborted };
   },
+  /**
+   * Opens a model, asks it, and leaves at its first event; what the store has of it goes. Tells how it ended, `text` or the failure's code,
+   * how long the question took until then, and of how many tokens its prompt was.
+   */
+  async askOnce(url: string): Promise<{ outcome: string; milliseconds: number; tokens: number }> {
+    const address = new URL(url, location.href).href;
+    const control = new AbortController();
+    let asked = performance.now();
+    let [milliseconds, tokens] = [0, 0];
+    const end = () => (milliseconds ||= performance.now() - asked);
+    try {
+      await engine.open({ kind: 'address', name: 'model', urls: [address] }, { backend: 'cpu' }, () => undefined);
+      asked = performance.now();
+      await engine.generate([{ role: 'user', content: 'Hello' }], { maxTokens: 4, ignoreEos: true }, (event) => {
+        end();
+        if (event.type === 'prefill') tokens ||= event.total;
+        control.abort();
+      }, control.signal);
+      return { outcome: 'text', milliseconds: end(), tokens };
+    } catch (thrown) {
+      const { code = String(thrown) } = thrown as { code?: string };
+      return { outcome: code === 'cancelled' ? 'text' : code, milliseconds: end(), tokens };
+    } finally {
+      await engine.remove(address).catch(() => undefined);
+    }
+  },
   /** Judges a file by its first bytes; gives the plan. */
   async plan(url: string, device: DeviceOptions): Promise<ModelPlan> {
       const { header, bytes } = await beginning(url);

@@ -5,7 +5,7 @@ import { AnswerWriter } from './answer-writer';
 import { Conversation, type AssistantMessage, type Branches, type Instructions, type Message, type UserMessage } from './conversation';
 import { jsonFile, markdownFile, readConversations, type TextFile } from './conversation-files';
 import type { ConversationHeader, ConversationStore } from './conversation-store';
-import { failure, toFailure, type Failure } from './failure';
+import { failure, toFailure, type Tell } from './failure';
 import type { ModelLoader } from './model-loader';
 import type { Pace } from './pace';
 import { presets } from './presets';
@@ -55,7 +55,7 @@ export interface ChatsParts {
   pace: Pace;
   /** Redraws after a change. */
   changed(): void;
-  failed(failure: Failure | undefined): void;
+  failed: Tell;
   /** Gives a question that was not answered back to its writer. */
   restoreDraft(text: string): void;
   /** Keeps the conversation's id in the page's address; null for a new one. */
@@ -72,13 +72,11 @@ export class Chats {
   /** Of the answers that were written in this visit. */
   readonly #writers = new WeakMap<Message, AnswerWriter>();
   #saved = 0;
-  /** That nothing can be kept was said already. */
-  #unkept = false;
   /** Deleted while their last answer was still ending: they stay deleted. */
   readonly #removed = new Set<string>();
 
   constructor(private readonly parts: ChatsParts) {
-    void parts.store.onElsewhere((id) => void this.#readAgain(id));
+    parts.store.onElsewhere((id) => void this.#readAgain(id));
   }
 
   get messages(): readonly Message[] {
@@ -105,7 +103,7 @@ export class Chats {
   async list(query = this.#query): Promise<void> {
     if (query !== this.#query) this.#imported = 0;
     this.#query = query;
-    await this.#guarded(async () => {
+    await this.#guarded('list conversations', async () => {
       const list = await this.parts.store.list(query);
       if (query === this.#query) this.#list = list;
     });
@@ -131,7 +129,7 @@ export class Chats {
   }
 
   async open(id: string): Promise<void> {
-    await this.#guarded(async () => {
+    await this.#guarded('open a conversation', async () => {
       const record = await this.parts.store.find(id);
       if (record) this.#show(new Conversation(record));
       this.parts.located(record ? id : null);
@@ -170,7 +168,7 @@ export class Chats {
     const answers = this.#answering;
     if (!answers) return;
     if (this.parts.loader.status.kind === 'ready' && this.parts.turns.holder === 'chat') {
-      void this.#guarded(() => this.parts.engine.stop());
+      void this.#guarded('stop', () => this.parts.engine.stop());
     } else {
       this.#answering = undefined;
       this.#giveBack(answers, this.#conversation);
@@ -187,14 +185,14 @@ export class Chats {
   async rename(id: string, title: string): Promise<void> {
     if (title.trim() === '') return;
     if (id === this.#conversation.record.id) this.#conversation.record.title = title.trim();
-    await this.#guarded(() => this.parts.store.rename(id, title.trim()));
+    await this.#guarded('rename', () => this.parts.store.rename(id, title.trim()));
     await this.list();
   }
 
   async remove(id: string): Promise<void> {
     this.#removed.add(id);
     if (id === this.#conversation.record.id) this.newChat();
-    await this.#guarded(() => this.parts.store.remove(id));
+    await this.#guarded(`remove ${id}`, () => this.parts.store.remove(id));
     await this.list();
   }
 
@@ -209,7 +207,8 @@ export class Chats {
   }
 
   async import(file: Blob): Promise<void> {
-    await this.#guarded(async () => {
+    this.#imported = 0;
+    await this.#guarded('import', async () => {
       const records = await readConversations(file);
       await this.parts.store.saveAll(records);
       this.#imported = records.length;
@@ -223,7 +222,8 @@ export class Chats {
     this.#answering = answers;
     this.#imported = 0;
     failed(undefined);
-    await this.#save(conversation);
+    // A database that takes its time holds up no answer.
+    void this.#save(conversation);
     try {
       const opened = await loader.opening;
       if (!opened && this.#answering === answers) {
@@ -240,6 +240,7 @@ export class Chats {
     this.#giveBack(answers.filter(({ state }) => state.kind === 'waiting'), conversation);
     if (this.#answering === answers) this.#answering = undefined;
     conversation.record.updated = Date.now();
+    this.parts.changed();
     await this.#save(conversation);
     this.parts.changed();
   }
@@ -323,20 +324,13 @@ export class Chats {
     if (Date.now() - this.#saved > SAVE_MILLISECONDS) void this.#save(conversation);
   }
 
-  /** A conversation without a message is not kept. What cannot be kept is said once, until something can, and the chat goes on. */
+  /** A conversation without a message is not kept. What the database does not take waits in the store, which says so, and the chat goes on. */
   async #save(conversation = this.#conversation): Promise<void> {
     this.#saved = Date.now();
     const { record } = conversation;
     const before = record.id;
     const kept = record.messages.length > 0 && !this.#removed.has(record.id);
-    try {
-      await (kept ? this.parts.store.save(record) : this.parts.store.remove(record.id));
-      this.#unkept = false;
-    } catch (thrown) {
-      if (!this.#unkept) this.parts.failed(toFailure(thrown));
-      this.#unkept = true;
-      return this.parts.changed();
-    }
+    await this.#guarded('keep', () => (kept ? this.parts.store.save(record) : this.parts.store.remove(record.id)));
     if (conversation === this.#conversation) this.parts.located(kept ? record.id : null);
     const listed = this.#list.find(({ id }) => id === record.id);
     const renamed = this.#query === '' && listed?.title !== record.title;
@@ -345,21 +339,23 @@ export class Chats {
   }
 
   /** Another tab has stored a conversation: the list shows it, and so does this tab, unless an answer is being written here. */
-  async #readAgain(id: string): Promise<void> {
+  async #readAgain(id: string | undefined): Promise<void> {
     await this.list();
-    await this.#guarded(async () => {
+    if (id === undefined) return;
+    await this.#guarded('open a conversation', async () => {
       const record = this.#conversation.record.id === id ? await this.parts.store.find(id) : undefined;
       if (record && !this.#answering && this.#conversation.record.id === id) this.#conversation = new Conversation(record);
     });
   }
 
   /** What cannot be done is said, and the chat goes on. */
-  async #guarded(work: () => Promise<void>): Promise<void> {
+  async #guarded(about: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
+      this.parts.failed(undefined, about);
       this.parts.changed();
     } catch (thrown) {
-      this.parts.failed(toFailure(thrown));
+      this.parts.failed(toFailure(thrown), about);
     }
   }
 }

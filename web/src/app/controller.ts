@@ -10,7 +10,7 @@ import { Chats, SEVERAL } from './chats';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from './choice';
 import { ConversationStore } from './conversation-store';
 import { DocumentDesk } from './document-desk';
-import { toFailure, type Failure } from './failure';
+import { toFailure, type Failure, type Tell } from './failure';
 import type { Agreed } from './link-consent';
 import { ModelLoader } from './model-loader';
 import { offerOf } from './offer';
@@ -30,7 +30,7 @@ export interface Updates {
 }
 
 export interface Surroundings {
-  database: Promise<AppDatabase>;
+  database: AppDatabase;
   extract: Extract;
   updates: Updates;
   inspect?: () => Promise<Device>;
@@ -40,6 +40,8 @@ export interface Surroundings {
 
 export class Controller {
   #failure: Failure | undefined;
+  /** What was being done when it came. */
+  #failedAbout: string | undefined;
   #device: Device | undefined;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
@@ -56,7 +58,7 @@ export class Controller {
   ) {
     const { database, extract, updates } = surroundings;
     const changed = () => this.#update();
-    const failed = (failure: Failure | undefined) => this.#fail(failure);
+    const failed: Tell = (failure, about) => this.#fail(failure, about);
     const turns = this.#turns;
     const pace = new Pace(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
     const device = (surroundings.inspect ?? inspectDevice)();
@@ -83,7 +85,10 @@ export class Controller {
     address.onReturn(() => void this.#return());
     page.on('showView', (view) => this.#go({ view }));
     page.on('useNewVersion', () => updates.use());
-    page.on('failed', (fault) => this.#fail(fault));
+    page.on('failed', (fault) => this.#fail(fault, fault.code));
+    page.on('succeeded', (code) => this.#fail(undefined, code));
+    database.onUnkept((unkept) => this.#fail(unkept, 'unkept'));
+    database.onClosed(() => void this.#readAgain());
     page.on('dismiss', () => this.#fail(undefined));
   }
 
@@ -94,15 +99,18 @@ export class Controller {
 
   start(): void {
     this.#open(() => chooseParam(this.address.model, this.address.base));
-    // Said once: everything else goes on in memory.
-    this.surroundings.database.catch((thrown: unknown) => this.#fail(toFailure(thrown)));
     void this.#restore();
+  }
+
+  /** The site's data may be gone: the lists show what is there; the conversations read theirs again by themselves. What is open stays. */
+  async #readAgain(): Promise<void> {
+    await Promise.all([this.#desk.list(), this.#storage.list()]);
   }
 
   /** What the address names, as it was left. */
   async #restore(): Promise<void> {
     const { chat, shownDocument } = this.address;
-    await this.#guarded(() => this.#settings.read());
+    await this.#guarded('settings', () => this.#settings.read());
     await Promise.all([this.#chats.list(), this.#desk.list()]);
     if (chat !== null) await this.#chats.open(chat);
     if (shownDocument !== null) await this.#desk.open(shownDocument);
@@ -164,15 +172,15 @@ export class Controller {
     page.on('removeChat', (id) => void chats.remove(id));
     page.on('searchChats', (query) => void chats.list(query));
     page.on('importChats', (file) => void chats.import(file));
-    page.on('exportChat', ({ id, as }) => void this.#guarded(async () => {
+    page.on('exportChat', ({ id, as }) => void this.#guarded('export', async () => {
       const file = await chats.exported(id, as, speakers);
       if (file) page.saveText(file);
     }));
-    page.on('exportChats', () => void this.#guarded(async () => page.saveText(await chats.exportedAll(strings.allChats))));
-    page.on('shareState', () => void this.#guarded(async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
+    page.on('exportChats', () => void this.#guarded('export', async () => page.saveText(await chats.exportedAll(strings.allChats))));
+    page.on('shareState', () => void this.#guarded('share', async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
     page.on('instruct', (instructions) => chats.instruct(instructions));
-    page.on('setSampling', (change) => void this.#guarded(() => this.#settings.set(change)));
-    page.on('resetSampling', () => void this.#guarded(() => this.#settings.reset()));
+    page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
+    page.on('resetSampling', () => void this.#guarded('settings', () => this.#settings.reset()));
   }
 
   #listenToDocuments(): void {
@@ -209,7 +217,7 @@ export class Controller {
     try {
       choice = choose();
     } catch (thrown) {
-      this.#fail(toFailure(thrown));
+      this.#fail(toFailure(thrown), 'open');
       return;
     }
     this.#chats.stop();
@@ -225,17 +233,18 @@ export class Controller {
     this.#update();
   }
 
-  async #guarded(work: () => Promise<void>): Promise<void> {
+  async #guarded(about: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      this.#update();
+      this.#fail(undefined, about);
     } catch (thrown) {
-      this.#fail(toFailure(thrown));
+      this.#fail(toFailure(thrown), about);
     }
   }
 
-  #fail(failure: Failure | undefined): void {
-    this.#failure = failure;
+  #fail(failure: Failure | undefined, about?: string): void {
+    const other = failure === undefined && about !== undefined && about !== this.#failedAbout;
+    if (!other) [this.#failure, this.#failedAbout] = [failure, about];
     this.#update();
   }
 
@@ -253,6 +262,7 @@ export class Controller {
       messages: this.#chats.messages,
       answering: this.#chats.answering,
       failure: this.#failure,
+      unkept: this.surroundings.database.unkept,
       catalogue,
       stored: this.#storage.models,
       room: this.#storage.room,

@@ -10,7 +10,7 @@ import { abortable } from './abortable';
 import { shortened } from './conversation';
 import { DocumentEngine } from './document-engine';
 import { DocumentIntake } from './document-intake';
-import { toFailure, type Failure } from './failure';
+import { toFailure, type Tell } from './failure';
 import type { ModelLoader } from './model-loader';
 import { newId } from './new-id';
 import type { Pace } from './pace';
@@ -48,7 +48,7 @@ export interface DeskParts {
   turns: Turns;
   pace: Pace;
   changed(): void;
-  failed(failure: Failure | undefined): void;
+  failed: Tell;
   /** Keeps the document's id in the page's address. */
   located(id: string | null): void;
 }
@@ -94,7 +94,7 @@ export class DocumentDesk {
   }
 
   async list(): Promise<void> {
-    await this.#guarded(async () => {
+    await this.#guarded('list documents', async () => {
       const [list] = await Promise.all([this.parts.store.list(), this.parts.pace.read()]);
       this.#list = list;
     });
@@ -106,12 +106,12 @@ export class DocumentDesk {
     const { added, failed } = await this.#intake.take(files);
     const [first] = added;
     if (first !== undefined) await this.open(first);
-    if (failed) this.parts.failed(failed);
+    if (failed) this.parts.failed(failed, 'add');
   }
 
   async addText(text: string): Promise<void> {
     if (text.trim() === '') return;
-    await this.#guarded(async () => this.open(await this.#intake.text(text, shortened(text.slice(0, 1000).replace(/^[#\s]+/, '')))));
+    await this.#guarded('add', async () => this.open(await this.#intake.text(text, shortened(text.slice(0, 1000).replace(/^[#\s]+/, '')))));
   }
 
   cancelAdding(): void {
@@ -119,7 +119,7 @@ export class DocumentDesk {
   }
 
   async open(id: string | null): Promise<void> {
-    await this.#guarded(async () => {
+    await this.#guarded('open a document', async () => {
       const record = this.#list.find((each) => each.id === id);
       const text = id === null ? undefined : await this.parts.store.text(id);
       this.#leave();
@@ -140,18 +140,18 @@ export class DocumentDesk {
     const tasks = [this.#running, this.#asking].filter((task) => task?.item.documentId === id);
     tasks.forEach((task) => task?.stop.abort());
     if (this.#open?.record.id === id) await this.open(null);
-    await this.#guarded(() => this.parts.store.remove(id));
+    await this.#guarded(`remove ${id}`, () => this.parts.store.remove(id));
     await this.list();
     // What the engine is still ending for it would leave a state behind.
     await Promise.all(tasks.map((task) => task?.ended));
-    await this.#guarded(() => this.parts.engine.forgetStates(id));
+    await this.#guarded('forget states', () => this.parts.engine.forgetStates(id));
   }
 
   /** Counts the open document's tokens by the open model's vocabulary, once it is there. */
   async count(): Promise<void> {
     const { signal } = this.#left;
     if (!this.#open || !(await this.parts.loader.opening) || signal.aborted) return;
-    await this.#guarded(async () => void (await this.#count(this.#open, signal)), signal);
+    await this.#guarded('count', async () => void (await this.#count(this.#open, signal)), signal);
   }
 
   /** In a style; with an instruction of the visitor's own where that is `custom`. */
@@ -189,7 +189,7 @@ export class DocumentDesk {
     if (this.#open) this.#change({ summaries: this.#open.summaries.filter(({ id }) => id !== record.id) });
     // What it still keeps would bring it back.
     await running?.ended;
-    await this.#guarded(() => this.parts.store.removeSummary(record.id));
+    await this.#guarded(`remove ${record.id}`, () => this.parts.store.removeSummary(record.id));
   }
 
   async ask(question: string): Promise<void> {
@@ -204,7 +204,8 @@ export class DocumentDesk {
     if (record.answer === '') {
       this.#unanswered = record;
     } else {
-      await this.#guarded(() => this.parts.store.saveQuestion(record));
+      await this.parts.store.saveQuestion(record, open);
+      await this.#listAgain(open);
       if (this.#open?.record.id === record.documentId) this.#change({ questions: [...this.#open.questions, record] });
     }
     if (this.#asking === asking) this.#asking = undefined;
@@ -216,21 +217,23 @@ export class DocumentDesk {
     this.#asking?.stop.abort();
   }
 
-  async #summarise(running: Running, { text: { text } }: OpenDocument): Promise<void> {
+  async #summarise(running: Running, open: OpenDocument): Promise<void> {
+    const { text } = open.text;
     const { item: record, stop: { signal } } = running;
     const { store, changed } = this.parts;
-    await store.saveSummary(record);
+    await store.saveSummary(record, open);
+    await this.#listAgain(open);
     await this.#engine.ready(signal);
     const counted = await this.#countFor(record.documentId, text, signal);
     if (record.model !== counted.model) {
       record.sections.forEach((section) => section.summary !== null && (section.modelName ??= record.modelName));
       Object.assign(record, { model: counted.model, modelName: this.#engine.modelName, sections: counted.goOn(record.sections, record.style) });
-      await store.saveSummary(record);
+      await store.saveSummary(record, open);
     }
     const job = new SummaryJob(record, text, counted.context, {
       answer: (prompts, maxTokens, onEvent) => this.#engine.answer({ about: record.documentId, prompts, maxTokens, patient: true }, onEvent, signal),
       countTokens: (each) => this.#engine.tokens(each),
-      save: (summary) => store.saveSummary(structuredClone(summary)),
+      save: (summary) => store.saveSummary(structuredClone(summary), open),
       seconds: (read, written) => this.#engine.seconds(read, written),
       onProgress: (progress) => {
         running.progress = progress;
@@ -298,22 +301,28 @@ export class DocumentDesk {
     return record.id;
   }
 
+  /** One that went with the site's data, and was stored again with what was made of it, is in the list again. */
+  async #listAgain({ record: { id } }: OpenDocument): Promise<void> {
+    if (!this.#list.some((each) => each.id === id)) await this.list();
+  }
+
   #change(change: Partial<OpenDocument>): void {
     if (this.#open) Object.assign(this.#open, change);
     this.parts.changed();
   }
 
   /** Says what went wrong, unless it was called off. */
-  async #ended({ stop }: Task<unknown>, work: () => Promise<void>): Promise<void> {
-    await this.#guarded(work, stop.signal);
+  async #ended({ item, stop }: Task<{ id: string }>, work: () => Promise<void>): Promise<void> {
+    await this.#guarded(`write ${item.id}`, work, stop.signal);
   }
 
-  async #guarded(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+  async #guarded(about: string, work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
     try {
       await work();
+      this.parts.failed(undefined, about);
       this.parts.changed();
     } catch (thrown) {
-      if (!signal?.aborted) this.parts.failed(toFailure(thrown));
+      if (!signal?.aborted) this.parts.failed(toFailure(thrown), about);
     }
   }
 }

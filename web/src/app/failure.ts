@@ -31,6 +31,12 @@ export class Failure extends Error {
   }
 }
 
+/**
+ * Tells what went wrong. `about` names what was being done: none, with the same name, takes that failure back once the same thing has
+ * been done, and no other. None without a name takes back whatever is said.
+ */
+export type Tell = (failure: Failure | undefined, about?: string) => void;
+
 /** A failure with the sentence of `code`, its blanks filled from `data`. */
 export function failure(code: FailureCode, data: Readonly<Record<string, string | number>> = {}, detail = ''): Failure {
   const { sentence, remedy } = failures[code];

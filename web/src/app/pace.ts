@@ -18,13 +18,14 @@ export class Pace {
   #measured: Readonly<Record<string, Measured>> = {};
 
   constructor(
-    private readonly database: Promise<AppDatabase>,
+    private readonly database: AppDatabase,
     /** Names the open model and where it runs. */
     private readonly model: () => string,
   ) {}
 
+  /** What cannot be read is measured again. */
   async read(): Promise<void> {
-    const kept = (await (await this.database).get('settings', 'pace')) as Record<string, Measured> | undefined;
+    const kept = (await this.database.get('settings', 'pace').catch(() => undefined)) as Record<string, Measured> | undefined;
     this.#measured = { ...kept, ...this.#measured };
   }
 
@@ -37,7 +38,7 @@ export class Pace {
     };
     this.#measured = { ...this.#measured, [this.model()]: measured };
     const kept = this.#measured;
-    this.database.then((database) => database.put('settings', kept, 'pace')).catch((thrown: unknown) => console.warn('the pace could not be kept', thrown));
+    this.database.put('settings', kept, 'pace').catch((thrown: unknown) => console.warn('the pace could not be kept', thrown));
   }
 
   /** Seconds; undefined while a pace that counts is unknown. */

@@ -9,6 +9,7 @@ import type { ChatsData } from './chats';
 import type { AssistantMessage, Instructions, Message, UserMessage } from './conversation';
 import type { TextFile } from './conversation-files';
 import type { DocumentsData } from './document-desk';
+import type { FailureCode } from '../ui/strings';
 import type { Failure } from './failure';
 import type { LinkQuestion } from './link-consent';
 import type { Offer } from './offer';
@@ -52,6 +53,8 @@ export interface PageData {
   messages: readonly Message[];
   answering: boolean;
   failure: Failure | undefined;
+  /** Why what is done here is not kept, for as long as it is so. */
+  unkept: Failure | undefined;
   catalogue: readonly CatalogueEntry[];
   stored: readonly StoredModel[];
   room: Room | undefined;
@@ -117,6 +120,8 @@ export interface PageEvents {
   openStored: StoredModel;
   /** The page could not do something that takes no engine. */
   failed: Failure;
+  /** What may have failed before with this code has been done. */
+  succeeded: FailureCode;
   pause: undefined;
   /** Gives the download up, and what has arrived of it. */
   discard: undefined;

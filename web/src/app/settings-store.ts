@@ -5,14 +5,11 @@ import { soundChoice, type SamplingChange, type SamplingChoice } from './samplin
 export class SettingsStore {
   sampling: SamplingChoice = {};
 
-  readonly #database: Promise<AppDatabase | undefined>;
+  constructor(private readonly database: AppDatabase) {}
 
-  constructor(database: Promise<AppDatabase>) {
-    this.#database = database.catch(() => undefined);
-  }
-
+  /** Where the browser gives nothing, nothing was set. */
   async read(): Promise<void> {
-    this.sampling = soundChoice(await (await this.#database)?.get('settings', 'sampling'));
+    this.sampling = soundChoice(await this.database.get('settings', 'sampling').catch(() => undefined));
   }
 
   /** A value out of its range is as good as none. */
@@ -26,6 +23,6 @@ export class SettingsStore {
 
   async #keep(choice: SamplingChoice): Promise<void> {
     this.sampling = choice;
-    await (await this.#database)?.put('settings', choice, 'sampling');
+    await this.database.keep('sampling', async () => void (await this.database.put('settings', choice, 'sampling')));
   }
 }

@@ -2,7 +2,7 @@
 import type { EngineWorker, StoredModel } from '../engine/protocol';
 import { safeName } from '../weights/model-source';
 import { roomLeft, type Room } from '../weights/room';
-import { toFailure, type Failure } from './failure';
+import { toFailure, type Tell } from './failure';
 import type { PageView, StorageTask } from './page-data';
 
 export class StorageTasks {
@@ -14,7 +14,7 @@ export class StorageTasks {
     private readonly engine: EngineWorker,
     private readonly page: Pick<PageView, 'exportFiles'>,
     private readonly changed: () => void,
-    private readonly failed: (failure: Failure) => void,
+    private readonly failed: Tell,
   ) {}
 
   async list(): Promise<void> {
@@ -24,7 +24,7 @@ export class StorageTasks {
   }
 
   async remove({ url }: StoredModel): Promise<void> {
-    await this.engine.remove(url).catch((thrown: unknown) => this.failed(toFailure(thrown)));
+    await this.#guarded(`remove ${url}`, () => this.engine.remove(url));
     if (this.task?.url === url) this.task = undefined;
     await this.list();
   }
@@ -52,7 +52,16 @@ export class StorageTasks {
   async end(): Promise<void> {
     this.task = undefined;
     this.changed();
-    await this.engine.endTask().catch((thrown: unknown) => this.failed(toFailure(thrown)));
+    await this.#guarded('end', () => this.engine.endTask());
+  }
+
+  async #guarded(about: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failed(undefined, about);
+    } catch (thrown) {
+      this.failed(toFailure(thrown), about);
+    }
   }
 
   async #run(task: StorageTask, work: (task: StorageTask) => Promise<void>): Promise<void> {
@@ -61,10 +70,11 @@ export class StorageTasks {
     try {
       await work(task);
       task.ended = true;
+      this.failed(undefined, `${task.kind} ${task.url}`);
     } catch (thrown) {
       this.#forget(task);
       const fault = toFailure(thrown);
-      if (fault.code !== 'cancelled') this.failed(fault);
+      if (fault.code !== 'cancelled') this.failed(fault, `${task.kind} ${task.url}`);
     }
     await this.list();
   }

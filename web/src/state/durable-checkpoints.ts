@@ -8,6 +8,10 @@ const WORTH_TOKENS = 256;
 /** A pause is rare, and where a model is slow enough to be paused in the middle of its reading, a few tokens are seconds. */
 const WORTH_TOKENS_PAUSED = 32;
 
+/** A database that has said nothing for so long, as after the site's data was cleared, holds up no answer, and no end of one. */
+const READ_MILLISECONDS = 3000;
+const WRITTEN_MILLISECONDS = 10_000;
+
 export type Prompt = string | ChatMessage[] | Uint32Array;
 
 export class DurableCheckpoints {
@@ -31,8 +35,9 @@ export class DurableCheckpoints {
     try {
       const known = this.model.knownTokens(tokens);
       this.#position = known;
-      const record = await this.store.longest(this.model.hash(), tokens, known);
-      const bytes = record && (await this.store.state(record));
+      const hash = this.model.hash();
+      const found = this.store.longest(hash, tokens, known).then(async (record) => record && { record, bytes: await this.store.state(record) });
+      const { record, bytes } = (await within(READ_MILLISECONDS, found)) ?? {};
       if (!record || !bytes) return;
       try {
         const state = this.model.readState(bytes);
@@ -85,7 +90,7 @@ export class DurableCheckpoints {
 
   /** Resolves when everything collected is in the store. */
   async settle(): Promise<void> {
-    await this.#writing;
+    await within(WRITTEN_MILLISECONDS, this.#writing);
   }
 
   /** In the middle of a prompt, a disk that is still busy with the last checkpoint waits for the next. */
@@ -112,5 +117,16 @@ export class DurableCheckpoints {
       .then(() => this.store.put(record, bytes))
       .catch((thrown: unknown) => console.warn('a checkpoint could not be stored', thrown))
       .finally(() => (this.#busy = false));
+  }
+}
+
+/** What it gives, or undefined where it takes longer; it goes on all the same. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), milliseconds)));
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

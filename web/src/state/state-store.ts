@@ -39,13 +39,10 @@ export class StateStore {
 
   /** The state file of a checkpoint, which counts as used now. */
   async state(record: CheckpointRecord): Promise<Uint8Array | undefined> {
-    return this.database.use(async (connection) => {
-      const transaction = connection.transaction(['checkpoints', 'states'], 'readwrite');
-      const [bytes] = await Promise.all([
-        transaction.objectStore('states').get(record.id),
-        transaction.objectStore('checkpoints').put({ ...record, used: Date.now() }),
-        transaction.done,
-      ]);
+    return this.database.transact(['checkpoints', 'states'], async (transaction) => {
+      const bytes = await transaction.objectStore('states').get(record.id);
+      // Where both are gone, with the site's data, a record alone would promise a state that is not there.
+      if (bytes) await transaction.objectStore('checkpoints').put({ ...record, used: Date.now() });
       return bytes;
     });
   }
@@ -56,11 +53,8 @@ export class StateStore {
    */
   async put(record: Omit<CheckpointRecord, 'id' | 'bytes' | 'used'>, state: Uint8Array): Promise<void> {
     if (state.length > this.budget) return;
-    await this.database.use(async (connection) => {
-      const transaction = connection.transaction(['checkpoints', 'states'], 'readwrite');
+    await this.database.transact(['checkpoints', 'states'], async (transaction) => {
       const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
-      // The end of the transaction must not count as unhandled where a request fails first.
-      transaction.done.catch(() => undefined);
       const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
       const replaced = (old: CheckpointRecord) =>
         old.model === record.model && startsWith(record.tokens, old.tokens) && (old.reading || old.tokens.length === record.tokens.length);
@@ -73,15 +67,12 @@ export class StateStore {
       }
       const whole: CheckpointRecord = { ...record, id: newId(), bytes: state.length, used: Date.now() };
       await Promise.all([checkpoints.put(whole), states.put(state, whole.id)]);
-      await transaction.done;
     });
   }
 
   async remove({ id }: CheckpointRecord): Promise<void> {
-    await this.database.use(async (connection) => {
-      const transaction = connection.transaction(['checkpoints', 'states'], 'readwrite');
-      await Promise.all([transaction.objectStore('checkpoints').delete(id), transaction.objectStore('states').delete(id), transaction.done]);
-    });
+    await this.database.transact(['checkpoints', 'states'], (transaction) =>
+      Promise.all([transaction.objectStore('checkpoints').delete(id), transaction.objectStore('states').delete(id)]));
   }
 
   /** Forgets what was kept to answer this prompt: from its middle, and before its last token. What else it begins with stays. */

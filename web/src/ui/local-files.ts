@@ -60,8 +60,11 @@ export async function exportFiles(names: readonly string[]): Promise<ExportFile[
   return handles.map((handle) => ({ handle, finish: async () => undefined }));
 }
 
-/** Copies that were made to be downloaded lie here, apart from all else. */
-const COPIES = 'exports';
+/**
+ * Copies that were made to be downloaded lie here, apart from all else. The folder is the origin's: under a name that another project
+ * could have taken, its files would be deleted with the copies.
+ */
+const COPIES = 'web-mamba exports';
 const COPIES_LOCK = 'web-mamba exports';
 /** A download of gigabytes from one place of a disk to another takes minutes. */
 const COPY_MILLISECONDS = 3_600_000;

@@ -6,7 +6,7 @@ import { closeIcon } from './icons';
 import { prose } from './prose';
 import { strings } from './strings';
 
-export class ModelCard extends Emitter<{ failed: Failure }> {
+export class ModelCard extends Emitter<{ failed: Failure; succeeded: 'card' }> {
   constructor(private readonly dialog: HTMLDialogElement) {
     super();
     dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
@@ -15,6 +15,7 @@ export class ModelCard extends Emitter<{ failed: Failure }> {
   async show(address: string): Promise<void> {
     try {
       this.#draw(await fetched(address));
+      this.emit('succeeded', 'card');
     } catch (thrown) {
       this.emit('failed', failure('card', {}, String(thrown)));
     }

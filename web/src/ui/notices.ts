@@ -1,4 +1,4 @@
-/** Quiet lines above the message box: a chat longer than the model was trained for, a new version of the page. */
+/** Quiet lines above the message box: that nothing is kept, a chat longer than the model was trained for, a new version of the page. */
 import { html, nothing, render } from 'lit-html';
 import type { PageData } from '../app/page-data';
 import { chatStrings as words } from './chat-strings';
@@ -10,10 +10,15 @@ export class Notices extends Emitter<{ newChat: undefined; useNewVersion: undefi
     super();
   }
 
-  update({ chats, context, newVersion, view }: PageData): void {
+  update({ chats, context, failure, newVersion, unkept, view }: PageData): void {
     const past = view === 'chat' && chats.position > context;
+    // The error card says it while it is there.
+    const untold = unkept && unkept.code !== failure?.code ? unkept : undefined;
     render(
       html`
+        ${untold
+          ? html`<p class="notice" role="status" data-testid="unkept" data-code=${untold.code}><span>${untold.message} ${untold.remedy}</span></p>`
+          : nothing}
         ${past
           ? html`<p class="notice" role="status" data-testid="past-context">
               <span>${fill(words.pastContext, { context: context.toLocaleString('en') })}</span>

@@ -63,7 +63,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion');
-    this.#pass(this.#card, 'failed');
+    this.#pass(this.#card, 'failed', 'succeeded');
     this.#pass(this.#drop, 'failed');
     this.#header.on('openMenu', () => this.#sidebar.open());
     this.#header.on('chooseModel', () => this.#dialog.show());

@@ -187,6 +187,8 @@ export const failures = {
   'engine-restarted': { sentence: 'The engine failed, and is started anew.', remedy: 'Try again; if it happens again, please report it with the line below.' },
   'app-storage': { sentence: 'This browser does not let the page keep conversations and documents.', remedy: 'You can go on, but nothing will be here after a reload. To keep it, leave private browsing or allow this site to store data.' },
   'app-room': { sentence: 'This browser has no room left to keep what you do here.', remedy: 'You can go on, but the last words may be gone after a reload. Delete conversations, documents or models that you no longer need, or free disk space.' },
+  'app-newer': { sentence: 'Another tab has brought the conversations and documents to a newer version than this page knows.', remedy: 'Reload this page: until then nothing that you do here is kept.' },
+  'app-blocked': { sentence: 'Another tab of this page, of an older version, keeps the conversations and documents to itself.', remedy: 'Close the other tabs of this page: until then nothing that you do here is kept.' },
   'import-large': { sentence: 'This file holds more than this page takes in at once.', remedy: 'Use a file of at most {bytes}, with up to {conversations} conversations of {messages} messages. Nothing was changed.' },
   'no-model': { sentence: 'No model is loaded that could answer.', remedy: 'Choose one, or try again; what you wrote is kept.' },
   'refused-no-gpu': { sentence: '{name} ({type}) is too large for this device: it offers pages no graphics card, and its processor alone cannot hold it.', remedy: '{instead}' },

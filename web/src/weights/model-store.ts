@@ -41,13 +41,10 @@ export class ModelStore {
 
   /** Notes that the model was opened now. */
   async touch(url: string): Promise<void> {
-    await this.#database.use(async (connection) => {
-      const transaction = connection.transaction('models', 'readwrite');
-      // The end of the transaction must not count as unhandled where a request fails first.
-      transaction.done.catch(() => undefined);
-      const model = await transaction.store.get(url);
-      if (model) await transaction.store.put({ ...model, times: { ...model.times, used: Date.now() } });
-      await transaction.done;
+    await this.#database.transact(['models'], async (transaction) => {
+      const models = transaction.objectStore('models');
+      const model = await models.get(url);
+      if (model) await models.put({ ...model, times: { ...model.times, used: Date.now() } });
     });
   }
 
@@ -91,16 +88,8 @@ export class ModelStore {
 
   /** Both stores in one transaction. */
   async #change(requests: (models: Store<'models'>, chunks: Store<'chunks'>) => Promise<unknown>[]): Promise<void> {
-    await this.#database.use(async (connection) => {
-      const transaction = connection.transaction(['models', 'chunks'], 'readwrite');
-      try {
-        await Promise.all([...requests(transaction.objectStore('models'), transaction.objectStore('chunks')), transaction.done]);
-      } catch (thrown) {
-        // A request may fail with "aborted" while the transaction knows why; and its end must not count as unhandled.
-        const cause = await transaction.done.then(() => thrown, (error: unknown) => error ?? thrown);
-        throw cause;
-      }
-    });
+    await this.#database.transact(['models', 'chunks'], (transaction) =>
+      Promise.all(requests(transaction.objectStore('models'), transaction.objectStore('chunks'))));
   }
 }
 

@@ -1,15 +1,14 @@
 /** Tabs of one browser agree on who downloads: one holds the model's lock, the others show its progress and take over when it goes. */
 import { failure, type Failure } from '../app/failure';
+import { DATABASE_NAME } from './database';
 import type { Progress } from './download-job';
+import { readMessage, type Ending, type Message } from './neighbour-message';
 
-type Ending = 'paused' | 'discarded';
-
-type Message =
-  | { type: 'progress'; url: string; progress: Progress }
-  /** Asks whoever downloads to end. */
-  | { type: 'end'; url: string; how: Ending }
-  /** It has ended that way, for everyone. */
-  | { type: 'ended'; url: string; how: Ending };
+/**
+ * Locks and messages are named after the database. Pages of two paths of an origin, and pages of two versions, share it, and with it
+ * the models that are kept: they have to share its locks too, or one would write what another deletes.
+ */
+const NAME = `${DATABASE_NAME} weights`;
 
 /** Other tabs need no more than this often. */
 const TELL_MILLISECONDS = 250;
@@ -39,7 +38,7 @@ export async function exclusively<T>(
 ): Promise<T> {
   const locks = globalThis.navigator?.locks;
   if (!locks || typeof BroadcastChannel === 'undefined') return work(signal, onProgress);
-  const channel = new BroadcastChannel('web-mamba weights');
+  const channel = new BroadcastChannel(NAME);
   const control = new AbortController();
   const abort = () => control.abort(signal.reason);
   signal.addEventListener('abort', abort);
@@ -48,8 +47,9 @@ export async function exclusively<T>(
   let holding = false;
   let last: Progress = { done: 0, total: 0 };
   const silence = new Silence(() => onElsewhere({ ...last, silent: true }));
-  channel.onmessage = ({ data }: MessageEvent<Message>) => {
-    if (data.url !== url) return;
+  channel.onmessage = (event) => {
+    const data = readMessage(event.data);
+    if (data?.url !== url) return;
     if (data.type === 'progress' && !holding) {
       silence.begin();
       onElsewhere((last = data.progress));
@@ -125,5 +125,5 @@ class Silence {
 }
 
 function lockName(url: string): string {
-  return `web-mamba weights ${url}`;
+  return `${NAME} ${url}`;
 }

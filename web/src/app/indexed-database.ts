@@ -1,0 +1,176 @@
+/**
+ * An IndexedDB database whose connection may end at any time: browsers close it when they clear the site's data or run short of room,
+ * and other tabs delete or upgrade what is open here. The next use opens it again. Knows no schema.
+ */
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
+import type { FailureCode } from '../ui/strings';
+import { Failure, failure } from './failure';
+import { deletePatiently, openFirst } from './opening';
+
+type Upgrading<Schema extends DBSchema> = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
+
+export interface DatabaseOptions<Schema extends DBSchema> {
+  name: string;
+  version: number;
+  upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrading<Schema>): void;
+  /** Milliseconds that another tab has to give way. */
+  patience: number;
+  /** What is said where the database is closed to the page, newer than the page, held by another tab, or full. */
+  codes: Record<'closed' | 'newer' | 'blocked' | 'full', FailureCode>;
+}
+
+/** An older tab that does not give way for so long has to be closed by its visitor. */
+export const BLOCKED_MILLISECONDS = 10_000;
+/** The connection is of no use any more: closed, or its server inside the browser is lost ("UnknownError"). */
+const CLOSED: ReadonlySet<string> = new Set(['InvalidStateError', 'UnknownError']);
+/** A connection that is closed by force aborts its transactions before it is known to be closed. */
+const ABORTED = 'AbortError';
+/** Aborted, then found closed, then opened again. */
+const MOST_TRIES = 3;
+
+export class IndexedDatabase<Schema extends DBSchema> {
+  #connection: Promise<IDBPDatabase<Schema>> | undefined;
+  #unopened: Failure | undefined;
+
+  constructor(protected readonly options: DatabaseOptions<Schema>) {}
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  /** Why it could not be opened the last time, until it can. */
+  get unopened(): Failure | undefined {
+    return this.#unopened;
+  }
+
+  /**
+   * Runs `work`, which may be run again where the connection turns out to be closed, or the browser aborts its transaction. What the
+   * database throws becomes one of the failures `codes`.
+   */
+  async use<T>(work: (connection: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      const connecting = (this.#connection ??= this.#open());
+      const connection = await connecting;
+      try {
+        return await work(connection);
+      } catch (thrown) {
+        const { name } = thrown as Error;
+        if (CLOSED.has(name) && this.#connection === connecting) this.#drop(connection);
+        if (tries < MOST_TRIES && (CLOSED.has(name) || (name === ABORTED && tries === 1))) continue;
+        throw this.#told(thrown);
+      }
+    }
+  }
+
+  /** All of `work` in one transaction, or, where a part of it fails, nothing of it. */
+  async transact<Name extends StoreNames<Schema>, T>(
+    names: Name[], work: (transaction: IDBPTransaction<Schema, Name[], 'readwrite'>) => Promise<T>,
+  ): Promise<T> {
+    return this.use(async (connection) => {
+      const transaction = connection.transaction(names, 'readwrite');
+      // The end of the transaction must not count as unhandled where a request fails first.
+      transaction.done.catch(() => undefined);
+      try {
+        const result = await work(transaction);
+        await transaction.done;
+        return result;
+      } catch (thrown) {
+        // A request may fail with "aborted" while the transaction knows why.
+        const cause = transaction.error ?? thrown;
+        // What was asked for before would be written all the same.
+        if (!transaction.error) abort(transaction);
+        throw cause;
+      }
+    });
+  }
+
+  readonly get: IDBPDatabase<Schema>['get'] = (...args) => this.use((connection) => connection.get(...args));
+  readonly getAll: IDBPDatabase<Schema>['getAll'] = (...args) => this.use((connection) => connection.getAll(...args));
+  readonly getAllFromIndex: IDBPDatabase<Schema>['getAllFromIndex'] = (...args) => this.use((connection) => connection.getAllFromIndex(...args));
+  readonly put: IDBPDatabase<Schema>['put'] = (...args) => this.use((connection) => connection.put(...args));
+  readonly delete: IDBPDatabase<Schema>['delete'] = (...args) => this.use((connection) => connection.delete(...args));
+  readonly count: IDBPDatabase<Schema>['count'] = (...args) => this.use((connection) => connection.count(...args));
+
+  /** The browser, or another tab, has ended the connection: what was read of it may be gone. */
+  protected closed(): void {}
+
+  /** The database could not be opened, or can be again. */
+  protected openedOrNot(): void {}
+
+  async #open(): Promise<IDBPDatabase<Schema>> {
+    try {
+      const connection = await this.#connect();
+      this.#note(undefined);
+      return connection;
+    } catch (thrown) {
+      this.#connection = undefined;
+      const { closed, newer } = this.options.codes;
+      const fault = thrown instanceof Failure ? thrown : failure((thrown as Error).name === 'VersionError' ? newer : closed, {}, String(thrown));
+      this.#note(fault);
+      throw fault;
+    }
+  }
+
+  async #connect(): Promise<IDBPDatabase<Schema>> {
+    const connection = await this.#connectOnce();
+    if (connection.objectStoreNames.length > 0) return connection;
+    // Another page has opened it by its name alone, when there was none. It holds nothing, and is made anew.
+    connection.close();
+    const { name, patience, codes } = this.options;
+    await deletePatiently((blocked) => deleteDB(name, { blocked }), patience, codes.blocked);
+    return this.#connectOnce();
+  }
+
+  #connectOnce(): Promise<IDBPDatabase<Schema>> {
+    const { name, version, upgrade, patience, codes } = this.options;
+    const request = async (blocked: () => void) => {
+      const opening = openDB<Schema>(name, version, {
+        upgrade: (database, oldVersion, _, transaction) => upgrade(database, oldVersion, transaction),
+        blocked,
+        // Another tab wants a newer schema, or to delete it: give way at once rather than hold it up.
+        blocking: () => void opening.then((open) => {
+          open.close();
+          return this.#ended(open);
+        }),
+        terminated: () => void opening.then((open) => this.#ended(open)),
+      });
+      return opening;
+    };
+    return openFirst({ request, again: this.#unopened !== undefined, patience, held: codes.blocked });
+  }
+
+  async #ended(connection: IDBPDatabase<Schema>): Promise<void> {
+    if (!this.#connection || (await this.#connection.catch(() => undefined)) !== connection) return;
+    this.#connection = undefined;
+    this.closed();
+  }
+
+  #drop(connection: IDBPDatabase<Schema>): void {
+    this.#connection = undefined;
+    // Where it is closed already, this does nothing.
+    connection.close();
+    this.closed();
+  }
+
+  #note(fault: Failure | undefined): void {
+    const changed = this.#unopened?.code !== fault?.code;
+    this.#unopened = fault;
+    if (changed) this.openedOrNot();
+  }
+
+  #told(thrown: unknown): unknown {
+    const { name } = thrown as Error;
+    const { closed, full } = this.options.codes;
+    if (name === 'QuotaExceededError') return failure(full, { missing: '' }, String(thrown));
+    // A transaction that the browser aborts is no wish of the visitor's.
+    return CLOSED.has(name) || name === ABORTED ? failure(closed, {}, String(thrown)) : thrown;
+  }
+}
+
+function abort(transaction: { abort(): void }): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended already.
+  }
+}
