@@ -1,5 +1,5 @@
 /**
- * The CPU's logits with 8-bit activations, bit for bit those of every native instruction set (`crate/tests/golden_bits.rs`), from both
+ * The CPU's logits with 8-bit activations, bit for bit those of every native instruction set (`crate/tests/it/golden_bits.rs`), from both
  * builds of the engine.
  */
 import { readFileSync, readdirSync } from 'node:fs';

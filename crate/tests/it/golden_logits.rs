@@ -1,0 +1,125 @@
+//! Whole-model parity: every golden file, on the CPU and on a GPU (a software one in CI).
+
+use crate::support::golden::{self, AgainstLlama, check, check_against_llama, folder, max_difference, open, prefill};
+use web_mamba::cpu::CpuExecutor;
+use web_mamba::executor::{Activations, Executor, Outputs};
+use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions, first_difference};
+
+fn cpu(file: &str) -> CpuExecutor {
+    let (gguf, config, weights) = open(&folder().join("models").join(file));
+    pollster::block_on(CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {})).unwrap()
+}
+
+fn gpu(file: &str, options: &GpuOptions) -> GpuExecutor {
+    let (gguf, config, weights) = open(&folder().join("models").join(file));
+    let gpu = pollster::block_on(Gpu::open(options)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
+    pollster::block_on(GpuExecutor::load(gpu, &gguf, &config, &weights, Activations::F32, &mut |_| {})).unwrap()
+}
+
+fn check_all(mut load: impl FnMut(&str) -> Box<dyn Executor>) {
+    let mut llama = AgainstLlama::default();
+    for golden in golden::all() {
+        let mut executor = load(&golden.file);
+        let worst = check(executor.as_mut(), &golden, &mut llama);
+        println!("{:28} {:6} worst logit difference {worst:.1e}", golden.file, executor.backend().kind);
+    }
+    check_against_llama(&llama);
+    println!(
+        "mean KL from llama.cpp {:.6}, between the references {:.6}; top-1 {} and {} of {}",
+        llama.kl_ours / llama.positions as f64,
+        llama.kl_hf / llama.positions as f64,
+        llama.top1_ours,
+        llama.top1_hf,
+        llama.positions
+    );
+}
+
+#[test]
+fn cpu_meets_every_golden() {
+    check_all(|file| Box::new(cpu(file)));
+}
+
+#[test]
+fn gpu_meets_every_golden() {
+    check_all(|file| Box::new(gpu(file, &GpuOptions { software: Some(false), ..Default::default() })));
+}
+
+#[test]
+fn the_kernels_for_software_adapters_meet_every_golden() {
+    check_all(|file| Box::new(gpu(file, &GpuOptions { software: Some(true), ..Default::default() })));
+}
+
+/// Bindings so small that every matrix is split into row shards.
+#[test]
+fn gpu_shards_meet_a_golden() {
+    let options = GpuOptions { max_shard_bytes: Some(64 << 10), ..Default::default() };
+    for golden in golden::all() {
+        if ["falcon-tiny-F32.gguf", "mamba-tiny-Q4_K_M.gguf"].contains(&golden.file.as_str()) {
+            check(&mut gpu(&golden.file, &options), &golden, &mut AgainstLlama::default());
+        }
+    }
+}
+
+const IDS: [u32; 45] = {
+    let mut ids = [0; 45];
+    let mut i = 0;
+    while i < 45 {
+        ids[i] = (i as u32 * 37 + 11) % 512;
+        i += 1;
+    }
+    ids
+};
+
+/// Prefill of N tokens and N decode steps leave the same state and logits.
+fn prefill_equals_decode(executor: &mut dyn Executor) {
+    let rows = prefill(executor, &IDS);
+    let after_prefill = pollster::block_on(executor.read_state(0)).unwrap();
+    executor.reset(0).unwrap();
+    for (row, &id) in rows.iter().zip(&IDS) {
+        let logits = pollster::block_on(executor.forward(0, &[id], Outputs::Last)).unwrap();
+        assert!(max_difference(&logits, row) < 1e-4);
+    }
+    let after_decode = pollster::block_on(executor.read_state(0)).unwrap();
+    assert_eq!(after_prefill.position, IDS.len() as u64);
+    assert_eq!(after_decode.position, IDS.len() as u64);
+    assert!(max_difference(&after_prefill.conv, &after_decode.conv) < 1e-4);
+    assert!(max_difference(&after_prefill.ssm, &after_decode.ssm) < 1e-4);
+}
+
+#[test]
+fn prefill_equals_decode_on_the_cpu() {
+    prefill_equals_decode(&mut cpu("falcon-tiny-Q4_K_M.gguf"));
+    prefill_equals_decode(&mut cpu("mamba-tiny-F16.gguf"));
+}
+
+#[test]
+fn prefill_equals_decode_on_the_gpu() {
+    prefill_equals_decode(&mut gpu("falcon-tiny-Q4_K_M.gguf", &GpuOptions::default()));
+    prefill_equals_decode(&mut gpu("mamba-tiny-F16.gguf", &GpuOptions::default()));
+}
+
+/// A state taken out and put back continues as if nothing had happened.
+#[test]
+fn a_state_continues_where_it_was_taken() {
+    for executor in
+        [&mut cpu("mamba-tiny-F32.gguf") as &mut dyn Executor, &mut gpu("mamba-tiny-F32.gguf", &GpuOptions::default())]
+    {
+        prefill(executor, &IDS[..20]);
+        let state = pollster::block_on(executor.read_state(0)).unwrap();
+        let first = pollster::block_on(executor.forward(0, &IDS[20..40], Outputs::Last)).unwrap();
+        executor.write_state(0, &state).unwrap();
+        let second = pollster::block_on(executor.forward(0, &IDS[20..40], Outputs::Last)).unwrap();
+        assert_eq!(first, second);
+    }
+}
+
+#[test]
+fn every_step_agrees_between_cpu_and_gpu() {
+    for file in ["falcon-tiny-Q5_K_M.gguf", "mamba-tiny-Q8_0.gguf"] {
+        let (mut cpu, mut gpu) = (cpu(file), gpu(file, &GpuOptions::default()));
+        for chunk in [&IDS[..1], &IDS[1..30], &IDS[30..45]] {
+            let difference = pollster::block_on(first_difference(&mut cpu, &mut gpu, chunk, 1e-4)).unwrap();
+            assert_eq!(difference, None, "{file}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Every kernel of the table against its CPU twin, step by step through small random models, on a GPU (a software one in
+//! CI): every type, odd shapes, states carried from chunk to chunk, row shards.
+
+use std::collections::BTreeSet;
+
+use crate::support::random_model::{Random, RandomModel, Shape};
+use pollster::block_on;
+use web_mamba::cpu::CpuExecutor;
+use web_mamba::executor::{Activations, Executor, Outputs};
+use web_mamba::gpu::{Difference, Gpu, GpuExecutor, GpuOptions, KERNELS, Kernel, first_difference};
+use web_mamba::model::{State, Step};
+use web_mamba::quant::{DType, device_row_bytes};
+
+/// Largest difference, as a part of max(1, |value|). The worst over all cases on Mesa's software Vulkan is 9e-5, in the
+/// scan's output and the final norm: sums of up to 512 products, after two layers in which WGSL lets `exp` be off by
+/// 3 + 2 |x| units in the last place.
+const TOLERANCE: f32 = 2e-4;
+
+/// The same with 8-bit activations, whose rounding the CPU's f32 twins do not share: half a quant, 1/254 of the largest of 16
+/// values, in what the stage before handed on. The worst over all cases is 0.10, a wrong kernel is off by about 1.
+const Q8_TOLERANCE: f32 = 0.2;
+
+/// A matrix-vector product, the least that is a tile, all but one token of a tile, a whole tile, and again one token.
+const CHUNKS: [usize; 5] = [1, 2, 31, 32, 1];
+
+fn executors(model: &RandomModel, options: &GpuOptions, activations: Activations) -> (CpuExecutor, GpuExecutor) {
+    let RandomModel { gguf, config, weights } = model;
+    let cpu = block_on(CpuExecutor::load(gguf, config, weights, Activations::F32, &mut |_| {})).unwrap();
+    let gpu = block_on(Gpu::open(options)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
+    (cpu, block_on(GpuExecutor::load(gpu, gguf, config, weights, activations, &mut |_| {})).unwrap())
+}
+
+/// Kernels, and the type that each decoded, where it decodes.
+type Reached = BTreeSet<(&'static str, Option<&'static str>)>;
+
+fn every_kernel_and_type(activations: Activations) -> Reached {
+    let kernel_types = |kernel: &Kernel| {
+        let decodes = kernel.decodes();
+        // Types without quants are multiplied as values, whatever the activations.
+        let mut types: Vec<_> = DType::all().filter(|_| decodes).collect();
+        match (kernel.name, activations) {
+            ("matmul", Activations::Q8) => types.retain(|dtype| dtype.block_len() == 1),
+            ("matmul_q8" | "matvec_many", Activations::Q8) => types.retain(|dtype| dtype.block_len() > 1),
+            ("matmul_q8" | "matvec_many", Activations::F32) => return Vec::new(),
+            _ => {}
+        }
+        let names = types.into_iter().map(|dtype| Some(dtype.name()));
+        names.chain((!decodes).then_some(None)).map(|dtype| (kernel.name, dtype)).collect()
+    };
+    KERNELS.iter().flat_map(kernel_types).collect()
+}
+
+fn difference(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tokens: &[u32], tolerance: f32) -> Option<Difference> {
+    block_on(first_difference(cpu, gpu, tokens, tolerance)).unwrap()
+}
+
+/// Both executors must agree on every buffer of every stage over all chunks: in f32 with the kernels for hardware and with
+/// those for software adapters, in 8 bits with and without subgroups. Gives the kernels that ran.
+fn check(name: &str, model: &RandomModel, options: &GpuOptions, activations: Activations) -> Reached {
+    let hardware = GpuOptions { software: Some(false), ..options.clone() };
+    let promised = GpuOptions { only_promised: true, ..hardware.clone() };
+    let software = GpuOptions { software: Some(true), ..options.clone() };
+    let kinds = match activations {
+        Activations::F32 => vec![hardware, software],
+        Activations::Q8 => vec![promised, hardware],
+    };
+    kinds.iter().flat_map(|options| check_kind(name, model, options, activations)).collect()
+}
+
+fn check_kind(name: &str, model: &RandomModel, options: &GpuOptions, activations: Activations) -> Reached {
+    let (mut cpu, mut gpu) = executors(model, options, activations);
+    let tolerance = match activations {
+        Activations::F32 => TOLERANCE,
+        Activations::Q8 => Q8_TOLERANCE,
+    };
+    let mut random = Random(CHUNKS.len() as u64);
+    let mut reached = Reached::new();
+    for count in CHUNKS {
+        let tokens: Vec<u32> = (0..count).map(|_| (random.next() % model.weights.vocab_size as u64) as u32).collect();
+        let name = format!("{name}, {count} tokens, {activations:?}, {options:?}");
+        assert_eq!(difference(&mut cpu, &mut gpu, &tokens, tolerance), None, "{name}");
+
+        let plan = cpu.plan();
+        let steps: Vec<_> = plan.steps().collect();
+        reached.extend(gpu.stage_steps(count).into_iter().map(|(range, kernel)| {
+            let matrix = steps[range].iter().find_map(|step| match step {
+                Step::Embed { table: weight, .. } | Step::MatMul { weight, .. } => Some(*weight),
+                _ => None,
+            });
+            (kernel, matrix.map(|id| model.weights.get(id).tensor.dtype.name()))
+        }));
+        // Agreeing on next to nothing would be no agreement.
+        let logits = &cpu.buffer(plan.logits)[..count * model.weights.vocab_size];
+        let mean_square = logits.iter().map(|l| l * l).sum::<f32>() / logits.len() as f32;
+        assert!((0.5..5.0).contains(&mean_square), "{name}: mean square of the logits is {mean_square}");
+    }
+    reached
+}
+
+#[test]
+fn every_kernel_agrees_with_its_twin_for_every_type() {
+    for activations in [Activations::F32, Activations::Q8] {
+        let mut reached = Reached::new();
+        for (i, dtype) in DType::all().enumerate() {
+            let shape = Shape { norm_dt_b_c: i % 2 == 0, tied_head: i % 3 == 0, ..Shape::odd(dtype) };
+            let model = RandomModel::new(&shape, dtype, i as u64);
+            reached.extend(check(dtype.name(), &model, &GpuOptions::default(), activations));
+        }
+        assert_eq!(reached, every_kernel_and_type(activations));
+    }
+}
+
+/// The sizes that are compiled into kernels, and the switches of the plan.
+#[test]
+fn every_state_size_and_plan_agrees() {
+    for (d_state, d_conv) in [(16, 4), (8, 2), (16, 2), (8, 4), (1, 1), (3, 5)] {
+        for (norm_dt_b_c, tied_head) in [(false, false), (true, true)] {
+            for dtype in [DType::F32, DType::Q4_K] {
+                let shape = Shape { d_state, d_conv, norm_dt_b_c, tied_head, ..Shape::odd(dtype) };
+                let model = RandomModel::new(&shape, dtype, 41);
+                check(&format!("{shape:?}"), &model, &GpuOptions::default(), Activations::F32);
+            }
+        }
+    }
+}
+
+/// A file may give every tensor its own type, vectors included. A model has ten matrices, so the types are turned.
+#[test]
+fn types_may_be_mixed() {
+    let mut types: Vec<_> = DType::all().collect();
+    let shape = Shape::odd(DType::Q4_K);
+    for vectors in [DType::F32, DType::F16, DType::BF16] {
+        types.rotate_left(5);
+        let model = RandomModel::mixed(&shape, &types, vectors, 50);
+        check(&format!("vectors of {vectors}"), &model, &GpuOptions::default(), Activations::F32);
+    }
+}
+
+/// Bindings just large enough for the largest thing that is never split.
+#[test]
+fn row_shards_agree_for_every_type() {
+    for (i, dtype) in DType::all().enumerate() {
+        let shape = Shape { d_state: 2, d_conv: 2, tied_head: i % 2 == 0, ..Shape::odd(dtype) };
+        let model = RandomModel::new(&shape, dtype, 60 + i as u64);
+        let row_bytes = |columns| device_row_bytes(dtype, columns);
+        let whole = model
+            .weights
+            .all()
+            .iter()
+            .map(|w| if w.elementwise { 4 * w.rows * w.columns } else { row_bytes(w.columns) });
+        // A shard has 32 rows at the least.
+        let widest = model.weights.all().iter().filter(|w| !w.elementwise).map(|w| w.columns).max().unwrap();
+        let limit = whole.max().unwrap().max(32 * row_bytes(widest));
+        let shards = |id| {
+            let weight = model.weights.get(id);
+            weight.rows.div_ceil(limit / row_bytes(weight.columns))
+        };
+        let layer = model.weights.layers[0];
+        for id in [model.weights.token_embd, model.weights.output, layer.ssm_in, layer.ssm_out] {
+            assert!(shards(id) > 1, "{dtype}: {} is not split", model.weights.get(id).tensor.name);
+        }
+        let options = GpuOptions { max_shard_bytes: Some(limit as u64), ..Default::default() };
+        check(&format!("{dtype} in shards"), &model, &options, Activations::F32);
+    }
+}
+
+/// The rows that the head takes are those of the last tokens, whichever way the head runs.
+#[test]
+fn wanted_tokens_are_the_last() {
+    let model = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 81);
+    let vocab_size = model.weights.vocab_size;
+    let (cpu, gpu) = executors(&model, &GpuOptions::default(), Activations::F32);
+    for mut executor in [Box::new(cpu) as Box<dyn Executor>, Box::new(gpu)] {
+        let mut logits = |outputs| {
+            executor.reset(0).unwrap();
+            block_on(executor.forward(0, &[1, 130, 77, 0, 5], outputs)).unwrap()
+        };
+        let (none, last, each) = (logits(Outputs::None), logits(Outputs::Last), logits(Outputs::Each));
+        assert_eq!((none.len(), last.len(), each.len()), (0, vocab_size, 5 * vocab_size));
+        let same = last.iter().zip(&each[4 * vocab_size..]).all(|(a, b)| (a - b).abs() <= TOLERANCE);
+        assert!(same, "the last token's logits alone are not those of every token's");
+    }
+}
+
+/// The comparison can fail, and names the buffer that a wrong state or a wrong weight reaches first.
+#[test]
+fn a_difference_is_named() {
+    let model = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 82);
+    let (mut cpu, mut gpu) = executors(&model, &GpuOptions::default(), Activations::F32);
+    let tokens = [3, 14, 15];
+    assert_eq!(difference(&mut cpu, &mut gpu, &tokens, TOLERANCE), None);
+    let right = block_on(cpu.read_state(0)).unwrap();
+    let layer_steps = cpu.plan().layers.len() / 2;
+
+    // The second layer's states: all of the first layer's buffers still agree.
+    type Corrupt = fn(&mut State);
+    let cases: [(Corrupt, &str, &str); 3] = [
+        // A channel or four: a single state may be gated away.
+        (|state| state.conv.iter_mut().rev().take(3).for_each(|s| *s += 1.0), "Conv1dSilu", "xi"),
+        (|state| state.ssm.iter_mut().rev().take(64).for_each(|s| *s += 1.0), "SelectiveScan", "y"),
+        (|state| *state.ssm.last_mut().unwrap() = f32::NAN, "SelectiveScan", "y"),
+    ];
+    for (corrupt, step, buffer) in cases {
+        let mut wrong = right.clone();
+        corrupt(&mut wrong);
+        cpu.write_state(0, &right).unwrap();
+        gpu.write_state(0, &wrong).unwrap();
+        let found = difference(&mut cpu, &mut gpu, &tokens, TOLERANCE).expect("a difference");
+        assert!(found.what.starts_with(step) && found.buffer == buffer, "{found:?}");
+        assert!(found.step > layer_steps, "{found:?}");
+    }
+    let other = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 83);
+    let (_, mut other) = executors(&other, &GpuOptions::default(), Activations::F32);
+    let found = difference(&mut cpu, &mut other, &tokens, TOLERANCE).expect("a difference");
+    assert_eq!((found.step, found.buffer), (0, "x"));
+}

@@ -1,0 +1,98 @@
+//! A text that many prompts begin with is read once: `GenerateOptions::keep_after`.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use pollster::block_on;
+use web_mamba::checkpoints::CheckpointKind;
+use web_mamba::engine::{BackendChoice, LoadOptions, Model};
+use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
+use web_mamba::sampler::SamplerOptions;
+use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::tokenizer::{ChatMessage, Special};
+
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
+
+fn demo() -> Model {
+    let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(Path::new(DEMO)).unwrap());
+    let options = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
+    block_on(Model::load(vec![source], &options, &mut |_, _| {})).unwrap()
+}
+
+fn greedy(max_tokens: usize) -> GenerateOptions {
+    let sampler = SamplerOptions { temperature: 0.0, ..Default::default() };
+    GenerateOptions { sampler, max_tokens, ignore_eos: true, ..Default::default() }
+}
+
+struct Run {
+    ids: Vec<u32>,
+    prompt: usize,
+    prefilled: usize,
+}
+
+fn run(model: &mut Model, prompt: &Prompt, options: GenerateOptions) -> Run {
+    let mut generation = Generation::new(model, prompt, options).unwrap();
+    let mut run = Run { ids: Vec::new(), prompt: 0, prefilled: 0 };
+    while let Some(event) = block_on(generation.next(model)).unwrap() {
+        match event {
+            Event::Token { id, .. } => run.ids.push(id),
+            Event::End { prompt_tokens, prefilled_tokens, .. } => {
+                (run.prompt, run.prefilled) = (prompt_tokens, prefilled_tokens);
+            }
+            Event::Prefill { .. } => {}
+        }
+    }
+    run
+}
+
+fn shared(model: &mut Model) -> usize {
+    model.checkpoints().list().iter().filter(|info| info.kind == CheckpointKind::Shared).count()
+}
+
+/// Whatever the text ends with, and however prompts go on from there: letters, digits and spaces join their neighbours in tokens.
+#[test]
+fn a_document_is_read_once_for_every_question() {
+    let (mut model, mut replay) = (demo(), demo());
+    let lines = (0..40).map(|line| format!("Keeper {line} wrote {} letters to the harbour.", 7 * line));
+    let document = lines.collect::<Vec<_>>().join(" ");
+    for ending in ["", " The en", "\n\"\"\"", " In 18", " \n", " (<|im"] {
+        let text = format!("{document}{ending}");
+        let length = model.tokenizer().unwrap().encode(&text, Special::Plain).unwrap().len();
+        for (number, question) in ["\n\nWho wrote 14 letters?", "81 was it?", "d. Summarise!"].into_iter().enumerate() {
+            let prompt = Prompt::Chat(vec![ChatMessage::new("user", format!("{text}{question}"))]);
+            let answer = run(&mut model, &prompt, GenerateOptions { keep_after: Some(text.clone()), ..greedy(6) });
+            let plain = run(&mut replay, &prompt, GenerateOptions { reuse: false, ..greedy(6) });
+            assert_eq!(answer.ids, plain.ids);
+            assert!(answer.prompt > length);
+            match number {
+                0 => assert_eq!((answer.prefilled, shared(&mut model)), (answer.prompt, 1)),
+                _ => assert!(answer.prefilled < 40, "{ending:?}: {} of {} read", answer.prefilled, answer.prompt),
+            }
+        }
+        model.checkpoints().clear();
+        model.begin().unwrap();
+    }
+}
+
+/// A base model continues a text, without a template around it. What is read on beyond the text takes no place of it.
+#[test]
+fn what_prompts_share_outlives_the_checkpoints_of_reading_on() {
+    let mut model = demo();
+    model.checkpoints().set_interval(32);
+    let text = "The lamp was lit at dusk, and put out at dawn. ".repeat(20);
+    let options = GenerateOptions { keep_after: Some(text.clone()), ..greedy(3) };
+    let read =
+        |model: &mut Model, more: &str| run(model, &Prompt::Text(text.clone() + more), options.clone()).prefilled;
+    assert!(read(&mut model, &"And then? ".repeat(60)) > 300);
+    assert_eq!(shared(&mut model), 1);
+    assert!(read(&mut model, "Who lit it?") < 12);
+}
+
+#[test]
+fn nothing_is_kept_for_a_text_that_the_prompt_does_not_hold() {
+    let mut model = demo();
+    let prompt = Prompt::Chat(vec![ChatMessage::new("user", "The lamp was lit at dusk.")]);
+    let elsewhere = GenerateOptions { keep_after: Some("nowhere".into()), ..greedy(2) };
+    assert_eq!(run(&mut model, &prompt, elsewhere).ids.len(), 2);
+    assert_eq!(shared(&mut model), 0);
+}

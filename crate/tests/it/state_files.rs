@@ -1,0 +1,174 @@
+//! State files that are whole, old, cut, altered or made by an enemy.
+
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use web_mamba::error::Error;
+use web_mamba::fingerprint::ModelHash;
+use web_mamba::model::{Config, State};
+use web_mamba::sampler::{Sampler, SamplerOptions};
+use web_mamba::snapshot::{Numbers, Snapshot, StateShape};
+use web_mamba::tokenizer::ChatMessage;
+
+const HASH: ModelHash = ModelHash([7; 16]);
+
+fn config(d_conv: usize) -> Config {
+    Config { d_model: 8, d_inner: 6, d_state: 4, d_conv, dt_rank: 2, n_layers: 3, rms_eps: 1e-5, norm_dt_b_c: false }
+}
+
+fn snapshot(d_conv: usize) -> Snapshot {
+    let config = config(d_conv);
+    let mut state = State::new(&config);
+    state.conv.iter_mut().chain(&mut state.ssm).enumerate().for_each(|(i, x)| *x = (i as f32 * 0.37).sin() * 100.0);
+    state.position = 5;
+    let mut sampler =
+        Sampler::new(SamplerOptions { temperature: 0.3, seed: Some(u64::MAX), ..Default::default() }).unwrap();
+    sampler.accept(3);
+    Snapshot {
+        model: HASH,
+        shape: StateShape::new(&config, 50),
+        state: Rc::new(state),
+        tokens: [1, 2, 3, 4, 49].into(),
+        pending: Some(6),
+        sampler: Some(sampler.state()),
+        messages: vec![ChatMessage::new("system", "Ein Handbuch, “so”.")],
+    }
+}
+
+#[test]
+fn a_file_gives_back_what_was_saved() {
+    for d_conv in [4, 1] {
+        let snapshot = snapshot(d_conv);
+        assert_eq!(Snapshot::from_bytes(&snapshot.to_bytes(Numbers::F32).unwrap()).unwrap(), snapshot);
+        let halves = snapshot.to_bytes(Numbers::F16).unwrap();
+        let back = Snapshot::from_bytes(&halves).unwrap();
+        assert_eq!((&back.tokens, &back.sampler), (&snapshot.tokens, &snapshot.sampler));
+        let loss = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        let lost = loss(&back.state.ssm, &snapshot.state.ssm).max(loss(&back.state.conv, &snapshot.state.conv));
+        assert!(lost > 0.0 && lost <= 100.0 / 2048.0, "{lost}");
+        assert!(back.check(&HASH, &config(d_conv), 50).is_ok());
+    }
+}
+
+#[test]
+fn states_with_numbers_that_are_none_are_refused() {
+    for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        for numbers in [Numbers::F32, Numbers::F16] {
+            let mut snapshot = snapshot(4);
+            snapshot.check(&HASH, &config(4), 50).unwrap();
+            // Nobody writes such a file: a good one is changed where its last number lies.
+            let mut bytes = snapshot.to_bytes(numbers).unwrap();
+            let end = bytes.len() - 16;
+            bytes.truncate(end);
+            match numbers {
+                Numbers::F32 => bytes[end - 4..].copy_from_slice(&odd.to_le_bytes()),
+                Numbers::F16 => bytes[end - 2..].copy_from_slice(&half::f16::from_f32(odd).to_le_bytes()),
+            }
+            let error = Snapshot::from_bytes(&mended(bytes)).unwrap_err();
+            assert_eq!(error.code(), "state-damaged", "{odd}, {numbers:?}: {error}");
+
+            let state = Rc::get_mut(&mut snapshot.state).unwrap();
+            *if odd.is_nan() { &mut state.conv[1] } else { &mut state.ssm[2] } = odd;
+            assert_eq!(snapshot.to_bytes(numbers).unwrap_err().code(), "not-finite", "{odd}, {numbers:?}");
+            assert_eq!(snapshot.check(&HASH, &config(4), 50).unwrap_err().code(), "not-finite", "{odd}");
+        }
+    }
+}
+
+/// A scale that is itself finite, and halves that are: their product is not.
+#[test]
+fn halves_that_overflow_are_refused() {
+    let mut bytes = snapshot(4).to_bytes(Numbers::F16).unwrap();
+    let end = bytes.len() - 16;
+    bytes.truncate(end);
+    let layer = 2 * config(4).ssm_state_len();
+    bytes[end - layer - 4..end - layer].copy_from_slice(&2f32.powi(126).to_le_bytes());
+    assert!(matches!(Snapshot::from_bytes(&mended(bytes)), Err(Error::StateDamaged { .. })));
+}
+
+#[test]
+fn each_fault_has_its_own_error() {
+    let bytes = snapshot(4).to_bytes(Numbers::F32).unwrap();
+    let code = |bytes: &[u8]| Snapshot::from_bytes(bytes).unwrap_err().code();
+    assert_eq!(code(b""), "not-state");
+    assert_eq!(code(b"<!doctype html>"), "not-state");
+    assert_eq!(code(b"GGUF\x03\0\0\0"), "not-state");
+    assert_eq!(code(&bytes[..9]), "state-damaged");
+    let mut newer = bytes.clone();
+    newer[8] = 9;
+    assert_eq!(code(&newer), "state-version");
+    let foreign = snapshot(4).check(&ModelHash([8; 16]), &config(4), 50).unwrap_err();
+    assert_eq!(foreign.code(), "state-model");
+    assert!(snapshot(4).check(&HASH, &config(3), 50).is_err());
+    assert!(snapshot(4).check(&HASH, &config(4), 51).is_err());
+    for error in [foreign, Error::StateDamaged { problem: String::new() }, Error::NotState { found: vec![] }] {
+        assert!(error.remedy().ends_with('.'));
+    }
+}
+
+/// Every length but the right one, every byte but the right one.
+#[test]
+fn no_cut_and_no_altered_byte_is_loaded() {
+    for numbers in [Numbers::F32, Numbers::F16] {
+        let bytes = snapshot(4).to_bytes(numbers).unwrap();
+        for end in 0..bytes.len() {
+            assert!(Snapshot::from_bytes(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1 << (at % 8);
+            assert!(Snapshot::from_bytes(&altered).is_err(), "altered at {at}");
+        }
+        assert!(Snapshot::from_bytes(&[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+}
+
+/// Bytes changed by somebody who mends length and checksum afterwards.
+fn mended(mut bytes: Vec<u8>) -> Vec<u8> {
+    let length = (bytes.len() as u64 + 16).to_le_bytes();
+    if bytes.len() >= 24 {
+        bytes[16..24].copy_from_slice(&length);
+    }
+    let checksum = twox_hash::XxHash3_128::oneshot(&bytes).to_le_bytes();
+    bytes.extend(checksum);
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_files_are_errors_or_states(
+        changes in prop::collection::vec((0usize..2000, any::<u8>()), 0..12),
+        words in prop::collection::vec((0usize..20, prop::sample::select(vec![0u32, 1, 0xffff, 1 << 20, u32::MAX])), 0..3),
+        cut in prop::option::of(0usize..2000),
+        halves in any::<bool>(),
+    ) {
+        let mut bytes = snapshot(4).to_bytes(if halves { Numbers::F16 } else { Numbers::F32 }).unwrap();
+        bytes.truncate(bytes.len() - 16);
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        for (word, value) in words {
+            // Counts and sizes lie in the header.
+            bytes[4 * word..4 * word + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut);
+        }
+        if let Ok(snapshot) = Snapshot::from_bytes(&mended(bytes)) {
+            let shape = snapshot.shape;
+            prop_assert!(snapshot.tokens.iter().all(|&token| (token as usize) < shape.vocab_size));
+            prop_assert!(snapshot.state.is_finite());
+            prop_assert_eq!(snapshot.state.ssm.len(), shape.n_layers * shape.d_inner * shape.d_state);
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_errors(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(Snapshot::from_bytes(&bytes).is_err());
+        let after_magic = [b"\x93MSTATE\n\x01\0\0\0".as_slice(), &bytes].concat();
+        prop_assert!(Snapshot::from_bytes(&mended(after_magic)).is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! What several tests share.
+#![cfg_attr(not(feature = "gpu"), allow(dead_code))]
+
+pub mod counting_source;
+pub mod gguf_writer;
+pub mod golden;
+pub mod local_crew;
+pub mod memory;
+pub mod random_model;
+pub mod rust_source;
+#[cfg(feature = "gpu")]
+pub mod unit_shader;
+pub mod vocab;
