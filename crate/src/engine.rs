@@ -1,7 +1,6 @@
 //! A loaded model: file, vocabulary and executor together, on the backend that suits.
 
 mod loading;
-mod model_file;
 mod reading;
 
 use std::rc::Rc;
@@ -13,13 +12,14 @@ use crate::cpu::team::Crew;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::fingerprint::ModelHash;
+use crate::gguf::Gguf;
+use crate::model::ModelFile;
 use crate::source::ByteSource;
 use crate::tokenizer::Tokenizer;
 use loading::Loaded;
 use reading::Reading;
 
 pub(crate) use loading::any_hardware;
-pub(crate) use model_file::ModelFile;
 
 /// Which backend to run on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ impl LoadOptions {
 pub struct ModelInfo {
     /// `general.name`, or the file's name.
     pub name: String,
-    /// `mamba`, or `falcon-mamba` where dt, B and C are normalised.
+    /// What people call its architecture: `mamba`, or `falcon-mamba` where dt, B and C are normalised.
     pub architecture: &'static str,
     /// Number of parameters.
     pub parameters: u64,
@@ -130,11 +130,11 @@ impl Model {
         options: &LoadOptions,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
-        let file = ModelFile::open(sources).await?;
+        let file = ModelFile::of(Gguf::open(sources).await?)?;
         // Everything about the file that can fail does so before the long part, the upload.
-        let tokenizer = file.tokenizer(options)?.map(Rc::new);
+        let tokenizer = tokenizer(&file, options)?.map(Rc::new);
         let hash = ModelHash::of(&file.gguf).await?;
-        let loaded = file.load(options, progress).await?;
+        let loaded = loading::load(&file, options, progress).await?;
         let info = info(&file, &loaded);
         let (reading, checkpoints) = (Some(Reading::default()), Checkpoints::default());
         let (executor, options) = (loaded.executor, options.clone());
@@ -238,20 +238,36 @@ impl Model {
     }
 }
 
-fn info(ModelFile { gguf, config, weights }: &ModelFile, loaded: &Loaded) -> ModelInfo {
+/// The vocabulary, where the file has one.
+///
+/// # Errors
+/// [`Error::Vocabulary`] or [`Error::PreTokenizer`] for one that cannot be used.
+pub(crate) fn tokenizer(file: &ModelFile, options: &LoadOptions) -> Result<Option<Tokenizer>> {
+    if file.gguf.metadata.get("tokenizer.ggml.tokens").is_none() {
+        return Ok(None);
+    }
+    let mut tokenizer = Tokenizer::from_metadata(&file.gguf.metadata)?;
+    if let Some(now) = options.unix_seconds {
+        tokenizer.set_now(now);
+    }
+    Ok(Some(tokenizer))
+}
+
+fn info(file: &ModelFile, loaded: &Loaded) -> ModelInfo {
+    let ModelFile { gguf, network, weights } = file;
     let backend = loaded.executor.backend();
     let file_name = || gguf.sources().first().map_or("model", |source| source.name()).to_string();
     let name = gguf.metadata.opt_string("general.name").ok().flatten().map_or_else(file_name, String::from);
     ModelInfo {
         name,
-        architecture: if config.norm_dt_b_c { "falcon-mamba" } else { "mamba" },
+        architecture: network.architecture.family(),
         parameters: weights.parameters(),
-        layers: config.n_layers,
-        d_model: config.d_model,
-        vocab_size: weights.vocab_size,
+        layers: network.n_layers,
+        d_model: network.d_model,
+        vocab_size: network.vocab_size,
         file_bytes: gguf.total_bytes(),
-        state_bytes: config.state_bytes(),
-        bytes_per_token: weights.bytes_per_token(),
+        state_bytes: network.state_bytes(),
+        bytes_per_token: weights.bytes_per_token(network),
         activations: backend.activations,
         memory_bytes: backend.memory_bytes,
         backend: backend.kind,

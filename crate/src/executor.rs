@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::measure::Instruments;
-use crate::model::{Config, Rows, State, Weight, Weights, record};
+use crate::model::{Network, Rows, State, Weight, Weights};
 use crate::sampler::Sampler;
 
 /// How matrix products see their input.
@@ -31,15 +31,15 @@ pub struct Memory {
 
 impl Memory {
     /// What a model needs for chunks of `tokens`, logits of `outputs` tokens, and `states` states.
-    pub fn needed(config: &Config, weights: &Weights, tokens: usize, outputs: usize, states: usize) -> Self {
+    pub fn needed(network: &Network, weights: &Weights, tokens: usize, outputs: usize, states: usize) -> Self {
         let rows = |rows| match rows {
             Rows::Tokens => tokens,
             Rows::Outputs => outputs,
         };
-        let floats: usize = record(config, weights).buffers.iter().map(|b| rows(b.rows) * b.width).sum();
+        let floats: usize = network.plan.buffers.iter().map(|b| rows(b.rows) * b.width).sum();
         Self {
             weights: weights.all().iter().map(Weight::bytes).sum(),
-            state: (states * config.state_bytes()) as u64,
+            state: (states * network.state_bytes()) as u64,
             scratch: 4 * floats as u64,
         }
     }
@@ -87,11 +87,13 @@ pub struct Backend {
 
 /// Runs a model's plan and owns its weights, its scratch buffers, and the states of one or more sequences of tokens.
 pub trait Executor {
-    /// The model's sizes.
-    fn config(&self) -> &Config;
+    /// What it runs.
+    fn network(&self) -> &Network;
 
     /// Number of tokens in the vocabulary.
-    fn vocab_size(&self) -> usize;
+    fn vocab_size(&self) -> usize {
+        self.network().vocab_size
+    }
 
     /// The most tokens that one call of [`Executor::forward`] takes now, at least 32. It may grow or shrink as the executor
     /// learns how long a chunk takes here.

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::cpu::CpuExecutor;
 use crate::cpu::calibrate::least_ranks;
-use crate::engine::{BackendChoice, LoadOptions, ModelFile};
+use crate::engine::{BackendChoice, LoadOptions, tokenizer};
 use crate::error::{Error, Result};
 use crate::executor::Memory;
-use crate::model::Slice;
+use crate::gguf::Gguf;
+use crate::model::{ModelFile, Slice};
 use crate::source::ByteSource;
 
 /// What a model needs, in bytes.
@@ -89,8 +90,9 @@ const DOUBTFUL_PART: u64 = 4;
 /// What is wrong with the file: another architecture, tensors of other shapes or types, a vocabulary that cannot be used.
 /// [`Error::NoGpu`] or [`Error::InvalidOption`] where the options ask for what this device does not have.
 pub async fn plan(sources: Vec<Rc<dyn ByteSource>>, options: &LoadOptions) -> Result<Fit> {
-    let model = ModelFile::open_start(sources).await?;
-    model.tokenizer(options)?;
+    let model = ModelFile::of(Gguf::open_start(sources).await?)?;
+    tokenizer(&model, options)?;
+    let model = Judged(model);
     match options.backend {
         BackendChoice::Cpu => Ok(model.on_cpu(usize::MAX as u64, options)),
         BackendChoice::WebGpu => model.on_gpu(options).await,
@@ -98,7 +100,10 @@ pub async fn plan(sources: Vec<Rc<dyn ByteSource>>, options: &LoadOptions) -> Re
     }
 }
 
-impl ModelFile {
+/// A model that is judged.
+struct Judged(ModelFile);
+
+impl Judged {
     async fn anywhere(&self, options: &LoadOptions) -> Result<Fit> {
         let cpu = self.on_cpu(usize::MAX as u64, options);
         match self.on_gpu(&crate::engine::any_hardware(options)).await {
@@ -114,21 +119,21 @@ impl ModelFile {
     }
 
     fn needs(&self, memory: Memory) -> Needs {
-        let weights = if self.gguf.is_partial() { self.gguf.total_bytes() } else { memory.weights };
+        let weights = if self.0.gguf.is_partial() { self.0.gguf.total_bytes() } else { memory.weights };
         let total = weights + memory.state + memory.scratch;
         let Memory { state, scratch, .. } = memory;
         Needs { weights, state, scratch, total, largest_binding: self.largest_binding() }
     }
 
     fn on_cpu(&self, available: u64, options: &LoadOptions) -> Fit {
-        let needs = self.needs(CpuExecutor::memory_needed(&self.config, &self.weights));
+        let needs = self.needs(CpuExecutor::memory_needed(&self.0.network, &self.0.weights));
         let needed = needs.total;
         let too_large = Error::OutOfMemory { what: "the model".into(), needed, available: Some(available) };
         // Workers have an address space each.
-        let shared = || match self.gguf.is_partial() {
+        let shared = || match self.0.gguf.is_partial() {
             // How the tensors that are not here yet will be cut is unknown.
-            true => needed / Slice::most_ranks(&self.config, &self.weights) as u64 <= available,
-            false => least_ranks(&self.config, &self.weights, available).is_some(),
+            true => needed / Slice::most_ranks(&self.0.network, &self.0.weights) as u64 <= available,
+            false => least_ranks(&self.0.network, &self.0.weights, available).is_some(),
         };
         let fits = needed <= available || options.crew.is_some() && shared();
         let device = Device {
@@ -146,7 +151,7 @@ impl ModelFile {
 
     #[cfg(feature = "gpu")]
     fn largest_binding(&self) -> u64 {
-        crate::gpu::GpuExecutor::largest_binding(&self.config, &self.weights)
+        crate::gpu::GpuExecutor::largest_binding(&self.0.network, &self.0.weights)
     }
 
     #[cfg(not(feature = "gpu"))]
@@ -160,8 +165,8 @@ impl ModelFile {
         let gpu = Gpu::open(&options.gpu).await?;
         let activations = gpu.activations(options.activations)?;
         let granted = gpu.granted();
-        let needs = self.needs(GpuExecutor::memory_needed(&self.config, &self.weights));
-        let refusal = GpuExecutor::refusal(&self.config, &self.weights, activations, granted.max_binding);
+        let needs = self.needs(GpuExecutor::memory_needed(&self.0.network, &self.0.weights));
+        let refusal = GpuExecutor::refusal(&self.0.network, &self.0.weights, activations, granted.max_binding);
         let device = Device {
             backend: gpu.kind(),
             adapter: gpu.adapter_name(),
@@ -200,7 +205,8 @@ fn problem(error: &Error) -> Problem {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::model::Config;
+    use crate::model::arch::Architecture as _;
+    use crate::model::arch::mamba::Mamba;
     use crate::quant::DType;
 
     fn header(architecture: &str, d_model: u64, pairs: &[(&str, u64)]) -> (Vec<u8>, u64) {
@@ -221,7 +227,7 @@ mod tests {
         for (key, value) in pairs {
             writer.pair(key, &Value::Unsigned(*value));
         }
-        let config = Config {
+        let mamba = Mamba {
             d_model: d_model as usize,
             d_inner: 2 * d_model as usize,
             d_state: 16,
@@ -233,9 +239,9 @@ mod tests {
         };
         // Of a set, the first part has the embedding alone.
         let here = if pairs.is_empty() { usize::MAX } else { 1 };
-        for spec in crate::model::tensors(&config, 1000, true).into_iter().take(here) {
-            let dtype = if spec.kind.is_elementwise() { DType::F32 } else { DType::Q8_0 };
-            writer.tensor(&spec.name, dtype, &spec.dims());
+        for spec in Rc::new(mamba).network(1000, true).tensors.into_iter().take(here) {
+            let dtype = if spec.elementwise { DType::F32 } else { DType::Q8_0 };
+            writer.tensor(&spec.name(), dtype, &spec.dims());
         }
         let bytes = writer.to_bytes();
         let length = bytes.len() as u64 + writer.data_bytes();
@@ -287,8 +293,8 @@ mod tests {
     #[test]
     fn a_processor_with_less_memory_is_told_the_numbers() {
         let (bytes, length) = header("mamba", 256, &[]);
-        let file = pollster::block_on(ModelFile::open(vec![Rc::new(Start(bytes, length))])).unwrap();
-        let fit = file.on_cpu(1_000_000, &cpu());
+        let file = ModelFile::of(pollster::block_on(Gguf::open(vec![Rc::new(Start(bytes, length))])).unwrap()).unwrap();
+        let fit = Judged(file).on_cpu(1_000_000, &cpu());
         let problem = fit.problem.unwrap();
         assert_eq!((fit.fits, problem.code, problem.available), (false, "out-of-memory", Some(1_000_000)));
         assert_eq!(problem.needed, Some(fit.needs.total));

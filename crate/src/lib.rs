@@ -15,11 +15,11 @@ pub mod measure;
 pub mod model;
 pub mod pause;
 pub mod quant;
-mod sample;
 pub mod sampler;
 pub mod snapshot;
 pub mod source;
 mod stop;
+mod synthetic;
 pub mod tokenizer;
 #[cfg(target_arch = "wasm32")]
 mod web;

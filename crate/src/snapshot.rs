@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fingerprint::ModelHash;
-use crate::model::{Config, State};
+use crate::model::{Network, State};
 use crate::sampler::SamplerState;
 use crate::tokenizer::ChatMessage;
 
@@ -19,56 +19,61 @@ pub use write::Numbers;
 
 /// The first bytes of a state file. The first is no letter and the last a line's end, so that a transfer as text is noticed.
 const MAGIC: [u8; 8] = *b"\x93MSTATE\n";
-const VERSION: u32 = 1;
-/// Bytes before the tokens. All fields are little-endian:
+const VERSION: u32 = 2;
+/// Bytes before the shape. All fields are little-endian:
 ///
 /// | bytes | field |
 /// | --- | --- |
 /// | 8 | magic |
-/// | 4 | version, 1 |
+/// | 4 | version, 2 |
 /// | 4 | numbers: 0 for f32, 1 for f16 |
 /// | 8 | length of the file |
 /// | 16 | [`ModelHash`] |
-/// | 5 x 4 | n_layers, d_inner, d_conv, d_state, vocab_size |
+/// | 4 | tokens in the vocabulary |
+/// | 4 | bytes of the shape |
 /// | 4 | bytes of the notes |
 /// | 8 | tokens, which is the position |
 ///
-/// There follow the tokens (4 bytes each), the notes (JSON: `pending`, `sampler`, `messages`), the convolution state and the SSM
-/// state, layer by layer in the order of [`State`], and XXH3-128 of everything before (16 bytes). In f16 a layer's numbers
-/// follow an f32, the power of two that they were divided by.
-const HEADER_BYTES: usize = 72;
+/// There follow the shape (JSON: `architecture`, and `tensors`, each as name, rows and columns), the tokens (4 bytes each), the
+/// notes (JSON: `pending`, `sampler`, `messages`), the tensors of the state in the shape's order, row by row, and XXH3-128 of
+/// everything before (16 bytes). In f16 a tensor's numbers follow an f32, the power of two that they were divided by.
+///
+/// The first version knew Mamba alone: in place of the vocabulary and the bytes of the shape it had n_layers, d_inner, d_conv,
+/// d_state and the vocabulary, no shape, and the tensors in another order, `conv` of every layer before `ssm` of every layer.
+const HEADER_BYTES: usize = 60;
 const CHECKSUM_BYTES: usize = 16;
 /// What [`Error::NotFinite`] says of states.
 const A_NUMBER_OF_THE_STATE: &str = "a number of the model's state";
 /// Notes hold a conversation at the most.
 const MAX_NOTES_BYTES: u32 = 64 << 20;
+/// Some thousand tensors.
+const MAX_SHAPE_BYTES: u32 = 1 << 20;
 
-/// The sizes that a state depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a state depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateShape {
-    /// Layers of the model.
-    pub n_layers: usize,
-    /// Channels of the SSM.
-    pub d_inner: usize,
-    /// Taps of the convolution.
-    pub d_conv: usize,
-    /// States of a channel.
-    pub d_state: usize,
+    /// `general.architecture` of the model.
+    pub architecture: String,
+    /// Its state: name, rows and columns of each tensor.
+    pub tensors: Vec<(String, usize, usize)>,
     /// Tokens in the vocabulary.
     pub vocab_size: usize,
 }
 
 impl StateShape {
-    /// The sizes of a model.
-    pub fn new(config: &Config, vocab_size: usize) -> Self {
-        let Config { n_layers, d_inner, d_conv, d_state, .. } = *config;
-        Self { n_layers, d_inner, d_conv, d_state, vocab_size }
+    /// That of a model.
+    pub fn new(network: &Network) -> Self {
+        let architecture = network.architecture.name().to_owned();
+        let tensors = network.state.iter().map(|tensor| (tensor.name.clone(), tensor.rows, tensor.columns)).collect();
+        Self { architecture, tensors, vocab_size: network.vocab_size }
     }
+}
 
-    /// Floats of one layer: of the convolution and of the SSM.
-    fn layer_floats(&self) -> [usize; 2] {
-        [self.d_inner * self.d_conv.saturating_sub(1), self.d_inner * self.d_state]
-    }
+/// A [`StateShape`] in a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct ShapeNotes {
+    architecture: String,
+    tensors: Vec<(String, u32, u32)>,
 }
 
 /// What a file says beside its numbers.
@@ -85,8 +90,8 @@ struct Notes {
 pub struct Snapshot {
     /// The model that it belongs to.
     pub model: ModelHash,
-    /// The sizes of that model.
-    pub shape: StateShape,
+    /// What it is of that model.
+    pub shape: Rc<StateShape>,
     /// The numbers.
     pub state: Rc<State>,
     /// Every token that was read, oldest first.
@@ -107,7 +112,7 @@ impl Snapshot {
 
     /// Bytes that it takes in memory.
     pub fn memory_bytes(&self) -> usize {
-        4 * (self.state.conv.len() + self.state.ssm.len() + self.tokens.len())
+        4 * (self.state.floats() + self.tokens.len())
     }
 
     /// As a file; see `Numbers` for what f16 loses.
@@ -130,11 +135,11 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Error::StateModel`], [`Error::StateShape`] or [`Error::NotFinite`].
-    pub fn check(&self, model: &ModelHash, config: &Config, vocab_size: usize) -> Result<()> {
-        if self.model != *model || self.shape != StateShape::new(config, vocab_size) {
+    pub fn check(&self, model: &ModelHash, network: &Network) -> Result<()> {
+        if self.model != *model || *self.shape != StateShape::new(network) {
             return Err(Error::StateModel { expected: model.to_string(), found: self.model.to_string() });
         }
-        self.state.check(config)?;
+        self.state.check(network)?;
         match self.state.is_finite() {
             true => Ok(()),
             false => Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() }),

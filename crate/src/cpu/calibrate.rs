@@ -6,9 +6,9 @@ use super::CpuExecutor;
 use super::team::{Crew, TeamExecutor};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor, Outputs};
-use crate::gguf::Gguf;
-use crate::model::{Config, Slice, Weights};
-use crate::sample;
+use crate::model::arch::Scale;
+use crate::model::{ModelFile, Network, Slice, Weights};
+use crate::synthetic;
 
 /// Left of a rank's address space for what is read and packed, and for the program.
 const SPARE_BYTES: u64 = 256 << 20;
@@ -26,66 +26,59 @@ const TRIAL: Duration = Duration::from_millis(15);
 const WORTH: f64 = 0.75;
 
 /// The fewest ranks that hold a model in address spaces of `available` bytes; none where no number of them does.
-pub fn least_ranks(config: &Config, weights: &Weights, available: u64) -> Option<usize> {
+pub fn least_ranks(network: &Network, weights: &Weights, available: u64) -> Option<usize> {
     let fits = |&ranks: &usize| {
         let needed = |rank| {
-            let slice = Slice::new(config, weights, rank, ranks);
-            CpuExecutor::memory_needed(&slice.config, &slice.weights).total()
+            let slice = Slice::new(network, weights, rank, ranks);
+            CpuExecutor::memory_needed(&slice.network, &slice.weights).total()
         };
         (0..ranks).map(needed).max().is_some_and(|needed| needed + SPARE_BYTES <= available)
     };
-    if CpuExecutor::memory_needed(config, weights).total() + SPARE_BYTES <= available {
+    if CpuExecutor::memory_needed(network, weights).total() + SPARE_BYTES <= available {
         return Some(1);
     }
-    (2..=Slice::most_ranks(config, weights)).find(fits)
+    (2..=Slice::most_ranks(network, weights)).find(fits)
 }
 
 /// Chooses a number of ranks.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`] where no number of them holds the model; what a trial gives where one rank does not hold it.
-pub async fn choose_ranks(
-    crew: &dyn Crew,
-    config: &Config,
-    weights: &Weights,
-    activations: Activations,
-) -> Result<usize> {
+pub async fn choose_ranks(crew: &dyn Crew, file: &ModelFile, activations: Activations) -> Result<usize> {
+    let ModelFile { network, weights, .. } = file;
     let available = usize::MAX as u64;
-    let Some(least) = least_ranks(config, weights, available) else {
-        let needed = CpuExecutor::memory_needed(config, weights).total();
+    let Some(least) = least_ranks(network, weights, available) else {
+        let needed = CpuExecutor::memory_needed(network, weights).total();
         return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(available) });
     };
-    let most = crew.most().min(Slice::most_ranks(config, weights));
+    let possible = Slice::most_ranks(network, weights);
+    let most = crew.most().min(possible);
     if let Some(wanted) = crew.wanted() {
-        return Ok(wanted.clamp(least, Slice::most_ranks(config, weights)));
+        return Ok(wanted.clamp(least, possible));
     }
     if least >= most {
         return Ok(least);
     }
     // Where trials fail, the fewest ranks may still run.
-    Ok(fastest(crew, config, weights, activations, least, most).await.unwrap_or(least))
+    Ok(fastest(crew, file, activations, least, most).await.unwrap_or(least))
 }
 
 async fn fastest(
     crew: &dyn Crew,
-    config: &Config,
-    weights: &Weights,
+    file: &ModelFile,
     activations: Activations,
     least: usize,
     most: usize,
 ) -> Result<usize> {
-    let vocab = weights.get(weights.output).rows;
-    let n_layers = config.n_layers;
-    let (gguf, config, weights) = trial_model(config, weights).await?;
-    let heads = vocab as f64 / weights.get(weights.output).rows as f64;
-    let most = most.min(Slice::most_ranks(&config, &weights));
+    let trial = trial_model(file).await?;
+    let heads = file.network.vocab_size as f64 / trial.network.vocab_size as f64;
+    let most = most.min(Slice::most_ranks(&trial.network, &trial.weights));
     let (mut best, mut ranks, mut time) = (least, least, f64::INFINITY);
     while ranks <= most {
-        let trial = (crew, ranks, true);
-        let mut team = TeamExecutor::load(&gguf, &config, &weights, activations, trial, &mut |_| {}).await?;
+        let mut team = TeamExecutor::load(&trial, activations, (crew, ranks, true), &mut |_| {}).await?;
         let layer = time_token(&mut team, Outputs::None).await?;
         let head = time_token(&mut team, Outputs::Last).await? - layer;
-        let found = n_layers as f64 * layer + heads * head.max(0.0);
+        let found = file.network.n_layers as f64 * layer + heads * head.max(0.0);
         if found > time * WORTH {
             break;
         }
@@ -99,11 +92,10 @@ async fn fastest(
 /// so that a small model with many words gains from another rank by its head alone.
 ///
 /// # Errors
-/// As of [`sample::model`].
-pub async fn trial_model(config: &Config, weights: &Weights) -> Result<(Gguf, Config, Weights)> {
-    let (d_model, d_inner) = (config.d_model.min(TRIAL_D_MODEL), config.d_inner.min(TRIAL_D_INNER));
-    let vocab = weights.get(weights.output).rows.min(TRIAL_VOCAB);
-    sample::model(Config { d_model, d_inner, n_layers: 1, ..config.clone() }, vocab, weights).await
+/// As of [`synthetic::model_like`].
+pub async fn trial_model(file: &ModelFile) -> Result<ModelFile> {
+    let most = Scale { d_model: TRIAL_D_MODEL, inner: TRIAL_D_INNER, rank: usize::MAX };
+    synthetic::model_like(file, most, file.network.vocab_size.min(TRIAL_VOCAB)).await
 }
 
 /// Seconds a token, the best of three.

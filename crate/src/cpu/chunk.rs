@@ -1,12 +1,11 @@
 //! What a step sees of the chunk of tokens that runs.
 
 use super::kernels::Columns;
-use crate::model::{BufferId, Config, Plan, Rows, Step};
+use crate::model::{BufferId, Plan, Rows, Step};
 
 /// Everything that a step reads but the weights and the state.
 #[derive(Clone, Copy)]
 pub struct Chunk<'a> {
-    pub config: &'a Config,
     pub plan: &'a Plan,
     /// By id; those that the step writes are empty here.
     pub buffers: &'a [Vec<f32>],
@@ -31,9 +30,14 @@ impl<'a> Chunk<'a> {
         self.tokens.iter().map(move |&token| (token as usize).checked_sub(self.first_token).filter(|&row| row < rows))
     }
 
-    /// A buffer, (rows, width).
+    /// A buffer's rows, (rows, width).
     pub fn buffer(&self, id: BufferId) -> &'a [f32] {
-        &self.buffers[id.0]
+        &self.buffers[id.0][..self.rows * self.width(id)]
+    }
+
+    /// Floats of a buffer's row.
+    pub fn width(&self, id: BufferId) -> usize {
+        self.plan.buffer(id).width
     }
 
     /// Some columns of a buffer's rows.

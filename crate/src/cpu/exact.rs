@@ -6,7 +6,7 @@ use super::kernels::{self, ScanInputs};
 use super::matrix::Reader;
 use crate::error::Result;
 use crate::gguf::Gguf;
-use crate::model::{State, Step, WeightId, Weights};
+use crate::model::{Op, Operands, State, Step, WeightId, Weights};
 
 enum Weight {
     Matrix(Matrix),
@@ -42,43 +42,46 @@ impl Exact {
         self.weights.iter().map(bytes).sum()
     }
 
-    /// Runs a step that writes one buffer.
-    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
+    /// Runs a step; `out` are the buffers that it writes.
+    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [Vec<f32>]) {
         let rows = chunk.rows;
-        match step {
-            Step::Embed { table, .. } => {
-                let table = self.matrix(*table);
-                kernels::embed(chunk.embedding_rows(table.rows()), table, out);
+        match step.op {
+            Op::Embed => {
+                let table = self.matrix(step.weights[0]);
+                kernels::embed(chunk.embedding_rows(table.rows()), table, &mut out[0]);
             }
-            Step::RmsNorm { x, weight, eps, out: to } => {
-                kernels::rms_norm(chunk.norm_input(*x, *to), self.values(*weight), *eps, out);
+            Op::RmsNorm { eps } => {
+                let Operands { reads: [x], weights: [weight], state: [], writes: [to] } = step.operands();
+                kernels::rms_norm(chunk.norm_input(x, to), self.values(weight), eps, &mut out[0]);
             }
-            Step::MatMul { weight, x, accumulate, .. } => {
+            Op::MatMul { accumulate } => {
+                let Operands { reads: [x], weights: [weight], state: [], writes: [_] } = step.operands();
                 let mut scratch = std::mem::take(&mut self.scratch);
-                let x = chunk.all_columns(*x);
-                kernels::matmul(self.matrix(*weight), x, rows, *accumulate, &mut scratch, out);
+                let x = chunk.all_columns(x);
+                kernels::matmul(self.matrix(weight), x, rows, accumulate, &mut scratch, &mut out[0]);
                 self.scratch = scratch;
             }
-            Step::Conv1dSilu { xz, weight, bias, layer, .. } => {
-                let len = chunk.config.conv_state_len();
-                let x = chunk.columns(*xz, 0, chunk.config.d_inner);
-                let state = &mut state.conv[layer * len..][..len];
-                kernels::conv1d_silu(x, rows, self.values(*weight), self.values(*bias), state, out);
+            Op::Conv1dSilu => {
+                let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [_] } = step.operands();
+                let (taps, bias) = (self.values(taps), self.values(bias));
+                let x = chunk.columns(xz, 0, bias.len());
+                kernels::conv1d_silu(x, rows, taps, bias, &mut state.tensors[past.0], &mut out[0]);
             }
-            Step::SplitDtBC { .. } => unreachable!("it writes two buffers"),
-            Step::SelectiveScan { x, dt, dt_bias, a, d, bc, xz, layer, .. } => {
-                let d_inner = chunk.config.d_inner;
-                let len = chunk.config.ssm_state_len();
+            Op::SplitDtBC { .. } => split_dt_b_c(step, chunk, out),
+            Op::SelectiveScan => {
+                let Operands { reads: [x, dt, bc, xz], weights: [dt_bias, a, d], state: [s], writes: [_] } =
+                    step.operands();
+                let d = self.values(d);
                 let inputs = ScanInputs {
-                    x: chunk.buffer(*x),
-                    dt: chunk.buffer(*dt),
-                    dt_bias: self.values(*dt_bias),
-                    a: self.values(*a),
-                    d: self.values(*d),
-                    bc: chunk.buffer(*bc),
-                    z: chunk.columns(*xz, d_inner, d_inner),
+                    x: chunk.buffer(x),
+                    dt: chunk.buffer(dt),
+                    dt_bias: self.values(dt_bias),
+                    a: self.values(a),
+                    d,
+                    bc: chunk.buffer(bc),
+                    z: chunk.columns(xz, d.len(), d.len()),
                 };
-                kernels::selective_scan(inputs, rows, &mut state.ssm[layer * len..][..len], out);
+                kernels::selective_scan(inputs, rows, &mut state.tensors[s.0], &mut out[0]);
             }
         }
     }
@@ -96,4 +99,11 @@ impl Exact {
             Weight::Matrix(_) => unreachable!("weight {} is a matrix, the plan indexes it", id.0),
         }
     }
+}
+
+/// A few values a token: one kernel serves the fast executor too.
+pub fn split_dt_b_c(step: &Step, chunk: Chunk<'_>, out: &mut [Vec<f32>]) {
+    let (Op::SplitDtBC { eps }, [dt, bc]) = (step.op, out) else { unreachable!("this step writes two buffers") };
+    let Operands { reads: [dbc], weights: [], state: [], writes: [to_dt, to_bc] } = step.operands();
+    kernels::split_dt_b_c(chunk.buffer(dbc), chunk.width(to_dt), chunk.width(to_bc) / 2, eps, dt, bc);
 }

@@ -7,13 +7,13 @@ use futures_util::future::LocalBoxFuture;
 use super::chunk::Chunk;
 use super::exact::Exact;
 use super::fast::Fast;
+use super::lanes::StateLayouts;
 use super::simd::Isa;
 use super::vectorised::matmul::MAX_TOKENS;
-use super::{kernels, lanes};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, Memory, Outputs, check_tokens};
 use crate::gguf::Gguf;
-use crate::model::{BufferId, Config, Plan, State, Step, Weights, record};
+use crate::model::{BufferId, ModelFile, Network, Op, Plan, State, Step, Weights};
 
 /// How the steps are run.
 enum Kernels {
@@ -23,14 +23,14 @@ enum Kernels {
 
 /// A model on the CPU.
 pub struct CpuExecutor {
-    config: Config,
-    vocab_size: usize,
+    pub(super) network: Rc<Network>,
     /// Of a slice, the token of the embedding's first row that is here.
-    pub(super) first_token: usize,
-    pub(super) plan: Rc<Plan>,
+    first_token: usize,
     kernels: Kernels,
+    /// How the kernels keep states.
+    layouts: StateLayouts,
     pub(super) buffers: Vec<Vec<f32>>,
-    /// One a sequence, in the order of lanes where the kernels are the fast ones.
+    /// One a sequence, in the kernels' layouts.
     pub(super) states: Vec<State>,
     /// The sequence that steps run on.
     pub(super) current: usize,
@@ -44,36 +44,40 @@ impl CpuExecutor {
     /// # Errors
     /// What reading gives; [`Error::OutOfMemory`] where the model exceeds the address space, before anything is read, or
     /// where a tensor finds no room.
-    pub async fn load(
+    pub async fn load(file: &ModelFile, activations: Activations, progress: &mut dyn FnMut(u64)) -> Result<Self> {
+        Self::load_part(&file.gguf, &file.network, &file.weights, activations, progress).await
+    }
+
+    /// The same of a slice's network and weights.
+    pub(super) async fn load_part(
         gguf: &Gguf,
-        config: &Config,
+        network: &Network,
         weights: &Weights,
         activations: Activations,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let needed = Self::memory_needed(config, weights).total();
+        let needed = Self::memory_needed(network, weights).total();
         // 4 GiB in wasm; no model exceeds it natively.
         if needed > usize::MAX as u64 {
             return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(usize::MAX as u64) });
         }
-        let plan = record(config, weights);
-        let kernels = match activations {
-            Activations::F32 => Kernels::Exact(Exact::load(gguf, weights, progress).await?),
-            Activations::Q8 => Kernels::Fast(Box::new(Fast::load(gguf, config, weights, &plan, progress).await?)),
+        let (kernels, layouts) = match activations {
+            Activations::F32 => {
+                (Kernels::Exact(Exact::load(gguf, weights, progress).await?), StateLayouts::plain(network))
+            }
+            Activations::Q8 => {
+                let fast = Fast::load(gguf, network, weights, progress).await?;
+                (Kernels::Fast(Box::new(fast)), StateLayouts::of(network))
+            }
         };
-        let buffers = plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();
-        let mut executor = Self {
-            config: config.clone(),
-            vocab_size: weights.vocab_size,
-            first_token: 0,
-            plan: Rc::new(plan),
-            kernels,
-            buffers,
-            states: Vec::new(),
-            current: 0,
-        };
-        executor.states.push(executor.fresh_state());
-        Ok(executor)
+        let buffers = network.plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();
+        // Of a slice's embedding the first row may be another token's.
+        let tables = network.plan.steps().filter(|step| step.op == Op::Embed).flat_map(|step| &step.weights);
+        let parts = tables.filter_map(|&table| weights.get(table).part.as_ref());
+        let first_token = parts.flat_map(|part| &part.rows).next().map_or(0, |rows| rows.start);
+        let network = Rc::new(network.clone());
+        let states = vec![layouts.apply(&State::new(&network))];
+        Ok(Self { network, first_token, kernels, layouts, buffers, states, current: 0 })
     }
 
     /// Runs the fast kernels on so many threads from now on, at least one; the reference kernels know only one. No result
@@ -92,13 +96,13 @@ impl CpuExecutor {
     }
 
     /// What a model takes here, before anything is loaded.
-    pub fn memory_needed(config: &Config, weights: &Weights) -> Memory {
-        Memory::needed(config, weights, MAX_TOKENS, MAX_TOKENS, 1)
+    pub fn memory_needed(network: &Network, weights: &Weights) -> Memory {
+        Memory::needed(network, weights, MAX_TOKENS, MAX_TOKENS, 1)
     }
 
     /// The plan that it runs.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.network.plan
     }
 
     /// What a buffer holds now, (rows, width), for comparing executors step by step.
@@ -109,39 +113,30 @@ impl CpuExecutor {
     /// Runs one step over a chunk of tokens of the current sequence.
     pub fn run_step(&mut self, step: &Step, tokens: &[u32], outputs: usize) {
         // What is written is taken out, so that the rest can be read beside it.
-        let mut written: Vec<_> = step.outputs().map(|id| (id, std::mem::take(&mut self.buffers[id.0]))).collect();
-        let rows = Chunk::rows(&self.plan, step, tokens.len(), outputs);
-        let Self { config, plan, buffers, first_token, .. } = self;
-        let chunk = Chunk { config, plan, buffers, tokens, first_token: *first_token, rows };
-        match written.as_mut_slice() {
-            [(_, dt), (_, bc)] => split(step, chunk, dt, bc),
-            [(_, out)] => {
-                let state = &mut self.states[self.current];
-                match &mut self.kernels {
-                    Kernels::Exact(exact) => exact.run(step, chunk, state, out),
-                    Kernels::Fast(fast) => fast.run(step, chunk, state, out),
-                }
-            }
-            _ => unreachable!("a step writes one buffer or two"),
+        let mut out: Vec<_> = step.writes.iter().map(|id| std::mem::take(&mut self.buffers[id.0])).collect();
+        let rows = Chunk::rows(&self.network.plan, step, tokens.len(), outputs);
+        let Self { network, buffers, first_token, .. } = self;
+        let chunk = Chunk { plan: &network.plan, buffers, tokens, first_token: *first_token, rows };
+        let state = &mut self.states[self.current];
+        match &mut self.kernels {
+            Kernels::Exact(exact) => exact.run(step, chunk, state, &mut out),
+            Kernels::Fast(fast) => fast.run(step, chunk, state, &mut out),
         }
-        for (id, buffer) in written {
+        for (id, buffer) in step.writes.iter().zip(out) {
             self.buffers[id.0] = buffer;
         }
     }
 
     fn fresh_state(&self) -> State {
-        let state = State::new(&self.config);
-        match self.kernels {
-            Kernels::Exact(_) => state,
-            Kernels::Fast(_) => lanes::state_to_lanes(&state, &self.config),
-        }
+        self.layouts.apply(&State::new(&self.network))
     }
 
     fn run(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, MAX_TOKENS, self.vocab_size)?;
+        check_tokens(tokens, MAX_TOKENS, self.network.vocab_size)?;
         let count = outputs.count(tokens.len());
         self.current = sequence;
-        let plan = Rc::clone(&self.plan);
+        let network = Rc::clone(&self.network);
+        let plan = &network.plan;
         for step in &plan.layers {
             self.run_step(step, tokens, count);
         }
@@ -152,25 +147,13 @@ impl CpuExecutor {
         for step in &plan.head {
             self.run_step(step, tokens, count);
         }
-        Ok(self.buffers[plan.logits.0][..count * self.vocab_size].to_vec())
+        Ok(self.buffers[plan.logits.0][..count * network.vocab_size].to_vec())
     }
-}
-
-/// A few values a token: one kernel serves both.
-fn split(step: &Step, chunk: Chunk<'_>, dt: &mut [f32], bc: &mut [f32]) {
-    let Step::SplitDtBC { dbc, eps, .. } = step else { unreachable!("only this step writes two buffers") };
-    let Config { dt_rank, d_state, .. } = *chunk.config;
-    let dbc = &chunk.buffer(*dbc)[..chunk.rows * chunk.config.dbc_width()];
-    kernels::split_dt_b_c(dbc, dt_rank, d_state, *eps, dt, bc);
 }
 
 impl Executor for CpuExecutor {
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.vocab_size
+    fn network(&self) -> &Network {
+        &self.network
     }
 
     fn max_tokens(&self) -> usize {
@@ -187,7 +170,7 @@ impl Executor for CpuExecutor {
             Kernels::Fast(fast) => (fast.byte_len(), Activations::Q8, fast.describe()),
         };
         let buffers: usize = self.buffers.iter().map(|b| 4 * b.len()).sum();
-        let memory_bytes = (weights + buffers + self.states.len() * self.config.state_bytes()) as u64;
+        let memory_bytes = (weights + buffers + self.states.len() * self.network.state_bytes()) as u64;
         Backend { kind: "cpu", adapter, activations, memory_bytes }
     }
 
@@ -202,7 +185,7 @@ impl Executor for CpuExecutor {
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
         Box::pin(async move {
-            let mut logits = Vec::with_capacity(tokens.len() * self.vocab_size);
+            let mut logits = Vec::with_capacity(tokens.len() * self.network.vocab_size);
             for &(sequence, token) in tokens {
                 logits.extend(self.run(sequence, &[token], Outputs::Last)?);
             }
@@ -225,20 +208,13 @@ impl Executor for CpuExecutor {
     }
 
     fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
-        let state = &self.states[sequence];
-        let state = match self.kernels {
-            Kernels::Exact(_) => state.clone(),
-            Kernels::Fast(_) => lanes::state_from_lanes(state, &self.config),
-        };
+        let state = self.layouts.undo(&self.states[sequence]);
         Box::pin(std::future::ready(Ok(state)))
     }
 
     fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
-        state.check(&self.config)?;
-        self.states[sequence] = match self.kernels {
-            Kernels::Exact(_) => state.clone(),
-            Kernels::Fast(_) => lanes::state_to_lanes(state, &self.config),
-        };
+        state.check(&self.network)?;
+        self.states[sequence] = self.layouts.apply(state);
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 
 use super::Matrix;
 use super::chunk::Chunk;
-use super::lanes;
+use super::exact::split_dt_b_c;
+use super::lanes::Layout;
 use super::matrix::Reader;
 use super::pool::Pool;
 use super::quantised::Quantised;
@@ -18,7 +19,7 @@ use super::vectorised::norm::RmsNorm;
 use super::vectorised::scan::SelectiveScan;
 use crate::error::Result;
 use crate::gguf::Gguf;
-use crate::model::{Config, Plan, State, Step, WeightId, Weights};
+use crate::model::{Network, Op, Operands, State, Step, WeightId, Weights};
 
 enum Weight {
     Tiles(Tiles),
@@ -37,9 +38,8 @@ pub struct Fast {
 impl Fast {
     pub async fn load(
         gguf: &Gguf,
-        config: &Config,
+        network: &Network,
         weights: &Weights,
-        plan: &Plan,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let mut loaded = Vec::with_capacity(weights.all().len());
@@ -54,13 +54,11 @@ impl Fast {
         }
         loaded.sort_by_key(|(id, _)| *id);
         let mut loaded: Vec<_> = loaded.into_iter().map(|(_, weight)| weight).collect();
-        for step in plan.steps() {
-            let (Step::Conv1dSilu { weight, .. } | Step::SelectiveScan { a: weight, .. }) = step else { continue };
-            if let Weight::Values(values) = &mut loaded[weight.0] {
-                *values = match step {
-                    Step::Conv1dSilu { .. } => lanes::transposed(values, config.d_inner),
-                    _ => lanes::in_tiles(values, config.d_inner),
-                };
+        for step in network.plan.steps() {
+            for (id, layout) in step.weights.iter().zip(Layout::of(step.op).0) {
+                if let Weight::Values(values) = &mut loaded[id.0] {
+                    *values = layout.apply(values, network.tensors[id.0].rows);
+                }
             }
         }
         Ok(Self { isa: Isa::best(), pool: Pool::new(1), weights: loaded, quantised: Quantised::default() })
@@ -91,37 +89,32 @@ impl Fast {
         self.weights.iter().map(bytes).sum()
     }
 
-    /// Runs a step that writes one buffer. `state` is in the order of lanes.
-    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
-        match step {
-            Step::Embed { table, .. } => {
-                let table = self.tiles(*table);
-                for (row, out) in chunk.embedding_rows(table.rows()).zip(out.chunks_exact_mut(table.columns())) {
+    /// Runs a step; `out` are the buffers that it writes. `state` is in the order of lanes.
+    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [Vec<f32>]) {
+        match step.op {
+            Op::Embed => {
+                let table = self.tiles(step.weights[0]);
+                for (row, out) in chunk.embedding_rows(table.rows()).zip(out[0].chunks_exact_mut(table.columns())) {
                     match row {
                         Some(row) => table.decode_row(self.isa, row, out),
                         None => out.fill(0.0),
                     }
                 }
             }
-            Step::RmsNorm { x, weight, eps, out: to } => {
-                let x = chunk.norm_input(*x, *to);
-                self.isa.run(RmsNorm { x, weight: self.values(*weight), eps: *eps, out: &mut out[..x.len()] });
+            Op::RmsNorm { eps } => {
+                let Operands { reads: [x], weights: [weight], state: [], writes: [to] } = step.operands();
+                let x = chunk.norm_input(x, to);
+                self.isa.run(RmsNorm { x, weight: self.values(weight), eps, out: &mut out[0][..x.len()] });
             }
-            Step::MatMul { weight, x, accumulate, .. } => self.matmul(*weight, chunk, *x, *accumulate, out),
-            Step::Conv1dSilu { .. } => self.conv(step, chunk, state, out),
-            Step::SplitDtBC { .. } => unreachable!("it writes two buffers"),
-            Step::SelectiveScan { .. } => self.scan(step, chunk, state, out),
+            Op::MatMul { accumulate } => self.matmul(step, chunk, accumulate, &mut out[0]),
+            Op::Conv1dSilu => self.conv(step, chunk, state, &mut out[0]),
+            Op::SplitDtBC { .. } => split_dt_b_c(step, chunk, out),
+            Op::SelectiveScan => self.scan(step, chunk, state, &mut out[0]),
         }
     }
 
-    fn matmul(
-        &mut self,
-        weight: WeightId,
-        chunk: Chunk<'_>,
-        x: crate::model::BufferId,
-        accumulate: bool,
-        out: &mut [f32],
-    ) {
+    fn matmul(&mut self, step: &Step, chunk: Chunk<'_>, accumulate: bool, out: &mut [f32]) {
+        let Operands { reads: [x], weights: [weight], state: [], writes: [_] } = step.operands();
         let Self { isa, pool, weights, quantised } = self;
         let Weight::Tiles(w) = &weights[weight.0] else { unreachable!("weight {} is elementwise", weight.0) };
         let x = chunk.all_columns(x);
@@ -137,14 +130,13 @@ impl Fast {
     }
 
     fn conv(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
-        let Step::Conv1dSilu { xz, weight, bias, layer, .. } = step else { unreachable!("not a convolution") };
+        let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [_] } = step.operands();
         let Self { isa, pool, weights, .. } = self;
-        let (taps, bias) = (values(weights, *weight), values(weights, *bias));
-        let d_inner = chunk.config.d_inner;
-        let len = chunk.config.conv_state_len();
+        let (taps, bias) = (values(weights, taps), values(weights, bias));
+        let d_inner = bias.len();
         let parts = |buffer| ColumnsMut::new(buffer, d_inner).split_in_tiles(pool.threads()).into_iter();
-        let states = parts(&mut state.conv[layer * len..][..len]);
-        let x = chunk.columns(*xz, 0, d_inner);
+        let states = parts(&mut state.tensors[past.0]);
+        let x = chunk.columns(xz, 0, d_inner);
         let convolutions = parts(out).zip(states);
         let convolutions =
             convolutions.map(|(out, state)| Conv1dSilu { x, tokens: chunk.rows, taps, bias, state, out });
@@ -152,21 +144,21 @@ impl Fast {
     }
 
     fn scan(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [f32]) {
-        let Step::SelectiveScan { x, dt, dt_bias, a, d, bc, xz, layer, .. } = step else { unreachable!("not a scan") };
+        let Operands { reads: [x, dt, bc, xz], weights: [dt_bias, a, d], state: [s], writes: [_] } = step.operands();
         let Self { isa, pool, weights, .. } = self;
-        let d_inner = chunk.config.d_inner;
-        let len = lanes::ssm_state_len(chunk.config);
-        let tile_len = ROWS * chunk.config.d_state;
+        let d = values(weights, d);
+        let d_inner = d.len();
+        let tile_len = ROWS * (chunk.width(bc) / 2);
         let outs = ColumnsMut::new(out, d_inner).split_in_tiles(pool.threads());
-        let mut states = &mut state.ssm[layer * len..][..len];
+        let mut states = state.tensors[s.0].as_mut_slice();
         let scans = outs.into_iter().map(|out| SelectiveScan {
-            x: chunk.buffer(*x),
-            dt: chunk.buffer(*dt),
-            dt_bias: values(weights, *dt_bias),
-            a: values(weights, *a),
-            d: values(weights, *d),
-            bc: chunk.buffer(*bc),
-            z: chunk.columns(*xz, d_inner, d_inner),
+            x: chunk.buffer(x),
+            dt: chunk.buffer(dt),
+            dt_bias: values(weights, dt_bias),
+            a: values(weights, a),
+            d,
+            bc: chunk.buffer(bc),
+            z: chunk.columns(xz, d_inner, d_inner),
             tokens: chunk.rows,
             state: states.split_off_mut(..out.tiles().len() * tile_len).unwrap_or_default(),
             out,

@@ -3,16 +3,16 @@
 //! Outside, a state always has the order of [`State`]; only the fast executor turns it round, when it takes one in or out.
 
 use super::tiles::ROWS;
-use crate::model::{Config, State};
+use crate::model::{Network, Op, State};
 
 /// (channels, n) as (n, channels).
-pub fn transposed(values: &[f32], channels: usize) -> Vec<f32> {
+fn transposed(values: &[f32], channels: usize) -> Vec<f32> {
     let n = values.len() / channels;
     (0..n).flat_map(|i| values.chunks_exact(n).map(move |channel| channel[i])).collect()
 }
 
 /// (channels, n) as (channels / 16, n, 16), filled up with zeros.
-pub fn in_tiles(values: &[f32], channels: usize) -> Vec<f32> {
+fn in_tiles(values: &[f32], channels: usize) -> Vec<f32> {
     let n = values.len() / channels;
     let mut tiles = vec![0.0; channels.next_multiple_of(ROWS) * n];
     for (channel, values) in values.chunks_exact(n).enumerate() {
@@ -29,26 +29,85 @@ fn from_tiles(tiles: &[f32], channels: usize) -> Vec<f32> {
     (0..channels).flat_map(|channel| (0..n).map(move |i| value(channel, i))).collect()
 }
 
-/// Floats of one layer's states in tiles.
-pub fn ssm_state_len(config: &Config) -> usize {
-    config.d_inner.next_multiple_of(ROWS) * config.d_state
+/// How a tensor lies in the order of lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// (channels, n) as it is.
+    Rows,
+    /// As [`transposed`].
+    Transposed,
+    /// As [`in_tiles`].
+    Tiles,
 }
 
-/// A state in the order of lanes: conv (n_layers, d_conv - 1, d_inner), ssm (n_layers, tiles, d_state, 16).
-pub fn state_to_lanes(state: &State, config: &Config) -> State {
-    let conv = layers(&state.conv, config.conv_state_len(), |layer| transposed(layer, config.d_inner));
-    let ssm = layers(&state.ssm, config.ssm_state_len(), |layer| in_tiles(layer, config.d_inner));
-    State { position: state.position, conv, ssm }
+impl Layout {
+    /// Of each of a step's weights that kernels index, and of each of its state tensors.
+    pub fn of(op: Op) -> (&'static [Self], &'static [Self]) {
+        match op {
+            // Taps and bias; the last inputs.
+            Op::Conv1dSilu => (&[Self::Transposed, Self::Rows], &[Self::Transposed]),
+            // The bias of dt, A and D; s.
+            Op::SelectiveScan => (&[Self::Rows, Self::Tiles, Self::Rows], &[Self::Tiles]),
+            Op::Embed | Op::RmsNorm { .. } | Op::MatMul { .. } | Op::SplitDtBC { .. } => (&[], &[]),
+        }
+    }
+
+    /// Takes values of so many channels into this order.
+    pub fn apply(self, values: &[f32], channels: usize) -> Vec<f32> {
+        match self {
+            // A convolution of one tap has no state.
+            _ if values.is_empty() => Vec::new(),
+            Self::Rows => values.to_vec(),
+            Self::Transposed => transposed(values, channels),
+            Self::Tiles => in_tiles(values, channels),
+        }
+    }
+
+    /// The inverse of [`Layout::apply`].
+    pub fn undo(self, values: &[f32], channels: usize) -> Vec<f32> {
+        match self {
+            _ if values.is_empty() => Vec::new(),
+            Self::Rows => values.to_vec(),
+            Self::Transposed => transposed(values, values.len() / channels),
+            Self::Tiles => from_tiles(values, channels),
+        }
+    }
 }
 
-/// The inverse of [`state_to_lanes`].
-pub fn state_from_lanes(state: &State, config: &Config) -> State {
-    let conv = layers(&state.conv, config.conv_state_len(), |layer| transposed(layer, config.d_conv - 1));
-    let ssm = layers(&state.ssm, ssm_state_len(config), |layer| from_tiles(layer, config.d_inner));
-    State { position: state.position, conv, ssm }
-}
+/// The layout of each state tensor, by the step that it belongs to.
+#[derive(Debug, Clone)]
+pub struct StateLayouts(Vec<(Layout, usize)>);
 
-fn layers(values: &[f32], length: usize, change: impl Fn(&[f32]) -> Vec<f32>) -> Vec<f32> {
-    // A convolution of one tap has no state.
-    if length == 0 { Vec::new() } else { values.chunks_exact(length).flat_map(change).collect() }
+impl StateLayouts {
+    /// In the order of lanes.
+    pub fn of(network: &Network) -> Self {
+        let mut layouts = Self::plain(network);
+        for step in network.plan.steps() {
+            for (id, &layout) in step.state.iter().zip(Layout::of(step.op).1) {
+                layouts.0[id.0].0 = layout;
+            }
+        }
+        layouts
+    }
+
+    /// All as they are.
+    pub fn plain(network: &Network) -> Self {
+        Self(network.state.iter().map(|tensor| (Layout::Rows, tensor.rows)).collect())
+    }
+
+    /// A state from outside in these layouts.
+    pub fn apply(&self, state: &State) -> State {
+        self.each(state, Layout::apply)
+    }
+
+    /// The inverse of [`StateLayouts::apply`].
+    pub fn undo(&self, state: &State) -> State {
+        self.each(state, Layout::undo)
+    }
+
+    fn each(&self, state: &State, change: fn(Layout, &[f32], usize) -> Vec<f32>) -> State {
+        let tensors = state.tensors.iter().zip(&self.0);
+        let tensors = tensors.map(|(values, &(layout, channels))| change(layout, values, channels)).collect();
+        State { position: state.position, tensors }
+    }
 }

@@ -14,7 +14,7 @@ use super::vectorised::matmul::MAX_TOKENS;
 use crate::error::Result;
 use crate::executor::{Activations, Backend, Executor, Outputs};
 use crate::gguf::Gguf;
-use crate::model::{Plan, Slice, State, Step};
+use crate::model::{Op, Plan, Slice, State, StateSpec, Step};
 
 /// For whom something is gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,18 +52,22 @@ pub struct Rank {
 }
 
 /// How much of what a rank has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Extent {
-    channels: usize,
+    /// Columns of its logits.
     tokens: usize,
+    /// Floats of each of its state tensors.
+    state: Vec<usize>,
 }
 
 /// The most floats that a rank of these gives at once.
 pub fn capacity(slices: &[Slice]) -> usize {
     let of = |slice: &Slice| {
-        let config = &slice.config;
-        let width = config.d_model.max(config.dbc_width()).max(slice.tokens.len());
-        (MAX_TOKENS * width).max(config.conv_state_len() + config.ssm_state_len())
+        let exchanged = |step: &&Step| slice.is_partial(step) || step.output() == slice.network.plan.logits;
+        let widths =
+            slice.network.plan.steps().filter(exchanged).map(|step| slice.network.plan.buffer(step.output()).width);
+        let state = slice.network.state.iter().map(StateSpec::floats);
+        (MAX_TOKENS * widths.max().unwrap_or(0)).max(state.max().unwrap_or(0))
     };
     slices.iter().map(of).max().unwrap_or(0)
 }
@@ -82,10 +86,13 @@ impl Rank {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let slice = slices[rank].clone();
-        let load = CpuExecutor::load(gguf, &slice.config, &slice.weights, activations, progress);
-        let mut executor = load.await?;
-        executor.first_token = slice.tokens.start;
-        let all = slices.iter().map(|s| Extent { channels: s.channels.len(), tokens: s.tokens.len() }).collect();
+        let load = CpuExecutor::load_part(gguf, &slice.network, &slice.weights, activations, progress);
+        let executor = load.await?;
+        let extent = |slice: &Slice| Extent {
+            tokens: slice.network.vocab_size,
+            state: slice.network.state.iter().map(StateSpec::floats).collect(),
+        };
+        let all = slices.iter().map(extent).collect();
         Ok(Self { slice, all, executor, link, gathered: Vec::new() })
     }
 
@@ -116,38 +123,34 @@ impl Rank {
     pub async fn forward(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
         let count = outputs.count(tokens.len());
         self.executor.current = sequence;
-        let plan = Rc::clone(&self.executor.plan);
+        let network = Rc::clone(&self.executor.network);
+        let plan = &network.plan;
         for step in &plan.layers {
-            self.run_step(&plan, step, tokens, count).await?;
+            self.run_step(plan, step, tokens, count).await?;
         }
         self.executor.states[sequence].position += tokens.len() as u64;
         if count == 0 {
             return Ok(Vec::new());
         }
         for step in &plan.head {
-            self.run_step(&plan, step, tokens, count).await?;
+            self.run_step(plan, step, tokens, count).await?;
         }
-        self.gather_logits(&plan, count).await
+        self.gather_logits(plan, count).await
     }
 
     async fn run_step(&mut self, plan: &Plan, step: &Step, tokens: &[u32], outputs: usize) -> Result<()> {
         let (width, rows) = (plan.buffer(step.output()).width, Chunk::rows(plan, step, tokens.len(), outputs));
-        let partial = match step {
-            Step::Embed { .. } => true,
-            Step::MatMul { weight, .. } => self.slice.is_partial(*weight),
-            _ => false,
-        };
-        if !partial {
+        if !self.slice.is_partial(step) {
             self.executor.run_step(step, tokens, outputs);
             return Ok(());
         }
         // What ranks add up does not hold the residual yet: each of them has that.
-        let (sum, residual) = match step {
-            Step::MatMul { weight, x, out, accumulate: true } => {
-                let residual = self.executor.buffers[out.0][..rows * width].to_vec();
-                (&Step::MatMul { weight: *weight, x: *x, out: *out, accumulate: false }, Some(residual))
+        let (sum, residual) = match step.op {
+            Op::MatMul { accumulate: true } => {
+                let residual = self.executor.buffers[step.output().0][..rows * width].to_vec();
+                (&Step { op: Op::MatMul { accumulate: false }, ..step.clone() }, Some(residual))
             }
-            step => (step, None),
+            _ => (step, None),
         };
         self.executor.run_step(sum, tokens, outputs);
         let mut sums = std::mem::take(&mut self.executor.buffers[step.output().0]);
@@ -185,7 +188,7 @@ impl Rank {
 
     async fn gather_logits(&mut self, plan: &Plan, count: usize) -> Result<Vec<f32>> {
         let mine = std::mem::take(&mut self.executor.buffers[plan.logits.0]);
-        let gathered = self.gather_to_first(&mine[..count * self.slice.tokens.len()], |e| count * e.tokens).await;
+        let gathered = self.gather_to_first(&mine[..count * self.slice.network.vocab_size], |e| count * e.tokens).await;
         self.executor.buffers[plan.logits.0] = mine;
         gathered?;
         if self.slice.rank > 0 {
@@ -194,8 +197,8 @@ impl Rank {
         let mut logits = Vec::with_capacity(self.gathered.len());
         for row in 0..count {
             let mut start = 0;
-            for &Extent { tokens, .. } in &self.all {
-                logits.extend_from_slice(&self.gathered[start + row * tokens..][..tokens]);
+            for Extent { tokens, .. } in &self.all {
+                logits.extend_from_slice(&self.gathered[start + row * tokens..][..*tokens]);
                 start += count * tokens;
             }
         }
@@ -208,30 +211,17 @@ impl Rank {
     /// As of [`Link::gather`].
     pub async fn read_state(&mut self, sequence: usize) -> Result<State> {
         let mine = self.executor.read_state(sequence).await?;
-        let (conv_width, ssm_width) = (self.slice.config.d_conv - 1, self.slice.config.d_state);
-        let mut whole = State { position: mine.position, conv: Vec::new(), ssm: Vec::new() };
-        let channels = self.slice.channels.len();
-        for layer in 0..self.slice.config.n_layers {
-            for (width, mine, whole) in
-                [(conv_width, &mine.conv, &mut whole.conv), (ssm_width, &mine.ssm, &mut whole.ssm)]
-            {
-                let length = channels * width;
-                self.gather_to_first(&mine[layer * length..][..length], |e| e.channels * width).await?;
-                // A channel's floats lie together, so ranks one after the other are the layer.
-                whole.extend_from_slice(&self.gathered);
+        let mut whole = State { position: mine.position, tensors: Vec::new() };
+        for (i, values) in mine.tensors.into_iter().enumerate() {
+            if self.slice.network.state[i].axis.is_none() {
+                whole.tensors.push(values);
+                continue;
             }
+            // A row's floats lie together, so ranks one after the other are the tensor.
+            self.gather_to_first(&values, |extent| extent.state[i]).await?;
+            whole.tensors.push(self.gathered.clone());
         }
         Ok(whole)
-    }
-
-    /// A slice's part of a whole model's state of `d_inner` channels.
-    pub fn part_of_state(slice: &Slice, d_inner: usize, state: &State) -> State {
-        let part = |values: &[f32], width: usize| {
-            let layers = values.chunks_exact((d_inner * width).max(1));
-            layers.flat_map(|layer| &layer[slice.channels.start * width..slice.channels.end * width]).copied().collect()
-        };
-        let (conv, ssm) = (part(&state.conv, slice.config.d_conv - 1), part(&state.ssm, slice.config.d_state));
-        State { position: state.position, conv, ssm }
     }
 }
 

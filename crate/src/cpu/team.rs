@@ -9,8 +9,7 @@ use super::rank::{Link, Rank, capacity};
 use super::vectorised::matmul::MAX_TOKENS;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, Outputs, check_tokens};
-use crate::gguf::Gguf;
-use crate::model::{Config, Slice, State, Weights};
+use crate::model::{ModelFile, Network, Slice, State, Weights};
 
 /// What a peer is to do, the same on every rank.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,9 +48,11 @@ impl Command {
             Self::SetSequences(count) => vec![1, *count as u32],
             Self::Reset(sequence) => vec![2, *sequence as u32],
             Self::ReadState(sequence) => vec![3, *sequence as u32],
-            Self::WriteState(sequence, State { position, conv, ssm }) => {
-                let head = [4, *sequence as u32, *position as u32, (*position >> 32) as u32, conv.len() as u32];
-                head.into_iter().chain(conv.iter().chain(ssm).map(|v| v.to_bits())).collect()
+            Self::WriteState(sequence, State { position, tensors }) => {
+                let head = [4, *sequence as u32, *position as u32, (*position >> 32) as u32, tensors.len() as u32];
+                let lengths = tensors.iter().map(|values| values.len() as u32);
+                let values = tensors.iter().flatten().map(|value| value.to_bits());
+                head.into_iter().chain(lengths).chain(values).collect()
             }
         }
     }
@@ -71,11 +72,19 @@ impl Command {
             [1, count] => Self::SetSequences(*count as usize),
             [2, sequence] => Self::Reset(*sequence as usize),
             [3, sequence] => Self::ReadState(*sequence as usize),
-            [4, sequence, low, high, split, values @ ..] => {
-                let (conv, ssm) = values.split_at_checked(*split as usize)?;
-                let floats = |words: &[u32]| words.iter().map(|&word| f32::from_bits(word)).collect();
+            [4, sequence, low, high, count, rest @ ..] => {
+                let (lengths, mut values) = rest.split_at_checked(*count as usize)?;
+                let mut tensor = |&length: &u32| {
+                    let (tensor, rest) = values.split_at_checked(length as usize)?;
+                    values = rest;
+                    Some(tensor.iter().map(|&word| f32::from_bits(word)).collect())
+                };
+                let tensors = lengths.iter().map(&mut tensor).collect::<Option<_>>()?;
                 let position = u64::from(*low) | u64::from(*high) << 32;
-                Self::WriteState(*sequence as usize, State { position, conv: floats(conv), ssm: floats(ssm) })
+                if !values.is_empty() {
+                    return None;
+                }
+                Self::WriteState(*sequence as usize, State { position, tensors })
             }
             _ => return None,
         })
@@ -151,8 +160,7 @@ pub trait Crew: fmt::Debug {
 
 /// A model on the CPU, shared by several ranks.
 pub struct TeamExecutor {
-    config: Config,
-    vocab_size: usize,
+    network: Network,
     slices: Vec<Slice>,
     first: Rank,
     peers: Box<dyn Peers>,
@@ -169,18 +177,16 @@ impl TeamExecutor {
     /// # Panics
     /// Where there are more ranks than [`Slice::most_ranks`].
     pub async fn load(
-        gguf: &Gguf,
-        config: &Config,
-        weights: &Weights,
+        file: &ModelFile,
         activations: Activations,
         (crew, ranks, trial): (&dyn Crew, usize, bool),
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let slices: Vec<_> = (0..ranks).map(|rank| Slice::new(config, weights, rank, ranks)).collect();
+        let slices = Slice::all(file, ranks);
         let job = Job { ranks, capacity: capacity(&slices), activations, trial };
         let (link, mut peers) = crew.start(job).await?;
         let bytes = |weights: &Weights| weights.all().iter().map(crate::model::Weight::bytes).sum::<u64>();
-        let (total, share) = (bytes(weights), bytes(&slices[0].weights).max(1));
+        let (total, share) = (bytes(&file.weights), bytes(&slices[0].weights).max(1));
         let (mut read, mut told) = (0, 0);
         let mut scaled = |more: u64| {
             read += more;
@@ -188,10 +194,9 @@ impl TeamExecutor {
             progress(done - told);
             told = done;
         };
-        let first = Rank::load(gguf, &slices, 0, activations, link, &mut scaled).await?;
+        let first = Rank::load(&file.gguf, &slices, 0, activations, link, &mut scaled).await?;
         peers.loaded().await?;
-        let (config, vocab_size) = (config.clone(), weights.vocab_size);
-        Ok(Self { config, vocab_size, slices, first, peers, broken: None })
+        Ok(Self { network: file.network.clone(), slices, first, peers, broken: None })
     }
 
     fn tell(&mut self, command: &Command) -> Result<()> {
@@ -211,7 +216,7 @@ impl TeamExecutor {
     }
 
     async fn run(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, MAX_TOKENS, self.vocab_size)?;
+        check_tokens(tokens, MAX_TOKENS, self.network.vocab_size)?;
         self.tell(&Command::Forward { sequence, outputs, tokens: tokens.to_vec() })?;
         let logits = self.first.forward(sequence, tokens, outputs).await;
         self.keep(logits)
@@ -219,12 +224,8 @@ impl TeamExecutor {
 }
 
 impl Executor for TeamExecutor {
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.vocab_size
+    fn network(&self) -> &Network {
+        &self.network
     }
 
     fn max_tokens(&self) -> usize {
@@ -236,7 +237,7 @@ impl Executor for TeamExecutor {
     }
 
     fn backend(&self) -> Backend {
-        let needed = |slice: &Slice| CpuExecutor::memory_needed(&slice.config, &slice.weights).total();
+        let needed = |slice: &Slice| CpuExecutor::memory_needed(&slice.network, &slice.weights).total();
         let rest: u64 = self.slices[1..].iter().map(needed).sum();
         let first = self.first.backend();
         let adapter = format!("{}, {} workers", first.adapter, self.slices.len());
@@ -254,7 +255,7 @@ impl Executor for TeamExecutor {
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
         Box::pin(async move {
-            let mut logits = Vec::with_capacity(tokens.len() * self.vocab_size);
+            let mut logits = Vec::with_capacity(tokens.len() * self.network.vocab_size);
             for &(sequence, token) in tokens {
                 logits.extend(self.run(sequence, &[token], Outputs::Last).await?);
             }
@@ -287,16 +288,16 @@ impl Executor for TeamExecutor {
     }
 
     fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
-        state.check(&self.config)?;
+        state.check(&self.network)?;
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
         for rank in 1..self.slices.len() {
-            let part = Rank::part_of_state(&self.slices[rank], self.config.d_inner, state);
+            let part = self.slices[rank].part_of_state(&self.network, state);
             let told = self.peers.command(rank, &Command::WriteState(sequence, part));
             self.keep(told)?;
         }
-        let part = Rank::part_of_state(&self.slices[0], self.config.d_inner, state);
+        let part = self.slices[0].part_of_state(&self.network, state);
         self.first.executor().write_state(sequence, &part)
     }
 }

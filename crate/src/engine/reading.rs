@@ -45,7 +45,7 @@ impl Model {
         let (pending, sampler) = (reading.pending, reading.sampler.clone());
         let state = self.executor.read_state(0).await?;
         assert_eq!(state.position, tokens.len() as u64, "the state is that of the tokens that were read");
-        let shape = StateShape::new(self.executor.config(), self.executor.vocab_size());
+        let shape = Rc::new(StateShape::new(self.executor.network()));
         let (model, state, messages) = (self.hash, Rc::new(state), Vec::new());
         let snapshot = Snapshot { model, shape, state, tokens, pending, sampler, messages };
         self.check_state(&snapshot)?;
@@ -82,7 +82,7 @@ impl Model {
     /// # Errors
     /// As of [`Snapshot::check`].
     pub fn check_state(&self, snapshot: &Snapshot) -> Result<()> {
-        snapshot.check(&self.hash, self.executor.config(), self.executor.vocab_size())
+        snapshot.check(&self.hash, self.executor.network())
     }
 
     /// How many of `tokens`, the last one left out, an answer to them would not have to read.
@@ -210,7 +210,7 @@ impl Model {
         if tokens.is_empty() || self.checkpoints.has(tokens, kind) {
             return Ok(());
         }
-        let shape = StateShape::new(self.executor.config(), self.executor.vocab_size());
+        let shape = Rc::new(StateShape::new(self.executor.network()));
         let (model, tokens, messages) = (self.hash, tokens.into(), Vec::new());
         let snapshot = Snapshot { model, shape, state, tokens, pending: None, sampler: None, messages };
         self.check_state(&snapshot)?;

@@ -47,12 +47,12 @@ struct InFlight {
 impl GpuExecutor {
     pub(super) fn make_sampler(&mut self) {
         let shape = SamplingShape {
-            vocab_size: self.vocab_size,
-            stride: self.vocab_size,
+            vocab_size: self.network.vocab_size,
+            stride: self.network.vocab_size,
             rows: self.positions.len(),
             steps: MOST_AHEAD + 1,
         };
-        let logits = self.storage.buffer(self.plan.logits).plain();
+        let logits = self.storage.buffer(self.network.plan.logits).plain();
         self.sampler = GpuSampler::new(&self.gpu, &mut self.pipelines, shape, &logits, &self.storage.tokens);
     }
 
@@ -68,7 +68,7 @@ impl GpuExecutor {
 
     /// Reads `tokens` and chooses the one after them, on the device where it can.
     pub(super) async fn choose_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
-        check_tokens(tokens, self.chunk_tokens.get(), self.vocab_size)?;
+        check_tokens(tokens, self.chunk_tokens.get(), self.network.vocab_size)?;
         self.gpu.check()?;
         if self.sampler.is_none() {
             let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: 1 };
@@ -76,7 +76,7 @@ impl GpuExecutor {
             return sampler.choose(&mut logits);
         }
         // Several sequences take turns: what one ran ahead, the next would undo.
-        let ahead = if self.positions.len() == 1 { steps_ahead(self.config.state_bytes()) } else { 0 };
+        let ahead = if self.positions.len() == 1 { steps_ahead(self.network.state_bytes()) } else { 0 };
         Ok(self.choose_rows(&[sequence], tokens, &mut [sampler], ahead).await?[0])
     }
 
@@ -89,11 +89,11 @@ impl GpuExecutor {
         assert_eq!(tokens.len(), samplers.len(), "a sampler for each sequence");
         let rows: Vec<usize> = tokens.iter().map(|&(sequence, _)| sequence).collect();
         let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
-        check_tokens(&ids, MAX_SEQUENCES, self.vocab_size)?;
+        check_tokens(&ids, MAX_SEQUENCES, self.network.vocab_size)?;
         self.gpu.check()?;
         if self.sampler.is_none() {
             let mut logits = self.read_one_each(tokens).await?;
-            let rows = logits.chunks_exact_mut(self.vocab_size).zip(samplers);
+            let rows = logits.chunks_exact_mut(self.network.vocab_size).zip(samplers);
             return rows.map(|(row, sampler)| sampler.choose(row)).collect();
         }
         // What cannot be undone does not run ahead.

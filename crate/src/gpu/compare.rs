@@ -17,7 +17,7 @@ pub struct Difference {
     /// The step itself, or what else was compared.
     pub what: String,
     /// Name of the buffer that it wrote.
-    pub buffer: &'static str,
+    pub buffer: String,
     /// Index of the worst value in the buffer.
     pub index: usize,
     /// The CPU's value there.
@@ -58,17 +58,17 @@ pub async fn first_difference(
             let slack = gpu.half_quants(written, right);
             if let Some((index, cpu, gpu)) = worst(right, &values, tolerance, &slack) {
                 let step = stage.steps.end - 1;
-                let what = format!("{:?}", steps[step]);
-                return Ok(Some(Difference { step, what, buffer: plan.buffer(written).name, index, cpu, gpu }));
+                let what = format!("{:?}", steps[step].op);
+                return Ok(Some(Difference { step, what, buffer: plan.buffer(written).name.into(), index, cpu, gpu }));
             }
             gpu.write_buffer(written, right);
         }
     }
     gpu.advance(0, tokens.len());
     let (a, b) = (cpu.read_state(0).await?, gpu.read_state(0).await?);
-    for (buffer, a, b) in [("conv state", &a.conv, &b.conv), ("ssm state", &a.ssm, &b.ssm)] {
+    for (spec, (a, b)) in gpu.network.state.iter().zip(a.tensors.iter().zip(&b.tensors)) {
         if let Some((index, cpu, gpu)) = worst(a, b, tolerance, &[]) {
-            let what = "the state left behind".into();
+            let (what, buffer) = ("the state left behind".into(), spec.name.clone());
             return Ok(Some(Difference { step: steps.len(), what, buffer, index, cpu, gpu }));
         }
     }
@@ -81,10 +81,10 @@ impl GpuExecutor {
     async fn read_buffer(&self, id: BufferId, rows: usize) -> Result<Vec<f32>> {
         let buffer = self.storage.buffer(id);
         if let Some(plain) = &buffer.plain {
-            return self.gpu.read_parts(&[(plain, 0)], rows * buffer.width).await;
+            return self.gpu.read_parts(&[(plain, 0, rows * buffer.width)]).await;
         }
         let words = act_row_words(self.activations, buffer.width);
-        let rows = self.gpu.read_parts(&[(&buffer.acts(), 0)], rows * words).await?;
+        let rows = self.gpu.read_parts(&[(&buffer.acts(), 0, rows * words)]).await?;
         let decode = |row: &[f32]| decode_row(self.activations, row, buffer.width);
         Ok(rows.chunks_exact(words).flat_map(decode).collect())
     }

@@ -4,13 +4,13 @@
 use super::kernels::{
     CONV1D_SILU, EMBED, Kernel, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, RMS_NORM, SELECTIVE_SCAN, SPLIT_DT_B_C, Variant,
 };
-use super::shape::{AT_ONCE_WORKGROUP, DecodeScan, MANY_ROWS, SOME_ROWS, Scan, Team, Tile};
+use super::shape::{AT_ONCE_WORKGROUP, MANY_ROWS, SOME_ROWS, Scan, Team, Tile};
 use super::storage::Storage;
 use super::units::has_quants;
 use super::weights::{DeviceWeight, Shard};
 use super::{Gpu, params};
 use crate::executor::Activations;
-use crate::model::{BufferId, Config, Plan, Rows, Step, WeightId};
+use crate::model::{BufferId, Network, Op, Operands, Rows, Step, WeightId};
 use crate::quant::{DType, UNIT_LEN};
 
 /// Channels, or units, of one workgroup of the kernels that give an invocation one.
@@ -67,8 +67,7 @@ enum Few {
 /// Drafts the dispatches of steps, each by itself: prefill.
 pub struct Drafter<'a> {
     pub gpu: &'a Gpu,
-    pub config: &'a Config,
-    pub plan: &'a Plan,
+    pub network: &'a Network,
     pub weights: &'a [DeviceWeight],
     pub storage: &'a Storage,
     pub activations: Activations,
@@ -93,26 +92,18 @@ impl Drafter<'_> {
     }
 
     pub(super) fn width(&self, id: BufferId) -> usize {
-        self.plan.buffer(id).width
+        self.network.plan.buffer(id).width
     }
 
     /// What all kernels share; `columns` of weights of `dtype`, `out_columns` of activations written.
     pub(super) fn variant(&self, dtype: DType, columns: usize, out_columns: usize) -> Variant {
-        let Config { d_state, d_conv, norm_dt_b_c, .. } = *self.config;
         Variant {
             dtype,
             columns,
             activations: self.activations,
             out_columns,
-            d_state,
-            d_conv,
-            norm_dt_b_c,
-            subgroup: 1,
-            team: Team::default(),
-            tile: Tile::default(),
-            decode_scan: DecodeScan::default(),
-            scan: Scan::default(),
             workgroup: PER_CHANNEL,
+            ..Variant::of(dtype, self.activations)
         }
     }
 
@@ -124,26 +115,25 @@ impl Drafter<'_> {
 
     /// The dispatches of one step, one a shard.
     pub fn step(&self, step: &Step) -> Vec<Draft> {
-        match *step {
-            Step::Embed { table, out } => self.sharded(table, |w, shard| self.embed(w, shard, out)),
-            Step::RmsNorm { x, weight, eps, out } => vec![self.rms_norm(x, weight, eps, out)],
-            Step::MatMul { weight, x, out, accumulate } => {
-                let mut drafts = self.sharded(weight, |w, shard| self.product((weight, w), shard, x, out, accumulate));
-                match self.few(weight, out, accumulate) {
-                    Few::Tiles => {}
-                    Few::OneByOne => drafts.extend(self.sharded(weight, |w, shard| self.one_by_one(w, shard, x, out))),
-                    Few::AtOnce => {
-                        drafts.extend(self.sharded(weight, |w, shard| self.at_once(w, shard, x, out, accumulate)));
-                    }
-                }
-                drafts
-            }
-            Step::Conv1dSilu { xz, weight, bias, layer, out } => vec![self.conv1d_silu(xz, weight, bias, layer, out)],
-            Step::SplitDtBC { dbc, eps, dt, bc } => vec![self.split_dt_b_c(dbc, eps, dt, bc)],
-            Step::SelectiveScan { x, dt, a, bc, xz, layer, out, .. } => {
-                vec![self.selective_scan(&[dt, bc, x, xz], a, layer, out)]
-            }
+        match step.op {
+            Op::Embed => self.sharded(step.weights[0], |w, shard| self.embed(w, shard, step.output())),
+            Op::RmsNorm { eps } => vec![self.rms_norm(step, eps)],
+            Op::MatMul { accumulate } => self.matmul(step, accumulate),
+            Op::Conv1dSilu => vec![self.conv1d_silu(step)],
+            Op::SplitDtBC { eps } => vec![self.split_dt_b_c(step, eps)],
+            Op::SelectiveScan => vec![self.selective_scan(step)],
         }
+    }
+
+    fn matmul(&self, step: &Step, accumulate: bool) -> Vec<Draft> {
+        let Operands { reads: [x], weights: [weight], state: [], writes: [out] } = step.operands();
+        let mut drafts = self.sharded(weight, |w, shard| self.product((weight, w), shard, x, out, accumulate));
+        match self.few(weight, out, accumulate) {
+            Few::Tiles => {}
+            Few::OneByOne => drafts.extend(self.sharded(weight, |w, shard| self.one_by_one(w, shard, x, out))),
+            Few::AtOnce => drafts.extend(self.sharded(weight, |w, shard| self.at_once(w, shard, x, out, accumulate))),
+        }
+        drafts
     }
 
     pub(super) fn sharded(&self, id: WeightId, draft: impl Fn(&DeviceWeight, &Shard) -> Draft) -> Vec<Draft> {
@@ -167,8 +157,9 @@ impl Drafter<'_> {
         }
     }
 
-    fn rms_norm(&self, x: BufferId, weight: WeightId, eps: f32, out: BufferId) -> Draft {
-        let rows = self.plan.buffer(out).rows;
+    fn rms_norm(&self, step: &Step, eps: f32) -> Draft {
+        let Operands { reads: [x], weights: [weight], state: [], writes: [out] } = step.operands();
+        let rows = self.network.plan.buffer(out).rows;
         let width = self.width(x);
         let params = params::RmsNorm { width: width as u32, to_outputs: (rows == Rows::Outputs).into(), eps };
         Draft {
@@ -195,7 +186,7 @@ impl Drafter<'_> {
             variant: Variant { tile: Tile::many(self.gpu, integers), ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
             buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
-            shape: Shape::Product { out_rows: shard.rows, rows: self.plan.buffer(out).rows, few },
+            shape: Shape::Product { out_rows: shard.rows, rows: self.network.plan.buffer(out).rows, few },
         }
     }
 
@@ -205,7 +196,7 @@ impl Drafter<'_> {
             first_row: shard.first_row as u32,
             out_stride: self.width(out) as u32,
             accumulate: accumulate.into(),
-            to_outputs: (self.plan.buffer(out).rows == Rows::Outputs).into(),
+            to_outputs: (self.network.plan.buffer(out).rows == Rows::Outputs).into(),
         }
     }
 
@@ -215,7 +206,7 @@ impl Drafter<'_> {
 
     /// How few tokens are served: tiles of a matrix of few rows would leave a large GPU idle.
     fn few(&self, weight: WeightId, out: BufferId, accumulate: bool) -> Few {
-        let of_tokens = self.plan.buffer(out).rows == Rows::Tokens;
+        let of_tokens = self.network.plan.buffer(out).rows == Rows::Tokens;
         let weight = self.weight(weight);
         let rows: usize = weight.shards.iter().map(|shard| shard.rows).sum();
         match () {
@@ -257,44 +248,46 @@ impl Drafter<'_> {
         }
     }
 
-    fn conv1d_silu(&self, xz: BufferId, weight: WeightId, bias: WeightId, layer: usize, out: BufferId) -> Draft {
-        let d_inner = self.config.d_inner;
-        let (weight, bias) = (self.values(weight), self.values(bias));
-        let state = self.storage.states.conv[layer].clone();
+    fn conv1d_silu(&self, step: &Step) -> Draft {
+        let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [out] } = step.operands();
+        let d_inner = self.width(out);
+        let (d_conv, state) = (self.weight(taps).columns, self.storage.states.get(past).clone());
+        let (taps, bias) = (self.values(taps), self.values(bias));
         Draft {
             kernel: &CONV1D_SILU,
-            variant: self.weightless(d_inner, PER_CHANNEL),
+            variant: Variant { d_conv, ..self.weightless(d_inner, PER_CHANNEL) },
             params: bytemuck::bytes_of(&params::Conv1dSilu { d_inner: d_inner as u32 }).to_vec(),
-            buffers: vec![self.plain(xz), weight, bias, state, self.plain(out), self.acts(out)],
+            buffers: vec![self.plain(xz), taps, bias, state, self.plain(out), self.acts(out)],
             shape: Shape::PerRow { x: d_inner.div_ceil(PER_CHANNEL), rows: Rows::Tokens },
         }
     }
 
-    fn split_dt_b_c(&self, dbc: BufferId, eps: Option<f32>, dt: BufferId, bc: BufferId) -> Draft {
-        let dt_rank = self.config.dt_rank;
+    fn split_dt_b_c(&self, step: &Step, eps: Option<f32>) -> Draft {
+        let Operands { reads: [dbc], weights: [], state: [], writes: [dt, bc] } = step.operands();
+        let (dt_rank, d_state) = (self.width(dt), self.width(bc) / 2);
         let params = params::SplitDtBC { dt_rank: dt_rank as u32, eps: eps.unwrap_or(0.0) };
         let workgroup = self.gpu.row_workgroup().min(PER_CHANNEL);
         Draft {
             kernel: &SPLIT_DT_B_C,
-            variant: self.weightless(dt_rank, workgroup),
+            variant: Variant { d_state, norm_dt_b_c: eps.is_some(), ..self.weightless(dt_rank, workgroup) },
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![self.plain(dbc), self.plain(bc), self.acts(dt)],
             shape: Shape::PerRow { x: 1, rows: Rows::Tokens },
         }
     }
 
-    /// `read` are dt, bc, x and xz.
-    fn selective_scan(&self, read: &[BufferId; 4], a: WeightId, layer: usize, out: BufferId) -> Draft {
-        let Config { d_inner, d_state, .. } = *self.config;
-        let [dt, bc, x, xz] = read.map(|id| self.plain(id));
+    fn selective_scan(&self, step: &Step) -> Draft {
+        let Operands { reads: [x, dt, bc, xz], weights: [_, a, _], state: [s], writes: [out] } = step.operands();
+        let (d_inner, d_state) = (self.width(out), self.weight(a).columns);
+        let [dt, bc, x, xz] = [dt, bc, x, xz].map(|id| self.plain(id));
         let scan = Scan::of(self.gpu, self.gpu.subgroup(RUN_LANES), d_state);
         let subgroup = self.gpu.subgroup(scan.channels * scan.lanes);
-        let (bias_d, state) = (self.storage.bias_d[layer].clone(), self.storage.states.ssm[layer].clone());
+        let (joined, state) = (self.storage.joined(step), self.storage.states.get(s).clone());
         Draft {
             kernel: &SELECTIVE_SCAN,
-            variant: Variant { scan, subgroup, ..self.weightless(d_inner, PER_CHANNEL) },
+            variant: Variant { scan, subgroup, d_state, ..self.weightless(d_inner, PER_CHANNEL) },
             params: bytemuck::bytes_of(&params::SelectiveScan { d_inner: d_inner as u32 }).to_vec(),
-            buffers: vec![dt, bias_d, self.values(a), bc, x, xz, state, self.acts(out)],
+            buffers: vec![dt, joined, self.values(a), bc, x, xz, state, self.acts(out)],
             shape: Shape::PerSequence { x: d_inner.div_ceil(scan.channels) },
         }
     }

@@ -16,9 +16,8 @@ use super::storage::{States, Storage};
 use super::weights::{DeviceWeight, allocate, upload};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
-use crate::gguf::Gguf;
 use crate::measure::Instruments;
-use crate::model::{Config, Plan, State, Weights, record};
+use crate::model::{ModelFile, Network, Plan, State, Weights};
 use crate::sampler::Sampler;
 
 /// The most tokens whose logits one submission gives.
@@ -27,9 +26,7 @@ pub(super) const MAX_OUTPUTS: usize = MAX_SEQUENCES;
 /// A model on a GPU.
 pub struct GpuExecutor {
     pub(super) gpu: Gpu,
-    pub(super) config: Config,
-    pub(super) vocab_size: usize,
-    pub(super) plan: Plan,
+    pub(super) network: Network,
     pub(super) activations: Activations,
     pub(super) weights: Vec<DeviceWeight>,
     pub(super) storage: Storage,
@@ -56,22 +53,20 @@ impl GpuExecutor {
     /// the device refuses or has no memory left.
     pub async fn load(
         gpu: Gpu,
-        gguf: &Gguf,
-        config: &Config,
-        weights: &Weights,
+        file: &ModelFile,
         activations: Activations,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        if let Some(refusal) = Self::refusal(config, weights, activations, gpu.max_binding_bytes) {
+        let ModelFile { gguf, network, weights } = file;
+        if let Some(refusal) = Self::refusal(network, weights, activations, gpu.max_binding_bytes) {
             return Err(refusal);
         }
         // Browsers report a buffer that found no memory later than the call that made it: the scope waits for that.
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let plan = record(config, weights);
-        let slots = Slots::new(1, steps_ahead(config.state_bytes()));
+        let slots = Slots::new(1, steps_ahead(network.state_bytes()));
         let rooms = weights.all().iter().map(|weight| allocate(&gpu, weight)).collect::<Result<Vec<_>>>()?;
-        let storage = Storage::new(&gpu, config, &plan, activations, (ChunkTokens::MOST, MAX_OUTPUTS, slots.count()));
-        let logits = storage.buffer(plan.logits).plain();
+        let storage = Storage::new(&gpu, network, activations, (ChunkTokens::MOST, MAX_OUTPUTS, slots.count()));
+        let logits = storage.buffer(network.plan.logits).plain();
         let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("staging"),
             size: logits.size(),
@@ -80,9 +75,7 @@ impl GpuExecutor {
         });
         let mut executor = Self {
             gpu,
-            config: config.clone(),
-            vocab_size: weights.vocab_size,
-            plan,
+            network: network.clone(),
             activations,
             weights: rooms,
             storage,
@@ -98,7 +91,7 @@ impl GpuExecutor {
         };
         let compiling = executor.start_pipelines();
         upload(&executor.gpu, gguf, weights, &executor.weights, progress).await?;
-        executor.storage.join_bias_d(&executor.gpu, &executor.plan, &executor.weights);
+        executor.storage.join(&executor.gpu, &executor.weights);
         executor.pipelines.finish(compiling).await?;
         executor.make_stages();
         executor.make_sampler();
@@ -114,15 +107,15 @@ impl GpuExecutor {
     }
 
     /// What a model takes on a device, before anything is loaded.
-    pub fn memory_needed(config: &Config, weights: &Weights) -> Memory {
+    pub fn memory_needed(network: &Network, weights: &Weights) -> Memory {
         Memory {
             weights: weights.all().iter().map(super::weights::device_bytes).sum(),
             ..Memory::needed(
-                config,
+                network,
                 weights,
                 ChunkTokens::MOST,
                 MAX_OUTPUTS,
-                Slots::new(1, steps_ahead(config.state_bytes())).count(),
+                Slots::new(1, steps_ahead(network.state_bytes())).count(),
             )
         }
     }
@@ -130,8 +123,7 @@ impl GpuExecutor {
     fn drafter(&self) -> Drafter<'_> {
         Drafter {
             gpu: &self.gpu,
-            config: &self.config,
-            plan: &self.plan,
+            network: &self.network,
             weights: &self.weights,
             storage: &self.storage,
             activations: self.activations,
@@ -156,7 +148,7 @@ impl GpuExecutor {
     }
 
     fn make_states(&mut self, slots: Slots, sequences: usize) {
-        self.storage.states = States::new(&self.gpu, &self.config, slots.count());
+        self.storage.states = States::new(&self.gpu, &self.network, slots.count());
         (self.slots, self.positions) = (slots, vec![0; sequences]);
         self.ahead = RunAhead::default();
         self.make_stages();
@@ -165,7 +157,7 @@ impl GpuExecutor {
 
     /// The plan that it runs.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.network.plan
     }
 
     /// Reads chunks of so many tokens from now on, at most 512, until it has learnt better.
@@ -181,8 +173,8 @@ impl GpuExecutor {
             self.gpu.finish().await?;
             return Ok(Vec::new());
         }
-        let floats = extent.outputs * self.vocab_size;
-        let logits = self.storage.buffer(self.plan.logits).plain();
+        let floats = extent.outputs * self.network.vocab_size;
+        let logits = self.storage.buffer(self.network.plan.logits).plain();
         encoder.copy_buffer_to_buffer(&logits, 0, &self.staging, 0, 4 * floats as u64);
         self.gpu.queue.submit([encoder.finish()]);
         self.gpu.read_floats(&self.staging, floats).await
@@ -199,7 +191,7 @@ impl GpuExecutor {
     }
 
     async fn read_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, self.max_tokens(), self.vocab_size)?;
+        check_tokens(tokens, self.max_tokens(), self.network.vocab_size)?;
         let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: outputs.count(tokens.len()) };
         assert!(extent.outputs <= MAX_OUTPUTS, "logits of at most {MAX_OUTPUTS} tokens, not {}", extent.outputs);
         self.run_chunk(sequence, tokens, extent).await
@@ -207,7 +199,7 @@ impl GpuExecutor {
 
     pub(super) async fn read_one_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
         let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
-        check_tokens(&ids, MAX_SEQUENCES, self.vocab_size)?;
+        check_tokens(&ids, MAX_SEQUENCES, self.network.vocab_size)?;
         self.settle();
         let extent = self.write_each(tokens, &ids);
         self.run(extent).await
@@ -240,25 +232,22 @@ impl GpuExecutor {
         self.weights.iter().map(DeviceWeight::bytes).sum::<u64>() + self.storage.bytes() + self.staging.size()
     }
 
-    /// Each layer's part of one state of a sequence: the layer's buffer, the first byte there, and the floats.
-    fn layers_of<'a>(
-        &self,
-        buffers: &'a [wgpu::Buffer],
-        sequence: usize,
-        floats: usize,
-    ) -> Vec<(&'a wgpu::Buffer, u64)> {
+    /// Each tensor of a sequence's state that has numbers (the past of a convolution of one tap has none): its buffer, the first
+    /// byte there, and its floats.
+    fn state_parts(&self, sequence: usize) -> Vec<(&wgpu::Buffer, u64, usize)> {
         let [slot, _] = self.slots.of(sequence);
-        buffers.iter().map(|buffer| (buffer, u64::from(slot) * 4 * floats as u64)).collect()
+        let tensors = self.storage.states.all().iter().zip(&self.network.state);
+        let parts = tensors.map(|(buffer, tensor)| {
+            let floats = tensor.floats();
+            (buffer, u64::from(slot) * 4 * floats as u64, floats)
+        });
+        parts.collect()
     }
 }
 
 impl Executor for GpuExecutor {
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.vocab_size
+    fn network(&self) -> &Network {
+        &self.network
     }
 
     fn max_tokens(&self) -> usize {
@@ -320,7 +309,7 @@ impl Executor for GpuExecutor {
         assert!((1..=MAX_SEQUENCES).contains(&count), "1 to {MAX_SEQUENCES} sequences, not {count}");
         Box::pin(async move {
             // Without room for as many spare states no step runs ahead.
-            let spares = if count == 1 { [steps_ahead(self.config.state_bytes()), 1] } else { [count, 1] };
+            let spares = if count == 1 { [steps_ahead(self.network.state_bytes()), 1] } else { [count, 1] };
             for spare in spares {
                 let memory = self.gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
                 self.make_states(Slots::new(count, spare), count);
@@ -330,7 +319,7 @@ impl Executor for GpuExecutor {
             }
             Err(Error::OutOfMemory {
                 what: format!("{count} states on this GPU"),
-                needed: (self.slots.count() * self.config.state_bytes()) as u64,
+                needed: (self.slots.count() * self.network.state_bytes()) as u64,
                 available: None,
             })
         })
@@ -339,12 +328,8 @@ impl Executor for GpuExecutor {
     fn reset(&mut self, sequence: usize) -> Result<()> {
         self.settle();
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let lengths = [self.config.conv_state_len(), self.config.ssm_state_len()];
-        for (buffers, floats) in [&self.storage.states.conv, &self.storage.states.ssm].into_iter().zip(lengths) {
-            // A convolution of one tap has no past.
-            for (buffer, offset) in self.layers_of(buffers, sequence, floats).into_iter().filter(|_| floats > 0) {
-                encoder.clear_buffer(buffer, offset, Some(4 * floats as u64));
-            }
+        for (buffer, offset, floats) in self.state_parts(sequence).into_iter().filter(|(_, _, floats)| *floats > 0) {
+            encoder.clear_buffer(buffer, offset, Some(4 * floats as u64));
         }
         self.gpu.queue.submit([encoder.finish()]);
         self.positions[sequence] = 0;
@@ -354,28 +339,21 @@ impl Executor for GpuExecutor {
     fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
         self.settle();
         Box::pin(async move {
-            let (conv, ssm) = (self.config.conv_state_len(), self.config.ssm_state_len());
-            let states = &self.storage.states;
-            Ok(State {
-                position: self.positions[sequence],
-                conv: self.gpu.read_parts(&self.layers_of(&states.conv, sequence, conv), conv).await?,
-                ssm: self.gpu.read_parts(&self.layers_of(&states.ssm, sequence, ssm), ssm).await?,
-            })
+            let parts = self.state_parts(sequence);
+            let all = self.gpu.read_parts(&parts).await?;
+            let mut rest = all.as_slice();
+            let tensors = parts.iter().map(|&(_, _, floats)| rest.split_off(..floats).unwrap_or_default().to_vec());
+            Ok(State { position: self.positions[sequence], tensors: tensors.collect() })
         })
     }
 
     fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
-        state.check(&self.config)?;
+        state.check(&self.network)?;
         self.settle();
-        let write = |buffers: &[wgpu::Buffer], floats: &[f32], len: usize| {
-            // A convolution of one tap has no past: nothing to write, and no chunks of no floats.
-            let parts = self.layers_of(buffers, sequence, len);
-            for ((buffer, offset), layer) in parts.into_iter().zip(floats.chunks_exact(len.max(1))) {
-                self.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(layer));
-            }
-        };
-        write(&self.storage.states.conv, &state.conv, self.config.conv_state_len());
-        write(&self.storage.states.ssm, &state.ssm, self.config.ssm_state_len());
+        let parts = self.state_parts(sequence).into_iter().zip(&state.tensors);
+        for ((buffer, offset, _), values) in parts.filter(|(_, values)| !values.is_empty()) {
+            self.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(values));
+        }
         self.positions[sequence] = state.position;
         self.gpu.check()
     }

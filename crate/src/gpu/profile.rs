@@ -6,7 +6,7 @@ use web_time::Instant;
 use super::GpuExecutor;
 use crate::error::Result;
 use crate::measure::{Instruments, StageTime, median};
-use crate::model::Step;
+use crate::model::{Op, Step};
 
 /// Each kind is timed this often, and the median counts.
 const RUNS: usize = 9;
@@ -21,7 +21,7 @@ struct Kind {
 
 impl GpuExecutor {
     fn kinds(&self, tokens: usize) -> Vec<Kind> {
-        let steps: Vec<&Step> = self.plan.steps().collect();
+        let steps: Vec<&Step> = self.network.plan.steps().collect();
         let mut kinds: Vec<Kind> = Vec::new();
         for (number, (range, kernel)) in self.stage_steps(tokens).into_iter().enumerate() {
             let steps = &steps[range];
@@ -41,23 +41,23 @@ impl GpuExecutor {
 
     /// For a product the name of its tensor without layer and ending, and its type: `ssm_in Q4_K`.
     fn step_name(&self, step: &Step) -> String {
-        match step {
-            Step::Embed { .. } => "embed".into(),
-            Step::RmsNorm { .. } => "norm".into(),
-            Step::MatMul { weight, .. } => {
-                let weight = &self.weights[weight.0];
+        match step.op {
+            Op::Embed => "embed".into(),
+            Op::RmsNorm { .. } => "norm".into(),
+            Op::MatMul { .. } => {
+                let weight = &self.weights[step.weights[0].0];
                 let short = weight.name.split('.').rev().nth(1).unwrap_or(&weight.name);
                 format!("{short} {}", weight.dtype)
             }
-            Step::Conv1dSilu { .. } => "conv".into(),
-            Step::SplitDtBC { .. } => "split".into(),
-            Step::SelectiveScan { .. } => "scan".into(),
+            Op::Conv1dSilu => "conv".into(),
+            Op::SplitDtBC { .. } => "split".into(),
+            Op::SelectiveScan => "scan".into(),
         }
     }
 
     fn step_bytes(&self, step: &Step) -> u64 {
-        match step {
-            Step::MatMul { weight, .. } => self.weights[weight.0].bytes(),
+        match step.op {
+            Op::MatMul { .. } => self.weights[step.weights[0].0].bytes(),
             _ => 0,
         }
     }

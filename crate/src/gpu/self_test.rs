@@ -7,12 +7,13 @@ use super::{Gpu, GpuExecutor, first_difference};
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor, Outputs};
-use crate::model::{Config, TensorKind, Weights};
-use crate::sample;
+use crate::model::ModelFile;
+use crate::model::arch::Scale;
 use crate::sampler::{Sampler, SamplerOptions};
+use crate::synthetic;
 
-/// Rows and columns of most matrices: one block of the types with the largest blocks.
-const WIDTH: usize = 256;
+/// Rows and columns of most matrices: one block of the types with the largest blocks. Of low ranks too, where they have such types.
+const MOST: Scale = Scale { d_model: 256, inner: 256, rank: 16 };
 
 const VOCAB_SIZE: usize = 96;
 
@@ -33,12 +34,10 @@ fn tolerance(activations: Activations) -> f32 {
 /// # Errors
 /// [`Error::SelfTest`] where the GPU computes something else than the CPU, with the kernel at which they part;
 /// [`Error::Gpu`] or [`Error::OutOfMemory`] where it does not run at all.
-pub async fn self_test(gpu: &Gpu, config: &Config, weights: &Weights, activations: Activations) -> Result<()> {
-    let dt_rank = sample::dtype_of(weights, TensorKind::SsmDt).block_len().max(16);
-    let sizes = Config { d_model: WIDTH, d_inner: WIDTH, dt_rank, n_layers: 1, ..config.clone() };
-    let (gguf, config, weights) = sample::model(sizes, VOCAB_SIZE, weights).await?;
-    let mut cpu = CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
-    let mut gpu = GpuExecutor::load(gpu.clone(), &gguf, &config, &weights, activations, &mut |_| {}).await?;
+pub async fn self_test(gpu: &Gpu, file: &ModelFile, activations: Activations) -> Result<()> {
+    let tiny = synthetic::model_like(file, MOST, VOCAB_SIZE).await?;
+    let mut cpu = CpuExecutor::load(&tiny, Activations::F32, &mut |_| {}).await?;
+    let mut gpu = GpuExecutor::load(gpu.clone(), &tiny, activations, &mut |_| {}).await?;
     let tolerance = tolerance(activations);
     let mut agree = true;
     for tokens in chunks() {

@@ -9,7 +9,7 @@ use super::pipelines::{Pipelines, Program};
 use super::shape::{DecodeScan, RUN, Team, Tile};
 use super::{Gpu, params};
 use crate::executor::Activations;
-use crate::model::{BufferId, Rows, Step, WeightId};
+use crate::model::{BufferId, Op, Operands, Rows, Step};
 
 /// Some neighbouring steps, and the dispatches that run them.
 pub struct Stage {
@@ -98,50 +98,69 @@ impl Dispatch {
 pub fn chunk_stages(drafter: &Drafter<'_>) -> Vec<StageDraft> {
     let stage = |(number, step): (usize, &Step)| StageDraft {
         steps: number..number + 1,
-        writes: step.outputs().collect(),
+        writes: step.writes.clone(),
         drafts: drafter.step(step),
     };
-    drafter.plan.steps().enumerate().map(stage).collect()
+    drafter.network.plan.steps().enumerate().map(stage).collect()
 }
 
-/// The joined steps of one token of one sequence; none where they cannot be joined.
+/// The steps of one token of one sequence, neighbours fused; none where some step can't be fused and has no form for one token.
 pub fn decode_stages(drafter: &Drafter<'_>) -> Option<Vec<StageDraft>> {
-    let scan = DecodeScan::of(drafter.gpu, drafter.config.dt_rank, drafter.config.d_state)?;
-    let steps: Vec<&Step> = drafter.plan.steps().collect();
+    let steps: Vec<&Step> = drafter.network.plan.steps().collect();
+    let writer =
+        |id: BufferId, at: usize| steps[..at].iter().rev().find(|step| step.writes.contains(&id)).map(|step| step.op);
+    // What a fused convolution leaves has no form for the large products.
+    let plainly_read = |id: BufferId| {
+        let readers = steps.iter().filter(|step| step.reads.contains(&id));
+        readers.into_iter().all(|step| matches!(step.op, Op::MatMul { accumulate: false } | Op::SelectiveScan))
+    };
     let mut stages = Vec::new();
     let mut at = 0;
     // The first norm is a step of its own, and its output is normalised; after that each norm is the step before's, and
-    // leaves its scale to the next.
-    let mut scaled = false;
+    // leaves its scale to the next: the mean of squares is still to be added to this.
+    let mut scaled = None;
     while at < steps.len() {
-        let (count, writes, drafts) = match steps[at..] {
-            [Step::MatMul { weight, x, .. }, conv @ Step::Conv1dSilu { xz, out, .. }, ..] => {
-                let drafts = drafter.sharded(*weight, |w, shard| drafter.in_project(w, shard, *x, scaled, conv));
+        let ops: Vec<Op> = steps[at..].iter().take(3).map(|step| step.op).collect();
+        let (count, writes, drafts) = match (ops.as_slice(), &steps[at..]) {
+            ([Op::MatMul { accumulate: false }, Op::Conv1dSilu, ..], [product, conv, ..])
+                if plainly_read(conv.output()) =>
+            {
+                let drafts = drafter.sharded(product.weights[0], |w, shard| {
+                    drafter.in_project(w, shard, product.reads[0], scaled, conv)
+                });
                 // Of xz only z is the plan's: nothing reads x after the convolution.
-                let _ = xz;
-                (2, vec![*out], drafts)
+                (2, conv.writes.clone(), drafts)
             }
-            [
-                split @ Step::SplitDtBC { .. },
-                Step::MatMul { weight, .. },
-                last @ Step::SelectiveScan { out, .. },
-                ..,
-            ] => {
-                let drafts = drafter.sharded(*weight, |w, shard| drafter.dt_scan(w, shard, split, last, scan));
-                (3, vec![*out], drafts)
+            (
+                [Op::SplitDtBC { eps }, Op::MatMul { accumulate: false }, Op::SelectiveScan],
+                [split, product, scan, ..],
+            ) => {
+                let dt_rank = drafter.width(split.writes[0]);
+                let shape = DecodeScan::of(drafter.gpu, dt_rank, drafter.weight(scan.weights[1]).columns)?;
+                let drafts = drafter
+                    .sharded(product.weights[0], |w, shard| drafter.dt_scan(w, shard, (split, *eps), scan, shape));
+                (3, scan.writes.clone(), drafts)
             }
-            [Step::MatMul { weight, x, out, accumulate: true }, Step::RmsNorm { weight: norm, out: h, .. }, ..] => {
-                scaled = true;
-                let drafts = drafter.sharded(*weight, |w, shard| drafter.out_project(w, shard, *x, *norm, *out, *h));
-                (2, vec![*out], drafts)
+            ([Op::MatMul { accumulate: true }, Op::RmsNorm { eps }, ..], [product, norm, ..])
+                if !matches!(writer(product.reads[0], at), Some(Op::RmsNorm { .. })) =>
+            {
+                scaled = Some(*eps);
+                let drafts =
+                    drafter.sharded(product.weights[0], |w, shard| drafter.out_project(w, shard, product, norm));
+                (2, product.writes.clone(), drafts)
             }
-            [Step::MatMul { weight, x, out, accumulate: false }, ..] => {
-                let is_head = *out == drafter.plan.logits;
-                let drafts = drafter.sharded(*weight, |w, shard| drafter.matvec(w, shard, *x, scaled && is_head, *out));
-                (1, vec![*out], drafts)
+            ([Op::MatMul { accumulate: false }, ..], [product, ..]) => {
+                let is_head = product.output() == drafter.network.plan.logits;
+                if !is_head && writer(product.reads[0], at) != Some(Op::Conv1dSilu) {
+                    return None;
+                }
+                let drafts = drafter.sharded(product.weights[0], |w, shard| {
+                    drafter.matvec(w, shard, product, scaled.filter(|_| is_head))
+                });
+                (1, product.writes.clone(), drafts)
             }
-            [step, ..] => (1, step.outputs().collect(), drafter.step(step)),
-            [] => unreachable!("`at` is inside the steps"),
+            ([Op::Embed | Op::RmsNorm { .. }, ..], [step, ..]) => (1, step.writes.clone(), drafter.step(step)),
+            _ => return None,
         };
         stages.push(StageDraft { steps: at..at + count, writes, drafts });
         at += count;
@@ -206,29 +225,27 @@ impl Drafter<'_> {
         weight: &super::weights::DeviceWeight,
         shard: &super::weights::Shard,
         h: BufferId,
-        scaled: bool,
+        scaled: Option<f32>,
         conv: &Step,
     ) -> Draft {
-        let Step::Conv1dSilu { xz, weight: taps, bias, layer, out } = *conv else {
-            unreachable!("joined with a convolution only")
-        };
-        let d_inner = self.config.d_inner;
+        let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [out] } = conv.operands();
         let params = params::InProject {
             rows: shard.rows as u32,
             first_row: shard.first_row as u32,
             width: self.width(h) as u32,
-            scaled: scaled.into(),
-            d_inner: d_inner as u32,
-            eps: self.config.rms_eps,
+            scaled: scaled.is_some().into(),
+            d_inner: self.width(out) as u32,
+            eps: scaled.unwrap_or(0.0),
         };
+        let d_conv = self.weight(taps).columns;
         let (taps, bias) = (self.values(taps), self.values(bias));
-        let state = self.storage.states.conv[layer].clone();
+        let state = self.storage.states.get(past).clone();
         let written = [state, self.plain(xz), self.plain(out)];
         let team = Team::of_rows(self.gpu, shard.rows, weight.columns, self.activations);
         let subgroup = self.gpu.subgroup(team.lanes);
         Draft {
             kernel: &IN_PROJECT,
-            variant: Variant { team, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            variant: Variant { team, subgroup, d_conv, ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: [shard.buffer.clone(), self.acts(h), taps, bias].into_iter().chain(written).collect(),
             shape: Shape::Fixed { x: shard.rows.div_ceil(team.group_rows()) },
@@ -239,29 +256,28 @@ impl Drafter<'_> {
         &self,
         weight: &super::weights::DeviceWeight,
         shard: &super::weights::Shard,
-        split: &Step,
+        (split, eps): (&Step, Option<f32>),
         scan: &Step,
         shape: DecodeScan,
     ) -> Draft {
-        let (Step::SplitDtBC { dbc, eps, .. }, Step::SelectiveScan { x, a, xz, layer, out, .. }) = (split, scan) else {
-            unreachable!("joined of these steps only")
-        };
-        let d_inner = self.config.d_inner;
+        let dbc = split.reads[0];
+        let Operands { reads: [x, _, _, xz], weights: [_, a, _], state: [s], writes: [out] } = scan.operands();
+        let (d_inner, d_state) = (self.width(out), self.weight(a).columns);
         let params = params::DtScan {
             rows: shard.rows as u32,
             first_row: shard.first_row as u32,
             d_inner: d_inner as u32,
             eps: eps.unwrap_or(0.0),
         };
-        let bias_d = self.storage.bias_d[*layer].clone();
-        let state = self.storage.states.ssm[*layer].clone();
-        let read = [shard.buffer.clone(), self.plain(*dbc), bias_d, self.values(*a), self.plain(*x), self.plain(*xz)];
+        let (joined, state) = (self.storage.joined(scan), self.storage.states.get(s).clone());
+        let read = [shard.buffer.clone(), self.plain(dbc), joined, self.values(a), self.plain(x), self.plain(xz)];
         let subgroup = self.gpu.subgroup(shape.channels * shape.lanes);
+        let variant = self.variant(weight.dtype, weight.columns, d_inner);
         Draft {
             kernel: &DT_SCAN,
-            variant: Variant { decode_scan: shape, subgroup, ..self.variant(weight.dtype, weight.columns, d_inner) },
+            variant: Variant { decode_scan: shape, subgroup, d_state, norm_dt_b_c: eps.is_some(), ..variant },
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: read.into_iter().chain([state, self.acts(*out)]).collect(),
+            buffers: read.into_iter().chain([state, self.acts(out)]).collect(),
             shape: Shape::Fixed { x: shard.rows.div_ceil(shape.channels) },
         }
     }
@@ -270,11 +286,11 @@ impl Drafter<'_> {
         &self,
         weight: &super::weights::DeviceWeight,
         shard: &super::weights::Shard,
-        y: BufferId,
-        norm: WeightId,
-        x: BufferId,
-        h: BufferId,
+        product: &Step,
+        norm: &Step,
     ) -> Draft {
+        let Operands { reads: [y], weights: [_], state: [], writes: [x] } = product.operands();
+        let Operands { reads: [_], weights: [norm], state: [], writes: [h] } = norm.operands();
         let params = params::OutProject { rows: shard.rows as u32, first_row: shard.first_row as u32 };
         Draft {
             kernel: &OUT_PROJECT,
@@ -289,20 +305,20 @@ impl Drafter<'_> {
         &self,
         weight: &super::weights::DeviceWeight,
         shard: &super::weights::Shard,
-        x: BufferId,
-        scaled: bool,
-        out: BufferId,
+        product: &Step,
+        scaled: Option<f32>,
     ) -> Draft {
+        let Operands { reads: [x], weights: [_], state: [], writes: [out] } = product.operands();
         let params = params::MatVec {
             rows: shard.rows as u32,
             first_row: shard.first_row as u32,
             width: self.width(x) as u32,
-            scaled: scaled.into(),
-            eps: self.config.rms_eps,
+            scaled: scaled.is_some().into(),
+            eps: scaled.unwrap_or(0.0),
             out_stride: self.width(out) as u32,
         };
         // The head reads what the last layer quantised; W_x reads what the convolution left, as it is.
-        let (activations, x) = match out == self.plan.logits {
+        let (activations, x) = match out == self.network.plan.logits {
             true => (self.activations, self.acts(x)),
             false => (Activations::F32, self.plain(x)),
         };

@@ -5,7 +5,7 @@ use super::kernels::runs;
 use super::params;
 use super::weights::DeviceWeight;
 use crate::executor::Activations;
-use crate::model::{BufferId, Config, Plan, Rows, Step};
+use crate::model::{BufferId, Network, Op, Plan, Rows, StateId, Step, WeightId};
 
 /// The buffers of a model.
 pub struct Storage {
@@ -15,8 +15,8 @@ pub struct Storage {
     pub tokens: wgpu::Buffer,
     /// [`params::Batch`].
     pub batch: wgpu::Buffer,
-    /// The bias of dt, then D, one a layer: (2, d_inner).
-    pub bias_d: Vec<wgpu::Buffer>,
+    /// Vectors that a kernel reads from one buffer, one after the other.
+    joined: Vec<([WeightId; 2], wgpu::Buffer)>,
     /// The states.
     pub states: States,
 }
@@ -31,13 +31,8 @@ pub struct PlanBuffer {
     pub width: usize,
 }
 
-/// States of every layer, `slots` of them.
-pub struct States {
-    /// Convolution state, one buffer a layer: (slots, d_inner, d_conv - 1).
-    pub conv: Vec<wgpu::Buffer>,
-    /// SSM state, one buffer a layer: (slots, d_inner, d_state).
-    pub ssm: Vec<wgpu::Buffer>,
-}
+/// A buffer for each tensor of the state: (slots, rows, columns).
+pub struct States(Vec<wgpu::Buffer>);
 
 /// Words of a row of activations: see `shaders/acts`.
 pub(super) fn act_row_words(activations: Activations, width: usize) -> usize {
@@ -85,12 +80,29 @@ impl PlanBuffer {
 
 impl States {
     /// Room for `slots` states, all zero.
-    pub fn new(gpu: &Gpu, config: &Config, slots: usize) -> Self {
-        let make = |label, floats| {
-            let make = |_| make_buffer(gpu, label, 4 * slots * floats, wgpu::BufferUsages::STORAGE);
-            (0..config.n_layers).map(make).collect()
-        };
-        Self { conv: make("conv state", config.conv_state_len()), ssm: make("ssm state", config.ssm_state_len()) }
+    pub fn new(gpu: &Gpu, network: &Network, slots: usize) -> Self {
+        let storage = wgpu::BufferUsages::STORAGE;
+        let tensors = network.state.iter();
+        Self(tensors.map(|tensor| make_buffer(gpu, &tensor.name, 4 * slots * tensor.floats(), storage)).collect())
+    }
+
+    /// The buffer of a tensor.
+    pub fn get(&self, id: StateId) -> &wgpu::Buffer {
+        &self.0[id.0]
+    }
+
+    /// All of them, by id.
+    pub fn all(&self) -> &[wgpu::Buffer] {
+        &self.0
+    }
+}
+
+/// Two vectors that a step's kernels read from one buffer: eight storage buffers are all that WebGPU promises a kernel.
+fn joined(step: &Step) -> Option<[WeightId; 2]> {
+    match (step.op, step.weights.as_slice()) {
+        // The bias of dt, then D.
+        (Op::SelectiveScan, &[dt_bias, _, d]) => Some([dt_bias, d]),
+        _ => None,
     }
 }
 
@@ -98,12 +110,12 @@ impl Storage {
     /// Makes every buffer, for chunks of `tokens`, logits of `outputs` tokens, and `slots` states.
     pub fn new(
         gpu: &Gpu,
-        config: &Config,
-        plan: &Plan,
+        network: &Network,
         activations: Activations,
         (tokens, outputs, slots): (usize, usize, usize),
     ) -> Self {
         let storage = wgpu::BufferUsages::STORAGE;
+        let plan = &network.plan;
         let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| {
             let (plain, acts) = forms(plan, BufferId(i));
             let rows = match buffer.rows {
@@ -117,31 +129,42 @@ impl Storage {
                 width: buffer.width,
             }
         });
-        let bias_d = (0..config.n_layers).map(|_| make_buffer(gpu, "bias_d", 8 * config.d_inner, storage));
+        let floats = |id: &WeightId| network.tensors[id.0].rows * network.tensors[id.0].columns;
+        let joined = plan.steps().filter_map(joined).map(|ids| {
+            let bytes = 4 * ids.iter().map(floats).sum::<usize>();
+            (ids, make_buffer(gpu, "joined", bytes, storage))
+        });
         Self {
             buffers: buffers.collect(),
             tokens: make_buffer(gpu, "tokens", 4 * tokens, storage),
             batch: make_buffer(gpu, "batch", size_of::<params::Batch>(), wgpu::BufferUsages::UNIFORM),
-            bias_d: bias_d.collect(),
-            states: States::new(gpu, config, slots),
+            joined: joined.collect(),
+            states: States::new(gpu, network, slots),
         }
     }
 
-    /// Copies each layer's bias of dt and D, uploaded apart, into the buffer that they share: eight storage buffers are all
-    /// that WebGPU promises a kernel.
-    pub fn join_bias_d(&self, gpu: &Gpu, plan: &Plan, weights: &[DeviceWeight]) {
+    /// Copies vectors that were uploaded apart into the buffers that they share.
+    pub fn join(&self, gpu: &Gpu, weights: &[DeviceWeight]) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        for step in &plan.layers {
-            if let Step::SelectiveScan { dt_bias, d, layer, .. } = step {
-                let mut to = 0;
-                for id in [dt_bias, d] {
-                    let from = &weights[id.0].shards[0].buffer;
-                    encoder.copy_buffer_to_buffer(from, 0, &self.bias_d[*layer], to, from.size());
-                    to += from.size();
-                }
+        for (ids, buffer) in &self.joined {
+            let mut to = 0;
+            for id in ids {
+                let from = &weights[id.0].shards[0].buffer;
+                encoder.copy_buffer_to_buffer(from, 0, buffer, to, from.size());
+                to += from.size();
             }
         }
         gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// The buffer of a step's joined vectors.
+    ///
+    /// # Panics
+    /// Where its kernels read none.
+    pub fn joined(&self, step: &Step) -> wgpu::Buffer {
+        let found = joined(step).and_then(|ids| self.joined.iter().find(|(joined, _)| *joined == ids));
+        let Some((_, buffer)) = found else { unreachable!("{} reads no joined vectors", step.op.name()) };
+        buffer.clone()
     }
 
     /// A plan's buffer.
@@ -151,7 +174,7 @@ impl Storage {
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        let others = self.bias_d.iter().chain(&self.states.conv).chain(&self.states.ssm);
+        let others = self.joined.iter().map(|(_, buffer)| buffer).chain(self.states.all());
         self.buffers.iter().map(PlanBuffer::bytes).sum::<u64>() + others.map(wgpu::Buffer::size).sum::<u64>()
     }
 }
@@ -160,16 +183,17 @@ impl Storage {
 fn forms(plan: &Plan, id: BufferId) -> (bool, bool) {
     let (mut plain, mut acts) = (false, false);
     for step in plan.steps() {
-        match step {
-            Step::Embed { out, .. } => plain |= *out == id,
-            Step::RmsNorm { x, .. } => plain |= *x == id,
-            Step::MatMul { x, out, .. } => {
-                acts |= *x == id;
-                plain |= *out == id;
+        let (reads, writes) = (step.reads.contains(&id), step.writes.contains(&id));
+        match step.op {
+            Op::RmsNorm { .. } => plain |= reads,
+            Op::MatMul { .. } => {
+                acts |= reads;
+                plain |= writes;
             }
-            Step::Conv1dSilu { xz, out, .. } => plain |= *xz == id || *out == id,
-            Step::SplitDtBC { dbc, bc, .. } => plain |= *dbc == id || *bc == id,
-            Step::SelectiveScan { x, dt, bc, xz, .. } => plain |= [x, dt, bc, xz].contains(&&id),
+            Op::Embed | Op::Conv1dSilu => plain |= reads || writes,
+            // dt is a product's input alone.
+            Op::SplitDtBC { .. } => plain |= reads || step.writes[1] == id,
+            Op::SelectiveScan => plain |= reads,
         }
     }
     (plain, acts)

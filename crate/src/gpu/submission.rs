@@ -21,7 +21,7 @@ impl GpuExecutor {
 
     /// The stages to run: all, or those of the layers where no logits are wanted.
     pub(super) fn wanted_stages(&self, extent: Extent) -> impl Iterator<Item = &Stage> {
-        let end = if extent.outputs == 0 { self.plan.layers.len() } else { usize::MAX };
+        let end = if extent.outputs == 0 { self.network.plan.layers.len() } else { usize::MAX };
         self.stages(extent).iter().take_while(move |stage| stage.steps.start < end)
     }
 

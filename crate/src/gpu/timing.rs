@@ -56,7 +56,7 @@ impl Gpu {
         }));
         encoder.resolve_query_set(&queries, 0..2, &resolved, 0);
         self.queue.submit([encoder.finish()]);
-        let words = self.read_parts(&[(&resolved, 0)], 4).await?;
+        let words = self.read_parts(&[(&resolved, 0, 4)]).await?;
         let ticks: &[u64] = &bytemuck::pod_collect_to_vec(&words);
         let nanoseconds = ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(self.queue.get_timestamp_period());
         Ok(Duration::from_nanos(nanoseconds as u64))
@@ -84,7 +84,7 @@ impl GpuExecutor {
     /// [`crate::Error::Gpu`] where the device fails.
     pub async fn time_stages(&self, stages: &[usize], tokens: usize) -> Result<Duration> {
         let extent = Extent { tokens: tokens.min(ChunkTokens::MOST), sequences: 1, outputs: 1 };
-        let ids: Vec<u32> = (0..extent.tokens as u32).map(|id| id % self.vocab_size as u32).collect();
+        let ids: Vec<u32> = (0..extent.tokens as u32).map(|id| id % self.network.vocab_size as u32).collect();
         self.write_batch(&ids, extent, &[self.current_slots(0)]);
         let all = self.stages(extent);
         self.gpu

@@ -36,25 +36,27 @@ impl Gpu {
         self.submitted().await
     }
 
-    /// Reads `floats` numbers of each part, a buffer and the byte to start at, one after the other.
-    pub(super) async fn read_parts(&self, parts: &[(&wgpu::Buffer, u64)], floats: usize) -> Result<Vec<f32>> {
+    /// Reads parts one after the other: of each a buffer, the byte to start at, and how many floats.
+    pub(super) async fn read_parts(&self, parts: &[(&wgpu::Buffer, u64, usize)]) -> Result<Vec<f32>> {
+        let floats: usize = parts.iter().map(|(_, _, floats)| floats).sum();
         if floats == 0 {
             // Nothing can be mapped of an empty buffer.
             return Ok(Vec::new());
         }
-        let bytes = 4 * floats as u64;
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read-back"),
-            size: bytes * parts.len() as u64,
+            size: 4 * floats as u64,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        for (&(buffer, offset), i) in parts.iter().zip(0..) {
-            encoder.copy_buffer_to_buffer(buffer, offset, &staging, i * bytes, bytes);
+        let mut to = 0;
+        for &(buffer, offset, floats) in parts {
+            encoder.copy_buffer_to_buffer(buffer, offset, &staging, to, 4 * floats as u64);
+            to += 4 * floats as u64;
         }
         self.queue.submit([encoder.finish()]);
-        self.read_floats(&staging, floats * parts.len()).await
+        self.read_floats(&staging, floats).await
     }
 
     /// Waits natively until a submission is done, and no longer.

@@ -1,20 +1,19 @@
 //! The model: what a GGUF file says of it, its weights' names, its state, and the plan of its forward pass.
-//! Nothing here reads bytes or knows a device.
+//! Nothing here reads bytes or knows a device. What an architecture is stands in `arch` alone, a file each.
 
-mod config;
-mod forward;
+pub mod arch;
+mod file;
+mod network;
 mod plan;
 mod random;
 mod slice;
 mod state;
-mod tensors;
 mod weights;
 
-pub use config::Config;
-pub use forward::record;
-pub use plan::{Buffer, BufferId, Plan, Rows, Step, WeightId};
+pub use file::ModelFile;
+pub use network::{Axis, AxisId, Cut, Init, Network, StateSpec, TensorSpec};
+pub use plan::{Buffer, BufferId, Op, Operands, Plan, Recorder, Rows, StateId, Step, WeightId};
 pub use random::random_values;
 pub use slice::{Part, Slice};
 pub use state::State;
-pub use tensors::{TensorKind, TensorSpec, tensors};
-pub use weights::{LayerWeights, Weight, Weights};
+pub use weights::{Weight, Weights};

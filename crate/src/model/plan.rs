@@ -1,12 +1,16 @@
 //! The plan: the forward pass as a list of steps over named buffers, recorded once and run by any executor.
 
-/// Index of a weight in [`super::Weights`].
+/// Index of a tensor in [`super::Network::tensors`] and in [`super::Weights`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WeightId(pub usize);
 
 /// Index of a buffer in [`Plan::buffers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BufferId(pub usize);
+
+/// Index of a state tensor in [`super::Network::state`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StateId(pub usize);
 
 /// What the rows of a buffer stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,114 +24,115 @@ pub enum Rows {
 /// A buffer of f32, (rows, width).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Buffer {
-    /// Its name in `forward.rs`.
+    /// Its name in the architecture's file.
     pub name: &'static str,
     /// Floats a row.
     pub width: usize,
+    /// The axis that its columns follow, some for each index; none where every rank has all of them.
+    pub axis: Option<super::AxisId>,
     /// What a row stands for.
     pub rows: Rows,
 }
 
-/// One step. Each is one kernel, of the same name on every executor; an executor may also join neighbouring steps.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// `out = table[token]`, a row a token.
-    Embed {
-        /// (vocab_size, d_model).
-        table: WeightId,
-        /// (T, d_model).
-        out: BufferId,
-    },
-    /// `out = x / sqrt(mean(x^2) + eps) * weight`. Where `out` has a row an output and `x` a row a token, the rows of the
-    /// wanted tokens are taken.
+/// What a step computes. Each is one kernel, of the same name on every executor; an executor may also fuse neighbouring steps.
+///
+/// The operands are named in the order in which [`Step`] lists them: what is read, weights, state, what is written. All sizes
+/// follow from the operands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Op {
+    /// `out = table[token]`, a row a token. Weights: table, (vocab_size, d_model). Writes: out, (T, d_model).
+    Embed,
+    /// `out = x / sqrt(mean(x^2) + eps) * weight`. Where `out` has a row an output and `x` a row a token, the rows of the wanted
+    /// tokens are taken. Reads: x. Weights: one factor a column. Writes: out, as wide as x.
     RmsNorm {
-        /// What is normalised, row by row.
-        x: BufferId,
-        /// One factor a column.
-        weight: WeightId,
         /// Added to the mean of squares.
         eps: f32,
-        /// As wide as `x`.
-        out: BufferId,
     },
-    /// `out = W x`, or `out += W x`.
+    /// `out = W x`, or `out += W x`. Reads: x, (T, columns). Weights: W, (rows, columns). Writes: out, (T, rows).
     MatMul {
-        /// (out.width, x.width).
-        weight: WeightId,
-        /// (T, columns).
-        x: BufferId,
-        /// (T, rows).
-        out: BufferId,
         /// True for `+=`: the residual.
         accumulate: bool,
     },
-    /// `out = silu(conv1d(x) + bias)`, causal and depthwise; the layer's convolution state is read and left behind.
-    Conv1dSilu {
-        /// x in its first half: (T, 2 d_inner).
-        xz: BufferId,
-        /// (d_inner, d_conv).
-        weight: WeightId,
-        /// (d_inner).
-        bias: WeightId,
-        /// Whose state.
-        layer: usize,
-        /// (T, d_inner).
-        out: BufferId,
-    },
-    /// `dt, B, C = split(dbc)`, each divided by its root mean square where the model says so.
+    /// `out = silu(conv1d(x) + bias)`, causal and depthwise. Reads: xz, with x in its first half, (T, 2 d_inner). Weights: taps,
+    /// (d_inner, d_conv); bias, (d_inner). State: the last inputs, (d_inner, d_conv - 1). Writes: out, (T, d_inner).
+    Conv1dSilu,
+    /// `dt, B, C = split(dbc)`, each divided by its root mean square where there is an `eps`. Reads: dbc, (T, dt_rank + 2 d_state).
+    /// Writes: dt, (T, dt_rank); B, then C, (T, 2 d_state).
     SplitDtBC {
-        /// (T, dt_rank + 2 d_state).
-        dbc: BufferId,
         /// Added to the means of squares; none where nothing is normalised.
         eps: Option<f32>,
-        /// (T, dt_rank).
-        dt: BufferId,
-        /// B, then C: (T, 2 d_state).
-        bc: BufferId,
     },
-    /// The selective scan and its gate: `out = (C . s + D x) * silu(z)`; the layer's SSM state is read and left behind.
-    SelectiveScan {
-        /// The input: (T, d_inner).
-        x: BufferId,
-        /// Time step before bias and softplus: (T, d_inner).
-        dt: BufferId,
-        /// (d_inner).
-        dt_bias: WeightId,
-        /// A, already negative: (d_inner, d_state).
-        a: WeightId,
-        /// D: (d_inner).
-        d: WeightId,
-        /// B, then C: (T, 2 d_state).
-        bc: BufferId,
-        /// The gate z in its second half: (T, 2 d_inner).
-        xz: BufferId,
-        /// Whose state.
-        layer: usize,
-        /// (T, d_inner).
-        out: BufferId,
-    },
+    /// The selective scan and its gate: `out = (C . s + D x) * silu(z)`. Reads: x, (T, d_inner); dt before bias and softplus,
+    /// (T, d_inner); B, then C, (T, 2 d_state); xz, with the gate z in its second half, (T, 2 d_inner). Weights: the bias of dt,
+    /// (d_inner); A, already negative, (d_inner, d_state); D, (d_inner). State: s, (d_inner, d_state). Writes: out, (T, d_inner).
+    SelectiveScan,
+}
+
+impl Op {
+    /// Its kernel's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embed => "embed",
+            Self::RmsNorm { .. } => "rms_norm",
+            Self::MatMul { .. } => "matmul",
+            Self::Conv1dSilu => "conv1d_silu",
+            Self::SplitDtBC { .. } => "split_dt_b_c",
+            Self::SelectiveScan => "selective_scan",
+        }
+    }
+}
+
+/// One step: an operation and its operands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it computes.
+    pub op: Op,
+    /// Buffers that it reads.
+    pub reads: Vec<BufferId>,
+    /// Weights that it reads.
+    pub weights: Vec<WeightId>,
+    /// State that it reads and leaves behind.
+    pub state: Vec<StateId>,
+    /// Buffers that it writes.
+    pub writes: Vec<BufferId>,
+}
+
+/// A step's operands, so many of each kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Operands<const R: usize, const W: usize, const S: usize, const O: usize> {
+    /// Buffers that it reads.
+    pub reads: [BufferId; R],
+    /// Weights that it reads.
+    pub weights: [WeightId; W],
+    /// State that it reads and leaves behind.
+    pub state: [StateId; S],
+    /// Buffers that it writes.
+    pub writes: [BufferId; O],
 }
 
 impl Step {
-    /// The buffer that it writes, the first of two for [`Step::SplitDtBC`].
-    pub fn output(&self) -> BufferId {
-        match self {
-            Self::Embed { out, .. }
-            | Self::RmsNorm { out, .. }
-            | Self::MatMul { out, .. }
-            | Self::Conv1dSilu { out, .. }
-            | Self::SelectiveScan { out, .. } => *out,
-            Self::SplitDtBC { dt, .. } => *dt,
-        }
+    /// Its operands by position.
+    ///
+    /// # Panics
+    /// Where it has other numbers of them: its architecture recorded it wrongly.
+    pub fn operands<const R: usize, const W: usize, const S: usize, const O: usize>(&self) -> Operands<R, W, S, O> {
+        let operands = || {
+            Some(Operands {
+                reads: self.reads.as_slice().try_into().ok()?,
+                weights: self.weights.as_slice().try_into().ok()?,
+                state: self.state.as_slice().try_into().ok()?,
+                writes: self.writes.as_slice().try_into().ok()?,
+            })
+        };
+        let Some(operands) = operands() else {
+            unreachable!("{} with other operands than it has: {self:?}", self.op.name())
+        };
+        operands
     }
 
-    /// Every buffer that it writes.
-    pub fn outputs(&self) -> impl Iterator<Item = BufferId> + use<> {
-        let second = match self {
-            Self::SplitDtBC { bc, .. } => Some(*bc),
-            _ => None,
-        };
-        std::iter::once(self.output()).chain(second)
+    /// The buffer that it writes, or the first of them.
+    pub fn output(&self) -> BufferId {
+        self.writes[0]
     }
 }
 
@@ -153,5 +158,43 @@ impl Plan {
     /// All steps, of the layers and then of the head.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.layers.iter().chain(&self.head)
+    }
+}
+
+/// Writes a plan down.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    buffers: Vec<Buffer>,
+    steps: Vec<Step>,
+    layers: Vec<Step>,
+}
+
+impl Recorder {
+    /// A new buffer that every rank has whole.
+    pub fn buffer(&mut self, name: &'static str, width: usize, rows: Rows) -> BufferId {
+        self.buffers.push(Buffer { name, width, axis: None, rows });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// A new buffer whose columns follow an axis.
+    pub fn buffer_along(&mut self, axis: super::AxisId, name: &'static str, width: usize, rows: Rows) -> BufferId {
+        self.buffers.push(Buffer { name, width, axis: Some(axis), rows });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// The next step.
+    pub fn step(&mut self, op: Op, reads: &[BufferId], weights: &[WeightId], state: &[StateId], writes: &[BufferId]) {
+        let (reads, weights, state, writes) = (reads.to_vec(), weights.to_vec(), state.to_vec(), writes.to_vec());
+        self.steps.push(Step { op, reads, weights, state, writes });
+    }
+
+    /// The steps so far are those of the layers; the head's follow.
+    pub fn end_layers(&mut self) {
+        self.layers.append(&mut self.steps);
+    }
+
+    /// The plan.
+    pub fn finish(self, logits: BufferId) -> Plan {
+        Plan { buffers: self.buffers, layers: self.layers, head: self.steps, logits }
     }
 }

@@ -1,18 +1,17 @@
-//! A rank's slice of a model, as tensor parallelism cuts it: some channels of every layer, and some rows of the embedding and
-//! of the head.
+//! A rank's slice of a model, as tensor parallelism cuts it: its share of each of the network's axes.
 //!
-//! A rank owns its channels' rows of W_in, the convolution, W_dt, A and D, and their columns of W_x and W_out. What W_x and W_out
-//! give is then a partial sum, and so is a row of the embedding, which one rank has and the others take as zero: three places
-//! where ranks add up what they have, twice in each layer and once before the first. Norms are small and belong to all.
+//! The rows that follow an axis are shared out among the ranks, and the columns that follow it belong to whoever has those rows.
+//! What a matrix gives that was cut in columns is then a partial sum, and so is a row of the embedding, which one rank has and
+//! the others take as zero: there ranks add up what they have. Norms are small and belong to all.
 
 use std::ops::Range;
 
-use super::{Config, LayerWeights, Weight, WeightId, Weights};
+use super::{AxisId, Cut, ModelFile, Network, Op, State, Step, Weight, Weights};
 
 /// Which rows and columns of a tensor a rank keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// One range, or two for W_in, which has x first and then z.
+    /// One range for each time that the axis repeats.
     pub rows: Vec<Range<usize>>,
     /// The columns of each of these rows.
     pub columns: Range<usize>,
@@ -25,50 +24,76 @@ pub struct Slice {
     pub rank: usize,
     /// How many there are.
     pub ranks: usize,
-    /// Its channels.
-    pub channels: Range<usize>,
-    /// Its rows of the embedding and of the head.
-    pub tokens: Range<usize>,
-    /// The model's sizes with only these channels.
-    pub config: Config,
+    /// Its share of each of the network's axes.
+    pub shares: Vec<Range<usize>>,
+    /// The network with only these.
+    pub network: Network,
     /// The model's weights with only these parts.
     pub weights: Weights,
 }
 
-/// Channels are dealt out in lanes of a tile, tokens too.
+/// Every axis is dealt out in lanes of a tile.
 const LANES: usize = 16;
 
 impl Slice {
-    /// The most ranks that a model can be cut for: each has some channels and some tokens.
-    pub fn most_ranks(config: &Config, weights: &Weights) -> usize {
-        config.d_inner.div_ceil(unit(weights)).min(weights.vocab_size.div_ceil(LANES))
+    /// The most ranks that a model can be cut for: each has some of every axis.
+    pub fn most_ranks(network: &Network, weights: &Weights) -> usize {
+        let units = network.axes.iter().enumerate();
+        let units = units.map(|(id, axis)| axis.length.div_ceil(unit(AxisId(id), network, weights)));
+        units.min().unwrap_or(1)
     }
 
     /// The slice of rank `rank` of `ranks`.
     ///
     /// # Panics
     /// Where there are more ranks than [`Slice::most_ranks`], or no such rank.
-    pub fn new(config: &Config, weights: &Weights, rank: usize, ranks: usize) -> Self {
-        let most = Self::most_ranks(config, weights);
+    pub fn new(network: &Network, weights: &Weights, rank: usize, ranks: usize) -> Self {
+        let most = Self::most_ranks(network, weights);
         assert!(rank < ranks && ranks <= most, "rank {rank} of {ranks}, of a model for at most {most}");
-        let channels = share(config.d_inner, unit(weights), rank, ranks);
-        let tokens = share(weights.vocab_size, LANES, rank, ranks);
-        let local = cut(weights, config.d_inner, &channels, &tokens);
-        let config = Config { d_inner: channels.len(), ..config.clone() };
-        Self { rank, ranks, channels, tokens, config, weights: local }
+        let axes = network.axes.iter().enumerate();
+        let shares = axes.map(|(id, axis)| share(axis.length, unit(AxisId(id), network, weights), rank, ranks));
+        let shares: Vec<_> = shares.collect();
+        let weights = cut_weights(network, weights, &shares);
+        let network = cut_network(network, &shares);
+        Self { rank, ranks, shares, network, weights }
     }
 
-    /// Whether a product with this weight is a partial sum.
-    pub fn is_partial(&self, id: WeightId) -> bool {
-        self.weights.layers.iter().any(|layer| id == layer.ssm_x || id == layer.ssm_out)
+    /// The slices of all ranks.
+    ///
+    /// # Panics
+    /// As of [`Slice::new`].
+    pub fn all(file: &ModelFile, ranks: usize) -> Vec<Self> {
+        (0..ranks).map(|rank| Self::new(&file.network, &file.weights, rank, ranks)).collect()
+    }
+
+    /// Whether a step gives a partial sum.
+    pub fn is_partial(&self, step: &Step) -> bool {
+        let cuts = step.weights.iter().map(|id| self.network.tensors[id.0].cut);
+        match step.op {
+            Op::Embed => cuts.into_iter().any(|cut| matches!(cut, Cut::Rows { .. })),
+            Op::MatMul { .. } => cuts.into_iter().any(|cut| matches!(cut, Cut::Columns { .. })),
+            _ => false,
+        }
+    }
+
+    /// This rank's part of a state of the whole network.
+    pub fn part_of_state(&self, whole: &Network, state: &State) -> State {
+        let tensors = whole.state.iter().zip(&state.tensors).map(|(spec, values)| {
+            let Some(axis) = spec.axis else { return values.clone() };
+            let each = spec.floats() / whole.axes[axis.0].length;
+            let Range { start, end } = self.shares[axis.0];
+            values[start * each..end * each].to_vec()
+        });
+        State { position: state.position, tensors: tensors.collect() }
     }
 }
 
-/// Channels are cut where every tensor that has them as columns is between two blocks.
-fn unit(weights: &Weights) -> usize {
-    let columns = weights.layers.iter().flat_map(|l| [l.ssm_x, l.ssm_out, l.ssm_d, l.ssm_dt_bias, l.conv1d_bias]);
+/// An axis is cut where every tensor that has it as columns is between two blocks.
+fn unit(axis: AxisId, network: &Network, weights: &Weights) -> usize {
+    let along = network.tensors.iter().zip(weights.all());
+    let along = along.filter(|(spec, _)| spec.cut == Cut::Columns { axis });
     // Lengths of blocks are powers of two, so the longest is a multiple of all.
-    columns.map(|id| weights.get(id).tensor.dtype.block_len()).fold(LANES, usize::max)
+    along.map(|(_, weight)| weight.tensor.dtype.block_len()).fold(LANES, usize::max)
 }
 
 /// The share of a rank in `count`, in whole units but for the last one's end.
@@ -78,33 +103,53 @@ fn share(count: usize, unit: usize, rank: usize, ranks: usize) -> Range<usize> {
     end(rank)..end(rank + 1)
 }
 
-fn cut(weights: &Weights, d_inner: usize, channels: &Range<usize>, tokens: &Range<usize>) -> Weights {
-    let mut local = weights.clone();
-    let mut keep = |id: WeightId, part: fn(&Weight, usize, &Range<usize>) -> Part, range: &Range<usize>| {
-        let weight = &mut local.list[id.0];
-        let part = part(weight, d_inner, range);
+fn cut_weights(network: &Network, weights: &Weights, shares: &[Range<usize>]) -> Weights {
+    let cut = |(weight, cut): (&Weight, Cut)| {
+        let mut weight = weight.clone();
+        let part = match cut {
+            Cut::Whole => return weight,
+            Cut::Rows { axis, repeats } => {
+                let (length, Range { start, end }) = (weight.rows / repeats, shares[axis.0].clone());
+                let each = length / network.axes[axis.0].length;
+                let rows = (0..repeats).map(|i| i * length + start * each..i * length + end * each).collect();
+                Part { rows, columns: 0..weight.columns }
+            }
+            Cut::Columns { axis } => {
+                let each = weight.columns / network.axes[axis.0].length;
+                let Range { start, end } = shares[axis.0];
+                let all = 0..weight.rows;
+                Part { rows: vec![all], columns: start * each..end * each }
+            }
+        };
         (weight.rows, weight.columns) = (part.rows.iter().map(Range::len).sum(), part.columns.len());
         weight.part = Some(part);
+        weight
     };
-    let rows = |w: &Weight, _: usize, range: &Range<usize>| Part { rows: vec![range.clone()], columns: 0..w.columns };
-    let columns = |w: &Weight, _: usize, range: &Range<usize>| {
-        let all = 0..w.rows;
-        Part { rows: vec![all], columns: range.clone() }
-    };
-    let halves = |w: &Weight, d_inner: usize, range: &Range<usize>| {
-        let second = d_inner + range.start..d_inner + range.end;
-        Part { rows: vec![range.clone(), second], columns: 0..w.columns }
-    };
-    for layer in &weights.layers {
-        let LayerWeights { conv1d_weight, conv1d_bias, ssm_dt, ssm_dt_bias, ssm_a, ssm_d, ssm_x, ssm_out, .. } = *layer;
-        keep(layer.ssm_in, halves, channels);
-        [conv1d_weight, ssm_dt, ssm_a].into_iter().for_each(|id| keep(id, rows, channels));
-        [conv1d_bias, ssm_dt_bias, ssm_d, ssm_x, ssm_out].into_iter().for_each(|id| keep(id, columns, channels));
+    let cuts = network.tensors.iter().map(|spec| spec.cut);
+    Weights { list: weights.all().iter().zip(cuts).map(cut).collect() }
+}
+
+/// The lists with the lengths of a rank's share. The steps stay the same: their sizes follow from what they name.
+fn cut_network(network: &Network, shares: &[Range<usize>]) -> Network {
+    let mut local = network.clone();
+    let scaled = |length: usize, axis: AxisId| length / network.axes[axis.0].length * shares[axis.0].len();
+    for (axis, share) in local.axes.iter_mut().zip(shares) {
+        axis.length = share.len();
     }
-    keep(weights.token_embd, rows, tokens);
-    if !weights.tied_head() {
-        keep(weights.output, rows, tokens);
+    for tensor in &mut local.tensors {
+        match tensor.cut {
+            Cut::Whole => {}
+            Cut::Rows { axis, .. } => tensor.rows = scaled(tensor.rows, axis),
+            Cut::Columns { axis } => tensor.columns = scaled(tensor.columns, axis),
+        }
     }
-    local.vocab_size = tokens.len();
+    for tensor in &mut local.state {
+        tensor.rows = tensor.axis.map_or(tensor.rows, |axis| scaled(tensor.rows, axis));
+    }
+    for buffer in &mut local.plan.buffers {
+        buffer.width = buffer.axis.map_or(buffer.width, |axis| scaled(buffer.width, axis));
+    }
+    // The head's rows are tokens.
+    local.vocab_size = local.plan.buffer(local.plan.logits).width;
     local
 }

@@ -5,10 +5,14 @@ use std::rc::Rc;
 use twox_hash::XxHash3_128;
 
 use super::numbers::read_halves;
-use super::{CHECKSUM_BYTES, HEADER_BYTES, MAGIC, MAX_NOTES_BYTES, Notes, Numbers, Snapshot, StateShape, VERSION};
+use super::{
+    CHECKSUM_BYTES, HEADER_BYTES, MAGIC, MAX_NOTES_BYTES, MAX_SHAPE_BYTES, Notes, Numbers, ShapeNotes, Snapshot,
+    StateShape, VERSION,
+};
 use crate::error::{Error, Result};
 use crate::fingerprint::ModelHash;
 use crate::model::State;
+use crate::model::arch::mamba;
 
 pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     if !bytes.starts_with(&MAGIC) {
@@ -16,7 +20,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     }
     let mut rest = Cursor { rest: &bytes[MAGIC.len()..] };
     let version = rest.u32()?;
-    if version != VERSION {
+    if version == 0 || version > VERSION {
         return Err(Error::StateVersion { version, known: VERSION });
     }
     let numbers = match rest.u32()? {
@@ -34,53 +38,96 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
         return Err(damaged("its checksum is another".into()));
     }
     // From here on a fault is somebody's intent, or a bug of who wrote it.
+    let mut rest = Cursor { rest: &body[body.len() - rest.rest.len() + CHECKSUM_BYTES..] };
     let model = ModelHash(rest.array()?);
-    let mut size = || rest.u32().map(|size| size as usize);
-    let (n_layers, d_inner, d_conv, d_state, vocab_size) = (size()?, size()?, size()?, size()?, size()?);
-    let shape = StateShape { n_layers, d_inner, d_conv, d_state, vocab_size };
-    let notes_bytes = rest.u32()?;
-    let tokens = rest.u64()?;
-    let expected = expected_length(&shape, numbers, tokens, notes_bytes);
-    if notes_bytes > MAX_NOTES_BYTES || expected != Some(length) {
+    let shape = if version == 1 { Shape::first_version(&mut rest)? } else { Shape::second_version(&mut rest)? };
+    let Shape { shape, order, notes_bytes, tokens } = shape;
+    let expected = expected_bytes(&shape, numbers, tokens, notes_bytes);
+    if notes_bytes > MAX_NOTES_BYTES || expected != Some(rest.rest.len() as u64) {
         return Err(damaged("its sizes do not fit its length".into()));
     }
     // The file is as long as all of these together, so each count fits memory.
     let tokens: Rc<[u32]> = (0..tokens).map(|_| rest.u32()).collect::<Result<_>>()?;
     let notes = rest.take(notes_bytes as usize)?;
     let notes: Notes = serde_json::from_slice(notes).map_err(|error| damaged(format!("its notes: {error}")))?;
-    if tokens.iter().chain(&notes.pending).any(|&token| token as usize >= vocab_size) {
-        return Err(damaged(format!("it holds tokens beyond its vocabulary of {vocab_size}")));
+    if tokens.iter().chain(&notes.pending).any(|&token| token as usize >= shape.vocab_size) {
+        return Err(damaged(format!("it holds tokens beyond its vocabulary of {}", shape.vocab_size)));
     }
     if let Some(sampler) = &notes.sampler {
         sampler.check().map_err(|error| damaged(format!("its sampler: {error}")))?;
     }
-    let [conv, ssm] = shape.layer_floats();
-    let state = State {
-        position: tokens.len() as u64,
-        conv: rest.floats(n_layers, conv, numbers)?,
-        ssm: rest.floats(n_layers, ssm, numbers)?,
-    };
+    let mut tensors = vec![Vec::new(); shape.tensors.len()];
+    for tensor in order {
+        let (_, rows, columns) = shape.tensors[tensor];
+        tensors[tensor] = rest.floats(rows * columns, numbers)?;
+    }
+    let state = State { position: tokens.len() as u64, tensors };
     if !state.is_finite() {
         return Err(damaged("it holds numbers that are infinite or none".into()));
     }
     let Notes { pending, sampler, messages } = notes;
-    Ok(Snapshot { model, shape, state: Rc::new(state), tokens, pending, sampler, messages })
+    Ok(Snapshot { model, shape: Rc::new(shape), state: Rc::new(state), tokens, pending, sampler, messages })
+}
+
+/// What stands before the tokens.
+struct Shape {
+    shape: StateShape,
+    /// The tensors as they follow each other in the file.
+    order: Vec<usize>,
+    notes_bytes: u32,
+    tokens: u64,
+}
+
+impl Shape {
+    /// Mamba's sizes.
+    fn first_version(rest: &mut Cursor<'_>) -> Result<Self> {
+        let mut size = || rest.u32().map(|size| size as usize);
+        let (n_layers, d_inner, d_conv, d_state, vocab_size) = (size()?, size()?, size()?, size()?, size()?);
+        let (notes_bytes, tokens) = (rest.u32()?, rest.u64()?);
+        // Layers without numbers take no bytes of the file, and would take memory here.
+        if n_layers > mamba::MAX_LAYERS {
+            return Err(damaged(format!("it has {n_layers} layers")));
+        }
+        let tensors = mamba::state_of(n_layers, d_inner, d_conv, d_state);
+        let tensors: Vec<_> = tensors.into_iter().map(|tensor| (tensor.name, tensor.rows, tensor.columns)).collect();
+        let order = (0..tensors.len()).step_by(2).chain((1..tensors.len()).step_by(2)).collect();
+        let shape = StateShape { architecture: mamba::NAME.into(), tensors, vocab_size };
+        Ok(Self { shape, order, notes_bytes, tokens })
+    }
+
+    fn second_version(rest: &mut Cursor<'_>) -> Result<Self> {
+        let vocab_size = rest.u32()? as usize;
+        let (shape_bytes, notes_bytes, tokens) = (rest.u32()?, rest.u32()?, rest.u64()?);
+        if shape_bytes > MAX_SHAPE_BYTES {
+            return Err(damaged(format!("its shape has {shape_bytes} bytes")));
+        }
+        let notes = rest.take(shape_bytes as usize)?;
+        let notes: ShapeNotes =
+            serde_json::from_slice(notes).map_err(|error| damaged(format!("its shape: {error}")))?;
+        let tensors = notes.tensors.into_iter();
+        let tensors: Vec<_> = tensors.map(|(name, rows, columns)| (name, rows as usize, columns as usize)).collect();
+        let order = (0..tensors.len()).collect();
+        let shape = StateShape { architecture: notes.architecture, tensors, vocab_size };
+        Ok(Self { shape, order, notes_bytes, tokens })
+    }
 }
 
 fn damaged(problem: String) -> Error {
     Error::StateDamaged { problem }
 }
 
-fn expected_length(shape: &StateShape, numbers: Numbers, tokens: u64, notes: u32) -> Option<u64> {
+/// Bytes of tokens, notes and numbers.
+fn expected_bytes(shape: &StateShape, numbers: Numbers, tokens: u64, notes: u32) -> Option<u64> {
     let (width, scale) = match numbers {
         Numbers::F32 => (4, 0),
         Numbers::F16 => (2, 4),
     };
-    let taps = (shape.d_conv as u64).saturating_sub(1).checked_add(shape.d_state as u64)?;
-    let layer = (shape.d_inner as u64).checked_mul(taps)?.checked_mul(width)?.checked_add(2 * scale)?;
-    let state = (shape.n_layers as u64).checked_mul(layer)?;
-    let others = (HEADER_BYTES + CHECKSUM_BYTES) as u64 + u64::from(notes);
-    tokens.checked_mul(4)?.checked_add(state)?.checked_add(others)
+    let mut total = tokens.checked_mul(4)?.checked_add(notes.into())?;
+    for &(_, rows, columns) in &shape.tensors {
+        let floats = (rows as u64).checked_mul(columns as u64)?;
+        total = total.checked_add(floats.checked_mul(width)?)?.checked_add(scale)?;
+    }
+    Some(total)
 }
 
 /// What of the file is not read yet.
@@ -109,22 +156,20 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// `layers` of `floats` each.
-    fn floats(&mut self, layers: usize, floats: usize, numbers: Numbers) -> Result<Vec<f32>> {
+    /// One tensor of so many.
+    fn floats(&mut self, floats: usize, numbers: Numbers) -> Result<Vec<f32>> {
         match numbers {
             Numbers::F32 => {
-                let bytes = self.take(layers.saturating_mul(floats).saturating_mul(4))?;
+                let bytes = self.take(floats.saturating_mul(4))?;
                 Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
             }
             Numbers::F16 => {
-                let mut out = Vec::new();
-                for _ in 0..layers {
-                    let scale = f32::from_le_bytes(self.array()?);
-                    if !scale.is_normal() || scale < 0.0 {
-                        return Err(damaged(format!("a layer's scale is {scale}")));
-                    }
-                    read_halves(self.take(floats.saturating_mul(2))?, scale, &mut out);
+                let scale = f32::from_le_bytes(self.array()?);
+                if !scale.is_normal() || scale < 0.0 {
+                    return Err(damaged(format!("a tensor's scale is {scale}")));
                 }
+                let mut out = Vec::new();
+                read_halves(self.take(floats.saturating_mul(2))?, scale, &mut out);
                 Ok(out)
             }
         }

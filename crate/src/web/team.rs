@@ -15,10 +15,10 @@ use super::to_js;
 use crate::cpu::calibrate::trial_model;
 use crate::cpu::rank::{For, Link, Rank};
 use crate::cpu::team::{Command, Crew, Job, Peers, Started};
-use crate::engine::ModelFile;
 use crate::error::{Error, Result};
 use crate::executor::Activations;
-use crate::model::Slice;
+use crate::gguf::Gguf;
+use crate::model::{ModelFile, Slice};
 
 #[wasm_bindgen(module = "/src/web/links.js")]
 extern "C" {
@@ -231,14 +231,11 @@ pub fn serve_peer() -> Result<(), JsValue> {
 }
 
 async fn load_peer(job: JsJob, sources: Vec<PageSource>, link: SharedLink) -> Result<Peer> {
-    let ModelFile { gguf, config, weights } = ModelFile::open(byte_sources(sources)).await?;
-    let (gguf, config, weights) = match job.trial {
-        true => trial_model(&config, &weights).await?,
-        false => (gguf, config, weights),
-    };
-    let slices: Vec<_> = (0..job.ranks).map(|rank| Slice::new(&config, &weights, rank, job.ranks)).collect();
+    let file = ModelFile::of(Gguf::open(byte_sources(sources)).await?)?;
+    let file = if job.trial { trial_model(&file).await? } else { file };
+    let slices = Slice::all(&file, job.ranks);
     let link = Box::new(JsLink { link, lengths: Vec::new() });
-    let rank = Rank::load(&gguf, &slices, job.rank, job.activations, link, &mut |_| {}).await?;
+    let rank = Rank::load(&file.gguf, &slices, job.rank, job.activations, link, &mut |_| {}).await?;
     Ok(Peer { rank: Slot::new(rank) })
 }
 

@@ -68,9 +68,9 @@ fn only_gpu_knows_wgpu() {
 }
 
 #[test]
-fn only_model_knows_tensor_names() {
+fn only_architectures_know_tensor_names() {
     let names = ["blk.", "token_embd", "ssm_", "attn_norm", "output_norm"];
-    only_inside(|path| path.starts_with("model/"), strings, &names);
+    only_inside(|path| path.starts_with("model/arch/"), strings, &names);
 }
 
 #[test]

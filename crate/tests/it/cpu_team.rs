@@ -39,18 +39,17 @@ fn logits(executor: &mut dyn Executor) -> Vec<f32> {
 }
 
 fn whole(model: &RandomModel, activations: Activations) -> CpuExecutor {
-    let RandomModel { gguf, config, weights } = model;
-    block_on(CpuExecutor::load(gguf, config, weights, activations, &mut |_| {})).unwrap()
+    block_on(CpuExecutor::load(model, activations, &mut |_| {})).unwrap()
 }
 
 fn team(shape: Shape, dtype: DType, ranks: usize, activations: Activations) -> TeamExecutor {
     let crew = LocalCrew(Arc::new(move || RandomModel::new(&shape, dtype, 5)));
-    let RandomModel { gguf, config, weights } = (crew.0)();
+    let model = (crew.0)();
     let mut read = 0;
     let mut progress = |bytes| read += bytes;
-    let load = TeamExecutor::load(&gguf, &config, &weights, activations, (&crew, ranks, false), &mut progress);
+    let load = TeamExecutor::load(&model, activations, (&crew, ranks, false), &mut progress);
     let team = block_on(load).unwrap();
-    assert_eq!(read, weights.all().iter().map(Weight::bytes).sum::<u64>());
+    assert_eq!(read, model.weights.all().iter().map(Weight::bytes).sum::<u64>());
     team
 }
 
@@ -65,13 +64,13 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn most(shape: &Shape, dtype: DType) -> usize {
-    let RandomModel { config, weights, .. } = RandomModel::new(shape, dtype, 5);
-    Slice::most_ranks(&config, &weights)
+    let model = RandomModel::new(shape, dtype, 5);
+    Slice::most_ranks(&model.network, &model.weights)
 }
 
 #[test]
 fn commands_survive_the_way() {
-    let state = State { position: 1 << 40 | 7, conv: vec![1.5, -0.0], ssm: vec![f32::MIN_POSITIVE; 3] };
+    let state = State { position: 1 << 40 | 7, tensors: vec![vec![1.5, -0.0], Vec::new(), vec![f32::MIN_POSITIVE; 3]] };
     for command in [
         Command::Forward { sequence: 3, outputs: Outputs::Each, tokens: vec![7, 0, u32::MAX] },
         Command::Forward { sequence: 0, outputs: Outputs::None, tokens: vec![] },
@@ -266,7 +265,7 @@ fn states_go_in_and_out_whole() {
     logits(&mut many);
     let (right, found) = (block_on(one.read_state(0)).unwrap(), block_on(many.read_state(0)).unwrap());
     assert_eq!(right.position, found.position);
-    assert!(difference(&right.conv, &found.conv) < 1e-5 && difference(&right.ssm, &found.ssm) < 1e-5);
+    right.tensors.iter().zip(&found.tensors).for_each(|(right, found)| assert!(difference(right, found) < 1e-5));
 
     // It goes on from another's state, in a sequence beside the first, and gives the very state back.
     block_on(many.set_sequences(2)).unwrap();
@@ -276,7 +275,7 @@ fn states_go_in_and_out_whole() {
         |executor: &mut dyn Executor, sequence| block_on(executor.forward(sequence, &[5], Outputs::Last)).unwrap();
     assert!(difference(&next(&mut one, 0), &next(&mut many, 1)) < 1e-5);
     assert_eq!(many.sequences(), 2);
-    let fresh = State::new(&model.config);
+    let fresh = State::new(&model.network);
     assert_eq!(block_on(many.read_state(0)).unwrap(), fresh);
     many.reset(1).unwrap();
     assert_eq!(block_on(many.read_state(1)).unwrap(), fresh);
@@ -290,13 +289,14 @@ proptest! {
     fn slices_share_out_everything(d_inner in 1usize..200, vocab_size in 17usize..600, d_state in 1usize..9, d_conv in 1usize..5, ranks in 1usize..9) {
         let shape = Shape { d_inner, vocab_size, d_state, d_conv, ..Shape::odd(DType::F32) };
         let model = RandomModel::new(&shape, DType::F32, 5);
-        let ranks = ranks.min(Slice::most_ranks(&model.config, &model.weights));
+        let ranks = ranks.min(Slice::most_ranks(&model.network, &model.weights));
         let (mut channel, mut token, mut bytes) = (0, 0, 0);
         for rank in 0..ranks {
-            let slice = Slice::new(&model.config, &model.weights, rank, ranks);
-            prop_assert_eq!((slice.channels.start, slice.tokens.start), (channel, token));
-            prop_assert!(!slice.channels.is_empty() && !slice.tokens.is_empty());
-            (channel, token) = (slice.channels.end, slice.tokens.end);
+            let slice = Slice::new(&model.network, &model.weights, rank, ranks);
+            let [channels, tokens] = slice.shares.as_slice() else { panic!("two axes") };
+            prop_assert_eq!((channels.start, tokens.start), (channel, token));
+            prop_assert!(!channels.is_empty() && !tokens.is_empty());
+            (channel, token) = (channels.end, tokens.end);
             // Norms belong to all.
             let kept = slice.weights.all().iter().filter(|w| w.part.is_some());
             bytes += kept.map(Weight::bytes).sum::<u64>();

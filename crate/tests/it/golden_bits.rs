@@ -11,9 +11,9 @@ use web_mamba::executor::Activations;
 
 /// XXH3-128 of the logits after each prompt, as little-endian f32.
 fn hashes(golden: &Golden, isa: Isa) -> Vec<String> {
-    let (gguf, config, weights) = open(&folder().join("models").join(&golden.file));
+    let file = open(&folder().join("models").join(&golden.file));
     let mut ignore = |_| {};
-    let load = CpuExecutor::load(&gguf, &config, &weights, Activations::Q8, &mut ignore);
+    let load = CpuExecutor::load(&file, Activations::Q8, &mut ignore);
     let mut executor = pollster::block_on(load).unwrap();
     executor.set_isa(isa);
     let last = |ids: &[u32], executor: &mut CpuExecutor| prefill(executor, ids).pop().unwrap();

@@ -107,8 +107,10 @@ fn what_ran_ahead_is_undone() {
     assert_eq!(after.position, read.len() as u64);
     block_on(model.logits(&read)).unwrap();
     let expected = block_on(model.executor().read_state(0)).unwrap();
-    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
-    assert!(close(&after.ssm, &expected.ssm) && close(&after.conv, &expected.conv), "the state has run ahead");
+    let close = |a: &State, b: &State| {
+        a.tensors.iter().flatten().zip(b.tensors.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-4)
+    };
+    assert!(close(&after, &expected), "the state has run ahead");
 
     // Looking at the state between two tokens changes none that follow.
     let mut generation = Generation::new(&model, &Prompt::Tokens(prompt(2)), options(sampler, 12)).unwrap();
@@ -196,8 +198,10 @@ fn what_ran_ahead_of_many_is_undone() {
         block_on(model.begin_many(1)).unwrap();
         block_on(model.logits(&tokens)).unwrap();
         let expected = block_on(model.executor().read_state(0)).unwrap();
-        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
-        assert!(close(&state.ssm, &expected.ssm) && close(&state.conv, &expected.conv), "sequence {row} has run ahead");
+        let close = |a: &State, b: &State| {
+            a.tensors.iter().flatten().zip(b.tensors.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-4)
+        };
+        assert!(close(state, &expected), "sequence {row} has run ahead");
     }
 }
 
@@ -205,11 +209,10 @@ fn what_ran_ahead_of_many_is_undone() {
 #[test]
 fn long_prompts_in_large_chunks_equal_single_tokens() {
     for activations in [Activations::F32, Activations::Q8] {
-        let (gguf, config, weights) = golden::open(&golden::folder().join("models/falcon-tiny-Q4_K_M.gguf"));
+        let file = golden::open(&golden::folder().join("models/falcon-tiny-Q4_K_M.gguf"));
         let options = GpuOptions { software: Some(false), ..Default::default() };
         let gpu = block_on(Gpu::open(&options)).unwrap();
-        let mut executor =
-            block_on(GpuExecutor::load(gpu, &gguf, &config, &weights, activations, &mut |_| {})).unwrap();
+        let mut executor = block_on(GpuExecutor::load(gpu, &file, activations, &mut |_| {})).unwrap();
         let tokens: Vec<u32> = (0..300).map(|i| (i * 53 + 7) % 512).collect();
         let mut expected = Vec::new();
         for &token in &tokens {
@@ -242,12 +245,12 @@ fn a_highest_logit_that_is_not_finite_is_refused() {
     for activations in [Activations::F32, Activations::Q8] {
         let mut model = model_with("falcon-tiny-Q4_K_M.gguf", BackendChoice::WebGpu, activations);
         let executor = model.executor();
-        let right = State::new(executor.config());
+        let right = State::new(executor.network());
         let mut sampler = Sampler::new(seeded()).unwrap();
         let expected = block_on(executor.choose(0, &[5, 6], &mut sampler.clone())).unwrap();
         for (of_convolution, odd) in [(true, f32::NAN), (false, f32::NAN), (false, f32::INFINITY)] {
             let mut state = right.clone();
-            *if of_convolution { &mut state.conv[3] } else { &mut state.ssm[3] } = odd;
+            state.tensors[if of_convolution { 0 } else { 1 }][3] = odd;
             executor.write_state(0, &state).unwrap();
             for tokens in [&[5, 6][..], &[7], &[8]] {
                 let chosen = block_on(executor.choose(0, tokens, &mut sampler));

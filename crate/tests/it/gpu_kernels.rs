@@ -8,7 +8,7 @@ use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Difference, Gpu, GpuExecutor, GpuOptions, KERNELS, Kernel, first_difference};
-use web_mamba::model::{State, Step};
+use web_mamba::model::{Op, State, Weight};
 use web_mamba::quant::{DType, device_row_bytes};
 
 /// Largest difference, as a part of max(1, |value|). The worst over all cases on Mesa's software Vulkan is 9e-5, in the
@@ -24,10 +24,9 @@ const Q8_TOLERANCE: f32 = 0.2;
 const CHUNKS: [usize; 5] = [1, 2, 31, 32, 1];
 
 fn executors(model: &RandomModel, options: &GpuOptions, activations: Activations) -> (CpuExecutor, GpuExecutor) {
-    let RandomModel { gguf, config, weights } = model;
-    let cpu = block_on(CpuExecutor::load(gguf, config, weights, Activations::F32, &mut |_| {})).unwrap();
+    let cpu = block_on(CpuExecutor::load(model, Activations::F32, &mut |_| {})).unwrap();
     let gpu = block_on(Gpu::open(options)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
-    (cpu, block_on(GpuExecutor::load(gpu, gguf, config, weights, activations, &mut |_| {})).unwrap())
+    (cpu, block_on(GpuExecutor::load(gpu, model, activations, &mut |_| {})).unwrap())
 }
 
 /// Kernels, and the type that each decoded, where it decodes.
@@ -76,21 +75,21 @@ fn check_kind(name: &str, model: &RandomModel, options: &GpuOptions, activations
     let mut random = Random(CHUNKS.len() as u64);
     let mut reached = Reached::new();
     for count in CHUNKS {
-        let tokens: Vec<u32> = (0..count).map(|_| (random.next() % model.weights.vocab_size as u64) as u32).collect();
+        let tokens: Vec<u32> = (0..count).map(|_| (random.next() % model.network.vocab_size as u64) as u32).collect();
         let name = format!("{name}, {count} tokens, {activations:?}, {options:?}");
         assert_eq!(difference(&mut cpu, &mut gpu, &tokens, tolerance), None, "{name}");
 
         let plan = cpu.plan();
         let steps: Vec<_> = plan.steps().collect();
         reached.extend(gpu.stage_steps(count).into_iter().map(|(range, kernel)| {
-            let matrix = steps[range].iter().find_map(|step| match step {
-                Step::Embed { table: weight, .. } | Step::MatMul { weight, .. } => Some(*weight),
+            let matrix = steps[range].iter().find_map(|step| match step.op {
+                Op::Embed | Op::MatMul { .. } => Some(step.weights[0]),
                 _ => None,
             });
             (kernel, matrix.map(|id| model.weights.get(id).tensor.dtype.name()))
         }));
         // Agreeing on next to nothing would be no agreement.
-        let logits = &cpu.buffer(plan.logits)[..count * model.weights.vocab_size];
+        let logits = &cpu.buffer(plan.logits)[..count * model.network.vocab_size];
         let mean_square = logits.iter().map(|l| l * l).sum::<f32>() / logits.len() as f32;
         assert!((0.5..5.0).contains(&mean_square), "{name}: mean square of the logits is {mean_square}");
     }
@@ -152,12 +151,13 @@ fn row_shards_agree_for_every_type() {
         let widest = model.weights.all().iter().filter(|w| !w.elementwise).map(|w| w.columns).max().unwrap();
         let limit = whole.max().unwrap().max(32 * row_bytes(widest));
         let shards = |id| {
-            let weight = model.weights.get(id);
+            let weight: &Weight = &model.weights.all()[id];
             weight.rows.div_ceil(limit / row_bytes(weight.columns))
         };
-        let layer = model.weights.layers[0];
-        for id in [model.weights.token_embd, model.weights.output, layer.ssm_in, layer.ssm_out] {
-            assert!(shards(id) > 1, "{dtype}: {} is not split", model.weights.get(id).tensor.name);
+        for (id, spec) in model.network.tensors.iter().enumerate() {
+            if ["token_embd.weight", "output.weight", "ssm_in.weight", "ssm_out.weight"].contains(&spec.suffix) {
+                assert!(shards(id) > 1, "{dtype}: {} is not split", spec.name());
+            }
         }
         let options = GpuOptions { max_shard_bytes: Some(limit as u64), ..Default::default() };
         check(&format!("{dtype} in shards"), &model, &options, Activations::F32);
@@ -168,7 +168,7 @@ fn row_shards_agree_for_every_type() {
 #[test]
 fn wanted_tokens_are_the_last() {
     let model = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 81);
-    let vocab_size = model.weights.vocab_size;
+    let vocab_size = model.network.vocab_size;
     let (cpu, gpu) = executors(&model, &GpuOptions::default(), Activations::F32);
     for mut executor in [Box::new(cpu) as Box<dyn Executor>, Box::new(gpu)] {
         let mut logits = |outputs| {
@@ -196,9 +196,9 @@ fn a_difference_is_named() {
     type Corrupt = fn(&mut State);
     let cases: [(Corrupt, &str, &str); 3] = [
         // A channel or four: a single state may be gated away.
-        (|state| state.conv.iter_mut().rev().take(3).for_each(|s| *s += 1.0), "Conv1dSilu", "xi"),
-        (|state| state.ssm.iter_mut().rev().take(64).for_each(|s| *s += 1.0), "SelectiveScan", "y"),
-        (|state| *state.ssm.last_mut().unwrap() = f32::NAN, "SelectiveScan", "y"),
+        (|state| state.tensors[2].iter_mut().rev().take(3).for_each(|s| *s += 1.0), "Conv1dSilu", "xi"),
+        (|state| state.tensors[3].iter_mut().rev().take(64).for_each(|s| *s += 1.0), "SelectiveScan", "y"),
+        (|state| *state.tensors[3].last_mut().unwrap() = f32::NAN, "SelectiveScan", "y"),
     ];
     for (corrupt, step, buffer) in cases {
         let mut wrong = right.clone();
@@ -212,5 +212,5 @@ fn a_difference_is_named() {
     let other = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 83);
     let (_, mut other) = executors(&other, &GpuOptions::default(), Activations::F32);
     let found = difference(&mut cpu, &mut other, &tokens, TOLERANCE).expect("a difference");
-    assert_eq!((found.step, found.buffer), (0, "x"));
+    assert_eq!((found.step, found.buffer.as_str()), (0, "x"));
 }

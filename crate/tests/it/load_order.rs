@@ -10,7 +10,7 @@ use web_mamba::cpu::CpuExecutor;
 use web_mamba::error::Result;
 use web_mamba::executor::Activations;
 use web_mamba::gguf::Gguf;
-use web_mamba::model::{Config, Weights};
+use web_mamba::model::ModelFile;
 use web_mamba::source::{ByteSource, FileSource};
 
 /// A file that notes which ranges are read.
@@ -40,12 +40,11 @@ fn weights_are_read_in_the_order_of_the_file_and_once() {
     for name in ["falcon-tiny-Q4_K_M.gguf", "mamba-tiny-Q4_K_M.gguf"] {
         let reads = Rc::new(RefCell::new(Vec::new()));
         let file = Watched { file: FileSource::open(&models.join(name)).unwrap(), reads: Rc::clone(&reads) };
-        let gguf = pollster::block_on(Gguf::open(vec![Rc::new(file) as Rc<dyn ByteSource>])).unwrap();
-        let config = Config::from_metadata(&gguf.metadata).unwrap();
-        let weights = Weights::find(&gguf, &config).unwrap();
+        let file =
+            ModelFile::of(pollster::block_on(Gguf::open(vec![Rc::new(file) as Rc<dyn ByteSource>])).unwrap()).unwrap();
         for activations in [Activations::F32, Activations::Q8] {
             reads.borrow_mut().clear();
-            pollster::block_on(CpuExecutor::load(&gguf, &config, &weights, activations, &mut |_| {})).unwrap();
+            pollster::block_on(CpuExecutor::load(&file, activations, &mut |_| {})).unwrap();
             let reads = reads.borrow();
             assert!(reads.len() > 10, "{name}: {} reads", reads.len());
             for pair in reads.windows(2) {

@@ -11,8 +11,8 @@ use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::{Error, Result};
 use web_mamba::executor::{Activations, Executor};
 use web_mamba::generate::{GenerateOptions, Generation, ManyGenerations, Prompt};
-use web_mamba::gguf::{Gguf, Metadata, Value};
-use web_mamba::model::{Config, State, Weights};
+use web_mamba::gguf::{Gguf, HeaderWriter, Value};
+use web_mamba::model::{ModelFile, State};
 use web_mamba::quant::DType;
 use web_mamba::sampler::{Sampler, SamplerOptions};
 use web_mamba::source::{ByteSource, MemorySource};
@@ -31,10 +31,8 @@ fn changed(model: &RandomModel, tensor: &str, at: u64, bytes: &[u8]) -> MemorySo
 }
 
 fn load(source: MemorySource, activations: Activations) -> Result<CpuExecutor> {
-    let gguf = block_on(Gguf::open(vec![Rc::new(source)]))?;
-    let config = Config::from_metadata(&gguf.metadata)?;
-    let weights = Weights::find(&gguf, &config)?;
-    block_on(CpuExecutor::load(&gguf, &config, &weights, activations, &mut |_| {}))
+    let file = ModelFile::of(block_on(Gguf::open(vec![Rc::new(source)]))?)?;
+    block_on(CpuExecutor::load(&file, activations, &mut |_| {}))
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -50,7 +48,7 @@ fn choose(executor: &mut CpuExecutor) -> Result<u32> {
 #[test]
 fn metadata_is_checked_as_the_engine_holds_it() {
     let key = "mamba.attention.layer_norm_rms_epsilon";
-    let config = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 1).config;
+    let model = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 1);
     for (value, accepted) in [
         (1e-5, true),
         (3.4e38, true),
@@ -63,13 +61,20 @@ fn metadata_is_checked_as_the_engine_holds_it() {
         (f64::NAN, false),
         (f64::INFINITY, false),
     ] {
-        let mut metadata = Metadata::default();
-        for (name, other) in config.to_pairs() {
-            metadata.insert(name.into(), if name == key { Value::Float(value) } else { other });
+        let mut header = HeaderWriter::new();
+        for (name, other) in model.network.architecture.to_pairs() {
+            header.pair(name, &if name == key { Value::Float(value) } else { other });
         }
-        match Config::from_metadata(&metadata) {
-            Ok(config) => {
-                assert!(accepted && config.rms_eps == value as f32, "{value} was taken as {}", config.rms_eps)
+        for spec in &model.network.tensors {
+            header.tensor(&spec.name(), DType::F32, &spec.dims());
+        }
+        let data = vec![0; header.data_bytes() as usize];
+        let source = MemorySource::new("sizes", [header.to_bytes(), data].concat());
+        match block_on(Gguf::open(vec![Rc::new(source)])).and_then(ModelFile::of) {
+            Ok(file) => {
+                let sizes = file.network.architecture.sizes();
+                let taken = sizes.iter().find(|(name, _)| *name == "rms_eps").unwrap();
+                assert!(accepted && taken.1 == Value::Float((value as f32).into()), "{value} was taken as {taken:?}")
             }
             Err(Error::KeyValue { key: found, .. }) => assert!(!accepted && found == key, "{value} was refused"),
             Err(other) => panic!("{value}: {other}"),
@@ -170,14 +175,12 @@ fn a_state_that_is_not_finite_is_noticed_by_the_next_choice() {
     for dtype in [DType::F32, DType::Q4_0, DType::Q4_K, DType::Q6_K] {
         let model = RandomModel::new(&Shape::odd(dtype), dtype, 6);
         for (activations, odd) in BOTH.into_iter().flat_map(|activations| ODD.map(|odd| (activations, odd))) {
-            let RandomModel { gguf, config, weights } = &model;
-            let mut executor = block_on(CpuExecutor::load(gguf, config, weights, activations, &mut |_| {})).unwrap();
+            let mut executor = block_on(CpuExecutor::load(&model, activations, &mut |_| {})).unwrap();
             for isa in Isa::available() {
                 executor.set_isa(isa);
                 for of_convolution in [true, false] {
-                    let mut state = State::new(config);
-                    let numbers = if of_convolution { &mut state.conv } else { &mut state.ssm };
-                    numbers[17] = odd;
+                    let mut state = State::new(&model.network);
+                    state.tensors[if of_convolution { 0 } else { 1 }][17] = odd;
                     executor.write_state(0, &state).unwrap();
                     assert_eq!(code(choose(&mut executor)), "not-finite", "{odd}, {dtype}, {activations:?}, {isa:?}");
                 }

@@ -14,7 +14,7 @@ use web_mamba::source::{ByteSource, FileSource};
 
 fn run(model: &RandomModel, options: &GpuOptions, activations: Activations) -> Result<(), Error> {
     let gpu = block_on(Gpu::open(options)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
-    block_on(self_test(&gpu, &model.config, &model.weights, activations))
+    block_on(self_test(&gpu, model, activations))
 }
 
 /// With the kernels for hardware, for software adapters, and with what WebGPU promises alone.

@@ -12,7 +12,9 @@ use web_mamba::executor::Activations;
 use web_mamba::fingerprint::ModelHash;
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::measure::some_tokens;
-use web_mamba::model::{Config, State};
+use web_mamba::model::State;
+use web_mamba::model::arch::Architecture as _;
+use web_mamba::model::arch::mamba::Mamba;
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::{Numbers, Snapshot, StateShape};
 use web_mamba::source::{ByteSource, FileSource};
@@ -144,7 +146,7 @@ fn figures() {
 #[test]
 #[ignore = "prints figures; run by hand"]
 fn figures_of_7b_files() {
-    let config = Config {
+    let mamba = Mamba {
         d_model: 4096,
         d_inner: 8192,
         d_state: 16,
@@ -154,13 +156,14 @@ fn figures_of_7b_files() {
         rms_eps: 1e-5,
         norm_dt_b_c: true,
     };
-    let mut state = State::new(&config);
-    state.conv.iter_mut().chain(&mut state.ssm).enumerate().for_each(|(i, x)| *x = (i as f32).sin());
+    let network = Rc::new(mamba).network(65024, false);
+    let mut state = State::new(&network);
+    state.tensors.iter_mut().flatten().enumerate().for_each(|(i, x)| *x = (i as f32).sin());
     let tokens: Vec<u32> = (0..2000).collect();
     state.position = tokens.len() as u64;
     let snapshot = Snapshot {
         model: ModelHash([0; 16]),
-        shape: StateShape::new(&config, 65024),
+        shape: Rc::new(StateShape::new(&network)),
         state: Rc::new(state),
         tokens: tokens.into(),
         pending: None,

@@ -12,7 +12,7 @@ use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor};
 use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
 use web_mamba::measure::{self, BenchOptions, Report, some_tokens};
-use web_mamba::model::{Config, Weights};
+use web_mamba::model::ModelFile;
 use web_mamba::pause::NoPause;
 use web_mamba::sampler::{Sampler, SamplerOptions};
 
@@ -196,14 +196,12 @@ pub struct Compare {
 
 impl Compare {
     pub fn run(&self) -> Result<()> {
-        let gguf = open_gguf(&self.model.file)?;
-        let config = Config::from_metadata(&gguf.metadata)?;
-        let weights = Weights::find(&gguf, &config)?;
+        let file = ModelFile::of(open_gguf(&self.model.file)?)?;
         let difference = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
-            let mut gpu = GpuExecutor::load(gpu, &gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
-            let mut cpu = CpuExecutor::load(&gguf, &config, &weights, Activations::F32, &mut |_| {}).await?;
-            for chunk in some_tokens(self.tokens, weights.vocab_size).chunks(cpu.max_tokens()) {
+            let mut gpu = GpuExecutor::load(gpu, &file, Activations::F32, &mut |_| {}).await?;
+            let mut cpu = CpuExecutor::load(&file, Activations::F32, &mut |_| {}).await?;
+            for chunk in some_tokens(self.tokens, file.network.vocab_size).chunks(cpu.max_tokens()) {
                 let difference = first_difference(&mut cpu, &mut gpu, chunk, self.tolerance).await?;
                 if difference.is_some() {
                     return Ok(difference);

@@ -9,7 +9,8 @@ use web_mamba::Result;
 use web_mamba::fit;
 use web_mamba::gguf::{Array, Gguf, Value};
 use web_mamba::gpu::GpuExecutor;
-use web_mamba::model::{Config, Weights};
+use web_mamba::model::arch::network;
+use web_mamba::model::{Network, Weights};
 use web_mamba::tokenizer::Tokenizer;
 
 use crate::open::{ModelArguments, open_gguf, sources};
@@ -31,11 +32,10 @@ impl Inspect {
     pub fn run(&self) -> Result<()> {
         let gguf = open_gguf(&self.model.file)?;
         // A file with a vocabulary alone, or of another architecture, is still worth showing.
-        let model = Config::from_metadata(&gguf.metadata)
-            .and_then(|config| Weights::find(&gguf, &config).map(|weights| (config, weights)));
+        let model = network(&gguf).and_then(|network| Weights::find(&gguf, &network).map(|weights| (network, weights)));
         let notes = notes(&gguf, model.as_ref().ok().map(|(_, weights)| weights));
         let runs = match &model {
-            Ok((config, weights)) => describe(config, weights),
+            Ok((network, weights)) => describe(network, weights),
             Err(error) => json!({ "error": error.to_string() }),
         };
         let fit = pollster::block_on(fit::plan(sources(&self.model.file)?, &self.model.options()));
@@ -54,17 +54,20 @@ impl Inspect {
     }
 }
 
-fn describe(config: &Config, weights: &Weights) -> Json {
-    let memory = GpuExecutor::memory_needed(config, weights);
-    json!({
-        "d_model": config.d_model, "d_inner": config.d_inner, "d_state": config.d_state, "d_conv": config.d_conv,
-        "dt_rank": config.dt_rank, "layers": config.n_layers, "vocab_size": weights.vocab_size, "rms_eps": config.rms_eps,
-        "norm_dt_b_c": config.norm_dt_b_c, "tied_head": weights.tied_head(), "parameters": weights.parameters(),
-        "bytes_per_token": weights.bytes_per_token(),
+fn describe(network: &Network, weights: &Weights) -> Json {
+    let memory = GpuExecutor::memory_needed(network, weights);
+    let mut described = json!({
+        "architecture": network.architecture.name(), "d_model": network.d_model, "layers": network.n_layers,
+        "vocab_size": network.vocab_size, "tied_head": network.tied_head, "parameters": weights.parameters(),
+        "bytes_per_token": weights.bytes_per_token(network),
         "memory": {
             "weights": memory.weights, "state": memory.state, "scratch": memory.scratch, "total": memory.total(),
         },
-    })
+    });
+    if let Json::Object(described) = &mut described {
+        described.extend(network.architecture.sizes().iter().map(|(name, value)| ((*name).into(), to_json(value))));
+    }
+    described
 }
 
 /// What is odd in the file: what is in the way of text, and what is not used.

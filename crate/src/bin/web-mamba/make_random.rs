@@ -12,7 +12,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 use web_mamba::gguf::{HeaderWriter, Value};
-use web_mamba::model::{Config, TensorSpec, random_values, tensors};
+use web_mamba::model::{Network, TensorSpec, random_values};
 use web_mamba::quant::{DType, SplitMix64};
 
 use crate::failure::Failure;
@@ -48,15 +48,11 @@ pub struct MakeRandom {
 impl MakeRandom {
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
-        let mut config = self.shape.config();
-        config.n_layers = self.layers.map_or(config.n_layers, usize::from);
-        let tied_head = !self.shape.is_falcon();
-        let tensors: Vec<(TensorSpec, DType)> = tensors(&config, self.shape.vocab_size(), tied_head)
-            .into_iter()
-            .map(|tensor| (self.file_type.dtype_of(&tensor, tied_head), tensor))
-            .map(|(dtype, tensor)| (tensor, dtype))
-            .collect();
-        let bytes = self.write(&config, &tensors)?;
+        let network = self.shape.network(self.layers.map(usize::from));
+        let tensors = network.tensors.iter();
+        let tensors: Vec<(&TensorSpec, DType)> =
+            tensors.map(|tensor| (tensor, self.file_type.dtype_of(tensor, network.tied_head))).collect();
+        let bytes = self.write(&network, &tensors)?;
 
         let parameters: usize = tensors.iter().map(|(tensor, _)| tensor.rows * tensor.columns).sum();
         let mut types = BTreeMap::new();
@@ -66,7 +62,7 @@ impl MakeRandom {
         let seconds = start.elapsed().as_secs_f64();
         let value = json!({
             "file": self.out, "bytes": bytes, "shape": self.shape.name(), "type": self.file_type.name(),
-            "layers": config.n_layers, "seed": self.seed, "parameters": parameters, "tensors": types, "seconds": seconds,
+            "layers": network.n_layers, "seed": self.seed, "parameters": parameters, "tensors": types, "seconds": seconds,
         });
         print(self.json, &value, || {
             let types: Vec<String> = types.iter().map(|(name, count)| format!("{count} {name}")).collect();
@@ -74,7 +70,7 @@ impl MakeRandom {
                 "wrote {}: {bytes} bytes, {:.1} million random parameters, {} layers, tensors: {}; {seconds:.1} s",
                 self.out.display(),
                 parameters as f64 / 1e6,
-                config.n_layers,
+                network.n_layers,
                 types.join(", "),
             )
         })?;
@@ -82,21 +78,21 @@ impl MakeRandom {
     }
 
     /// Bytes written.
-    fn write(&self, config: &Config, tensors: &[(TensorSpec, DType)]) -> Result<u64, Failure> {
+    fn write(&self, network: &Network, tensors: &[(&TensorSpec, DType)]) -> Result<u64, Failure> {
         let mut header = HeaderWriter::new();
-        for (key, value) in self.pairs(config) {
-            header.pair(key, &value);
+        for (key, value) in self.pairs(network) {
+            header.pair(&key, &value);
         }
         let mut data_bytes = Vec::with_capacity(tensors.len());
         for (tensor, dtype) in tensors {
-            data_bytes.push(header.tensor(&tensor.name, *dtype, &tensor.dims()));
+            data_bytes.push(header.tensor(&tensor.name(), *dtype, &tensor.dims()));
         }
         let mut file = NewFile::create(&self.out, self.force)?;
         let start = header.to_bytes();
         file.write(&start)?;
         let mut random = SplitMix64::new(self.seed);
         for ((tensor, dtype), bytes) in tensors.iter().zip(data_bytes) {
-            random_values(tensor, *dtype, config, &mut random, |chunk| file.write(chunk))?;
+            random_values(tensor, *dtype, &mut random, |chunk| file.write(chunk))?;
             file.write(&vec![0; HeaderWriter::padding(bytes)])?;
         }
         file.finish()?;
@@ -104,19 +100,24 @@ impl MakeRandom {
     }
 
     /// The metadata: what this engine reads, and what llama.cpp asks for besides.
-    fn pairs(&self, config: &Config) -> Vec<(&'static str, Value)> {
+    fn pairs(&self, network: &Network) -> Vec<(String, Value)> {
         let name = format!("random {} {}", self.shape.name(), self.file_type.name());
-        let mut pairs = config.to_pairs();
-        pairs.extend([
+        let architecture = network.architecture.name();
+        let own = network.architecture.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value));
+        let general = [
             ("general.name", Value::String(name)),
             ("general.file_type", Value::Unsigned(self.file_type.number())),
             ("general.quantization_version", Value::Unsigned(2)),
-            ("mamba.context_length", Value::Unsigned(1 << 20)),
-            ("mamba.feed_forward_length", Value::Unsigned(0)),
-            ("mamba.attention.head_count", Value::Unsigned(0)),
-            ("mamba.vocab_size", Value::Unsigned(self.shape.vocab_size() as u64)),
-        ]);
-        pairs.extend(vocabulary::pairs(self.shape.vocab_size(), self.shape.is_falcon()));
-        pairs
+        ];
+        let asked_for = [
+            ("context_length", 1 << 20),
+            ("feed_forward_length", 0),
+            ("attention.head_count", 0),
+            ("vocab_size", network.vocab_size as u64),
+        ];
+        let asked_for = asked_for.map(|(key, value)| (format!("{architecture}.{key}"), Value::Unsigned(value)));
+        let vocabulary = vocabulary::pairs(network.vocab_size, self.shape.is_falcon());
+        let named = general.into_iter().chain(vocabulary).map(|(key, value)| (key.to_owned(), value));
+        own.chain(asked_for).chain(named).collect()
     }
 }

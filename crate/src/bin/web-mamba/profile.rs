@@ -5,7 +5,7 @@ use serde_json::json;
 use web_mamba::Result;
 use web_mamba::gpu::{Gpu, GpuExecutor};
 use web_mamba::measure::StageTime;
-use web_mamba::model::{Config, Weights};
+use web_mamba::model::ModelFile;
 
 use crate::open::{ModelArguments, open_gguf};
 use crate::print;
@@ -24,14 +24,12 @@ pub struct Profile {
 
 impl Profile {
     pub fn run(&self) -> Result<()> {
-        let gguf = open_gguf(&self.model.file)?;
-        let config = Config::from_metadata(&gguf.metadata)?;
-        let weights = Weights::find(&gguf, &config)?;
+        let file = ModelFile::of(open_gguf(&self.model.file)?)?;
         let stages = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
             let activations = gpu.activations(self.model.activations())?;
             let load = GpuExecutor::load;
-            load(gpu, &gguf, &config, &weights, activations, &mut |_| {}).await?.profile(self.tokens).await
+            load(gpu, &file, activations, &mut |_| {}).await?.profile(self.tokens).await
         })?;
         let rate = |stage: &StageTime| stage.bytes as f64 / stage.milliseconds / 1e6;
         let values = stages.iter().map(|stage| {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 use web_mamba::executor::{Executor, Outputs};
 use web_mamba::gguf::Gguf;
-use web_mamba::model::{Config, Weights};
+use web_mamba::model::ModelFile;
 use web_mamba::source::{ByteSource, FileSource};
 
 /// Largest difference from transformers, on the same dequantised weights with f32 activations. The two references are
@@ -61,12 +61,9 @@ pub fn all() -> Vec<Golden> {
     paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
 }
 
-pub fn open(file: &Path) -> (Gguf, Config, Weights) {
+pub fn open(file: &Path) -> ModelFile {
     let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(file).unwrap());
-    let gguf = pollster::block_on(Gguf::open(vec![source])).unwrap();
-    let config = Config::from_metadata(&gguf.metadata).unwrap();
-    let weights = Weights::find(&gguf, &config).unwrap();
-    (gguf, config, weights)
+    ModelFile::of(pollster::block_on(Gguf::open(vec![source])).unwrap()).unwrap()
 }
 
 /// Logits of every token, from a fresh state, in chunks as large as the executor takes.

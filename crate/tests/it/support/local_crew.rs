@@ -108,10 +108,10 @@ impl Crew for LocalCrew {
 }
 
 fn serve(model: &RandomModel, job: Job, link: LocalLink, commands: &Receiver<Vec<u32>>) {
-    let RandomModel { gguf, config, weights } = model;
-    let slices: Vec<_> = (0..job.ranks).map(|rank| Slice::new(config, weights, rank, job.ranks)).collect();
+    let slices = Slice::all(model, job.ranks);
     let rank = link.rank;
-    let mut rank = block_on(Rank::load(gguf, &slices, rank, job.activations, Box::new(link), &mut |_| {})).unwrap();
+    let mut rank =
+        block_on(Rank::load(&model.gguf, &slices, rank, job.activations, Box::new(link), &mut |_| {})).unwrap();
     while let Ok(words) = commands.recv() {
         block_on(rank.obey(Command::from_words(&words).unwrap())).unwrap();
     }

@@ -1,16 +1,17 @@
 //! Small GGUF models with random weights, of any shape and with matrices of any type, made in memory.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use half::{bf16, f16};
 use web_mamba::gguf::Gguf;
-use web_mamba::model::{Config, Weights};
+use web_mamba::model::ModelFile;
 use web_mamba::quant::{DType, decode_row};
 use web_mamba::source::MemorySource;
 
 use crate::support::gguf_writer::GgufWriter;
 
-/// Sizes and switches, named as in `Config`.
+/// Sizes and switches, named as in `arch::mamba::Mamba`.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     pub d_model: usize,
@@ -39,10 +40,14 @@ impl Shape {
 }
 
 /// A model, opened; every source of randomness is `seed`.
-pub struct RandomModel {
-    pub gguf: Gguf,
-    pub config: Config,
-    pub weights: Weights,
+pub struct RandomModel(ModelFile);
+
+impl Deref for RandomModel {
+    type Target = ModelFile;
+
+    fn deref(&self) -> &ModelFile {
+        &self.0
+    }
 }
 
 const LAYERS: usize = 2;
@@ -57,10 +62,7 @@ impl RandomModel {
     pub fn mixed(shape: &Shape, matrices: &[DType], vectors: DType, seed: u64) -> Self {
         let maker = Maker { random: Random(seed), writer: header(shape), matrices, next: 0, vectors };
         let source = MemorySource::new("random", maker.tensors(shape).build());
-        let gguf = pollster::block_on(Gguf::open(vec![Rc::new(source)])).unwrap();
-        let config = Config::from_metadata(&gguf.metadata).unwrap();
-        let weights = Weights::find(&gguf, &config).unwrap();
-        Self { gguf, config, weights }
+        Self(ModelFile::of(pollster::block_on(Gguf::open(vec![Rc::new(source)])).unwrap()).unwrap())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which type each tensor has in a file of a type: the rules of llama.cpp's quantiser, as far as they concern Mamba.
 
 use clap::ValueEnum;
-use web_mamba::model::{TensorKind, TensorSpec};
+use web_mamba::model::TensorSpec;
+use web_mamba::model::arch::{EMBEDDING, HEAD};
 use web_mamba::quant::DType;
 
 /// A file's type: llama.cpp's names.
@@ -65,13 +66,13 @@ impl FileType {
     /// none of; what is left are two rules, for the matrix that makes the logits and for rows that are not whole blocks.
     pub fn dtype_of(self, tensor: &TensorSpec, tied_head: bool) -> DType {
         let base = self.row().1;
-        if tensor.kind.is_elementwise() {
+        if tensor.elementwise {
             return DType::F32;
         }
         if base.block_len() == 1 {
             return base;
         }
-        let is_head = tensor.kind == TensorKind::Output || tied_head && tensor.kind == TensorKind::TokenEmbd;
+        let is_head = tensor.suffix == HEAD || tied_head && tensor.suffix == EMBEDDING;
         let wanted = match is_head {
             true if base == DType::Q8_0 || !fits(base, tensor.columns) => DType::Q8_0,
             true => DType::Q6_K,

@@ -1,7 +1,11 @@
 //! Sizes of published models, from the `config.json` beside their weights, and of a tiny one.
 
 use clap::ValueEnum;
-use web_mamba::model::Config;
+use std::rc::Rc;
+
+use web_mamba::model::Network;
+use web_mamba::model::arch::Architecture as _;
+use web_mamba::model::arch::mamba::Mamba;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shape {
@@ -25,9 +29,9 @@ pub enum Shape {
 const NEOX_VOCABULARY: usize = 50280;
 
 impl Shape {
-    fn sizes(self, d_model: usize, n_layers: usize, dt_rank: usize) -> Config {
+    fn sizes(self, d_model: usize, n_layers: usize, dt_rank: usize) -> Mamba {
         let d_inner = 2 * d_model;
-        Config {
+        Mamba {
             d_model,
             d_inner,
             d_state: 16,
@@ -39,7 +43,7 @@ impl Shape {
         }
     }
 
-    pub fn config(self) -> Config {
+    fn config(self) -> Mamba {
         match self {
             Self::FalconMamba7B => self.sizes(4096, 64, 256),
             Self::Mamba130M => self.sizes(768, 24, 48),
@@ -50,6 +54,13 @@ impl Shape {
             // Whole super-blocks but for dt_rank, so that every mixture with K types has its fallback.
             Self::Tiny => self.sizes(256, 2, 32),
         }
+    }
+
+    /// The network, of another number of layers where one is given.
+    pub fn network(self, n_layers: Option<usize>) -> Network {
+        let config = self.config();
+        let n_layers = n_layers.unwrap_or(config.n_layers);
+        Rc::new(Mamba { n_layers, ..config }).network(self.vocab_size(), !self.is_falcon())
     }
 
     pub fn vocab_size(self) -> usize {
@@ -73,7 +84,6 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use web_mamba::model::tensors;
 
     /// Parameters as the checkpoints have them, in millions.
     #[test]
@@ -87,7 +97,7 @@ mod tests {
             (Shape::Mamba2800M, 2768),
         ];
         for (shape, millions) in published {
-            let tensors = tensors(&shape.config(), shape.vocab_size(), !shape.is_falcon());
+            let tensors = shape.network(None).tensors;
             let parameters: usize = tensors.iter().map(|t| t.rows * t.columns).sum();
             assert_eq!((parameters + 500_000) / 1_000_000, millions, "{}", shape.name());
         }
