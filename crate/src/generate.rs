@@ -190,7 +190,7 @@ impl Generation {
         let answer = Answer::new(model, prompt, &options)?;
         let shared = match &options.keep_after {
             Some(text) if options.reuse && !options.resume => {
-                shared::shared_tokens(model, prompt, text, answer.prompt())?
+                shared::shared_tokens(model.tokenizer()?, answer.prompt(), text)
             }
             _ => 0,
         };

@@ -141,14 +141,17 @@ test('a stop is heard between tokens', async () => {
 
 test('a model without a chat template continues the text', async () => {
   const model = countingModel(2);
-  model.promptTokens = () => {
-    throw engineError('chat-template');
+  const asked: unknown[] = [];
+  model.promptTokens = (prompt) => {
+    asked.push(prompt);
+    if (Array.isArray(prompt)) throw engineError('chat-template');
+    return Uint32Array.of(7, 8);
   };
   const { session } = await sessionWith(async () => model);
   await session.open(SOURCE, { backend: 'auto' }, quiet);
   const events: AnswerEvent[] = [];
   await session.generate([{ role: 'user', content: 'one' }, { role: 'assistant', content: 'two' }, { role: 'user', content: 'three' }], {}, (e) => events.push(e));
-  expect(model.prompts).toEqual(['one\ntwo\nthree']);
+  expect([asked.length, asked[1], model.prompts]).toEqual([2, 'one\ntwo\nthree', [Uint32Array.of(7, 8)]]);
   expect(events.map(({ type }) => type)).toEqual(['token', 'token', 'end']);
 });
 

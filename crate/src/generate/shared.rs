@@ -1,50 +1,23 @@
 //! Where a text ends in a prompt's tokens, for prompts that share it.
 
-use super::{Prompt, answer};
-use crate::engine::Model;
-use crate::error::Result;
-use crate::tokenizer::ChatMessage;
-
-/// Two ways on that differ from their first letter.
-const CONTINUATIONS: [&str; 2] = ["A", "7?"];
+use crate::tokenizer::Tokenizer;
 
 /// How many of a prompt's `tokens` stay as they are, whatever follows `text` in it; 0 where the text is not in it. The tokens at
 /// the text's very end are left out: they could be joined with what follows.
 ///
-/// # Errors
-/// As of [`Prompt::tokens`].
-pub fn shared_tokens(model: &Model, prompt: &Prompt, text: &str, tokens: &[u32]) -> Result<usize> {
-    let mut shared = tokens.len();
-    for continuation in CONTINUATIONS {
-        let Some(other) = continued(prompt, text, continuation) else { return Ok(0) };
-        let other = answer::encode(model, &other)?;
-        shared = tokens.iter().zip(&other).take(shared).take_while(|(a, b)| a == b).count();
-    }
-    let tokenizer = model.tokenizer()?;
-    let mut unsure = joinable_bytes(text);
-    while unsure > 0 && shared > 0 {
-        shared -= 1;
-        unsure = unsure.saturating_sub(tokenizer.token_bytes(tokens[shared]).len());
-    }
-    Ok(shared)
-}
-
-/// The prompt up to the end of the text, and something else from there.
-fn continued(prompt: &Prompt, text: &str, continuation: &str) -> Option<Prompt> {
-    let from = |content: &str| {
-        let end = content.find(text)? + text.len();
-        Some(content[..end].to_string() + continuation)
-    };
-    match prompt {
-        Prompt::Text(content) => from(content).map(Prompt::Text),
-        Prompt::Chat(messages) => {
-            let found = messages.iter().enumerate().find_map(|(at, message)| Some((at, from(&message.content)?)));
-            let (at, content) = found?;
-            let last = ChatMessage::new(messages[at].role.clone(), content);
-            Some(Prompt::Chat(messages[..at].iter().cloned().chain([last]).collect()))
-        }
-        Prompt::Tokens(_) => None,
-    }
+/// A template that writes what comes later before the text makes other tokens of it for each prompt. Then a checkpoint at this
+/// place serves the same prompt alone, since prompts are compared token by token.
+pub fn shared_tokens(tokenizer: &Tokenizer, tokens: &[u32], text: &str) -> usize {
+    let bytes: Vec<u8> = tokens.iter().flat_map(|&token| tokenizer.token_bytes(token)).copied().collect();
+    // What comes after bytes that are no text is not looked at.
+    let prompt = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let Some(start) = prompt.find(text) else { return 0 };
+    let sure = start + text.len() - joinable_bytes(text);
+    let ends = tokens.iter().scan(0, |end, &token| {
+        *end += tokenizer.token_bytes(token).len();
+        Some(*end)
+    });
+    ends.take_while(|&end| end <= sure).count()
 }
 
 /// Bytes at the end of a text that could become one piece with what follows it. Pre-tokenizers make pieces of one run of letters,

@@ -1,5 +1,5 @@
 /** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
-import type { DurableCheckpoints, Prompt } from '../state/durable-checkpoints';
+import type { DurableCheckpoints } from '../state/durable-checkpoints';
 import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, ManyEvent, ManyOptions, OpenModel, RebuildEvent } from './protocol';
 import type { EngineModel } from './wasm-engine';
 
@@ -35,14 +35,13 @@ export class Generation {
   /** `written` are the answer's first tokens, where another engine has given them out. */
   async run(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void, written?: Uint32Array): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
-    const asked = this.#readable(prompt);
-    const readable = written ? Uint32Array.of(...this.model.promptTokens(asked), ...written) : asked;
+    const tokens = joined(this.#tokens(prompt), written);
     if (checkpoints) {
-      await checkpoints.prepare(readable);
-      this.#tellKnown(this.model.promptTokens(readable), onEvent);
+      await checkpoints.prepare(tokens);
+      this.#tellKnown(tokens, onEvent);
     }
     let reading = false;
-    await this.#follow(this.model.generate(readable, options), (event) => {
+    await this.#follow(this.model.generate(tokens, options), (event) => {
       reading = event.type === 'prefill' && event.done < event.total;
       onEvent(event);
       return true;
@@ -53,16 +52,16 @@ export class Generation {
 
   async runMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
-    const readable = prompts.map((prompt) => this.#readable(prompt));
-    const [first] = readable;
-    if (checkpoints && first !== undefined && areEqual(readable)) {
+    const tokens = prompts.map((prompt) => this.#tokens(prompt));
+    const [first] = tokens;
+    if (checkpoints && first !== undefined && tokens.every((each) => areEqual(each, first))) {
       // One conversation, which the engine reads once; whoever asked will go on from one of its ends.
       await checkpoints.prepare(first);
-      await this.#write(readable, options, onEvent);
+      await this.#write(tokens, options, onEvent);
     } else if (checkpoints) {
-      await this.#runInGroups(readable, options, checkpoints, onEvent);
+      await this.#runInGroups(tokens, options, checkpoints, onEvent);
     } else {
-      await this.#write(readable, options, onEvent);
+      await this.#write(tokens, options, onEvent);
     }
     await this.help.checkpoints?.settle();
   }
@@ -77,15 +76,17 @@ export class Generation {
     return reuse === false || resume ? undefined : this.help.checkpoints;
   }
 
-  /** A base model has no chat template: it continues the text of the conversation instead. */
-  #readable(prompt: ChatMessage[] | Uint32Array): Prompt {
+  /**
+   * What a prompt is read as: rendered and tokenised once, whatever is asked of it after that. A base model has no chat template: it
+   * continues the text of the conversation instead.
+   */
+  #tokens(prompt: ChatMessage[] | Uint32Array): Uint32Array {
     if (prompt instanceof Uint32Array) return prompt;
     try {
-      this.model.promptTokens(prompt);
-      return prompt;
+      return this.model.promptTokens(prompt);
     } catch (thrown) {
       if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
-      return prompt.map((message) => message.content).join('\n');
+      return this.model.promptTokens(prompt.map((message) => message.content).join('\n'));
     }
   }
 
@@ -94,10 +95,10 @@ export class Generation {
    * The engine reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer
    * that has ended are forgotten: who asked has it then.
    */
-  async #runInGroups(prompts: Prompt[], options: ManyOptions, checkpoints: DurableCheckpoints, onEvent: (event: ManyEvent) => void): Promise<void> {
+  async #runInGroups(prompts: Uint32Array[], options: ManyOptions, checkpoints: DurableCheckpoints, onEvent: (event: ManyEvent) => void): Promise<void> {
     const { sequences = SEQUENCES, seed } = options;
     for (let first = 0; first < prompts.length && !this.#stopped; first += sequences) {
-      const group = prompts.slice(first, first + sequences).map((prompt) => this.model.promptTokens(prompt));
+      const group = prompts.slice(first, first + sequences);
       const took: Read[] = [];
       for (const [at, tokens] of group.entries()) {
         if (!this.#stopped) took.push(await this.#read(tokens, checkpoints, (event) => onEvent(numbered(event, first + at))));
@@ -136,7 +137,7 @@ export class Generation {
     return known;
   }
 
-  async #write(prompts: Prompt[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+  async #write(prompts: Uint32Array[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
     await this.#follow(this.model.generateMany(prompts, options), (event) => {
       onEvent(event);
       return true;
@@ -168,9 +169,16 @@ export class Generation {
   }
 }
 
-function areEqual(prompts: Prompt[]): boolean {
-  const texts = prompts.map((prompt) => JSON.stringify(prompt));
-  return texts.every((text) => text === texts[0]);
+function areEqual(a: Uint32Array, b: Uint32Array): boolean {
+  return a.length === b.length && a.every((token, at) => token === b[at]);
+}
+
+function joined(tokens: Uint32Array, written: Uint32Array | undefined): Uint32Array {
+  if (!written) return tokens;
+  const all = new Uint32Array(tokens.length + written.length);
+  all.set(tokens);
+  all.set(written, tokens.length);
+  return all;
 }
 
 /** The event of an answer that has a number; that the device was lost concerns all of them. */

@@ -1,5 +1,5 @@
 /** Carries the engine's checkpoints into the store, and out of it again after a reload or a crash. Best effort: a full disk ends no answer. */
-import type { ChatMessage, CheckpointInfo } from '../engine/protocol';
+import type { CheckpointInfo } from '../engine/protocol';
 import type { EngineModel, ModelState } from '../engine/wasm-engine';
 import type { StateStore } from './state-store';
 
@@ -11,8 +11,6 @@ const WORTH_TOKENS_PAUSED = 32;
 /** A database that has said nothing for so long, as after the site's data was cleared, holds up no answer, and no end of one. */
 const READ_MILLISECONDS = 3000;
 const WRITTEN_MILLISECONDS = 10_000;
-
-export type Prompt = string | ChatMessage[] | Uint32Array;
 
 export class DurableCheckpoints {
   /** Writes one after the other; it never rejects. */
@@ -29,9 +27,8 @@ export class DurableCheckpoints {
     private readonly about?: string,
   ) {}
 
-  /** Gives the engine the longest start of a prompt that only the store knows. Throws where the prompt itself is none. */
-  async prepare(prompt: Prompt): Promise<void> {
-    const tokens = this.model.promptTokens(prompt);
+  /** Gives the engine the longest start of a prompt that only the store knows. */
+  async prepare(tokens: Uint32Array): Promise<void> {
     try {
       const known = this.model.knownTokens(tokens);
       this.#position = known;
