@@ -10,6 +10,8 @@ pub struct Chunk<'a> {
     /// By id; those that the step writes are empty here.
     pub buffers: &'a [Vec<f32>],
     pub tokens: &'a [u32],
+    /// Where its rows begin in the buffers: not at the first where it is one of a batch.
+    pub first_row: usize,
     /// The token of the first row of the embedding that is here.
     pub first_token: usize,
     /// Rows that the step writes: one a token, or one an output.
@@ -30,9 +32,15 @@ impl<'a> Chunk<'a> {
         self.tokens.iter().map(move |&token| (token as usize).checked_sub(self.first_token).filter(|&row| row < rows))
     }
 
+    /// One of its rows by itself.
+    pub fn row(&self, row: usize) -> Self {
+        Self { first_row: self.first_row + row, rows: 1, ..*self }
+    }
+
     /// A buffer's rows, (rows, width).
     pub fn buffer(&self, id: BufferId) -> &'a [f32] {
-        &self.buffers[id.0][..self.rows * self.width(id)]
+        let width = self.width(id);
+        &self.buffers[id.0][self.first_row * width..][..self.rows * width]
     }
 
     /// Floats of a buffer's row.
@@ -42,7 +50,8 @@ impl<'a> Chunk<'a> {
 
     /// Some columns of a buffer's rows.
     pub fn columns(&self, id: BufferId, start: usize, width: usize) -> Columns<'a> {
-        Columns { data: &self.buffers[id.0], stride: self.plan.buffer(id).width, start, width }
+        let stride = self.width(id);
+        Columns { data: &self.buffers[id.0][self.first_row * stride..], stride, start, width }
     }
 
     /// All columns of a buffer's rows.

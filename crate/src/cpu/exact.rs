@@ -43,29 +43,29 @@ impl Exact {
     }
 
     /// Runs a step; `out` are the buffers that it writes.
-    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [Vec<f32>]) {
+    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [&mut [f32]]) {
         let rows = chunk.rows;
         match step.op {
             Op::Embed => {
                 let table = self.matrix(step.weights[0]);
-                kernels::embed(chunk.embedding_rows(table.rows()), table, &mut out[0]);
+                kernels::embed(chunk.embedding_rows(table.rows()), table, out[0]);
             }
             Op::RmsNorm { eps } => {
                 let Operands { reads: [x], weights: [weight], state: [], writes: [to] } = step.operands();
-                kernels::rms_norm(chunk.norm_input(x, to), self.values(weight), eps, &mut out[0]);
+                kernels::rms_norm(chunk.norm_input(x, to), self.values(weight), eps, out[0]);
             }
             Op::MatMul { accumulate } => {
                 let Operands { reads: [x], weights: [weight], state: [], writes: [_] } = step.operands();
                 let mut scratch = std::mem::take(&mut self.scratch);
                 let x = chunk.all_columns(x);
-                kernels::matmul(self.matrix(weight), x, rows, accumulate, &mut scratch, &mut out[0]);
+                kernels::matmul(self.matrix(weight), x, rows, accumulate, &mut scratch, out[0]);
                 self.scratch = scratch;
             }
             Op::Conv1dSilu => {
                 let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [_] } = step.operands();
                 let (taps, bias) = (self.values(taps), self.values(bias));
                 let x = chunk.columns(xz, 0, bias.len());
-                kernels::conv1d_silu(x, rows, taps, bias, &mut state.tensors[past.0], &mut out[0]);
+                kernels::conv1d_silu(x, rows, taps, bias, &mut state.tensors[past.0], out[0]);
             }
             Op::SplitDtBC { .. } => split_dt_b_c(step, chunk, out),
             Op::SelectiveScan => {
@@ -81,7 +81,7 @@ impl Exact {
                     bc: chunk.buffer(bc),
                     z: chunk.columns(xz, d.len(), d.len()),
                 };
-                kernels::selective_scan(inputs, rows, &mut state.tensors[s.0], &mut out[0]);
+                kernels::selective_scan(inputs, rows, &mut state.tensors[s.0], out[0]);
             }
         }
     }
@@ -102,7 +102,7 @@ impl Exact {
 }
 
 /// A few values a token: one kernel serves the fast executor too.
-pub fn split_dt_b_c(step: &Step, chunk: Chunk<'_>, out: &mut [Vec<f32>]) {
+pub fn split_dt_b_c(step: &Step, chunk: Chunk<'_>, out: &mut [&mut [f32]]) {
     let (Op::SplitDtBC { eps }, [dt, bc]) = (step.op, out) else { unreachable!("this step writes two buffers") };
     let Operands { reads: [dbc], weights: [], state: [], writes: [to_dt, to_bc] } = step.operands();
     kernels::split_dt_b_c(chunk.buffer(dbc), chunk.width(to_dt), chunk.width(to_bc) / 2, eps, dt, bc);

@@ -31,9 +31,7 @@ pub struct CpuExecutor {
     layouts: StateLayouts,
     pub(super) buffers: Vec<Vec<f32>>,
     /// One a sequence, in the kernels' layouts.
-    pub(super) states: Vec<State>,
-    /// The sequence that steps run on.
-    pub(super) current: usize,
+    states: Vec<State>,
 }
 
 impl CpuExecutor {
@@ -77,7 +75,7 @@ impl CpuExecutor {
         let first_token = parts.flat_map(|part| &part.rows).next().map_or(0, |rows| rows.start);
         let network = Rc::new(network.clone());
         let states = vec![layouts.apply(&State::new(&network))];
-        Ok(Self { network, first_token, kernels, layouts, buffers, states, current: 0 })
+        Ok(Self { network, first_token, kernels, layouts, buffers, states })
     }
 
     /// Runs the fast kernels on so many threads from now on, at least one; the reference kernels know only one. No result
@@ -110,17 +108,38 @@ impl CpuExecutor {
         &self.buffers[id.0]
     }
 
-    /// Runs one step over a chunk of tokens of the current sequence.
+    /// Runs one step over a chunk of tokens of the first sequence.
     pub fn run_step(&mut self, step: &Step, tokens: &[u32], outputs: usize) {
+        self.run_step_of(step, &Batch { tokens, sequences: Sequences::One(0), outputs });
+    }
+
+    /// Runs one step over a batch.
+    pub(super) fn run_step_of(&mut self, step: &Step, batch: &Batch<'_>) {
         // What is written is taken out, so that the rest can be read beside it.
         let mut out: Vec<_> = step.writes.iter().map(|id| std::mem::take(&mut self.buffers[id.0])).collect();
-        let rows = Chunk::rows(&self.network.plan, step, tokens.len(), outputs);
-        let Self { network, buffers, first_token, .. } = self;
-        let chunk = Chunk { plan: &network.plan, buffers, tokens, first_token: *first_token, rows };
-        let state = &mut self.states[self.current];
-        match &mut self.kernels {
-            Kernels::Exact(exact) => exact.run(step, chunk, state, &mut out),
-            Kernels::Fast(fast) => fast.run(step, chunk, state, &mut out),
+        let Self { network, buffers, first_token, kernels, states, .. } = self;
+        let rows = Chunk::rows(&network.plan, step, batch.tokens.len(), batch.outputs);
+        let first_token = *first_token;
+        let chunk = Chunk { plan: &network.plan, buffers, tokens: batch.tokens, first_row: 0, first_token, rows };
+        let mut run = |chunk: Chunk<'_>, state: &mut State, out: &mut [&mut [f32]]| match kernels {
+            Kernels::Exact(exact) => exact.run(step, chunk, state, out),
+            Kernels::Fast(fast) => fast.run(step, chunk, state, out),
+        };
+        match batch.sequences {
+            // Each row has a state of its own.
+            Sequences::Each(sequences) if !step.state.is_empty() => {
+                for (row, &sequence) in sequences.iter().enumerate() {
+                    let widths = step.writes.iter().map(|&id| chunk.width(id));
+                    let mut out: Vec<_> =
+                        out.iter_mut().zip(widths).map(|(out, width)| &mut out[row * width..][..width]).collect();
+                    run(chunk.row(row), &mut states[sequence], &mut out);
+                }
+            }
+            Sequences::Each(_) | Sequences::One(_) => {
+                let sequence = batch.sequences.first();
+                let mut out: Vec<_> = out.iter_mut().map(Vec::as_mut_slice).collect();
+                run(chunk, &mut states[sequence], &mut out);
+            }
         }
         for (id, buffer) in step.writes.iter().zip(out) {
             self.buffers[id.0] = buffer;
@@ -131,23 +150,68 @@ impl CpuExecutor {
         self.layouts.apply(&State::new(&self.network))
     }
 
-    fn run(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, MAX_TOKENS, self.network.vocab_size)?;
-        let count = outputs.count(tokens.len());
-        self.current = sequence;
+    fn run(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>> {
+        check_tokens(batch.tokens, MAX_TOKENS, self.network.vocab_size)?;
         let network = Rc::clone(&self.network);
         let plan = &network.plan;
         for step in &plan.layers {
-            self.run_step(step, tokens, count);
+            self.run_step_of(step, batch);
         }
-        self.states[sequence].position += tokens.len() as u64;
-        if count == 0 {
+        self.advance(batch);
+        if batch.outputs == 0 {
             return Ok(Vec::new());
         }
         for step in &plan.head {
-            self.run_step(step, tokens, count);
+            self.run_step_of(step, batch);
         }
-        Ok(self.buffers[plan.logits.0][..count * network.vocab_size].to_vec())
+        Ok(self.buffers[plan.logits.0][..batch.outputs * network.vocab_size].to_vec())
+    }
+
+    /// The tokens of a batch are read.
+    pub(super) fn advance(&mut self, batch: &Batch<'_>) {
+        match batch.sequences {
+            Sequences::One(sequence) => self.states[sequence].position += batch.tokens.len() as u64,
+            Sequences::Each(sequences) => sequences.iter().for_each(|&sequence| self.states[sequence].position += 1),
+        }
+    }
+}
+
+/// What one forward pass reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub tokens: &'a [u32],
+    pub sequences: Sequences<'a>,
+    /// How many of the last tokens' logits are wanted.
+    pub outputs: usize,
+}
+
+/// Whose tokens they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sequences<'a> {
+    /// Of one sequence, one after the other.
+    One(usize),
+    /// Each of another.
+    Each(&'a [usize]),
+}
+
+impl Sequences<'_> {
+    fn first(self) -> usize {
+        match self {
+            Self::One(sequence) => sequence,
+            Self::Each(sequences) => sequences[0],
+        }
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// A chunk of one sequence.
+    pub fn chunk(sequence: usize, tokens: &'a [u32], outputs: Outputs) -> Self {
+        Self { tokens, sequences: Sequences::One(sequence), outputs: outputs.count(tokens.len()) }
+    }
+
+    /// A token of each of some sequences, with the logits of all.
+    pub fn each(sequences: &'a [usize], tokens: &'a [u32]) -> Self {
+        Self { tokens, sequences: Sequences::Each(sequences), outputs: tokens.len() }
     }
 }
 
@@ -180,17 +244,12 @@ impl Executor for CpuExecutor {
         tokens: &'a [u32],
         outputs: Outputs,
     ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
-        Box::pin(async move { self.run(sequence, tokens, outputs) })
+        Box::pin(async move { self.run(&Batch::chunk(sequence, tokens, outputs)) })
     }
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
-        Box::pin(async move {
-            let mut logits = Vec::with_capacity(tokens.len() * self.network.vocab_size);
-            for &(sequence, token) in tokens {
-                logits.extend(self.run(sequence, &[token], Outputs::Last)?);
-            }
-            Ok(logits)
-        })
+        let (sequences, tokens): (Vec<_>, Vec<_>) = tokens.iter().copied().unzip();
+        Box::pin(async move { self.run(&Batch::each(&sequences, &tokens)) })
     }
 
     fn sequences(&self) -> usize {

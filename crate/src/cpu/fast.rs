@@ -90,7 +90,7 @@ impl Fast {
     }
 
     /// Runs a step; `out` are the buffers that it writes. `state` is in the order of lanes.
-    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [Vec<f32>]) {
+    pub fn run(&mut self, step: &Step, chunk: Chunk<'_>, state: &mut State, out: &mut [&mut [f32]]) {
         match step.op {
             Op::Embed => {
                 let table = self.tiles(step.weights[0]);
@@ -106,10 +106,10 @@ impl Fast {
                 let x = chunk.norm_input(x, to);
                 self.isa.run(RmsNorm { x, weight: self.values(weight), eps, out: &mut out[0][..x.len()] });
             }
-            Op::MatMul { accumulate } => self.matmul(step, chunk, accumulate, &mut out[0]),
-            Op::Conv1dSilu => self.conv(step, chunk, state, &mut out[0]),
+            Op::MatMul { accumulate } => self.matmul(step, chunk, accumulate, out[0]),
+            Op::Conv1dSilu => self.conv(step, chunk, state, out[0]),
             Op::SplitDtBC { .. } => split_dt_b_c(step, chunk, out),
-            Op::SelectiveScan => self.scan(step, chunk, state, &mut out[0]),
+            Op::SelectiveScan => self.scan(step, chunk, state, out[0]),
         }
     }
 

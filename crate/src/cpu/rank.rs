@@ -10,6 +10,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::CpuExecutor;
 use super::chunk::Chunk;
+use super::executor::Batch;
 use super::vectorised::matmul::MAX_TOKENS;
 use crate::error::Result;
 use crate::executor::{Activations, Backend, Executor, Outputs};
@@ -121,27 +122,38 @@ impl Rank {
     /// # Errors
     /// As of [`Link::gather`].
     pub async fn forward(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        let count = outputs.count(tokens.len());
-        self.executor.current = sequence;
+        self.run(&Batch::chunk(sequence, tokens, outputs)).await
+    }
+
+    /// Its part of [`Executor::decode_batch`], in the same way.
+    ///
+    /// # Errors
+    /// As of [`Link::gather`].
+    pub async fn decode_batch(&mut self, sequences: &[usize], tokens: &[u32]) -> Result<Vec<f32>> {
+        self.run(&Batch::each(sequences, tokens)).await
+    }
+
+    async fn run(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>> {
         let network = Rc::clone(&self.executor.network);
         let plan = &network.plan;
         for step in &plan.layers {
-            self.run_step(plan, step, tokens, count).await?;
+            self.run_step(plan, step, batch).await?;
         }
-        self.executor.states[sequence].position += tokens.len() as u64;
-        if count == 0 {
+        self.executor.advance(batch);
+        if batch.outputs == 0 {
             return Ok(Vec::new());
         }
         for step in &plan.head {
-            self.run_step(plan, step, tokens, count).await?;
+            self.run_step(plan, step, batch).await?;
         }
-        self.gather_logits(plan, count).await
+        self.gather_logits(plan, batch.outputs).await
     }
 
-    async fn run_step(&mut self, plan: &Plan, step: &Step, tokens: &[u32], outputs: usize) -> Result<()> {
-        let (width, rows) = (plan.buffer(step.output()).width, Chunk::rows(plan, step, tokens.len(), outputs));
+    async fn run_step(&mut self, plan: &Plan, step: &Step, batch: &Batch<'_>) -> Result<()> {
+        let width = plan.buffer(step.output()).width;
+        let rows = Chunk::rows(plan, step, batch.tokens.len(), batch.outputs);
         if !self.slice.is_partial(step) {
-            self.executor.run_step(step, tokens, outputs);
+            self.executor.run_step_of(step, batch);
             return Ok(());
         }
         // What ranks add up does not hold the residual yet: each of them has that.
@@ -152,7 +164,7 @@ impl Rank {
             }
             _ => (step, None),
         };
-        self.executor.run_step(sum, tokens, outputs);
+        self.executor.run_step_of(sum, batch);
         let mut sums = std::mem::take(&mut self.executor.buffers[step.output().0]);
         let reduced = self.all_reduce(&mut sums[..rows * width]).await;
         if let Some(residual) = residual {

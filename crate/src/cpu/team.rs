@@ -23,6 +23,8 @@ pub enum Command {
         /// What is read.
         tokens: Vec<u32>,
     },
+    /// [`Rank::decode_batch`]: sequences, and as many tokens.
+    DecodeBatch(Vec<usize>, Vec<u32>),
     /// [`Executor::set_sequences`].
     SetSequences(usize),
     /// [`Executor::reset`].
@@ -44,6 +46,10 @@ impl Command {
                     Outputs::Each => 2,
                 };
                 [&[0, *sequence as u32, outputs], tokens.as_slice()].concat()
+            }
+            Self::DecodeBatch(sequences, tokens) => {
+                let sequences = sequences.iter().map(|&sequence| sequence as u32);
+                std::iter::once(5).chain(sequences).chain(tokens.iter().copied()).collect()
             }
             Self::SetSequences(count) => vec![1, *count as u32],
             Self::Reset(sequence) => vec![2, *sequence as u32],
@@ -86,6 +92,10 @@ impl Command {
                 }
                 Self::WriteState(*sequence as usize, State { position, tensors })
             }
+            [5, both @ ..] if !both.is_empty() && both.len().is_multiple_of(2) => {
+                let (sequences, tokens) = both.split_at(both.len() / 2);
+                Self::DecodeBatch(sequences.iter().map(|&sequence| sequence as usize).collect(), tokens.to_vec())
+            }
             _ => return None,
         })
     }
@@ -100,6 +110,9 @@ impl Rank {
         match command {
             Command::Forward { sequence, outputs, tokens } => {
                 self.forward(sequence, &tokens, outputs).await?;
+            }
+            Command::DecodeBatch(sequences, tokens) => {
+                self.decode_batch(&sequences, &tokens).await?;
             }
             Command::SetSequences(count) => self.executor().set_sequences(count).await?,
             Command::Reset(sequence) => self.executor().reset(sequence)?,
@@ -254,12 +267,12 @@ impl Executor for TeamExecutor {
     }
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        let (sequences, tokens): (Vec<_>, Vec<_>) = tokens.iter().copied().unzip();
         Box::pin(async move {
-            let mut logits = Vec::with_capacity(tokens.len() * self.network.vocab_size);
-            for &(sequence, token) in tokens {
-                logits.extend(self.run(sequence, &[token], Outputs::Last).await?);
-            }
-            Ok(logits)
+            check_tokens(&tokens, MAX_TOKENS, self.network.vocab_size)?;
+            self.tell(&Command::DecodeBatch(sequences.clone(), tokens.clone()))?;
+            let logits = self.first.decode_batch(&sequences, &tokens).await;
+            self.keep(logits)
         })
     }
 

@@ -1,6 +1,7 @@
 //! The fast CPU executor: no result depends on threads or instructions, states go in and out, and 8-bit activations stay near
 //! f32 ones.
 
+use crate::support::batches::{alone, batched};
 use crate::support::random_model::{RandomModel, Shape};
 use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
@@ -47,6 +48,20 @@ fn threads_and_instructions_change_nothing() {
             executor.set_threads(threads);
             assert_eq!(bits(&logits(&mut executor)), bits(&expected), "{dtype}, {isa:?}, {threads} threads");
             assert_eq!(block_on(executor.read_state(0)).unwrap(), state, "{dtype}, {isa:?}, {threads} threads");
+        }
+    }
+}
+
+/// A batch shares each reading of the weights, and its sequences share nothing else: each goes on as it would alone, bit for bit.
+#[test]
+fn a_batch_is_its_sequences() {
+    for (i, dtype) in DType::all().enumerate() {
+        let shape = Shape { norm_dt_b_c: i % 2 == 0, d_conv: 1 + i % 4, ..Shape::odd(dtype) };
+        let model = RandomModel::new(&shape, dtype, 90 + i as u64);
+        for (activations, threads) in [(Activations::F32, 1), (Activations::Q8, 1), (Activations::Q8, 3)] {
+            let mut executor = load(&model, activations);
+            executor.set_threads(threads);
+            assert_eq!(batched(&mut executor), alone(&mut executor), "{dtype}, {activations:?}, {threads} threads");
         }
     }
 }

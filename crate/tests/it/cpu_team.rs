@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::LocalBoxFuture;
 
+use crate::support::batches::{alone, batched};
 use crate::support::local_crew::LocalCrew;
 use crate::support::random_model::{RandomModel, Shape};
 use pollster::block_on;
@@ -74,6 +75,7 @@ fn commands_survive_the_way() {
     for command in [
         Command::Forward { sequence: 3, outputs: Outputs::Each, tokens: vec![7, 0, u32::MAX] },
         Command::Forward { sequence: 0, outputs: Outputs::None, tokens: vec![] },
+        Command::DecodeBatch(vec![4, 0, 31], vec![7, u32::MAX, 7]),
         Command::SetSequences(9),
         Command::Reset(1),
         Command::ReadState(31),
@@ -81,7 +83,9 @@ fn commands_survive_the_way() {
     ] {
         assert_eq!(Command::from_words(&command.to_words()), Some(command));
     }
-    for words in [&[] as &[u32], &[0, 1], &[0, 1, 3], &[5, 0], &[4, 0, 0, 0, 2, 1]] {
+    for words in
+        [&[] as &[u32], &[0, 1], &[0, 1, 3], &[5], &[5, 0], &[6, 0], &[4, 0, 0, 0, 2, 1], &[4, 0, 0, 0, 1, 0, 1]]
+    {
         assert_eq!(Command::from_words(words), None, "{words:?}");
     }
 }
@@ -104,6 +108,16 @@ fn a_team_gives_what_one_executor_gives() {
             println!("{dtype}, {ranks} ranks: {found:.1e}, alone {alone:.1e}");
             assert!(found < 1.25 * alone + 1e-5, "{dtype}, {ranks} ranks: {found}, alone {alone}");
         }
+    }
+}
+
+/// Each sequence goes on as it would alone, bit for bit.
+#[test]
+fn a_team_decodes_batches() {
+    for (ranks, dtype) in [(1, DType::Q8_0), (2, DType::Q4_K), (3, DType::F16)] {
+        let shape = Shape { d_inner: 768, ..Shape::odd(dtype) };
+        let mut executor = team(shape, dtype, ranks, Activations::Q8);
+        assert_eq!(batched(&mut executor), alone(&mut executor), "{dtype}, {ranks} ranks");
     }
 }
 
@@ -251,7 +265,8 @@ fn answers_go_on_after_a_worker_is_lost() {
     };
     let undisturbed = many(&mut model, 0);
     assert_eq!(undisturbed.1, 0);
-    for commands in 1..=20 {
+    // As many as there are: a batch is one command.
+    for commands in 1..=15 {
         assert_eq!(many(&mut model, commands), (undisturbed.0.clone(), 1), "lost at command {commands}");
     }
 }

@@ -1,6 +1,7 @@
 //! What several tests share.
 #![cfg_attr(not(feature = "gpu"), allow(dead_code))]
 
+pub mod batches;
 pub mod counting_source;
 pub mod gguf_writer;
 pub mod golden;
