@@ -4,7 +4,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::measure::Instruments;
+use crate::instruments::Instruments;
 use crate::model::{Network, Rows, State, Weight, Weights};
 use crate::sampler::Sampler;
 

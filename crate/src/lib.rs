@@ -1,5 +1,7 @@
 //! Mamba and Falcon-Mamba language models from GGUF files, on WebGPU or on the CPU.
 
+#[cfg(target_arch = "wasm32")]
+mod browser;
 pub mod checkpoints;
 pub mod cpu;
 pub mod engine;
@@ -11,6 +13,7 @@ pub mod generate;
 pub mod gguf;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod instruments;
 pub mod measure;
 pub mod model;
 pub mod pause;

@@ -1,60 +1,15 @@
 //! Measuring a loaded model: the same code for the page's benchmark and for the tool's. Every figure is the median of several
 //! runs, after some work to warm up: drivers compile at first use, and processors and GPUs lower their clocks when idle.
 
-use std::time::Duration;
-
-use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 use crate::engine::{Model, ModelInfo};
 use crate::error::{Error, Result};
 use crate::generate::{Event, GenerateOptions, Generation, Prompt};
+use crate::instruments::{StageTime, WARM_UP, median};
 use crate::pause::Pause;
 use crate::sampler::SamplerOptions;
-
-/// Work before the first measurement.
-pub const WARM_UP: Duration = Duration::from_millis(500);
-
-/// Work before each further one, while little time has passed.
-pub const SHORT_WARM_UP: Duration = Duration::from_millis(150);
-
-/// What an executor lets itself be asked beside its results.
-pub trait Instruments {
-    /// Dispatches of one decoded token, head included.
-    fn dispatches_per_token(&self) -> usize;
-
-    /// True where the device times its own kernels. Without that, times include submitting and waiting.
-    fn has_timestamps(&self) -> bool;
-
-    /// Bytes that the device reads from its memory per second.
-    ///
-    /// # Errors
-    /// [`Error::Gpu`] or [`Error::OutOfMemory`].
-    fn read_bandwidth(&self) -> LocalBoxFuture<'_, Result<f64>>;
-
-    /// Where the time of a chunk of so many tokens goes.
-    ///
-    /// # Errors
-    /// [`Error::Gpu`] where the device fails.
-    fn stage_times(&self, tokens: usize) -> LocalBoxFuture<'_, Result<Vec<StageTime>>>;
-}
-
-/// The time of one kind of stage in all layers together.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StageTime {
-    /// The steps that it joins, such as `ssm_in Q4_K + conv`.
-    pub name: String,
-    /// The kernel that runs them.
-    pub kernel: &'static str,
-    /// How many there are.
-    pub stages: usize,
-    /// Of all together.
-    pub milliseconds: f64,
-    /// Bytes of weights that all together read.
-    pub bytes: u64,
-}
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -141,16 +96,6 @@ pub struct Report {
     pub timestamps: bool,
     /// The model, and where it runs.
     pub info: ModelInfo,
-}
-
-/// The middle of some values, which are sorted; zero of none.
-pub fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        n if n.is_multiple_of(2) => (values[n / 2 - 1] + values[n / 2]) / 2.0,
-        n => values[n / 2],
-    }
 }
 
 /// Any tokens do: their values change no cost. These spread over the vocabulary.

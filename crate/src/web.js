@@ -116,28 +116,3 @@ export function nextTask() {
     channel.port2.postMessage(undefined);
   });
 }
-
-// The label of this engine's own device requests (`gpu/device.rs`): those of others stay as they are.
-const OWN_LABEL = 'web-mamba';
-
-/** Whether this is a place where GPUs are asked for: wgpu panics elsewhere, as in Node. */
-export function hasGpus() {
-  return (globalThis.Window ?? globalThis.WorkerGlobalScope) !== undefined && globalThis.navigator !== undefined;
-}
-
-/** wgpu does not know the feature `subgroups` on the web, so it is added to the engine's requests where the adapter has it. */
-export function askForSubgroups() {
-  const { gpu } = globalThis.navigator ?? {};
-  // wgpu reads this set without asking whether it is there; old browsers lack it.
-  if (gpu && !gpu.wgslLanguageFeatures) Object.defineProperty(gpu, 'wgslLanguageFeatures', { value: new Set() });
-  const prototype = globalThis.GPUAdapter?.prototype;
-  const original = prototype?.requestDevice;
-  if (typeof original !== 'function' || original.asksForSubgroups) return;
-  function requestDevice(descriptor, ...rest) {
-    if (descriptor?.label !== OWN_LABEL || !this.features.has('subgroups')) return original.call(this, descriptor, ...rest);
-    const requiredFeatures = [...(descriptor.requiredFeatures ?? []), 'subgroups'];
-    return original.call(this, { ...descriptor, requiredFeatures }, ...rest);
-  }
-  requestDevice.asksForSubgroups = true;
-  prototype.requestDevice = requestDevice;
-}

@@ -1,8 +1,7 @@
-//! The JavaScript interface: this folder alone knows JavaScript's values. TypeScript sees it as `TYPES` says.
+//! The JavaScript interface: this folder, and `browser.rs` for what the engine needs of one. TypeScript sees it as `TYPES` says.
 
 mod answers;
 mod arguments;
-mod compiling;
 mod load;
 mod model;
 mod report;
@@ -17,8 +16,6 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::Error;
 
-pub use compiling::BackgroundCompiler;
-
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("web.d.ts");
 
@@ -28,14 +25,6 @@ extern "C" {
     #[wasm_bindgen(js_name = nextTask)]
     fn next_task() -> Promise;
 
-    /// Makes the device requests of this engine ask for subgroups.
-    #[wasm_bindgen(js_name = askForSubgroups)]
-    fn ask_for_subgroups();
-
-    /// Whether this is a place where GPUs are asked for.
-    #[wasm_bindgen(js_name = hasGpus)]
-    pub fn has_gpus() -> bool;
-
     /// Has the calls of a class refuse what is none of its objects, and stay defined after `free()`.
     #[wasm_bindgen(js_name = guardClass)]
     fn guard_class(name: &str, sample: JsValue, refusal: JsValue);
@@ -44,7 +33,7 @@ extern "C" {
 #[wasm_bindgen(start)]
 fn start() {
     console_error_panic_hook::set_once();
-    ask_for_subgroups();
+    crate::browser::ask_for_subgroups();
     let refusal =
         |expected| Error::InvalidArgument { argument: "this".into(), found: "another object".into(), expected };
     guard_class("Model", model::JsModel::freed().into(), to_js(refusal("a Model of this engine")));

@@ -59,14 +59,14 @@ impl Gpu {
         let once = pass(1).await?.max(Duration::from_micros(10));
         let times = (LEAST_TIME.as_secs_f64() / once.as_secs_f64()).ceil().clamp(1.0, 1000.0) as usize;
         let start = Instant::now();
-        while start.elapsed() < crate::measure::WARM_UP {
+        while start.elapsed() < crate::instruments::WARM_UP {
             pass(times).await?;
         }
         let mut seconds = Vec::with_capacity(RUNS);
         for _ in 0..RUNS {
             seconds.push(pass(times).await?.as_secs_f64());
         }
-        Ok((times as u64 * bytes) as f64 / crate::measure::median(&mut seconds))
+        Ok((times as u64 * bytes) as f64 / crate::instruments::median(&mut seconds))
     }
 
     /// None where there is no room for it.

@@ -73,9 +73,9 @@ mod platform {
 #[cfg(target_arch = "wasm32")]
 mod platform {
     use super::{Error, Order, Result};
+    use crate::browser::BackgroundCompiler;
     use crate::gpu::Gpu;
     use crate::gpu::pipelines::{make_module, pipeline_of};
-    use crate::web::BackgroundCompiler;
 
     /// Pipelines in the making.
     pub struct Compiling {

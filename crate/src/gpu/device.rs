@@ -97,7 +97,7 @@ impl Gpu {
     /// [`Error::NoGpu`] where there is none, or where it refuses.
     pub async fn open(options: &GpuOptions) -> Result<Self> {
         #[cfg(target_arch = "wasm32")]
-        if !crate::web::has_gpus() {
+        if !crate::browser::has_gpus() {
             return Err(Error::NoGpu { problem: "this is neither a page nor a worker of one".into() });
         }
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());

@@ -16,7 +16,7 @@ use super::storage::{States, Storage};
 use super::weights::{DeviceWeight, allocate, upload};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
-use crate::measure::Instruments;
+use crate::instruments::Instruments;
 use crate::model::{ModelFile, Network, Plan, State, Weights};
 use crate::sampler::Sampler;
 

@@ -5,7 +5,7 @@ use web_time::Instant;
 
 use super::GpuExecutor;
 use crate::error::Result;
-use crate::measure::{Instruments, StageTime, median};
+use crate::instruments::{Instruments, SHORT_WARM_UP, StageTime, median};
 use crate::model::{Op, Step};
 
 /// Each kind is timed this often, and the median counts.
@@ -71,7 +71,7 @@ impl GpuExecutor {
         let mut times = Vec::new();
         for kind in self.kinds(tokens) {
             let start = Instant::now();
-            while start.elapsed() < crate::measure::SHORT_WARM_UP {
+            while start.elapsed() < SHORT_WARM_UP {
                 self.time_stages(&kind.stages, tokens).await?;
             }
             let mut seconds = Vec::with_capacity(RUNS);

@@ -75,7 +75,53 @@ fn only_architectures_know_tensor_names() {
 
 #[test]
 fn only_web_knows_javascript() {
-    only_inside(|path| path == "web.rs" || path.starts_with("web/"), code, &["JsValue", "wasm_bindgen"]);
+    let inside = |path: &str| ["web.rs", "browser.rs"].contains(&path) || path.starts_with("web/");
+    only_inside(inside, code, &["JsValue", "wasm_bindgen"]);
+}
+
+/// From the ground up.
+const LAYERS: [&str; 24] = [
+    "error",
+    "source",
+    "quant",
+    "gguf",
+    "model",
+    "synthetic",
+    "pause",
+    "stop",
+    "tokenizer",
+    "sampler",
+    "browser",
+    "instruments",
+    "executor",
+    "cpu",
+    "gpu",
+    "fingerprint",
+    "snapshot",
+    "checkpoints",
+    "engine",
+    "generate",
+    "fit",
+    "measure",
+    "web",
+    "bin",
+];
+
+/// A part names only parts below it.
+#[test]
+fn imports_go_down() {
+    let layer = |name: &str| LAYERS.iter().position(|layer| *layer == name);
+    for (path, source) in rust_files().iter().filter(|(path, _)| path != "lib.rs") {
+        let part = path.split('/').next().unwrap().trim_end_matches(".rs");
+        let own = layer(part).unwrap_or_else(|| panic!("crate/src/{path} is of no layer"));
+        let code = source.run_time_code();
+        for (at, _) in code.match_indices("crate::") {
+            let name: String = code[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            // The error type is named from the root too; in the tool `crate` is itself.
+            let Some(other) = layer(&name).filter(|_| part != "bin") else { continue };
+            assert!(other <= own, "crate/src/{path} names `{name}`, which is above it");
+        }
+    }
 }
 
 /// Files and sockets are behind `ByteSource`; of the engine, only the source of files opens any.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use web_mamba::Result;
 use web_mamba::gpu::{Gpu, GpuExecutor};
-use web_mamba::measure::StageTime;
+use web_mamba::instruments::StageTime;
 use web_mamba::model::ModelFile;
 
 use crate::open::{ModelArguments, open_gguf};
