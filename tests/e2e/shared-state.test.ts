@@ -30,12 +30,12 @@ function kept({ page }: ChatPage): Promise<number[]> {
       const request = indexedDB.open('web-mamba');
       request.onsuccess = () => resolve(request.result);
     });
-    const all = await new Promise<{ tokens: Uint32Array }[]>((resolve) => {
+    const all = await new Promise<{ length: number }[]>((resolve) => {
       const request = database.transaction('checkpoints').objectStore('checkpoints').getAll();
       request.onsuccess = () => resolve(request.result);
     });
     database.close();
-    return all.map(({ tokens }) => tokens.length).sort((a, b) => a - b);
+    return all.map(({ length }) => length).sort((a, b) => a - b);
   });
 }
 

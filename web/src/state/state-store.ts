@@ -1,6 +1,7 @@
 /** Checkpoints in IndexedDB: a small record of each, and its state file. Knows no engine. */
 import { newId } from '../app/new-id';
 import type { Database } from '../weights/database';
+import { tokenHash, TokenHashes } from './token-hash';
 
 export interface CheckpointRecord {
   id: string;
@@ -8,8 +9,9 @@ export interface CheckpointRecord {
   model: string;
   /** Key of the model in the store: its checkpoints go with it. */
   url: string;
-  /** Every token that was read. */
-  tokens: Uint32Array;
+  /** How many tokens were read, and their hash: so the list is read without any, and the state file has them all. */
+  length: number;
+  hash: string;
   /** In the middle of a prompt: of use until it is read. */
   reading: boolean;
   /** Names what was read, such as a document, where the state is to go with it. */
@@ -23,6 +25,12 @@ export interface CheckpointRecord {
 /** What all checkpoints may take: a dozen states of a 7B model. */
 const BUDGET = 512 * 1024 * 1024;
 
+/** What is to be kept. */
+export interface Checkpoint extends Pick<CheckpointRecord, 'model' | 'url' | 'reading' | 'about'> {
+  /** Every token that was read. */
+  tokens: Uint32Array;
+}
+
 export class StateStore {
   constructor(
     private readonly database: Database,
@@ -32,9 +40,10 @@ export class StateStore {
   /** The longest checkpoint of this model that `tokens` begins with, longer than `known` and without the last token. */
   async longest(model: string, tokens: Uint32Array, known: number): Promise<CheckpointRecord | undefined> {
     const all = await this.database.getAllFromIndex('checkpoints', 'model', model);
+    const begins = beginnings(tokens, all);
     return all
-      .filter((record) => record.tokens.length > known && record.tokens.length < tokens.length && startsWith(tokens, record.tokens))
-      .reduce<CheckpointRecord | undefined>((best, record) => (record.tokens.length > (best?.tokens.length ?? 0) ? record : best), undefined);
+      .filter((record) => record.length > known && record.length < tokens.length && begins(record))
+      .reduce<CheckpointRecord | undefined>((best, record) => (record.length > (best?.length ?? 0) ? record : best), undefined);
   }
 
   /** The state file of a checkpoint, which counts as used now. */
@@ -51,21 +60,22 @@ export class StateStore {
    * Keeps a checkpoint, in one transaction with its record: in place of one of the same tokens, and of those from the middle of the
    * same prompt. The ones that were not used for longest make room.
    */
-  async put(record: Omit<CheckpointRecord, 'id' | 'bytes' | 'used'>, state: Uint8Array): Promise<void> {
+  async put({ tokens, ...record }: Checkpoint, state: Uint8Array): Promise<void> {
     if (state.length > this.budget) return;
     await this.database.transact(['checkpoints', 'states'], async (transaction) => {
       const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
       const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
-      const replaced = (old: CheckpointRecord) =>
-        old.model === record.model && startsWith(record.tokens, old.tokens) && (old.reading || old.tokens.length === record.tokens.length);
       const all = (await checkpoints.getAll()).sort((a, b) => a.used - b.used);
+      const begins = beginnings(tokens, all);
+      const replaced = (old: CheckpointRecord) => old.model === record.model && begins(old) && (old.reading || old.length === tokens.length);
       let room = this.budget - state.length - all.reduce((sum, { bytes }) => sum + bytes, 0);
       for (const old of all) {
         if (!replaced(old) && room >= 0) continue;
         room += old.bytes;
         await drop(old);
       }
-      const whole: CheckpointRecord = { ...record, id: newId(), bytes: state.length, used: Date.now() };
+      const length = tokens.length;
+      const whole: CheckpointRecord = { ...record, length, hash: tokenHash(tokens), id: newId(), bytes: state.length, used: Date.now() };
       await Promise.all([checkpoints.put(whole), states.put(state, whole.id)]);
     });
   }
@@ -77,9 +87,11 @@ export class StateStore {
 
   /** Forgets what was kept to answer this prompt: from its middle, and before its last token. What else it begins with stays. */
   async forgetPrompt(model: string, tokens: Uint32Array): Promise<void> {
-    for (const record of await this.database.getAllFromIndex('checkpoints', 'model', model)) {
-      const only = record.reading || record.tokens.length >= tokens.length - 1;
-      if (only && startsWith(tokens, record.tokens)) await this.remove(record);
+    const all = await this.database.getAllFromIndex('checkpoints', 'model', model);
+    const begins = beginnings(tokens, all);
+    for (const record of all) {
+      const only = record.reading || record.length >= tokens.length - 1;
+      if (only && begins(record)) await this.remove(record);
     }
   }
 
@@ -94,6 +106,8 @@ export class StateStore {
   }
 }
 
-function startsWith(tokens: Uint32Array, start: Uint32Array): boolean {
-  return start.length <= tokens.length && start.every((token, index) => token === tokens[index]);
+/** Which of some checkpoints `tokens` begins with. */
+function beginnings(tokens: Uint32Array, records: readonly CheckpointRecord[]): (record: CheckpointRecord) => boolean {
+  const hashes = new TokenHashes(tokens, records.map(({ length }) => length));
+  return ({ length, hash }) => hashes.get(length) === hash;
 }

@@ -2,13 +2,14 @@
  * The IndexedDB schema of what the engine keeps: one record per model, and its bytes in chunks; one record per checkpoint, and its state file. Chunk keys
  * are [model url, part, index].
  */
-import type { DBSchema, IDBPDatabase } from 'idb';
+import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
 import { BLOCKED_MILLISECONDS, IndexedDatabase } from '../app/indexed-database';
 import type { CheckpointRecord } from '../state/state-store';
+import { tokenHash } from '../state/token-hash';
 import type { ModelRecord } from './model-record';
 
 export const DATABASE_NAME = 'web-mamba';
-const VERSION = 3;
+const VERSION = 4;
 
 export type ChunkKey = [url: string, part: number, index: number];
 
@@ -32,7 +33,9 @@ export async function openDatabase(name = DATABASE_NAME, patience = BLOCKED_MILL
   return database;
 }
 
-function upgrade(database: IDBPDatabase<Schema>, oldVersion: number): void {
+type Upgrade = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
+
+function upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrade): void {
   // Version 1 was never released, and its records do not say which chunks are there.
   if (oldVersion === 1) for (const store of [...database.objectStoreNames]) database.deleteObjectStore(store);
   if (oldVersion < 2) {
@@ -44,5 +47,14 @@ function upgrade(database: IDBPDatabase<Schema>, oldVersion: number): void {
     checkpoints.createIndex('model', 'model');
     checkpoints.createIndex('url', 'url');
     database.createObjectStore('states');
+  }
+  if (oldVersion === 3) void withoutTokens(transaction);
+}
+
+/** Records of version 3 held every token, so that finding one read them all. */
+async function withoutTokens(transaction: Upgrade): Promise<void> {
+  for (let cursor = await transaction.objectStore('checkpoints').openCursor(); cursor; cursor = await cursor.continue()) {
+    const { tokens, ...record } = cursor.value as CheckpointRecord & { tokens: Uint32Array };
+    await cursor.update({ ...record, length: tokens.length, hash: tokenHash(tokens) });
   }
 }
