@@ -1,6 +1,6 @@
 /**
- * The site's data is cleared while the page is open, and other pages of the same origin say odd things: what is on screen stays, and is
- * kept again with the next message. The tests follow on one another.
+ * Other pages of the same origin delete what the page keeps, and say odd things: what is on screen stays, and is kept again with the next
+ * message. The tests follow on one another. What the browser itself clears is in `site-data.test.ts`.
  */
 import type { BrowserContext, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
@@ -31,12 +31,6 @@ const FIRST = 'What colour is the sky?';
 const SECOND = 'And the sea?';
 const THIRD = 'Tell me a story about a brave mouse and a lion.';
 
-async function clearSiteData(): Promise<void> {
-  const session = await browser.newCDPSession(page);
-  await session.send('Storage.clearDataForOrigin', { origin: new URL(site.url).origin, storageTypes: 'all' });
-  await session.detach();
-}
-
 /** Another page of the origin, of a project of its own. */
 async function elsewhere(): Promise<Page> {
   site.give('/other/', '<!doctype html><title>Another project</title>', { 'content-type': 'text/html' });
@@ -45,41 +39,9 @@ async function elsewhere(): Promise<Page> {
   return other;
 }
 
-test('after the site’s data was cleared the conversation stays on screen, the list is empty, and nothing is called unexpected', async () => {
-  await page.getByTestId('import-chats').setInputFiles(savedConversations({ 'Kept before': [['a', 'b']] }));
-  await chat.ask(FIRST);
-  await expect.poll(titles, SOON).toEqual([FIRST, 'Kept before']);
-  await clearSiteData();
-  await expect.poll(titles, SOON).toEqual([]);
-  expect(await questions()).toEqual([FIRST]);
-  expect(await said()).toEqual([]);
-});
-
-test('with the next message it is kept again, whole, and there after a reload', async () => {
-  const { answer } = await chat.ask(SECOND);
-  expect(answer).not.toBe('');
-  expect(await titles()).toEqual([FIRST]);
-  expect(await said()).toEqual([]);
-  await page.reload();
-  await expect.poll(questions, SOON).toEqual([FIRST, SECOND]);
-  expect((await chat.answers.last().innerText()).trim()).toBe(answer);
-  await chat.backend.waitFor();
-});
-
-test('also where it is cleared in the middle of an answer', async () => {
-  await chat.input.fill(THIRD);
-  await chat.send.click();
-  await chat.answerGrowsTo(10);
-  await clearSiteData();
-  await chat.stats.nth(2).waitFor();
+test('a conversation and a document are kept again where another page of the origin deletes the databases', async () => {
+  for (const question of [FIRST, SECOND, THIRD]) await chat.ask(question);
   await expect.poll(titles, SOON).toEqual([FIRST]);
-  expect(await said()).toEqual([]);
-  await page.reload();
-  await expect.poll(questions, SOON).toEqual([FIRST, SECOND, THIRD]);
-  await chat.backend.waitFor();
-});
-
-test('and where another page of the origin deletes the databases, with a document open', async () => {
   await page.getByTestId('view-documents').click();
   await page.getByTestId('document-file').setInputFiles({ name: 'note.txt', mimeType: 'text/plain', buffer: Buffer.from('The lighthouse stands on the cliff.') });
   await page.getByTestId('document-back').waitFor();

@@ -37,6 +37,13 @@ async function visit(prologue: string, { times, query = '', backend = '' }: { ti
   return chat;
 }
 
+/** Asks, and waits until the answer is being written. */
+async function beginStory(chat: ChatPage): Promise<void> {
+  await chat.input.fill('Once upon a time');
+  await chat.send.click();
+  await chat.answerGrowsTo(10);
+}
+
 /** The card that says what happened: it names the model, says what to do, and offers it. */
 async function failed(chat: ChatPage, code: string, within: number): Promise<void> {
   await chat.error.waitFor({ timeout: within });
@@ -71,9 +78,7 @@ describe('on the CPU', () => {
   ])('%s in the middle of an answer', async (_, prologue) => {
     const chat = await visit(prologue);
     await chat.backend.waitFor();
-    await chat.input.fill('Once upon a time');
-    await chat.send.click();
-    await chat.answerGrowsTo(10);
+    await beginStory(chat);
     await breakEngine(chat.page);
     await failed(chat, 'engine-crashed', BOUND);
     // What was said stays, as when it is stopped.
@@ -90,18 +95,14 @@ describe('on the CPU', () => {
     await failed(chat, 'engine-crashed', BOUND);
     await chat.error.getByRole('button', { name: 'Try again' }).click();
     await chat.backend.waitFor();
-    await chat.input.fill('Once upon a time');
-    await chat.send.click();
-    await chat.answerGrowsTo(10);
+    await beginStory(chat);
     await chat.page.close();
   });
 
   test('a worker that hears nothing any more is ended some seconds after the stop', async () => {
     const chat = await visit('spoil.on(() => { for (;;); });');
     await chat.backend.waitFor();
-    await chat.input.fill('Once upon a time');
-    await chat.send.click();
-    await chat.answerGrowsTo(10);
+    await beginStory(chat);
     await breakEngine(chat.page);
     await chat.stop.click();
     await failed(chat, 'engine-silent', SILENT_BOUND);
@@ -112,9 +113,7 @@ describe('on the CPU', () => {
   test('a worker that hears nothing any more is ended when another model is opened', async () => {
     const chat = await visit('spoil.on(() => { for (;;); });');
     await chat.backend.waitFor();
-    await chat.input.fill('Once upon a time');
-    await chat.send.click();
-    await chat.answerGrowsTo(10);
+    await beginStory(chat);
     await breakEngine(chat.page);
     await chat.page.getByTestId('model-picker').click();
     await chat.page.getByTestId('model-address').fill(`${site.url}golden/mamba-tiny-Q4_0.gguf`);
@@ -169,9 +168,7 @@ describe('on the GPU', () => {
     expect(await chat.backend.innerText()).toMatch(/^CPU — .*GPU.*/);
     console.log(await chat.backend.innerText());
     expect(await chat.error.count()).toBe(0);
-    await chat.input.fill('Once upon a time');
-    await chat.send.click();
-    await chat.answerGrowsTo(10);
+    await beginStory(chat);
     await chat.page.close();
   });
 
@@ -181,9 +178,7 @@ describe('on the GPU', () => {
   ])('%s that fails in every answer has it go on upon the CPU, once, and the page says why', async (_, prologue) => {
     const chat = await visit(prologue);
     await chat.backend.waitFor({ timeout: 60_000 });
-    await chat.input.fill('Once upon a time');
-    await chat.send.click();
-    await chat.answerGrowsTo(10);
+    await beginStory(chat);
     expect(await chat.backend.innerText()).toMatch(/^CPU — .*GPU.*/);
     expect(await chat.error.count()).toBe(0);
     await chat.page.close();
@@ -200,9 +195,7 @@ describe('on the GPU', () => {
     '%s that fails in the middle of an answer is as a lost GPU: the answer goes on', async (name, type) => {
       const chat = await visit(`spoil.on(() => throws(${type}.prototype, '${name}', 0, ${refused(name)}));`, { backend: 'webgpu' });
       await chat.backend.waitFor({ timeout: 60_000 });
-      await chat.input.fill('Once upon a time');
-      await chat.send.click();
-      await chat.answerGrowsTo(10);
+      await beginStory(chat);
       await breakEngine(chat.page);
       await chat.page.getByTestId('rebuilding').waitFor({ timeout: 20_000 });
       const before = (await chat.answers.last().innerText()).trim().length;

@@ -12,8 +12,9 @@ const QUESTION_TOKENS = 60;
 
 /** Of the document that is open, once they are counted. */
 export async function documentTokens(page: Page): Promise<number> {
-  await page.waitForFunction(() => / tokens/.test(document.querySelector('[data-testid=document-facts]')?.textContent ?? ''));
-  return number(/([\d,]+) tokens/.exec(await page.getByTestId('document-facts').innerText())?.[1]);
+  // Taken as it is found: a moment later the facts may be drawn anew.
+  const counted = await page.waitForFunction(() => /([\d,]+) tokens/.exec(document.querySelector('[data-testid=document-facts]')?.textContent ?? '')?.[1]);
+  return number(await counted.jsonValue());
 }
 
 export function readFigures(text: string): ReadFigures {

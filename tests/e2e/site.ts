@@ -32,10 +32,10 @@ export class Site extends LocalServer {
 
   #file(pathname: string, request: IncomingMessage, response: ServerResponse): void {
     const mount = this.#mounts.find(({ prefix }) => pathname.startsWith(prefix));
-    const { bare = this.root !== DIST } = this.options;
-    const headersOf = bare ? undefined : responseHeaders;
-    if (mount) void serveFile(mount.folder, Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }), response, headersOf);
-    else void serveFile(this.root, request, response, headersOf);
+    const folder = mount?.folder ?? this.root;
+    const { bare = folder !== DIST } = this.options;
+    const asked = mount ? Object.assign(request, { url: pathname.slice(mount.prefix.length - 1) }) : request;
+    void serveFile(folder, asked, response, bare ? undefined : responseHeaders);
   }
 
   /** Serves a second folder below `prefix`, which ends in a slash. */

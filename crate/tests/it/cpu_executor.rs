@@ -3,31 +3,15 @@
 
 use crate::support::batches::{alone, batched};
 use crate::support::random_model::{RandomModel, Shape};
+use crate::support::runs::logits;
 use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::cpu::simd::Isa;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::quant::DType;
 
-const IDS: [u32; 40] = {
-    let mut ids = [0; 40];
-    let mut i = 0;
-    while i < 40 {
-        ids[i] = (i as u32 * 371 + 11) % 2051;
-        i += 1;
-    }
-    ids
-};
-
 fn load(model: &RandomModel, activations: Activations) -> CpuExecutor {
     block_on(CpuExecutor::load(model, activations, &mut |_| {})).unwrap()
-}
-
-/// Logits of every token: a chunk, one token, the rest.
-fn logits(executor: &mut dyn Executor) -> Vec<f32> {
-    executor.reset(0).unwrap();
-    let chunks = [&IDS[..7], &IDS[7..8], &IDS[8..40]];
-    chunks.iter().flat_map(|ids| block_on(executor.forward(0, ids, Outputs::Each)).unwrap()).collect()
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {

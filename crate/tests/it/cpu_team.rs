@@ -9,6 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::support::batches::{alone, batched};
 use crate::support::local_crew::LocalCrew;
 use crate::support::random_model::{RandomModel, Shape};
+use crate::support::runs::{IDS, logits};
 use pollster::block_on;
 use proptest::prelude::*;
 use web_mamba::Result;
@@ -21,23 +22,6 @@ use web_mamba::generate::{Event, GenerateOptions, Generation, ManyGenerations, P
 use web_mamba::model::{Slice, State, Weight};
 use web_mamba::quant::DType;
 use web_mamba::sampler::SamplerOptions;
-
-const IDS: [u32; 40] = {
-    let mut ids = [0; 40];
-    let mut i = 0;
-    while i < 40 {
-        ids[i] = (i as u32 * 371 + 11) % 2051;
-        i += 1;
-    }
-    ids
-};
-
-/// Logits of every token: a chunk, one token, the rest.
-fn logits(executor: &mut dyn Executor) -> Vec<f32> {
-    executor.reset(0).unwrap();
-    let chunks = [&IDS[..7], &IDS[7..8], &IDS[8..40]];
-    chunks.iter().flat_map(|ids| block_on(executor.forward(0, ids, Outputs::Each)).unwrap()).collect()
-}
 
 fn whole(model: &RandomModel, activations: Activations) -> CpuExecutor {
     block_on(CpuExecutor::load(model, activations, &mut |_| {})).unwrap()

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::support::runs::{Run, run_until};
 use pollster::block_on;
 use web_mamba::checkpoints::CheckpointKind;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
-use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
+use web_mamba::generate::{GenerateOptions, Prompt};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::source::{ByteSource, FileSource};
 use web_mamba::tokenizer::{ChatMessage, Special};
@@ -24,25 +25,8 @@ fn greedy(max_tokens: usize) -> GenerateOptions {
     GenerateOptions { sampler, max_tokens, ignore_eos: true, ..Default::default() }
 }
 
-struct Run {
-    ids: Vec<u32>,
-    prompt: usize,
-    prefilled: usize,
-}
-
 fn run(model: &mut Model, prompt: &Prompt, options: GenerateOptions) -> Run {
-    let mut generation = Generation::new(model, prompt, options).unwrap();
-    let mut run = Run { ids: Vec::new(), prompt: 0, prefilled: 0 };
-    while let Some(event) = block_on(generation.next(model)).unwrap() {
-        match event {
-            Event::Token { id, .. } => run.ids.push(id),
-            Event::End { prompt_tokens, prefilled_tokens, .. } => {
-                (run.prompt, run.prefilled) = (prompt_tokens, prefilled_tokens);
-            }
-            Event::Prefill { .. } => {}
-        }
-    }
-    run
+    run_until(model, prompt, options, usize::MAX)
 }
 
 fn shared(model: &mut Model) -> usize {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::support::random_model::{RandomModel, Shape};
+use crate::support::runs::{Run, run_until};
 use pollster::block_on;
 use web_mamba::checkpoints::CheckpointKind;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
@@ -64,32 +65,8 @@ impl Random {
     }
 }
 
-struct Run {
-    ids: Vec<u32>,
-    prompt: usize,
-    prefilled: usize,
-}
-
-/// Runs an answer to its end, or until so many tokens came.
-fn run_until(model: &mut Model, prompt: Prompt, options: GenerateOptions, most: usize) -> Run {
-    let mut generation = Generation::new(model, &prompt, options).unwrap();
-    let mut run = Run { ids: Vec::new(), prompt: 0, prefilled: 0 };
-    while run.ids.len() < most
-        && let Some(event) = block_on(generation.next(model)).unwrap()
-    {
-        match event {
-            Event::Token { id, .. } => run.ids.push(id),
-            Event::End { prompt_tokens, prefilled_tokens, .. } => {
-                (run.prompt, run.prefilled) = (prompt_tokens, prefilled_tokens);
-            }
-            Event::Prefill { .. } => {}
-        }
-    }
-    run
-}
-
 fn run(model: &mut Model, tokens: &[u32], options: GenerateOptions) -> Run {
-    run_until(model, Prompt::Tokens(tokens.to_vec()), options, usize::MAX)
+    run_until(model, &Prompt::Tokens(tokens.to_vec()), options, usize::MAX)
 }
 
 /// What a model that keeps nothing writes.
@@ -141,7 +118,7 @@ fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
                 let options = random.sampling();
                 let whole = plain(replay, &prompt, options.clone());
                 let some = 1 + random.below(whole.len());
-                let first = run_until(model, Prompt::Tokens(prompt), options.clone(), some).ids;
+                let first = run_until(model, &Prompt::Tokens(prompt), options.clone(), some).ids;
                 let saved = block_on(model.save_state()).unwrap();
                 run(model, &random.tokens(1, 9), random.sampling());
                 block_on(model.restore_state(&carried(&saved, random))).unwrap();
@@ -149,7 +126,7 @@ fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
                 // The saved sampler decides, not this one.
                 let resumed =
                     GenerateOptions { resume: true, max_tokens: rest, ignore_eos: true, ..Default::default() };
-                let second = run_until(model, Prompt::Tokens(vec![]), resumed, usize::MAX).ids;
+                let second = run_until(model, &Prompt::Tokens(vec![]), resumed, usize::MAX).ids;
                 assert_eq!([first, second].concat(), whole);
             }
         }
@@ -321,7 +298,7 @@ fn a_loaded_again_model_goes_on_with_its_answer() {
     let mut model = tiny(Activations::Q8, 12);
     let prompt = Random(13).tokens(50, 50);
     let expected = plain(&mut model, &prompt, greedy(12));
-    run_until(&mut model, Prompt::Tokens(prompt.clone()), greedy(12), 5);
+    run_until(&mut model, &Prompt::Tokens(prompt.clone()), greedy(12), 5);
     let kept = model.checkpoints().list();
     assert!(!kept.is_empty());
     let options = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };

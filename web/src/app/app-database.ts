@@ -120,7 +120,7 @@ export class AppDatabase extends IndexedDatabase<Schema> {
 
 /** Opened by its first use. */
 export function openAppDatabase(name = NAME, patience = BLOCKED_MILLISECONDS): AppDatabase {
-  const codes = { closed: 'app-storage', newer: 'app-newer', blocked: 'app-blocked', full: 'app-room' } as const;
+  const codes = { closed: 'app-storage', silent: 'app-silent', newer: 'app-newer', blocked: 'app-blocked', full: 'app-room' } as const;
   return new AppDatabase({ name, version: VERSION, upgrade, patience, codes });
 }
 

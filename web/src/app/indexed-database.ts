@@ -5,7 +5,7 @@
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import type { FailureCode } from '../ui/strings';
 import { Failure, failure } from './failure';
-import { deletePatiently, openFirst } from './opening';
+import { deletePatiently, openFirst, SILENT } from './opening';
 
 type Upgrading<Schema extends DBSchema> = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
 
@@ -15,8 +15,8 @@ export interface DatabaseOptions<Schema extends DBSchema> {
   upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrading<Schema>): void;
   /** Milliseconds that another tab has to give way. */
   patience: number;
-  /** What is said where the database is closed to the page, newer than the page, held by another tab, or full. */
-  codes: Record<'closed' | 'newer' | 'blocked' | 'full', FailureCode>;
+  /** What is said where the database is closed to the page, gives no answer, is newer than the page, held by another tab, or full. */
+  codes: Record<'closed' | 'silent' | 'newer' | 'blocked' | 'full', FailureCode>;
 }
 
 /** An older tab that does not give way for so long has to be closed by its visitor. */
@@ -104,8 +104,9 @@ export class IndexedDatabase<Schema extends DBSchema> {
       return connection;
     } catch (thrown) {
       this.#connection = undefined;
-      const { closed, newer } = this.options.codes;
-      const fault = thrown instanceof Failure ? thrown : failure((thrown as Error).name === 'VersionError' ? newer : closed, {}, String(thrown));
+      const { closed, silent, newer } = this.options.codes;
+      const code = { VersionError: newer, [SILENT]: silent }[(thrown as Error).name] ?? closed;
+      const fault = thrown instanceof Failure ? thrown : failure(code, {}, String(thrown));
       this.#note(fault);
       throw fault;
     }

@@ -7,6 +7,8 @@ const PAUSES = [100, 400, 1000, 2000];
 /** How long the last one is waited for, and the only one where the database could not be opened before: nobody waits for long twice. */
 const LAST_MILLISECONDS = 6000;
 const ONLY_MILLISECONDS = 1000;
+/** The name of what is thrown where no request had an answer. */
+export const SILENT = 'TimeoutError';
 const ENDED: ReadonlySet<string> = new Set(['AbortError', 'UnknownError']);
 
 export interface Opening<Connection> {
@@ -39,7 +41,7 @@ export function openFirst<Connection extends { close(): void }>({ request, again
     const ask = (index: number) => {
       const pause = again ? undefined : PAUSES[index];
       timer = setTimeout(() => {
-        if (pause === undefined) end(() => reject(new DOMException('the request had no answer', 'TimeoutError')));
+        if (pause === undefined) end(() => reject(new DOMException('the request had no answer', SILENT)));
         else ask(index + 1);
       }, pause ?? (again ? ONLY_MILLISECONDS : LAST_MILLISECONDS));
       request(wait).then(

@@ -186,6 +186,7 @@ export const failures = {
   'engine-silent': { sentence: '{name} did not answer any more, and was ended.', remedy: 'Try again, or choose a smaller model.' },
   'engine-restarted': { sentence: 'The engine failed, and is started anew.', remedy: 'Try again; if it happens again, please report it with the line below.' },
   'app-storage': { sentence: 'This browser does not let the page keep conversations and documents.', remedy: 'You can go on, but nothing will be here after a reload. To keep it, leave private browsing or allow this site to store data.' },
+  'app-silent': { sentence: 'The browser gives no answer when this page asks it to keep something, as it may after its data was cleared.', remedy: 'You can go on: what you do is kept as soon as it answers. If it stays so, save your conversations as a file, reload this page and import them.' },
   'app-room': { sentence: 'This browser has no room left to keep what you do here.', remedy: 'You can go on, but the last words may be gone after a reload. Delete conversations, documents or models that you no longer need, or free disk space.' },
   'app-newer': { sentence: 'Another tab has brought the conversations and documents to a newer version than this page knows.', remedy: 'Reload this page: until then nothing that you do here is kept.' },
   'app-blocked': { sentence: 'Another tab of this page, of an older version, keeps the conversations and documents to itself.', remedy: 'Close the other tabs of this page: until then nothing that you do here is kept.' },

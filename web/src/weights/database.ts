@@ -27,7 +27,7 @@ export interface Schema extends DBSchema {
 export type Database = IndexedDatabase<Schema>;
 
 export async function openDatabase(name = DATABASE_NAME, patience = BLOCKED_MILLISECONDS): Promise<Database> {
-  const codes = { closed: 'storage', newer: 'older-page', blocked: 'blocked', full: 'no-room-left' } as const;
+  const codes = { closed: 'storage', silent: 'storage', newer: 'older-page', blocked: 'blocked', full: 'no-room-left' } as const;
   const database: Database = new IndexedDatabase<Schema>({ name, version: VERSION, upgrade, patience, codes });
   await database.use(async () => undefined);
   return database;

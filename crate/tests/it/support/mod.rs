@@ -8,6 +8,7 @@ pub mod golden;
 pub mod local_crew;
 pub mod memory;
 pub mod random_model;
+pub mod runs;
 pub mod rust_source;
 #[cfg(feature = "gpu")]
 pub mod unit_shader;
