@@ -45,7 +45,7 @@ let databases = 0;
 export async function emptyStore(): Promise<{ store: ModelStore; rows: () => Promise<number> }> {
   databases += 1;
   const database = await openDatabase(`test-${databases}`);
-  const rows = async () => (await database.count('models')) + (await database.count('chunks'));
+  const rows = async () => (await database.getAll('models')).length + (await database.getAll('chunks')).length;
   return { store: new ModelStore(database), rows };
 }
 

@@ -63,6 +63,31 @@ test('a database that the browser closes, or whose transaction it aborts, is use
   expect(said).toEqual([]);
 });
 
+test('a read whose transaction the browser aborts is made again, and reports no error of its own', async () => {
+  const { database, store } = opened();
+  await store.save(spoken('A', 'one'));
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown) => void unhandled.push(reason);
+  process.on('unhandledRejection', hear);
+  onTestFinished(() => void process.off('unhandledRejection', hear));
+  const { transaction } = IDBDatabase.prototype;
+  onTestFinished(() => void (IDBDatabase.prototype.transaction = transaction));
+  const reads = [() => database.get('settings', 'none'), () => database.getAll('conversations'), () => database.getAllFromIndex('summaries', 'byDocument', 'none'),
+    () => new DocumentStore(database).text('none')];
+  for (const read of reads) {
+    let aborted = 0;
+    IDBDatabase.prototype.transaction = function (...args) {
+      const begun = transaction.apply(this, args);
+      if ((aborted += 1) === 1) queueMicrotask(() => begun.abort());
+      return begun;
+    };
+    await read();
+    expect(aborted).toBe(2);
+  }
+  await settle();
+  expect(unhandled).toEqual([]);
+});
+
 test.each(['SecurityError', 'InvalidStateError', 'UnknownError'])('while the browser gives no database (%s), it is said, and what waited is kept as soon as it does', async (fault) => {
   const give = refuseDatabases(fault);
   onTestFinished(give);

@@ -46,7 +46,7 @@ test('another tab that does not give way is named', async () => {
   await expect(openDatabase(name, 50)).rejects.toMatchObject({ code: 'blocked', remedy: expect.stringContaining('Close') as string });
   old.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await new ModelStore(await openDatabase(name, 50)).listAll()).toEqual([]);
+  expect(await new ModelStore(await openDatabase(name, 50)).list()).toEqual([]);
 });
 
 test('a page older than the store says so', async () => {

@@ -2,7 +2,9 @@
  * An IndexedDB database whose connection may end at any time: browsers close it when they clear the site's data or run short of room,
  * and other tabs delete or upgrade what is open here. The next use opens it again. Knows no schema.
  */
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
+import {
+  deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type IndexKey, type IndexNames, type StoreKey, type StoreNames, type StoreValue,
+} from 'idb';
 import type { FailureCode } from '../ui/strings';
 import { Failure, failure } from './failure';
 import { deletePatiently, openFirst, SILENT } from './opening';
@@ -12,7 +14,8 @@ type Upgrading<Schema extends DBSchema> = IDBPTransaction<Schema, StoreNames<Sch
 export interface DatabaseOptions<Schema extends DBSchema> {
   name: string;
   version: number;
-  upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrading<Schema>): void;
+  /** A promise that is refused aborts the upgrade. */
+  upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrading<Schema>): void | Promise<void>;
   /** Milliseconds that another tab has to give way. */
   patience: number;
   /** What is said where the database is closed to the page, gives no answer, is newer than the page, held by another tab, or full. */
@@ -67,9 +70,7 @@ export class IndexedDatabase<Schema extends DBSchema> {
     names: Name[], work: (transaction: IDBPTransaction<Schema, Name[], 'readwrite'>) => Promise<T>,
   ): Promise<T> {
     return this.use(async (connection) => {
-      const transaction = connection.transaction(names, 'readwrite');
-      // The end of the transaction must not count as unhandled where a request fails first.
-      transaction.done.catch(() => undefined);
+      const transaction = heard(connection.transaction(names, 'readwrite'));
       try {
         const result = await work(transaction);
         await transaction.done;
@@ -84,12 +85,34 @@ export class IndexedDatabase<Schema extends DBSchema> {
     });
   }
 
-  readonly get: IDBPDatabase<Schema>['get'] = (...args) => this.use((connection) => connection.get(...args));
-  readonly getAll: IDBPDatabase<Schema>['getAll'] = (...args) => this.use((connection) => connection.getAll(...args));
-  readonly getAllFromIndex: IDBPDatabase<Schema>['getAllFromIndex'] = (...args) => this.use((connection) => connection.getAllFromIndex(...args));
-  readonly put: IDBPDatabase<Schema>['put'] = (...args) => this.use((connection) => connection.put(...args));
-  readonly delete: IDBPDatabase<Schema>['delete'] = (...args) => this.use((connection) => connection.delete(...args));
-  readonly count: IDBPDatabase<Schema>['count'] = (...args) => this.use((connection) => connection.count(...args));
+  /** All of `work` on one state of the stores. */
+  async read<Name extends StoreNames<Schema>, T>(
+    names: Name[], work: (transaction: IDBPTransaction<Schema, Name[], 'readonly'>) => Promise<T>,
+  ): Promise<T> {
+    return this.use((connection) => work(heard(connection.transaction(names))));
+  }
+
+  async get<Name extends StoreNames<Schema>>(name: Name, key: StoreKey<Schema, Name>): Promise<StoreValue<Schema, Name> | undefined> {
+    return this.read([name], (transaction) => transaction.objectStore(name).get(key));
+  }
+
+  async getAll<Name extends StoreNames<Schema>>(name: Name): Promise<StoreValue<Schema, Name>[]> {
+    return this.read([name], (transaction) => transaction.objectStore(name).getAll());
+  }
+
+  async getAllFromIndex<Name extends StoreNames<Schema>, Index extends IndexNames<Schema, Name>>(
+    name: Name, index: Index, key: IndexKey<Schema, Name, Index>,
+  ): Promise<StoreValue<Schema, Name>[]> {
+    return this.read([name], (transaction) => transaction.objectStore(name).index(index).getAll(key));
+  }
+
+  async put<Name extends StoreNames<Schema>>(name: Name, value: StoreValue<Schema, Name>, key?: StoreKey<Schema, Name>): Promise<void> {
+    await this.transact([name], (transaction) => transaction.objectStore(name).put(value, key));
+  }
+
+  async delete<Name extends StoreNames<Schema>>(name: Name, key: StoreKey<Schema, Name>): Promise<void> {
+    await this.transact([name], (transaction) => transaction.objectStore(name).delete(key));
+  }
 
   /** The browser, or another tab, has ended the connection: what was read of it may be gone. */
   protected closed(): void {}
@@ -126,7 +149,10 @@ export class IndexedDatabase<Schema extends DBSchema> {
     const { name, version, upgrade, patience, codes } = this.options;
     const request = async (blocked: () => void) => {
       const opening = openDB<Schema>(name, version, {
-        upgrade: (database, oldVersion, _, transaction) => upgrade(database, oldVersion, transaction),
+        upgrade: (database, oldVersion, _, transaction) => {
+          const upgraded = upgrade(database, oldVersion, heard(transaction));
+          upgraded?.catch(() => abort(transaction));
+        },
         blocked,
         // Another tab wants a newer schema, or to delete it: give way at once rather than hold it up.
         blocking: () => void opening.then((open) => {
@@ -166,6 +192,15 @@ export class IndexedDatabase<Schema extends DBSchema> {
     // A transaction that the browser aborts is no wish of the visitor's.
     return CLOSED.has(name) || name === ABORTED ? failure(closed, {}, String(thrown)) : thrown;
   }
+}
+
+/**
+ * A transaction whose end counts as handled: the browser may abort it while only its requests are waited for, and they say so. Without
+ * this the page reports an error that nothing has lost by.
+ */
+function heard<T extends { done: Promise<void> }>(transaction: T): T {
+  transaction.done.catch(() => undefined);
+  return transaction;
 }
 
 function abort(transaction: { abort(): void }): void {

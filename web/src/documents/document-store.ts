@@ -33,8 +33,7 @@ export class DocumentStore {
   }
 
   async text(id: string): Promise<DocumentText | undefined> {
-    return this.database.use(async (connection) => {
-      const transaction = connection.transaction(['texts', 'settings']);
+    return this.database.read(['texts', 'settings'], async (transaction) => {
       const [text, born] = await Promise.all([transaction.objectStore('texts').get(id), transaction.objectStore('settings').get(BORN)]);
       if (text) this.#foundIn.set(id, born);
       return text;

@@ -15,7 +15,7 @@ export class StoredModels {
   constructor(protected readonly store: Promise<ModelStore>) {}
 
   async stored(): Promise<StoredModel[]> {
-    const models = await (await this.store).listAll();
+    const models = await (await this.store).list();
     return models.map((model) => ({
       url: model.url,
       name: model.name,

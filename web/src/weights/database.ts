@@ -35,7 +35,7 @@ export async function openDatabase(name = DATABASE_NAME, patience = BLOCKED_MILL
 
 type Upgrade = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
 
-function upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrade): void {
+function upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction: Upgrade): void | Promise<void> {
   // Version 1 was never released, and its records do not say which chunks are there.
   if (oldVersion === 1) for (const store of [...database.objectStoreNames]) database.deleteObjectStore(store);
   if (oldVersion < 2) {
@@ -48,7 +48,7 @@ function upgrade(database: IDBPDatabase<Schema>, oldVersion: number, transaction
     checkpoints.createIndex('url', 'url');
     database.createObjectStore('states');
   }
-  if (oldVersion === 3) void withoutTokens(transaction);
+  if (oldVersion === 3) return withoutTokens(transaction);
 }
 
 /** Records of version 3 held every token, so that finding one read them all. */

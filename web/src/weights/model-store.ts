@@ -13,13 +13,8 @@ export class ModelStore {
     this.#database = database;
   }
 
-  /** The complete models, the one used last first. */
+  /** Every model, complete or not, the one used last first. */
   async list(): Promise<ModelRecord[]> {
-    return (await this.listAll()).filter((model) => model.complete);
-  }
-
-  /** Also those that have not arrived as a whole. */
-  async listAll(): Promise<ModelRecord[]> {
     const models = await this.#database.getAll('models');
     return models.sort((a, b) => b.times.used - a.times.used);
   }
