@@ -131,12 +131,12 @@ pub trait Executor {
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
     /// Reads `tokens` into a sequence, as [`Executor::forward`] does, and chooses the one after them, as
-    /// [`Sampler::choose`] does. An executor may choose on its device and run ahead; nobody sees more of that than the time
+    /// [`Sampler::sample`] does. An executor may choose on its device and run ahead; nobody sees more of that than the time
     /// that it saves, because every other call finds the state that this one promises.
     ///
     /// # Errors
     /// As of [`Executor::forward`], and [`crate::Error::NotFinite`]: the tokens are read then.
-    fn choose<'a>(
+    fn sample<'a>(
         &'a mut self,
         sequence: usize,
         tokens: &'a [u32],
@@ -144,7 +144,7 @@ pub trait Executor {
     ) -> LocalBoxFuture<'a, Result<u32>> {
         Box::pin(async move {
             let mut logits = self.forward(sequence, tokens, Outputs::Last).await?;
-            sampler.choose(&mut logits)
+            sampler.sample(&mut logits)
         })
     }
 
@@ -153,8 +153,8 @@ pub trait Executor {
     /// sequences are named.
     ///
     /// # Errors
-    /// As of [`Executor::choose`], for any of the sequences.
-    fn choose_each<'a>(
+    /// As of [`Executor::sample`], for any of the sequences.
+    fn sample_batch<'a>(
         &'a mut self,
         tokens: &'a [(usize, u32)],
         samplers: &'a mut [&'a mut Sampler],
@@ -163,7 +163,7 @@ pub trait Executor {
             let vocab_size = self.vocab_size();
             let mut logits = self.decode_batch(tokens).await?;
             let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
-            rows.map(|(row, sampler)| sampler.choose(row)).collect()
+            rows.map(|(row, sampler)| sampler.sample(row)).collect()
         })
     }
 

@@ -18,7 +18,7 @@ use crate::sampler::SamplerOptions;
 use crate::tokenizer::ChatMessage;
 use answer::{Answer, Taken};
 
-pub use many::{EventOf, ManyGenerations};
+pub use many::{BatchGeneration, EventOf};
 
 /// What is read before the first word is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -262,7 +262,7 @@ impl Generation {
             Phase::Feed(_) if self.answer.is_full() => self.end(StopReason::Length),
             Phase::Feed(token) => {
                 let start = Instant::now();
-                let id = model.choose(&[token], &mut self.answer.sampler).await?;
+                let id = model.sample(&[token], &mut self.answer.sampler).await?;
                 self.answer.decode_time += start.elapsed();
                 self.take(model, id)
             }
@@ -291,7 +291,7 @@ impl Generation {
         }
         let chunk = &history[before_last..end];
         self.phase = if end == total && !self.answer.is_full() {
-            Phase::Chosen(model.choose(chunk, &mut self.answer.sampler).await?)
+            Phase::Chosen(model.sample(chunk, &mut self.answer.sampler).await?)
         } else {
             model.read(chunk, Outputs::None).await?;
             if end == total { Phase::Nothing } else { Phase::Prefill(end) }

@@ -168,8 +168,8 @@ impl Sampler {
     /// Chooses a token from `logits`, one for each id of the vocabulary, which the penalties change in place.
     ///
     /// A NaN counts as the lowest number, so such a token is chosen only where no other is left. For no logits at all
-    /// the answer is 0. [`Sampler::choose`] refuses logits of which nothing follows.
-    pub fn sample(&mut self, logits: &mut [f32]) -> u32 {
+    /// the answer is 0. [`Sampler::sample`] refuses logits of which nothing follows.
+    pub fn sample_unchecked(&mut self, logits: &mut [f32]) -> u32 {
         let random = self.next_random();
         for (&token, &times) in &self.occurrences {
             if let Some(logit) = logits.get_mut(token as usize) {
@@ -179,18 +179,18 @@ impl Sampler {
         choose(&mut self.candidates, logits, &self.prepared, random)
     }
 
-    /// As [`Sampler::sample`], where the highest logit is a finite number: that of a model that computes nothing is not.
+    /// As [`Sampler::sample_unchecked`], where the highest logit is a finite number: that of a model that computes nothing is not.
     ///
     /// # Errors
     /// [`Error::NotFinite`]; the sampler is then as it was.
-    pub fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
+    pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
         if !highest_is_finite(logits) {
             return Err(Error::NotFinite { what: HIGHEST_LOGIT.into() });
         }
-        Ok(self.sample(logits))
+        Ok(self.sample_unchecked(logits))
     }
 
-    /// The random number that the next choice takes: [`Sampler::sample`] takes one too, so whoever chooses elsewhere asks
+    /// The random number that the next choice takes: [`Sampler::sample_unchecked`] takes one too, so whoever chooses elsewhere asks
     /// once for each token.
     pub(crate) fn next_random(&mut self) -> u32 {
         self.random.next()

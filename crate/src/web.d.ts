@@ -208,7 +208,7 @@ export interface CheckpointOptions {
   interval?: number;
 }
 
-export interface ManyOptions extends GenerateOptions {
+export interface BatchOptions extends GenerateOptions {
   /** Answers that are written at once, 1 to 32, by default 8; each takes the memory of a state. */
   sequences?: number;
 }

@@ -183,9 +183,9 @@ const options: Misuse[] = [
   ['stopTokens below nothing', () => any().generate('a', { stopTokens: [-1] }), 'invalid-option', { option: 'stopTokens' }],
   ['ignoreEos that is a number', () => any().generate('a', { ignoreEos: 1 }), 'invalid-option', { option: 'ignoreEos' }],
   ['keepAfter that is no text', () => any().generate('a', { keepAfter: 3 }), 'invalid-option', { option: 'keepAfter' }],
-  ['no sequences', () => any().generateMany(['a'], { sequences: 0 }), 'invalid-option', { option: 'sequences' }],
-  ['more sequences than there can be', () => any().generateMany(['a'], { sequences: 33 }), 'invalid-option', { option: 'sequences' }],
-  ['sequences that are NaN', () => any().generateMany(['a'], { sequences: NaN }), 'invalid-option', { option: 'sequences' }],
+  ['no sequences', () => any().generateBatch(['a'], { sequences: 0 }), 'invalid-option', { option: 'sequences' }],
+  ['more sequences than there can be', () => any().generateBatch(['a'], { sequences: 33 }), 'invalid-option', { option: 'sequences' }],
+  ['sequences that are NaN', () => any().generateBatch(['a'], { sequences: NaN }), 'invalid-option', { option: 'sequences' }],
   ['no runs', () => any().bench({ runs: 0 }), 'invalid-option', { option: 'runs' }],
   ['runs that are NaN', () => any().bench({ runs: NaN }), 'invalid-option', { option: 'runs' }],
   ['stages that are a text', () => any().bench({ stages: 'yes' }), 'invalid-option', { option: 'stages' }],
@@ -199,7 +199,7 @@ const unknown: Misuse[] = [
   ['generate', () => any().generate('a', { topk: 5 }), 'invalid-option', { option: 'topk', suggestion: 'topK' }],
   ['generate', () => any().generate('a', { Temperature: 0 }), 'invalid-option', { option: 'Temperature', suggestion: 'temperature' }],
   ['generate', () => any().generate('a', { sed: 1 }), 'invalid-option', { option: 'sed', suggestion: 'seed' }],
-  ['generateMany', () => any().generateMany(['a'], { sequence: 2 }), 'invalid-option', { option: 'sequence', suggestion: 'sequences' }],
+  ['generateBatch', () => any().generateBatch(['a'], { sequence: 2 }), 'invalid-option', { option: 'sequence', suggestion: 'sequences' }],
   ['generate of one', () => any().generate('a', { sequences: 2 }), 'invalid-option', { option: 'sequences' }],
   ['loadModel', () => load([source()], { bakend: 'cpu' }), 'invalid-option', { option: 'bakend', suggestion: 'backend' }],
   ['loadModel', () => load([source()], { ...CPU, on_progress() {} }), 'invalid-option', { option: 'on_progress', suggestion: 'onProgress' }],
@@ -231,9 +231,9 @@ const calls: Misuse[] = [
   ['token ids with a hole', () => any().generate(withHole), 'invalid-request', { argument: 'prompt[1]' }],
   ['token ids that are NaN', () => any().generate([NaN]), 'invalid-request', { argument: 'prompt[0]' }],
   ['fractions for token ids', () => any().generate(Float32Array.of(1.5)), 'invalid-request', { argument: 'prompt[0]' }],
-  ['prompts that are none', () => any().generateMany('ab'), 'invalid-request', { argument: 'prompts' }],
-  ['a prompt that is none among others', () => any().generateMany(['a', 7]), 'invalid-request', { argument: 'prompts[1]' }],
-  ['a message that is none among prompts', () => any().generateMany(['a', [{ role: 'user' }]]), 'invalid-request', { argument: 'prompts[1][0].content' }],
+  ['prompts that are none', () => any().generateBatch('ab'), 'invalid-request', { argument: 'prompts' }],
+  ['a prompt that is none among others', () => any().generateBatch(['a', 7]), 'invalid-request', { argument: 'prompts[1]' }],
+  ['a message that is none among prompts', () => any().generateBatch(['a', [{ role: 'user' }]]), 'invalid-request', { argument: 'prompts[1][0].content' }],
   ['nothing to resume', async () => { await model.bench({ promptTokens: 1, genTokens: 2, runs: 1 }); return any().generate('', { resume: true }); }, 'empty-prompt'],
   ['logits of nothing', () => any().logits(), 'invalid-request', { argument: 'tokens' }],
   ['logits of a text', () => any().logits('abc'), 'invalid-request', { argument: 'tokens' }],
@@ -296,7 +296,7 @@ describe('what is allowed', () => {
     const options: Anything = { ...GREEDY, maxTokens: null, stop: null, stopTokens: undefined, seed: null, reuse: null, resume: null, keepAfter: null, signal: null, topK: undefined };
     const all = await events(loaded.generate(PROMPT, { ...options, maxTokens: 3 }));
     expect(idsIn(all)).toEqual(idsIn(await events(model.generate(PROMPT, { ...GREEDY, maxTokens: 3 }))));
-    expect(await events(loaded.generateMany([PROMPT], { maxTokens: 1, sequences: null }))).not.toHaveLength(0);
+    expect(await events(loaded.generateBatch([PROMPT], { maxTokens: 1, sequences: null }))).not.toHaveLength(0);
     loaded.setCheckpoints({ memoryBytes: null });
     loaded.setCheckpoints(undefined);
     await loaded.reload([source()], null);
@@ -360,7 +360,7 @@ describe('what is allowed', () => {
     loaded.free();
     loaded.free();
     const every = [
-      () => loaded.info(), () => loaded.hash(), () => loaded.generate('a'), () => loaded.generateMany(['a']), () => loaded.logits(PROMPT), () => loaded.continueLogits(PROMPT),
+      () => loaded.info(), () => loaded.hash(), () => loaded.generate('a'), () => loaded.generateBatch(['a']), () => loaded.logits(PROMPT), () => loaded.continueLogits(PROMPT),
       () => loaded.tokenize('a'), () => loaded.bench(), () => loaded.saveState(), () => loaded.restoreState(state), () => loaded.readState(state.bytes()), () => loaded.promptTokens('a'),
       () => loaded.conversationTokens([{ role: 'user', content: 'a' }]), () => loaded.knownTokens(PROMPT), () => loaded.setCheckpoints({}), () => loaded.newCheckpoints(), () => loaded.checkpoint(1),
       () => loaded.addCheckpoint(state), () => loaded.reload([source()]), () => answer.next(),
@@ -407,7 +407,7 @@ describe('seeds', () => {
   test('several answers have seeds of their own, by which each can be had alone', async () => {
     const ids: number[][] = [[], [], []];
     const seeds: number[] = [];
-    for await (const event of model.generateMany([PROMPT, PROMPT, PROMPT], SAMPLED)) {
+    for await (const event of model.generateBatch([PROMPT, PROMPT, PROMPT], SAMPLED)) {
       if (event.type === 'token') ids[event.index]?.push(event.id);
       if (event.type === 'end') seeds[event.index] = Number(event.seed);
     }
@@ -445,7 +445,7 @@ describe('a call while another runs', () => {
   /** Every call that moves the model, or could end what it writes. */
   const moving: Record<string, () => unknown> = {
     generate: () => model.generate(PROMPT, LONG),
-    generateMany: () => model.generateMany([PROMPT], LONG),
+    generateBatch: () => model.generateBatch([PROMPT], LONG),
     logits: () => model.logits(PROMPT),
     continueLogits: () => model.continueLogits(PROMPT),
     bench: () => model.bench({ promptTokens: 1, genTokens: 2, runs: 1 }),
@@ -468,7 +468,7 @@ describe('a call while another runs', () => {
 
   test('several answers hold the model as one does', async () => {
     const state = await model.saveState();
-    for await (const event of model.generateMany([PROMPT, Uint32Array.of(9)], { ...GREEDY, maxTokens: 4 })) {
+    for await (const event of model.generateBatch([PROMPT, Uint32Array.of(9)], { ...GREEDY, maxTokens: 4 })) {
       expect(event.index).toBeLessThan(2);
       expect(await thrownBy(() => model.restoreState(state))).toMatchObject({ code: 'busy' });
     }
@@ -492,7 +492,7 @@ describe('a call while another runs', () => {
     expect(ids).toEqual(alone);
     model.setCheckpoints({ interval: 1024 });
     const many: number[] = [];
-    for await (const event of model.generateMany([PROMPT], sampled)) {
+    for await (const event of model.generateBatch([PROMPT], sampled)) {
       if (event.type === 'token') many.push(event.id);
       if (many.length % 3 === 0) await model.reload([source()]);
     }
@@ -581,7 +581,7 @@ describe('a signal', () => {
     reload: (signal) => model.reload([slow], { signal }),
     generate: (signal) => events(model.generate(PROMPT, { ...GREEDY, maxTokens: 100_000, signal })),
     'generate, of a long prompt': (signal) => events(model.generate(long, { ...GREEDY, signal, reuse: false })),
-    generateMany: (signal) => events(model.generateMany([PROMPT, PROMPT], { ...GREEDY, maxTokens: 100_000, signal })),
+    generateBatch: (signal) => events(model.generateBatch([PROMPT, PROMPT], { ...GREEDY, maxTokens: 100_000, signal })),
     logits: (signal) => model.logits(long, { signal }),
     continueLogits: (signal) => model.continueLogits(long, { signal }),
     bench: (signal) => model.bench({ promptTokens: 512, genTokens: 10_000, runs: 100, signal }),

@@ -6,7 +6,7 @@ import type { TextFile } from '../src/app/conversation-files';
 import { newerOf } from '../src/app/catalogue';
 import { failure } from '../src/app/failure';
 import type { PageAddress, PageData, PageEvents, PageView, Shown } from '../src/app/page-data';
-import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, ManyEvent, OpenedState, OpenModel, StoredModel } from '../src/engine/protocol';
+import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../src/engine/protocol';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };
@@ -46,7 +46,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
   const answering = deferred<void>();
   const severally = deferred<void>();
   const beginning = deferred<OpenedState>();
-  let sayOf: (event: ManyEvent) => void = () => undefined;
+  let sayOf: (event: BatchEvent) => void = () => undefined;
   let say: (event: GenerateEvent) => void = () => undefined;
   const engine = {
     open: vi.fn(() => opening.promise),
@@ -55,7 +55,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
       say = onEvent;
       return answering.promise;
     }),
-    generateMany: vi.fn((_prompts: ChatMessage[][], _options: GenerateOptions, onEvent: (event: ManyEvent) => void) => {
+    generateBatch: vi.fn((_prompts: ChatMessage[][], _options: GenerateOptions, onEvent: (event: BatchEvent) => void) => {
       sayOf = onEvent;
       return severally.promise;
     }),
@@ -75,7 +75,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
   new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { back: () => back(), page, address, opening, answering, severally, beginning, sayOf: (event: ManyEvent) => sayOf(event), engine, emit, token, settle };
+  return { back: () => back(), page, address, opening, answering, severally, beginning, sayOf: (event: BatchEvent) => sayOf(event), engine, emit, token, settle };
 }
 
 test('a question asked before the model is open waits for it', async () => {
@@ -374,7 +374,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   if (first?.role !== 'assistant') throw new Error('an answer');
   emit('answerSeveral', first);
   await settle();
-  const [prompts, options] = engine.generateMany.mock.calls[0] ?? [];
+  const [prompts, options] = engine.generateBatch.mock.calls[0] ?? [];
   expect(prompts).toEqual(Array(3).fill([{ role: 'user', content: 'One?' }]));
   // The first answer had the seed itself.
   expect(options).toMatchObject({ seed: 8, sequences: 3 });

@@ -8,7 +8,7 @@ import { Pace } from '../src/app/pace';
 import { Turns } from '../src/app/turns';
 import { DocumentStore } from '../src/documents/document-store';
 import type { Extract as ExtractFile } from '../src/documents/extractor';
-import type { AnswerOptions, ChatMessage, EngineWorker, GenerateEvent, ManyEvent } from '../src/engine/protocol';
+import type { AnswerOptions, ChatMessage, EngineWorker, GenerateEvent, BatchEvent } from '../src/engine/protocol';
 import { settle } from './browser';
 
 type Ended = Extract<GenerateEvent, { type: 'end' }>;
@@ -32,7 +32,7 @@ function setUp(texts: Readonly<Record<string, string>> = {}) {
   const engine = {
     tokenize: vi.fn(async (text: string) => new Uint32Array(Math.ceil(text.length / 4))),
     generate: (prompt: ChatMessage[], options: AnswerOptions, onEvent: (event: GenerateEvent) => void) => ask([prompt], options, (_, event) => onEvent(event)),
-    generateMany: (prompts: ChatMessage[][], options: AnswerOptions, onEvent: (event: ManyEvent) => void) => ask(prompts, options, (index, event) => onEvent({ ...event, index })),
+    generateBatch: (prompts: ChatMessage[][], options: AnswerOptions, onEvent: (event: BatchEvent) => void) => ask(prompts, options, (index, event) => onEvent({ ...event, index })),
     stop: vi.fn(async () => asked.at(-1)?.end()),
     forgetStates: vi.fn(async () => undefined),
   };

@@ -32,7 +32,7 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
       }
       yield { type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
     },
-    generateMany: async function* (prompts) {
+    generateBatch: async function* (prompts) {
       for (const [index, prompt] of prompts.entries()) {
         for await (const event of this.generate(prompt)) yield { ...event, index };
       }
@@ -198,7 +198,7 @@ test('several answers come side by side, each event with the number of its promp
   const { session } = await sessionWith(async () => countingModel(2));
   await session.open(SOURCE, {}, quiet);
   const events: string[] = [];
-  await session.generateMany([[{ role: 'user', content: 'a' }], [{ role: 'user', content: 'b' }]], {}, (event) => events.push(`${'index' in event ? event.index : ''} ${event.type}`));
+  await session.generateBatch([[{ role: 'user', content: 'a' }], [{ role: 'user', content: 'b' }]], {}, (event) => events.push(`${'index' in event ? event.index : ''} ${event.type}`));
   expect(events).toEqual(['0 token', '0 token', '0 end', '1 token', '1 token', '1 end']);
-  await expect(Promise.all([session.generateMany([], {}, quiet), session.generate([], {}, quiet)])).rejects.toMatchObject({ code: 'busy' });
+  await expect(Promise.all([session.generateBatch([], {}, quiet), session.generate([], {}, quiet)])).rejects.toMatchObject({ code: 'busy' });
 });

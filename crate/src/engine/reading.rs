@@ -171,9 +171,9 @@ impl Model {
     }
 
     /// Reads a chunk into the first sequence and chooses the token after it.
-    pub(crate) async fn choose(&mut self, chunk: &[u32], sampler: &mut Sampler) -> Result<u32> {
+    pub(crate) async fn sample(&mut self, chunk: &[u32], sampler: &mut Sampler) -> Result<u32> {
         let reading = self.reading.take();
-        let id = self.executor.choose(0, chunk, sampler).await?;
+        let id = self.executor.sample(0, chunk, sampler).await?;
         self.reading = reading.map(|reading| reading.after(chunk));
         Ok(id)
     }

@@ -27,7 +27,7 @@ pub struct EventOf {
 
 /// The answers to many prompts in the making. As many as there are sequences are written at once; where one ends, the next
 /// prompt takes its place.
-pub struct ManyGenerations {
+pub struct BatchGeneration {
     answers: Vec<Answer>,
     /// Prompts not yet begun.
     waiting: VecDeque<usize>,
@@ -58,7 +58,7 @@ enum Phase {
     Feed(u32),
 }
 
-impl ManyGenerations {
+impl BatchGeneration {
     /// Prepares the answers, at most `sequences` at once (1 to [`MAX_SEQUENCES`]). The answer to prompt i draws with the seed
     /// plus i.
     ///
@@ -187,7 +187,7 @@ impl ManyGenerations {
         let chunk = &answer.history[before_last..end];
         let wants_token = end == total && !answer.is_full();
         let chosen = match wants_token {
-            true => Some(model.executor().choose(sequence, chunk, &mut answer.sampler).await?),
+            true => Some(model.executor().sample(sequence, chunk, &mut answer.sampler).await?),
             false => {
                 model.executor().forward(sequence, chunk, Outputs::None).await?;
                 None
@@ -229,7 +229,7 @@ impl ManyGenerations {
         let tokens: Vec<_> = active.iter().map(|&(sequence, _, token)| (sequence, token)).collect();
         let mut all: Vec<Option<&mut Sampler>> = self.answers.iter_mut().map(|a| Some(&mut a.sampler)).collect();
         let mut samplers: Vec<_> = active.iter().filter_map(|&(_, index, _)| all[index].take()).collect();
-        let ids = model.executor().choose_each(&tokens, &mut samplers).await?;
+        let ids = model.executor().sample_batch(&tokens, &mut samplers).await?;
         for (&(sequence, index, _), id) in active.iter().zip(ids) {
             self.answers[index].decode_time += start.elapsed();
             self.take(model, sequence, id);

@@ -67,21 +67,21 @@ impl GpuExecutor {
     }
 
     /// Reads `tokens` and chooses the one after them, on the device where it can.
-    pub(super) async fn choose_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+    pub(super) async fn sample_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
         check_tokens(tokens, self.chunk_tokens.get(), self.network.vocab_size)?;
         self.gpu.check()?;
         if self.sampler.is_none() {
             let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: 1 };
             let mut logits = self.run_chunk(sequence, tokens, extent).await?;
-            return sampler.choose(&mut logits);
+            return sampler.sample(&mut logits);
         }
         // Several sequences take turns: what one ran ahead, the next would undo.
         let ahead = if self.positions.len() == 1 { steps_ahead(self.network.state_bytes()) } else { 0 };
-        Ok(self.choose_rows(&[sequence], tokens, &mut [sampler], ahead).await?[0])
+        Ok(self.sample_rows(&[sequence], tokens, &mut [sampler], ahead).await?[0])
     }
 
     /// Reads one token into each sequence and chooses the ones after them.
-    pub(super) async fn choose_for_each(
+    pub(super) async fn sample_each(
         &mut self,
         tokens: &[(usize, u32)],
         samplers: &mut [&mut Sampler],
@@ -94,16 +94,16 @@ impl GpuExecutor {
         if self.sampler.is_none() {
             let mut logits = self.read_one_each(tokens).await?;
             let rows = logits.chunks_exact_mut(self.network.vocab_size).zip(samplers);
-            return rows.map(|(row, sampler)| sampler.choose(row)).collect();
+            return rows.map(|(row, sampler)| sampler.sample(row)).collect();
         }
         // What cannot be undone does not run ahead.
         let ahead = usize::from(self.moves_states(rows.len()));
-        self.choose_rows(&rows, &ids, samplers, ahead).await
+        self.sample_rows(&rows, &ids, samplers, ahead).await
     }
 
     /// Reads as many of `tokens` into each of some sequences, and chooses the ones after them; `ahead` steps are submitted
     /// beyond those that are asked for.
-    async fn choose_rows(
+    async fn sample_rows(
         &mut self,
         rows: &[usize],
         tokens: &[u32],

@@ -284,21 +284,21 @@ impl Executor for GpuExecutor {
         Box::pin(self.read_one_each(tokens))
     }
 
-    fn choose<'a>(
+    fn sample<'a>(
         &'a mut self,
         sequence: usize,
         tokens: &'a [u32],
         sampler: &'a mut Sampler,
     ) -> LocalBoxFuture<'a, Result<u32>> {
-        Box::pin(self.choose_next(sequence, tokens, sampler))
+        Box::pin(self.sample_next(sequence, tokens, sampler))
     }
 
-    fn choose_each<'a>(
+    fn sample_batch<'a>(
         &'a mut self,
         tokens: &'a [(usize, u32)],
         samplers: &'a mut [&'a mut Sampler],
     ) -> LocalBoxFuture<'a, Result<Vec<u32>>> {
-        Box::pin(self.choose_for_each(tokens, samplers))
+        Box::pin(self.sample_each(tokens, samplers))
     }
 
     fn sequences(&self) -> usize {

@@ -206,7 +206,7 @@ impl GpuSampler {
         pass.dispatch_workgroups(1, rows as u32, 1);
     }
 
-    /// The chosen ids, (steps, rows), to copy from; with [`NOT_FINITE`] where `Sampler::choose` would refuse the logits.
+    /// The chosen ids, (steps, rows), to copy from; with [`NOT_FINITE`] where `Sampler::sample` would refuse the logits.
     pub fn ids(&self) -> &wgpu::Buffer {
         &self.ids
     }

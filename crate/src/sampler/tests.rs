@@ -21,7 +21,7 @@ fn histogram(options: SamplerOptions, logits: &[f32], draws: usize) -> Vec<usize
     let mut sampler = Sampler::new(options).unwrap();
     let mut counts = vec![0; logits.len()];
     for _ in 0..draws {
-        counts[sampler.sample(&mut logits.to_vec()) as usize] += 1;
+        counts[sampler.sample_unchecked(&mut logits.to_vec()) as usize] += 1;
     }
     counts
 }
@@ -161,9 +161,9 @@ fn options_outside_their_range_are_refused() {
 #[test]
 fn greedy_takes_the_lowest_of_equals() {
     let mut sampler = Sampler::new(SamplerOptions { temperature: 0.0, ..Default::default() }).unwrap();
-    assert_eq!(sampler.sample(&mut [1.0, 3.0, 3.0, 2.0]), 1);
-    assert_eq!(sampler.sample(&mut [f32::NAN, -1.0, f32::NEG_INFINITY]), 1);
-    assert_eq!(sampler.sample(&mut [0.0, f32::INFINITY, f32::INFINITY]), 1);
+    assert_eq!(sampler.sample_unchecked(&mut [1.0, 3.0, 3.0, 2.0]), 1);
+    assert_eq!(sampler.sample_unchecked(&mut [f32::NAN, -1.0, f32::NEG_INFINITY]), 1);
+    assert_eq!(sampler.sample_unchecked(&mut [0.0, f32::INFINITY, f32::INFINITY]), 1);
 }
 
 #[test]
@@ -183,11 +183,11 @@ fn penalties_have_their_exact_values() {
     }
     let mut logits = [4.0, -3.0, 1.0, 0.0, 2.0];
     // Token 0: 4 / 2 - (1 * 0.25 + 0.5); token 1: -3 * 2 - (2 * 0.25 + 0.5).
-    assert_eq!(sampler.sample(&mut logits), 4);
+    assert_eq!(sampler.sample_unchecked(&mut logits), 4);
     assert_eq!(logits, [1.25, -7.0, 1.0, 0.0, 2.0]);
 
     sampler.accept(4);
-    assert_eq!(sampler.sample(&mut [4.0, -3.0, 1.0, 0.0, 2.0]), 0, "token 0 fell out, token 4 came in");
+    assert_eq!(sampler.sample_unchecked(&mut [4.0, -3.0, 1.0, 0.0, 2.0]), 0, "token 0 fell out, token 4 came in");
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn no_window_means_no_penalty() {
     let mut sampler = Sampler::new(options).unwrap();
     sampler.accept(0);
     let mut logits = [2.0, 1.0];
-    assert_eq!(sampler.sample(&mut logits), 0);
+    assert_eq!(sampler.sample_unchecked(&mut logits), 0);
     assert_eq!(logits, [2.0, 1.0]);
 }
 
@@ -270,7 +270,7 @@ fn a_seed_gives_the_same_tokens_everywhere() {
     let tokens = |seed| -> Vec<u32> {
         let options = SamplerOptions { temperature: 1.3, top_k: 200, seed: Some(seed), ..Default::default() };
         let mut sampler = Sampler::new(options).unwrap();
-        (0..12).map(|_| sampler.sample(&mut logits.clone())).collect()
+        (0..12).map(|_| sampler.sample_unchecked(&mut logits.clone())).collect()
     };
     // An independent implementation in Python, with `math.exp`, draws the same.
     assert_eq!(tokens(42), [630, 494, 729, 519, 754, 803, 754, 508, 902, 964, 210, 124]);
@@ -283,7 +283,7 @@ fn a_clone_goes_on_alike() {
     let options = SamplerOptions { repetition_penalty: 1.2, ..plain() };
     let mut sampler = Sampler::new(options).unwrap();
     let step = |sampler: &mut Sampler| {
-        let token = sampler.sample(&mut [0.5; 64]);
+        let token = sampler.sample_unchecked(&mut [0.5; 64]);
         sampler.accept(token);
         token
     };
@@ -299,15 +299,15 @@ fn a_clone_goes_on_alike() {
 #[test]
 fn logits_that_are_no_numbers_are_survived() {
     let mut sampler = Sampler::new(SamplerOptions { top_p: 0.9, ..plain() }).unwrap();
-    assert_eq!(sampler.sample(&mut []), 0);
-    assert!(sampler.sample(&mut [f32::NAN; 3]) < 3);
-    assert!(sampler.sample(&mut [f32::NEG_INFINITY; 3]) < 3);
+    assert_eq!(sampler.sample_unchecked(&mut []), 0);
+    assert!(sampler.sample_unchecked(&mut [f32::NAN; 3]) < 3);
+    assert!(sampler.sample_unchecked(&mut [f32::NEG_INFINITY; 3]) < 3);
     for _ in 0..100 {
-        assert_eq!(sampler.sample(&mut [f32::NAN, 0.0, f32::NEG_INFINITY]), 1);
-        assert_eq!(sampler.sample(&mut [f32::NAN, 1e30, f32::INFINITY, f32::NEG_INFINITY]), 2);
+        assert_eq!(sampler.sample_unchecked(&mut [f32::NAN, 0.0, f32::NEG_INFINITY]), 1);
+        assert_eq!(sampler.sample_unchecked(&mut [f32::NAN, 1e30, f32::INFINITY, f32::NEG_INFINITY]), 2);
     }
     let smallest = SamplerOptions { temperature: f32::from_bits(1), ..plain() };
-    assert_eq!(Sampler::new(smallest).unwrap().sample(&mut [-1e38, 1e38, 0.0]), 1);
+    assert_eq!(Sampler::new(smallest).unwrap().sample_unchecked(&mut [-1e38, 1e38, 0.0]), 1);
 }
 
 /// Few distinct values, so that ties are common, and the odd ones that must not panic.
@@ -360,7 +360,7 @@ proptest! {
         };
         let mut sampler = Sampler::new(options).unwrap();
         history.iter().for_each(|&token| sampler.accept(token));
-        prop_assert!((sampler.sample(&mut logits.clone()) as usize) < logits.len());
+        prop_assert!((sampler.sample_unchecked(&mut logits.clone()) as usize) < logits.len());
     }
 }
 
@@ -385,7 +385,7 @@ fn how_long_a_choice_takes() {
             let mut sampler = Sampler::new(options).unwrap();
             let mut logits = logits.clone();
             let start = std::time::Instant::now();
-            (0..200).for_each(|_| _ = sampler.sample(&mut logits));
+            (0..200).for_each(|_| _ = sampler.sample_unchecked(&mut logits));
             println!("{vocab_size} tokens, {name}: {:?}", start.elapsed() / 200);
         }
     }

@@ -1,4 +1,4 @@
-//! `Model.generate` and `Model.generateMany`: answers in the making.
+//! `Model.generate` and `Model.generateBatch`: answers in the making.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use super::slot::{Answering, Slot};
 use super::{next_task, to_js};
 use crate::engine::Model;
 use crate::error::{Error, Result};
-use crate::generate::{Event, EventOf, GenerateOptions, Generation, ManyGenerations, Prompt};
+use crate::generate::{BatchGeneration, Event, EventOf, GenerateOptions, Generation, Prompt};
 use crate::sampler::SamplerOptions;
 
 #[wasm_bindgen(module = "/src/web.js")]
@@ -50,23 +50,23 @@ impl JsModel {
     /// Reads many prompts and writes their answers side by side, `options.sequences` of them at once: every token of all of
     /// them is one reading of the weights.
     #[wasm_bindgen(
-        js_name = generateMany,
+        js_name = generateBatch,
         unchecked_return_type = "AsyncIterableIterator<GenerateEvent & { index: number }>"
     )]
-    pub fn generate_many(
+    pub fn generate_batch(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Prompt[]")] prompts: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "ManyOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "BatchOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let prompts: Vec<Prompt> = argument("prompts", &prompts)?;
         let mut options = Options::of_call(&options)?;
         let sequences = options.take("sequences")?.unwrap_or(DEFAULT_SEQUENCES);
         let (generate, signal) = generate_options(&mut options)?;
         options.finish()?;
-        let make = |model: &Model| ManyGenerations::new(model, &prompts, &generate, sequences);
+        let make = |model: &Model| BatchGeneration::new(model, &prompts, &generate, sequences);
         let generation = self.model.with(make)?;
         let cancelled = generation.cancelled();
-        let answer = ManyHandle(Answer::new(&self.model, generation, cancelled));
+        let answer = BatchHandle(Answer::new(&self.model, generation, cancelled));
         Ok(async_iterable(answer.into(), signal.as_js()))
     }
 }
@@ -120,7 +120,7 @@ impl Events for Generation {
     }
 }
 
-impl Events for ManyGenerations {
+impl Events for BatchGeneration {
     type Event = EventOf;
 
     async fn next_event(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
@@ -197,10 +197,10 @@ impl GenerationHandle {
 
 /// Answers in the making.
 #[wasm_bindgen]
-pub struct ManyHandle(Answer<ManyGenerations>);
+pub struct BatchHandle(Answer<BatchGeneration>);
 
 #[wasm_bindgen]
-impl ManyHandle {
+impl BatchHandle {
     /// The next event of any answer, or undefined after the last one's end.
     pub async fn next(&self) -> Result<JsValue, JsValue> {
         self.0.next().await

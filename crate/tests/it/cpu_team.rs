@@ -18,7 +18,7 @@ use web_mamba::cpu::team::{Command, Crew, Job, Peers, Started, TeamExecutor};
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor, Outputs};
-use web_mamba::generate::{Event, GenerateOptions, Generation, ManyGenerations, Prompt};
+use web_mamba::generate::{BatchGeneration, Event, GenerateOptions, Generation, Prompt};
 use web_mamba::model::{Slice, State, Weight};
 use web_mamba::quant::DType;
 use web_mamba::sampler::SamplerOptions;
@@ -241,7 +241,7 @@ fn answers_go_on_after_a_worker_is_lost() {
     }
     let prompts = [prompt.clone(), Prompt::Tokens(IDS[3..20].to_vec())];
     let many = |model: &mut Model, commands| {
-        let mut answers = ManyGenerations::new(model, &prompts, &options, 2).unwrap();
+        let mut answers = BatchGeneration::new(model, &prompts, &options, 2).unwrap();
         left.set(commands);
         let (events, losses) = follow(|model| block_on(answers.next(model)), model, &reload);
         let of = |index| ids_of(events.iter().filter(|event| event.index == index).map(|event| &event.event));

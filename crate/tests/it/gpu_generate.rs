@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pollster::block_on;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::executor::{Activations, Executor, Outputs};
-use web_mamba::generate::{Event, GenerateOptions, Generation, ManyGenerations, Prompt};
+use web_mamba::generate::{BatchGeneration, Event, GenerateOptions, Generation, Prompt};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions};
 use web_mamba::model::State;
 use web_mamba::sampler::{Sampler, SamplerOptions};
@@ -74,7 +74,7 @@ fn ids_step_by_step(model: &mut Model, prompt: &[u32], sampler: SamplerOptions, 
     let mut logits = block_on(model.logits(prompt)).unwrap();
     let mut ids = Vec::new();
     for _ in 0..count {
-        let id = sampler.sample(&mut logits);
+        let id = sampler.sample_unchecked(&mut logits);
         sampler.accept(id);
         ids.push(id);
         logits = block_on(model.executor().forward(0, &[id], Outputs::Last)).unwrap();
@@ -143,7 +143,7 @@ fn many_answers_are_those_of_one_at_a_time() {
                 .collect();
             for sequences in [2, 5, 8] {
                 let all: Vec<_> = prompts.iter().map(|tokens| Prompt::Tokens(tokens.clone())).collect();
-                let many = ManyGenerations::new(&model, &all, &options(sampler.clone(), 10), sequences);
+                let many = BatchGeneration::new(&model, &all, &options(sampler.clone(), 10), sequences);
                 let mut many = many.unwrap();
                 let mut ids = vec![Vec::new(); prompts.len()];
                 let mut ends = vec![0; prompts.len()];
@@ -177,7 +177,7 @@ fn what_ran_ahead_of_many_is_undone() {
     let mut samplers = vec![Sampler::new(greedy).unwrap(); 3];
     let mut ids = vec![Vec::new(); 3];
     for (sequence, sampler) in samplers.iter_mut().enumerate() {
-        ids[sequence].push(block_on(model.executor().choose(sequence, &prompts[sequence], sampler)).unwrap());
+        ids[sequence].push(block_on(model.executor().sample(sequence, &prompts[sequence], sampler)).unwrap());
     }
     for step in 0..8 {
         // The second leaves after three steps.
@@ -185,7 +185,7 @@ fn what_ran_ahead_of_many_is_undone() {
         let tokens: Vec<_> = rows.iter().map(|&row| (row, ids[row][step])).collect();
         let mut all: Vec<Option<&mut Sampler>> = samplers.iter_mut().map(Some).collect();
         let mut those: Vec<_> = rows.iter().filter_map(|&row| all[row].take()).collect();
-        let chosen = block_on(model.executor().choose_each(&tokens, &mut those)).unwrap();
+        let chosen = block_on(model.executor().sample_batch(&tokens, &mut those)).unwrap();
         rows.iter().zip(chosen).for_each(|(&row, id)| ids[row].push(id));
     }
     assert_eq!([&ids[0], &ids[2]], [&alone[0], &alone[2]]);
@@ -247,18 +247,18 @@ fn a_highest_logit_that_is_not_finite_is_refused() {
         let executor = model.executor();
         let right = State::new(executor.network());
         let mut sampler = Sampler::new(seeded()).unwrap();
-        let expected = block_on(executor.choose(0, &[5, 6], &mut sampler.clone())).unwrap();
+        let expected = block_on(executor.sample(0, &[5, 6], &mut sampler.clone())).unwrap();
         for (of_convolution, odd) in [(true, f32::NAN), (false, f32::NAN), (false, f32::INFINITY)] {
             let mut state = right.clone();
             state.tensors[if of_convolution { 0 } else { 1 }][3] = odd;
             executor.write_state(0, &state).unwrap();
             for tokens in [&[5, 6][..], &[7], &[8]] {
-                let chosen = block_on(executor.choose(0, tokens, &mut sampler));
+                let chosen = block_on(executor.sample(0, tokens, &mut sampler));
                 assert_eq!(chosen.unwrap_err().code(), "not-finite", "{odd}, {activations:?}");
             }
             executor.write_state(0, &right).unwrap();
             let mut sampler = Sampler::new(seeded()).unwrap();
-            assert_eq!(block_on(executor.choose(0, &[5, 6], &mut sampler)).unwrap(), expected);
+            assert_eq!(block_on(executor.sample(0, &[5, 6], &mut sampler)).unwrap(), expected);
         }
     }
 }

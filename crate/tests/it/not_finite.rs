@@ -10,7 +10,7 @@ use web_mamba::cpu::simd::Isa;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::{Error, Result};
 use web_mamba::executor::{Activations, Executor};
-use web_mamba::generate::{GenerateOptions, Generation, ManyGenerations, Prompt};
+use web_mamba::generate::{BatchGeneration, GenerateOptions, Generation, Prompt};
 use web_mamba::gguf::{Gguf, HeaderWriter, Value};
 use web_mamba::model::{ModelFile, State};
 use web_mamba::quant::DType;
@@ -41,7 +41,7 @@ fn code<T>(result: Result<T>) -> &'static str {
 
 fn choose(executor: &mut CpuExecutor) -> Result<u32> {
     let mut sampler = Sampler::new(SamplerOptions::default()).unwrap();
-    block_on(executor.choose(0, &[3, 1, 4], &mut sampler))
+    block_on(executor.sample(0, &[3, 1, 4], &mut sampler))
 }
 
 /// `f64` holds numbers that are infinite as `f32`, or zero.
@@ -131,15 +131,15 @@ fn logits_whose_highest_is_not_finite_are_refused() {
             [&[nan][..], &[nan; 40], &[-infinity; 3], &[nan, -infinity], &[0.0, infinity], &[nan, infinity, 1.0], &[]]
         {
             let before = sampler.state();
-            let error = sampler.choose(&mut odd.to_vec()).unwrap_err();
+            let error = sampler.sample(&mut odd.to_vec()).unwrap_err();
             assert_eq!(error.code(), "not-finite", "{odd:?}, {options:?}");
             assert_eq!(sampler.state(), before, "a choice that was refused draws nothing");
         }
         // The highest that is a number is finite: what is none, or the lowest, is never chosen.
         for logits in [[nan, 1.0, -infinity, -3e38], [f32::MIN, f32::MAX, nan, nan], [-infinity, 0.0, -infinity, nan]] {
             let mut alike = sampler.clone();
-            let chosen = sampler.choose(&mut logits.to_vec()).unwrap();
-            assert_eq!(chosen, alike.sample(&mut logits.to_vec()));
+            let chosen = sampler.sample(&mut logits.to_vec()).unwrap();
+            assert_eq!(chosen, alike.sample_unchecked(&mut logits.to_vec()));
             assert!(logits[chosen as usize].is_finite(), "token {chosen} of {logits:?}, {options:?}");
         }
     }
@@ -162,7 +162,7 @@ fn what_overflows_is_refused_alike_with_both_kinds_of_activations() {
                 executor.reset(0).unwrap();
                 assert_eq!(code(choose(&mut executor)), "not-finite", "{dtype}, {activations:?}, {isa:?}");
                 let mut samplers = [&mut Sampler::new(SamplerOptions::default()).unwrap()];
-                let each = block_on(executor.choose_each(&[(0, 5)], &mut samplers));
+                let each = block_on(executor.sample_batch(&[(0, 5)], &mut samplers));
                 assert_eq!(code(each), "not-finite", "{dtype}, {activations:?}, {isa:?}");
             }
         }
@@ -210,7 +210,7 @@ fn answers_end_with_the_error_and_nothing_is_kept() {
             assert_eq!(code(block_on(model.save_state())), "state-unknown", "nobody saw the last token");
         }
         let prompts = [prompt.clone(), Prompt::Tokens(vec![8])];
-        let mut many = ManyGenerations::new(&model, &prompts, &options, 2).unwrap();
+        let mut many = BatchGeneration::new(&model, &prompts, &options, 2).unwrap();
         assert_eq!(code(block_on(many.next(&mut model))), "not-finite");
     }
 }

@@ -1,7 +1,7 @@
 /** What tests of states call in the browser, as `window.states`: the engine itself in the page, and the engine's worker. */
 import { EngineClient } from '../../../web/src/engine/client';
 import init, { loadModel, type ByteSource, type Model } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, ManyEvent, ManyOptions, OpenedState } from '../../../web/src/engine/protocol';
+import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, BatchEvent, BatchOptions, OpenedState } from '../../../web/src/engine/protocol';
 
 const engine = new EngineClient();
 const TOKENS_BELOW = 500;
@@ -46,7 +46,7 @@ export interface Answer {
 const noAnswer = (): Answer => ({ ids: [], text: '', promptTokens: 0, prefilledTokens: 0, firstToken: 0, others: [] });
 
 /** Takes the events of one answer or of several. */
-function writing(answers: readonly Answer[]): (event: AnswerEvent | ManyEvent) => void {
+function writing(answers: readonly Answer[]): (event: AnswerEvent | BatchEvent) => void {
   states.progress = { prefill: 0, tokens: 0 };
   const start = performance.now();
   return (event) => {
@@ -155,21 +155,21 @@ export const states = {
   /** Several answers to one prompt, each with a seed of its own. What is no answer's own event is noted with the first. */
   async several(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
     const answers = Array.from({ length: count }, noAnswer);
-    await engine.generateMany(answers.map(() => Uint32Array.from(prompt)), { ...options, sequences: count }, writing(answers));
+    await engine.generateBatch(answers.map(() => Uint32Array.from(prompt)), { ...options, sequences: count }, writing(answers));
     return answers;
   },
   /**
    * Answers several prompts, and stops them where told to: once prompt `stopAt.index` has read at least so many tokens, or, without
    * a number, once it is being answered.
    */
-  async sideBySide(prompts: string[], options: ManyOptions, stopAt?: { index: number; read?: number }): Promise<SideBySide[]> {
+  async sideBySide(prompts: string[], options: BatchOptions, stopAt?: { index: number; read?: number }): Promise<SideBySide[]> {
     const answers = prompts.map((): SideBySide => ({ text: '', known: 0, read: 0, prefilledTokens: null }));
     let stopped = false;
     const stopOnce = (when: boolean) => {
       if (when && !stopped) void engine.stop();
       stopped ||= when;
     };
-    await engine.generateMany(prompts.map((content) => [{ role: 'user', content }]), options, (event) => {
+    await engine.generateBatch(prompts.map((content) => [{ role: 'user', content }]), options, (event) => {
       if (!('index' in event)) return;
       const answer = answers[event.index];
       if (!answer) return;

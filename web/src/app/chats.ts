@@ -1,5 +1,5 @@
 /** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
-import type { AnswerEvent, ChatMessage, EngineWorker, ManyEvent } from '../engine/protocol';
+import type { AnswerEvent, ChatMessage, EngineWorker, BatchEvent } from '../engine/protocol';
 import type { AnswerStats, TokenTime } from './answer-clock';
 import { AnswerWriter } from './answer-writer';
 import { Conversation, type AssistantMessage, type Branches, type Instructions, type Message, type UserMessage } from './conversation';
@@ -275,7 +275,7 @@ export class Chats {
     const writers = answers.map((answer) => new AnswerWriter(answer));
     const [first] = writers;
     writers.forEach((writer, index) => this.#writers.set(answers[index] as Message, writer));
-    const onEvent = (event: AnswerEvent | ManyEvent) => {
+    const onEvent = (event: AnswerEvent | BatchEvent) => {
       if (event.type === 'rebuild' || event.type === 'rebuilt') {
         loader.rebuilding(event.type === 'rebuild', event.type === 'rebuilt' ? event.model : undefined);
       } else {
@@ -299,7 +299,7 @@ export class Chats {
   }
 
   /** One answer, or several with one reading of the prompt and, token by token, of the weights. */
-  async #write(conversation: Conversation, answers: readonly AssistantMessage[], onEvent: (event: AnswerEvent | ManyEvent) => void): Promise<void> {
+  async #write(conversation: Conversation, answers: readonly AssistantMessage[], onEvent: (event: AnswerEvent | BatchEvent) => void): Promise<void> {
     const { engine, loader, settings } = this.parts;
     const [first] = answers;
     if (!first) return;
@@ -309,7 +309,7 @@ export class Chats {
     if (answers.length === 1) return engine.generate(prompt, options, onEvent);
     // A seed that the visitor chose has given the answers before these: theirs go on from it.
     const seed = (options.seed ?? 0) + conversation.branches(first).index;
-    await engine.generateMany(answers.map(() => prompt), { ...options, seed, sequences: answers.length }, onEvent);
+    await engine.generateBatch(answers.map(() => prompt), { ...options, seed, sequences: answers.length }, onEvent);
   }
 
   #show(conversation: Conversation): void {

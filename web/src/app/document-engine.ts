@@ -5,7 +5,7 @@ import { sectionTokens, summaryTokens } from '../documents/prompts';
 import type { SummaryStyle } from '../documents/records';
 import { blocksOf, type Block } from '../documents/sections';
 import { PARALLEL } from '../documents/summary-job';
-import type { AnswerEvent, EngineWorker, GenerateEvent, KnownEvent, ManyEvent } from '../engine/protocol';
+import type { AnswerEvent, EngineWorker, GenerateEvent, KnownEvent, BatchEvent } from '../engine/protocol';
 import { abortable } from './abortable';
 import { failure } from './failure';
 import type { ModelLoader } from './model-loader';
@@ -118,7 +118,7 @@ export class DocumentEngine {
       turn.givenBack = !written;
       if (turn.givenBack) stop();
     };
-    const take = (event: AnswerEvent | ManyEvent) => {
+    const take = (event: AnswerEvent | BatchEvent) => {
       // A stop that came before the engine had begun was not heard.
       if (signal.aborted || turn.givenBack) stop();
       if (event.type === 'rebuild' || event.type === 'rebuilt') {
@@ -144,7 +144,7 @@ export class DocumentEngine {
     wanted.addEventListener('abort', giveBack);
     try {
       if (prompts.length === 1 && only) await engine.generate(only.messages, { ...options, ...(only.shared === '' ? {} : { keepAfter: only.shared }) }, take);
-      else await engine.generateMany(prompts.map(({ messages }) => messages), { ...options, sequences: prompts.length }, take);
+      else await engine.generateBatch(prompts.map(({ messages }) => messages), { ...options, sequences: prompts.length }, take);
     } finally {
       signal.removeEventListener('abort', stop);
       wanted.removeEventListener('abort', giveBack);

@@ -6,7 +6,7 @@ import type { ModelSource } from '../weights/model-source';
 import type { VerifyResult } from '../weights/verify-model';
 import { ModelHost } from './model-host';
 import type {
-  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, ManyAnswerOptions, ManyEvent,
+  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, BatchAnswerOptions, BatchEvent,
   OpenedState, OpenModel, OpenProgress, StateOptions, StoredModel,
 } from './protocol';
 import type { SupervisedWorker } from './supervisor';
@@ -53,8 +53,8 @@ export class EngineClient implements EngineWorker {
     return this.#ending(signal, () => this.stop(), () => this.#host.generate(prompt, options, onEvent));
   }
 
-  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    return this.#host.ofModel((remote) => remote.generateMany(prompts, options, this.#host.listener(onEvent)));
+  generateBatch(prompts: (ChatMessage[] | Uint32Array)[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
+    return this.#host.ofModel((remote) => remote.generateBatch(prompts, options, this.#host.listener(onEvent)));
   }
 
   stop(): Promise<void> {

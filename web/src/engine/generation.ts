@@ -1,6 +1,6 @@
 /** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
 import type { DurableCheckpoints } from '../state/durable-checkpoints';
-import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, ManyEvent, ManyOptions, OpenModel, RebuildEvent } from './protocol';
+import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, BatchEvent, BatchOptions, OpenModel, RebuildEvent } from './protocol';
 import type { EngineModel } from './wasm-engine';
 
 /** A device, or a worker, that is lost this often without a token in between would be lost again. */
@@ -50,7 +50,7 @@ export class Generation {
     await this.help.checkpoints?.settle();
   }
 
-  async runMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
+  async runBatch(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
     const tokens = prompts.map((prompt) => this.#tokens(prompt));
     const [first] = tokens;
@@ -95,7 +95,7 @@ export class Generation {
    * The engine reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer
    * that has ended are forgotten: who asked has it then.
    */
-  async #runInGroups(prompts: Uint32Array[], options: ManyOptions, checkpoints: DurableCheckpoints, onEvent: (event: ManyEvent) => void): Promise<void> {
+  async #runInGroups(prompts: Uint32Array[], options: BatchOptions, checkpoints: DurableCheckpoints, onEvent: (event: BatchEvent) => void): Promise<void> {
     const { sequences = SEQUENCES, seed } = options;
     for (let first = 0; first < prompts.length && !this.#stopped; first += sequences) {
       const group = prompts.slice(first, first + sequences);
@@ -137,8 +137,8 @@ export class Generation {
     return known;
   }
 
-  async #write(prompts: Uint32Array[], options: ManyOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    await this.#follow(this.model.generateMany(prompts, options), (event) => {
+  async #write(prompts: Uint32Array[], options: BatchOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
+    await this.#follow(this.model.generateBatch(prompts, options), (event) => {
       onEvent(event);
       return true;
     });
@@ -182,7 +182,7 @@ function joined(tokens: Uint32Array, written: Uint32Array | undefined): Uint32Ar
 }
 
 /** The event of an answer that has a number; that the device was lost concerns all of them. */
-function numbered(event: AnswerEvent, index: number): ManyEvent {
+function numbered(event: AnswerEvent, index: number): BatchEvent {
   return event.type === 'rebuild' || event.type === 'rebuilt' ? event : { ...event, index };
 }
 

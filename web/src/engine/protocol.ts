@@ -5,10 +5,10 @@ import type { ExportTarget } from '../weights/export-model';
 import type { Verification } from '../weights/model-record';
 import type { VerifyResult } from '../weights/verify-model';
 import type { EngineOptions } from './wasm-engine';
-import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, ManyOptions, ModelInfo } from './pkg/web_mamba.js';
+import type { BenchOptions, BenchReport, ChatMessage, GenerateEvent, GenerateOptions, BatchOptions, ModelInfo } from './pkg/web_mamba.js';
 
 export type {
-  BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ManyOptions, ModelInfo,
+  BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, BatchOptions, ModelInfo,
 } from './pkg/web_mamba.js';
 
 /** Where and how a model is to run. */
@@ -35,7 +35,7 @@ export type AnswerEvent = GenerateEvent | KnownEvent | RebuildEvent;
  * that the answer begins with, where another engine has given them out.
  */
 export type AnswerOptions = GenerateOptions & { about?: string; written?: Uint32Array };
-export type ManyAnswerOptions = ManyOptions & { about?: string };
+export type BatchAnswerOptions = BatchOptions & { about?: string };
 
 /** How a state is saved: `f16` and compressed by default. */
 export interface StateOptions {
@@ -53,7 +53,7 @@ export interface OpenedState {
 }
 
 /** An event of one of several answers, where `index` is the number of its prompt, or of all of them. */
-export type ManyEvent = ((GenerateEvent | KnownEvent) & { index: number }) | RebuildEvent;
+export type BatchEvent = ((GenerateEvent | KnownEvent) & { index: number }) | RebuildEvent;
 
 /** A model that is open: its key in the store, and what the engine says. */
 export interface OpenModel {
@@ -96,7 +96,7 @@ export interface EngineWorker {
   endOpening(how: 'pause' | 'discard'): Promise<void>;
   generate(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
   /** Answers several prompts side by side. */
-  generateMany(prompts: (ChatMessage[] | Uint32Array)[], options: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void>;
+  generateBatch(prompts: (ChatMessage[] | Uint32Array)[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void>;
   /** Ends the running answer, or answers, after its current token. */
   stop(): Promise<void>;
   /** The state after a conversation, as a file to share. */

@@ -15,7 +15,7 @@ import { verifyModel } from '../weights/verify-model';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
-  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, ManyAnswerOptions, ManyEvent,
+  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, BatchAnswerOptions, BatchEvent,
   OpenedState, OpenModel, OpenProgress, StateOptions,
 } from './protocol';
 import { openState, saveConversation } from './session-states';
@@ -97,8 +97,8 @@ export class Session extends StoredModels implements EngineWorker {
     await this.#answering(about, (generation) => generation.run(prompt, options, onEvent, written));
   }
 
-  async generateMany(prompts: (ChatMessage[] | Uint32Array)[], { about, ...options }: ManyAnswerOptions, onEvent: (event: ManyEvent) => void): Promise<void> {
-    await this.#answering(about, (generation) => generation.runMany(prompts, options, onEvent));
+  async generateBatch(prompts: (ChatMessage[] | Uint32Array)[], { about, ...options }: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
+    await this.#answering(about, (generation) => generation.runBatch(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {

@@ -61,7 +61,7 @@ function holdLock(): void {
 const calls: EngineWorker = {
   open: (source, device, onProgress) => reporting(onProgress, (report) => session.open(source, device, report)),
   generate: (prompt, options, onEvent) => reporting(onEvent, (report) => session.generate(prompt, options, report)),
-  generateMany: (prompts, options, onEvent) => reporting(onEvent, (report) => session.generateMany(prompts, options, report)),
+  generateBatch: (prompts, options, onEvent) => reporting(onEvent, (report) => session.generateBatch(prompts, options, report)),
   stop: () => reported(session.stop()),
   saveState: (messages, options) => reported(session.saveState(messages, options)),
   openState: (file) => reported(session.openState(file)),

@@ -140,7 +140,7 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
         let mut sampler = Sampler::new(SamplerOptions { seed: Some(0), ..SamplerOptions::default() })?;
         let mut token = 0;
         for _ in 0..count {
-            token = model.executor().choose(0, &[token], &mut sampler).await?;
+            token = model.executor().sample(0, &[token], &mut sampler).await?;
             sampler.accept(token);
         }
         Ok::<_, Error>(())
@@ -161,7 +161,7 @@ fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64>
                 start = Instant::now();
             }
             let mut all: Vec<_> = samplers.iter_mut().collect();
-            let ids = model.executor().choose_each(&tokens, &mut all).await?;
+            let ids = model.executor().sample_batch(&tokens, &mut all).await?;
             for ((token, sampler), id) in tokens.iter_mut().zip(&mut samplers).zip(ids) {
                 sampler.accept(id);
                 token.1 = id;
