@@ -1,7 +1,7 @@
 //! A loaded model: file, vocabulary and executor together, on the backend that suits.
 
+mod history;
 mod loading;
-mod reading;
 
 use std::rc::Rc;
 
@@ -16,8 +16,8 @@ use crate::gguf::Gguf;
 use crate::model::ModelFile;
 use crate::source::ByteSource;
 use crate::tokenizer::Tokenizer;
+use history::History;
 use loading::Loaded;
-use reading::Reading;
 
 pub(crate) use loading::any_hardware;
 
@@ -114,8 +114,8 @@ pub struct Model {
     /// The reading that loading the model again put an end to, while no other has begun.
     interrupted: Option<u64>,
     hash: ModelHash,
-    /// What the first sequence has read; none where the executor was run from outside.
-    reading: Option<Reading>,
+    /// What each sequence has read. Unknown where the executor was run from outside: all of them where the list is empty, or one.
+    histories: Vec<Option<History>>,
     checkpoints: Checkpoints,
 }
 
@@ -136,9 +136,9 @@ impl Model {
         let hash = ModelHash::of(&file.gguf).await?;
         let loaded = loading::load(&file, options, progress).await?;
         let info = info(&file, &loaded);
-        let (reading, checkpoints) = (Some(Reading::default()), Checkpoints::default());
+        let (histories, checkpoints) = (vec![Some(History::default())], Checkpoints::default());
         let (executor, options) = (loaded.executor, options.clone());
-        Ok(Self { executor, tokenizer, info, options, epoch: 0, interrupted: None, hash, reading, checkpoints })
+        Ok(Self { executor, tokenizer, info, options, epoch: 0, interrupted: None, hash, histories, checkpoints })
     }
 
     /// Loads the same model again, where its device was lost, or onto another backend. Its checkpoints stay, and an answer that was
@@ -178,7 +178,7 @@ impl Model {
 
     /// What runs it. Whoever runs it directly moves the state past what the model knows of it: such a state cannot be saved.
     pub fn executor(&mut self) -> &mut dyn Executor {
-        self.reading = None;
+        self.histories.clear();
         self.executor.as_mut()
     }
 
@@ -187,28 +187,31 @@ impl Model {
         self.executor.max_tokens()
     }
 
-    /// Forgets everything read so far and gives the new reading a number: whoever finds another number later knows that
-    /// the state is no longer its own.
+    /// Puts the first sequence before its first token and gives the new reading a number: whoever finds another number later knows
+    /// that the state is no longer its own.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the device fails.
     pub fn begin(&mut self) -> Result<u64> {
         let epoch = self.next_epoch();
-        self.reading = None;
-        self.executor.reset(0)?;
-        self.reading = Some(Reading::default());
+        self.histories = vec![None];
+        self.reset(0)?;
         Ok(epoch)
     }
 
-    /// The same with so many sequences: their states are made anew.
+    /// Gives a new reading `count` sequences and a number, as [`Model::begin`] does. Where there are as many, each keeps what it has
+    /// read; else all begin anew.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where there is no room for them, [`Error::Gpu`] where the device fails.
-    pub async fn begin_many(&mut self, sequences: usize) -> Result<u64> {
+    pub async fn begin_sequences(&mut self, count: usize) -> Result<u64> {
         let epoch = self.next_epoch();
-        self.reading = None;
-        self.executor.set_sequences(sequences).await?;
-        self.reading = (sequences == 1).then(Reading::default);
+        if self.executor.sequences() != count {
+            self.histories.clear();
+            self.executor.set_sequences(count).await?;
+            self.histories.resize_with(count, || Some(History::default()));
+        }
+        self.histories.resize_with(count, || None);
         Ok(epoch)
     }
 

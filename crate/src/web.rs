@@ -1,7 +1,7 @@
 //! The JavaScript interface: this folder, and `browser.rs` for what the engine needs of one. TypeScript sees it as `TYPES` says.
 
-mod answers;
 mod arguments;
+mod generation;
 mod load;
 mod model;
 mod report;

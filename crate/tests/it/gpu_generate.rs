@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pollster::block_on;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::executor::{Activations, Executor, Outputs};
-use web_mamba::generate::{BatchGeneration, Event, GenerateOptions, Generation, Prompt};
+use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions};
 use web_mamba::model::State;
 use web_mamba::sampler::{Sampler, SamplerOptions};
@@ -143,11 +143,11 @@ fn many_answers_are_those_of_one_at_a_time() {
                 .collect();
             for sequences in [2, 5, 8] {
                 let all: Vec<_> = prompts.iter().map(|tokens| Prompt::Tokens(tokens.clone())).collect();
-                let many = BatchGeneration::new(&model, &all, &options(sampler.clone(), 10), sequences);
+                let many = Generation::batch(&model, &all, &options(sampler.clone(), 10), sequences);
                 let mut many = many.unwrap();
                 let mut ids = vec![Vec::new(); prompts.len()];
                 let mut ends = vec![0; prompts.len()];
-                while let Some(event) = block_on(many.next(&mut model)).unwrap() {
+                while let Some(event) = block_on(many.next_indexed(&mut model)).unwrap() {
                     match event.event {
                         Event::Token { id, .. } => ids[event.index].push(id),
                         Event::End { tokens, .. } => {
@@ -173,7 +173,7 @@ fn what_ran_ahead_of_many_is_undone() {
     let greedy = samplers()[0].clone();
     let alone: Vec<_> =
         prompts.iter().map(|prompt| ids_of(&mut model, prompt.clone(), options(greedy.clone(), 9))).collect();
-    block_on(model.begin_many(3)).unwrap();
+    block_on(model.begin_sequences(3)).unwrap();
     let mut samplers = vec![Sampler::new(greedy).unwrap(); 3];
     let mut ids = vec![Vec::new(); 3];
     for (sequence, sampler) in samplers.iter_mut().enumerate() {
@@ -195,7 +195,7 @@ fn what_ran_ahead_of_many_is_undone() {
         let read = ids[row].len() - 1;
         let tokens: Vec<u32> = prompts[row].iter().chain(&ids[row][..read]).copied().collect();
         assert_eq!(state.position, tokens.len() as u64);
-        block_on(model.begin_many(1)).unwrap();
+        block_on(model.begin_sequences(1)).unwrap();
         block_on(model.logits(&tokens)).unwrap();
         let expected = block_on(model.executor().read_state(0)).unwrap();
         let close = |a: &State, b: &State| {

@@ -10,7 +10,7 @@ use web_mamba::cpu::simd::Isa;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::{Error, Result};
 use web_mamba::executor::{Activations, Executor};
-use web_mamba::generate::{BatchGeneration, GenerateOptions, Generation, Prompt};
+use web_mamba::generate::{GenerateOptions, Generation, Prompt};
 use web_mamba::gguf::{Gguf, HeaderWriter, Value};
 use web_mamba::model::{ModelFile, State};
 use web_mamba::quant::DType;
@@ -210,8 +210,8 @@ fn answers_end_with_the_error_and_nothing_is_kept() {
             assert_eq!(code(block_on(model.save_state())), "state-unknown", "nobody saw the last token");
         }
         let prompts = [prompt.clone(), Prompt::Tokens(vec![8])];
-        let mut many = BatchGeneration::new(&model, &prompts, &options, 2).unwrap();
-        assert_eq!(code(block_on(many.next(&mut model))), "not-finite");
+        let mut many = Generation::batch(&model, &prompts, &options, 2).unwrap();
+        assert_eq!(code(block_on(many.next_indexed(&mut model))), "not-finite");
     }
 }
 

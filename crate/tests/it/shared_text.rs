@@ -7,7 +7,7 @@ use crate::support::runs::{Run, run_until};
 use pollster::block_on;
 use web_mamba::checkpoints::CheckpointKind;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
-use web_mamba::generate::{GenerateOptions, Prompt};
+use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt, SequenceEvent};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::source::{ByteSource, FileSource};
 use web_mamba::tokenizer::{ChatMessage, Special};
@@ -55,6 +55,30 @@ fn a_document_is_read_once_for_every_question() {
         }
         model.checkpoints().clear();
         model.begin().unwrap();
+    }
+}
+
+/// Side by side too: the second of the questions finds what the first has read.
+#[test]
+fn a_batch_reads_what_its_prompts_share_once() {
+    let (mut model, mut replay) = (demo(), demo());
+    let text = "The lamp was lit at dusk, and put out at dawn. ".repeat(20);
+    let questions = ["Who lit it?", "When was it lit?", "And at dawn?"];
+    let prompts = questions.map(|question| Prompt::Text(format!("{text}{question}")));
+    let options = GenerateOptions { keep_after: Some(text), ..greedy(6) };
+    let mut batch = Generation::batch(&model, &prompts, &options, 2).unwrap();
+    let (mut ids, mut read) = (vec![Vec::new(); 3], [0; 3]);
+    while let Some(SequenceEvent { index, event }) = block_on(batch.next_indexed(&mut model)).unwrap() {
+        match event {
+            Event::Token { id, .. } => ids[index].push(id),
+            Event::End { prefilled_tokens, .. } => read[index] = prefilled_tokens,
+            Event::Prefill { .. } => {}
+        }
+    }
+    assert_eq!(shared(&mut model), 1);
+    assert!(read[0] > 200 && read[1] < 12 && read[2] < 12, "{read:?}");
+    for (prompt, ids) in prompts.iter().zip(&ids) {
+        assert_eq!(*ids, run(&mut replay, prompt, GenerateOptions { reuse: false, ..greedy(6) }).ids);
     }
 }
 

@@ -9,7 +9,7 @@ use web_mamba::checkpoints::CheckpointKind;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::Activations;
-use web_mamba::generate::{BatchGeneration, Event, GenerateOptions, Generation, Prompt};
+use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::quant::DType;
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::{Numbers, Snapshot};
@@ -222,9 +222,9 @@ fn many_answers_to_one_prompt_read_it_once() {
     };
     let answers = |model: &mut Model, options: &GenerateOptions| {
         let prompts = vec![Prompt::Tokens(prompt.clone()); 5];
-        let mut many = BatchGeneration::new(model, &prompts, options, 3).unwrap();
+        let mut many = Generation::batch(model, &prompts, options, 3).unwrap();
         let (mut ids, mut prefilled) = (vec![Vec::new(); 5], 0);
-        while let Some(event) = block_on(many.next(model)).unwrap() {
+        while let Some(event) = block_on(many.next_indexed(model)).unwrap() {
             match event.event {
                 Event::Token { id, .. } => ids[event.index].push(id),
                 Event::End { prefilled_tokens, .. } => prefilled += prefilled_tokens,
@@ -255,9 +255,9 @@ fn many_answers_to_one_prompt_read_it_once() {
     block_on(model.restore_state(&state)).unwrap();
     let rest = vec![Prompt::Tokens(prompt[80..].to_vec()); 2];
     let resume = GenerateOptions { resume: true, ..options };
-    let mut many = BatchGeneration::new(&model, &rest, &resume, 2).unwrap();
+    let mut many = Generation::batch(&model, &rest, &resume, 2).unwrap();
     let mut ids = vec![Vec::new(); 2];
-    while let Some(event) = block_on(many.next(&mut model)).unwrap() {
+    while let Some(event) = block_on(many.next_indexed(&mut model)).unwrap() {
         if let Event::Token { id, .. } = event.event {
             ids[event.index].push(id);
         }
@@ -333,9 +333,9 @@ fn an_answer_goes_on_when_its_model_is_loaded_again() {
                 taken += 1;
             }
             assert_eq!(ids, alone, "loaded again after event {step}");
-            let mut many = BatchGeneration::new(&model, &[Prompt::Tokens(prompt.clone())], &options, 1).unwrap();
+            let mut many = Generation::batch(&model, &[Prompt::Tokens(prompt.clone())], &options, 1).unwrap();
             let (mut ids, mut taken) = (Vec::new(), 0);
-            while let Some(event) = block_on(many.next(&mut model)).unwrap() {
+            while let Some(event) = block_on(many.next_indexed(&mut model)).unwrap() {
                 ids.extend(if let Event::Token { id, .. } = event.event { Some(id) } else { None });
                 if taken == step {
                     block_on(model.reload(sources(12), &cpu, &mut |_, _| {})).unwrap();

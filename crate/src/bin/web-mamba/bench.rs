@@ -151,7 +151,7 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
 /// Tokens decoded per second by so many answers at once, all together.
 fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
     pollster::block_on(async {
-        model.begin_many(sequences).await?;
+        model.begin_sequences(sequences).await?;
         let mut samplers =
             vec![Sampler::new(SamplerOptions { seed: Some(0), ..SamplerOptions::default() })?; sequences];
         let mut tokens: Vec<(usize, u32)> = (0..sequences).map(|s| (s, s as u32 % 7)).collect();

@@ -1,5 +1,6 @@
-//! One answer: from chosen ids to text, until something ends it.
+//! The completion of one prompt: from sampled ids to text, until something ends it.
 
+use super::shared_prefix::shared_tokens;
 use super::{Event, GenerateOptions, Prompt, StopReason};
 use crate::engine::Model;
 use crate::error::{Error, Result};
@@ -7,9 +8,10 @@ use crate::sampler::{Sampler, SamplerState};
 use crate::stop::StopStrings;
 use crate::tokenizer::{DecodeStream, Special};
 use std::time::Duration;
+use web_time::Instant;
 
 /// A prompt, and what has been written after it.
-pub struct Answer {
+pub struct Completion {
     /// The tokens of both.
     pub history: Vec<u32>,
     prompt_tokens: usize,
@@ -24,18 +26,15 @@ pub struct Answer {
     tokens: usize,
     pub prefill_time: Duration,
     pub decode_time: Duration,
+    /// Tokens of the prompt that other prompts share, after which a checkpoint is kept; 0 without [`GenerateOptions::keep_after`].
+    pub shared: usize,
+    /// Where the last checkpoint of the prompt is.
+    pub kept_at: usize,
+    last_event: Instant,
 }
 
-/// What a chosen token does to an answer.
-pub enum Taken {
-    /// It belongs to it, and completes this text.
-    Token(String),
-    /// It ends it.
-    End(StopReason, String),
-}
-
-impl Answer {
-    /// Prepares an answer; nothing runs.
+impl Completion {
+    /// Prepares a completion; nothing runs.
     ///
     /// # Errors
     /// As of [`super::Generation::new`].
@@ -59,6 +58,10 @@ impl Answer {
                 sampler
             }
         };
+        let shared = match &options.keep_after {
+            Some(text) if options.reuse && !options.resume => shared_tokens(model.tokenizer()?, &prompt, text),
+            _ => 0,
+        };
         Ok(Self {
             prompt_tokens: prompt.len(),
             history: prompt,
@@ -70,6 +73,9 @@ impl Answer {
             tokens: 0,
             prefill_time: Duration::ZERO,
             decode_time: Duration::ZERO,
+            shared,
+            kept_at: 0,
+            last_event: Instant::now(),
         })
     }
 
@@ -83,39 +89,41 @@ impl Answer {
         self.tokens >= self.options.max_tokens
     }
 
-    /// Takes the token that was chosen.
-    pub fn take(&mut self, model: &Model, id: u32) -> Taken {
+    /// Takes the token that was sampled: the event is its own, or the end that it makes.
+    pub fn take(&mut self, model: &Model, id: u32) -> Event {
         self.sampler.accept(id);
         let tokenizer = model.tokenizer().ok();
         if !self.options.ignore_eos && tokenizer.is_some_and(|t| t.stop_tokens().contains(&id)) {
-            return self.stop(StopReason::Eos);
+            return self.end(StopReason::Eos);
         }
         if self.options.stop_tokens.contains(&id) {
-            return self.stop(StopReason::StopToken);
+            return self.end(StopReason::StopToken);
         }
         self.tokens += 1;
         self.history.push(id);
         let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();
-        match self.stops.push(&piece) {
+        let (text, stopped) = self.stops.push(&piece);
+        if stopped {
             // The text before the stop string goes out with the end: its token is not whole.
-            (text, true) => Taken::End(StopReason::StopString, text),
-            (text, false) => Taken::Token(text),
+            return self.end_with(StopReason::StopString, text);
         }
+        Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64() }
     }
 
-    fn stop(&mut self, reason: StopReason) -> Taken {
-        Taken::End(reason, self.rest())
-    }
-
-    /// What was held back.
-    pub fn rest(&mut self) -> String {
+    /// Its last event, with the text that was held back.
+    pub fn end(&mut self, stop: StopReason) -> Event {
         let rest = self.text.as_mut().map(DecodeStream::finish).unwrap_or_default();
         // What an incomplete character leaves behind may itself be held, or even complete a stop string.
-        self.stops.push(&rest).0 + &self.stops.finish()
+        let text = self.stops.push(&rest).0 + &self.stops.finish();
+        self.end_with(stop, text)
     }
 
-    /// The last event, with the text that goes out with it.
-    pub fn end(&self, stop: StopReason, text: String) -> Event {
+    /// An event goes out: the next token's time counts from here.
+    pub fn note_event(&mut self) {
+        self.last_event = Instant::now();
+    }
+
+    fn end_with(&self, stop: StopReason, text: String) -> Event {
         let per_second = |count: usize, time: Duration| match time.is_zero() {
             true => 0.0,
             false => count as f64 / time.as_secs_f64(),
@@ -134,7 +142,7 @@ impl Answer {
     }
 }
 
-/// What the model has read, and `prompt` after it; without a prompt also how the interrupted answer was sampled.
+/// What the model has read, and `prompt` after it; without a prompt also how the interrupted completion was sampled.
 fn resumed(model: &Model, prompt: &Prompt) -> Result<(Vec<u32>, Option<SamplerState>)> {
     let (read, pending, sampler) = model.tokens_read()?;
     let more = match prompt {

@@ -1,4 +1,4 @@
-//! `Model.generate` and `Model.generateBatch`: answers in the making.
+//! `Model.generate` and `Model.generateBatch`: completions in the making.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use super::slot::{Answering, Slot};
 use super::{next_task, to_js};
 use crate::engine::Model;
 use crate::error::{Error, Result};
-use crate::generate::{BatchGeneration, Event, EventOf, GenerateOptions, Generation, Prompt};
+use crate::generate::{GenerateOptions, Generation, Prompt, SequenceEvent};
 use crate::sampler::SamplerOptions;
 
 #[wasm_bindgen(module = "/src/web.js")]
@@ -42,9 +42,8 @@ impl JsModel {
         let (generate, signal) = generate_options(&mut options)?;
         options.finish()?;
         let generation = self.model.with(|model| Generation::new(model, &prompt, generate))?;
-        let cancelled = generation.cancelled();
-        let answer = GenerationHandle(Answer::new(&self.model, generation, cancelled));
-        Ok(async_iterable(answer.into(), signal.as_js()))
+        let handle = GenerationHandle::new(&self.model, generation, false);
+        Ok(async_iterable(handle.into(), signal.as_js()))
     }
 
     /// Reads many prompts and writes their answers side by side, `options.sequences` of them at once: every token of all of
@@ -63,11 +62,9 @@ impl JsModel {
         let sequences = options.take("sequences")?.unwrap_or(DEFAULT_SEQUENCES);
         let (generate, signal) = generate_options(&mut options)?;
         options.finish()?;
-        let make = |model: &Model| BatchGeneration::new(model, &prompts, &generate, sequences);
-        let generation = self.model.with(make)?;
-        let cancelled = generation.cancelled();
-        let answer = BatchHandle(Answer::new(&self.model, generation, cancelled));
-        Ok(async_iterable(answer.into(), signal.as_js()))
+        let make = |model: &Model| Generation::batch(model, &prompts, &generate, sequences);
+        let handle = GenerationHandle::new(&self.model, self.model.with(make)?, true);
+        Ok(async_iterable(handle.into(), signal.as_js()))
     }
 }
 
@@ -98,116 +95,59 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
     Ok((generate, options.take("signal")?.unwrap_or_default()))
 }
 
-/// What gives events one after the other.
-trait Events {
-    type Event: Serialize;
-
-    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Self::Event>>;
-
-    /// Whether nothing comes after this event.
-    fn is_last(event: &Self::Event) -> bool;
-}
-
-impl Events for Generation {
-    type Event = Event;
-
-    async fn next_event(&mut self, model: &mut Model) -> Result<Option<Event>> {
-        self.next(model).await
-    }
-
-    fn is_last(event: &Event) -> bool {
-        matches!(event, Event::End { .. })
-    }
-}
-
-impl Events for BatchGeneration {
-    type Event = EventOf;
-
-    async fn next_event(&mut self, model: &mut Model) -> Result<Option<EventOf>> {
-        self.next(model).await
-    }
-
-    /// What other answers have to say is not known, and the room of their states is given back at the very end.
-    fn is_last(_: &EventOf) -> bool {
-        false
-    }
-}
-
-/// Events in the making, and the hold of their answer on the model.
-struct Answer<G> {
+/// Completions in the making, and their hold on the model; `web.js` makes an async iterable of it.
+#[wasm_bindgen]
+pub struct GenerationHandle {
     model: Slot<Model>,
     /// None while a step is under way.
-    events: RefCell<Option<G>>,
+    generation: RefCell<Option<Generation>>,
+    /// Whether an event says which prompt it belongs to.
+    indexed: bool,
     cancelled: Rc<Cell<bool>>,
     /// From the first event to the last.
     hold: RefCell<Option<Rc<Answering>>>,
 }
 
-impl<G: Events> Answer<G> {
-    fn new(model: &Slot<Model>, events: G, cancelled: Rc<Cell<bool>>) -> Self {
-        Self { model: model.clone(), events: RefCell::new(Some(events)), cancelled, hold: RefCell::default() }
+impl GenerationHandle {
+    fn new(model: &Slot<Model>, generation: Generation, indexed: bool) -> Self {
+        let cancelled = generation.cancelled();
+        let (generation, hold) = (RefCell::new(Some(generation)), RefCell::default());
+        Self { model: model.clone(), generation, indexed, cancelled, hold }
     }
+}
 
+#[wasm_bindgen]
+impl GenerationHandle {
     /// The next event as an object, or undefined after the end.
-    async fn next(&self) -> Result<JsValue, JsValue> {
+    pub async fn next(&self) -> Result<JsValue, JsValue> {
         if self.hold.borrow().is_none() {
             *self.hold.borrow_mut() = Some(self.model.begin_answer()?);
         }
         // Lets a stop arrive between two tokens.
         JsFuture::from(next_task()).await?;
-        let Some(mut events) = self.events.take() else { return Err(to_js(Error::Busy)) };
+        let Some(mut generation) = self.generation.take() else { return Err(to_js(Error::Busy)) };
         let event = match self.model.take_for_answer().await {
-            Ok(mut model) => events.next_event(&mut model).await,
+            Ok(mut model) => generation.next_indexed(&mut model).await,
             Err(freed) => Err(freed),
         };
-        self.events.replace(Some(events));
-        if !matches!(&event, Ok(Some(event)) if !G::is_last(event)) {
+        let goes_on = matches!(event, Ok(Some(_))) && !generation.is_over();
+        self.generation.replace(Some(generation));
+        if !goes_on {
             // It has ended or failed. After a lost device it holds the model again with its next event.
             self.hold.take();
         }
+        // An event within another is a map to serde, which would become a `Map`.
+        let objects = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
         match event? {
-            // An event within another is a map to serde, which would become a `Map`.
-            Some(event) => Ok(event.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))?),
+            Some(event) if self.indexed => Ok(event.serialize(&objects)?),
+            Some(SequenceEvent { event, .. }) => Ok(event.serialize(&objects)?),
             None => Ok(JsValue::UNDEFINED),
         }
     }
 
-    fn cancel(&self) {
+    /// Ends every completion at the next event, and lets go of the model.
+    pub fn cancel(&self) {
         self.cancelled.set(true);
         self.hold.take();
-    }
-}
-
-/// An answer in the making; `web.js` makes an async iterable of it.
-#[wasm_bindgen]
-pub struct GenerationHandle(Answer<Generation>);
-
-#[wasm_bindgen]
-impl GenerationHandle {
-    /// The next event, or undefined after the end.
-    pub async fn next(&self) -> Result<JsValue, JsValue> {
-        self.0.next().await
-    }
-
-    /// Ends the answer at the next event, and lets go of the model.
-    pub fn cancel(&self) {
-        self.0.cancel();
-    }
-}
-
-/// Answers in the making.
-#[wasm_bindgen]
-pub struct BatchHandle(Answer<BatchGeneration>);
-
-#[wasm_bindgen]
-impl BatchHandle {
-    /// The next event of any answer, or undefined after the last one's end.
-    pub async fn next(&self) -> Result<JsValue, JsValue> {
-        self.0.next().await
-    }
-
-    /// Ends every answer at the next event, and lets go of the model.
-    pub fn cancel(&self) {
-        self.0.cancel();
     }
 }

@@ -1,0 +1,259 @@
+//! What each of a model's sequences has read: followed token by token, so that its state can be saved, restored, forked, and
+//! found again by the tokens that a prompt begins with.
+
+use std::rc::Rc;
+
+use super::Model;
+use crate::checkpoints::{CheckpointKind, Checkpoints};
+use crate::error::{Error, Result};
+use crate::executor::Outputs;
+use crate::fingerprint::ModelHash;
+use crate::pause::{NoPause, Pause};
+use crate::sampler::{Sampler, SamplerState};
+use crate::snapshot::{Snapshot, StateShape};
+
+/// The past of a sequence.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// Every token read, oldest first.
+    tokens: Vec<u32>,
+    /// A token that was sampled and not read yet.
+    pending: Option<u32>,
+    /// How it was sampled.
+    sampler: Option<SamplerState>,
+}
+
+impl Model {
+    /// Names this model in states.
+    pub fn hash(&self) -> ModelHash {
+        self.hash
+    }
+
+    /// The snapshots that prompts can begin from.
+    pub fn checkpoints(&mut self) -> &mut Checkpoints {
+        &mut self.checkpoints
+    }
+
+    /// What the model remembers now, as a value. A clone of it is a fork.
+    ///
+    /// # Errors
+    /// [`Error::StateUnknown`] where the executor was run from outside, or for several sequences; [`Error::NotFinite`] where nothing
+    /// follows from it; [`Error::Gpu`] or [`Error::DeviceLost`] where the device fails.
+    pub async fn save_state(&mut self) -> Result<Snapshot> {
+        self.only_history()?;
+        self.save_sequence(0).await
+    }
+
+    async fn save_sequence(&mut self, sequence: usize) -> Result<Snapshot> {
+        let history = self.history(sequence).ok_or(UNKNOWN)?;
+        let tokens: Rc<[u32]> = history.tokens.as_slice().into();
+        let (pending, sampler) = (history.pending, history.sampler.clone());
+        let state = self.executor.read_state(sequence).await?;
+        assert_eq!(state.position, tokens.len() as u64, "the state is that of the tokens that were read");
+        let shape = Rc::new(StateShape::new(self.executor.network()));
+        let (model, state, messages) = (self.hash, Rc::new(state), Vec::new());
+        let snapshot = Snapshot { model, shape, state, tokens, pending, sampler, messages };
+        self.check_state(&snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// Takes the model to a snapshot, which is kept as a checkpoint too. An answer that still runs ends with [`Error::Busy`].
+    ///
+    /// # Errors
+    /// [`Error::StateModel`] or [`Error::StateShape`] for a state of another model, [`Error::NotFinite`] for one from which nothing
+    /// follows: nothing changes then. [`Error::Gpu`] or
+    /// [`Error::DeviceLost`] where the device fails.
+    pub async fn restore_state(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.add_checkpoint(snapshot)?;
+        self.begin_sequences(1).await?;
+        self.go_to(0, snapshot)
+    }
+
+    /// Keeps a snapshot from outside as a checkpoint; the model's own state stays as it is.
+    ///
+    /// # Errors
+    /// As of [`Snapshot::check`].
+    pub fn add_checkpoint(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.check_state(snapshot)?;
+        self.checkpoints.add(snapshot.clone(), CheckpointKind::Restored);
+        Ok(())
+    }
+
+    /// Refuses a snapshot of another model, and one from which nothing follows.
+    ///
+    /// # Errors
+    /// As of [`Snapshot::check`].
+    pub fn check_state(&self, snapshot: &Snapshot) -> Result<()> {
+        snapshot.check(&self.hash, self.executor.network())
+    }
+
+    /// How many of `tokens`, the last one left out, an answer to them would not have to read.
+    pub fn known_tokens(&self, tokens: &[u32]) -> usize {
+        let most = tokens.len().saturating_sub(1);
+        self.present_in(0, tokens, most).max(self.checkpoints.known(tokens, most))
+    }
+
+    /// How many tokens a sequence has read, where they are at most `most` and `tokens` begins with them; else 0.
+    fn present_in(&self, sequence: usize, tokens: &[u32], most: usize) -> usize {
+        let read = self.history(sequence).map_or(&[][..], |history| &history.tokens);
+        if read.len() <= most && tokens.starts_with(read) { read.len() } else { 0 }
+    }
+
+    /// Logits after `tokens`, (vocab_size), read after what was read before.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::Gpu`] or [`Error::DeviceLost`].
+    pub async fn continue_logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.continue_logits_pausing(tokens, &mut NoPause).await
+    }
+
+    /// The same with a pause before each chunk.
+    ///
+    /// # Errors
+    /// As of [`Model::continue_logits`], and what a pause gives: the chunks before it are read then.
+    pub async fn continue_logits_pausing(&mut self, tokens: &[u32], pause: &mut dyn Pause) -> Result<Vec<f32>> {
+        let mut logits = Err(Error::EmptyPrompt);
+        let mut rest = tokens;
+        while !rest.is_empty() {
+            pause.pause().await?;
+            let (chunk, after) = rest.split_at(rest.len().min(self.executor.max_tokens()));
+            let outputs = if after.is_empty() { Outputs::Last } else { Outputs::None };
+            logits = Ok(self.read(0, chunk, outputs).await?);
+            rest = after;
+        }
+        logits
+    }
+
+    /// Every token that was read, and the one that was sampled and not read.
+    pub(crate) fn tokens_read(&self) -> Result<(&[u32], Option<u32>, Option<&SamplerState>)> {
+        let history = self.only_history()?;
+        Ok((&history.tokens, history.pending, history.sampler.as_ref()))
+    }
+
+    /// Takes a sequence to the longest start of `tokens` that is known, the last token left out: its logits are needed. With
+    /// `reuse` that is what it has read itself, or a checkpoint. Gives how many tokens are known.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] or [`Error::DeviceLost`].
+    pub(crate) fn start_sequence(&mut self, sequence: usize, tokens: &[u32], reuse: bool) -> Result<usize> {
+        if reuse {
+            let most = tokens.len().saturating_sub(1);
+            let present = self.present_in(sequence, tokens, most);
+            match self.checkpoints.longest(tokens, most).cloned() {
+                Some(snapshot) if snapshot.position() > present => {
+                    self.go_to(sequence, &snapshot)?;
+                    return Ok(snapshot.position());
+                }
+                _ if present > 0 => return Ok(present),
+                _ => {}
+            }
+        }
+        self.reset(sequence).map(|()| 0)
+    }
+
+    /// Reads a chunk into a sequence.
+    pub(crate) async fn read(&mut self, sequence: usize, chunk: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        let history = self.take_history(sequence);
+        let logits = self.executor.forward(sequence, chunk, outputs).await?;
+        self.put_history(sequence, history, chunk);
+        Ok(logits)
+    }
+
+    /// Reads a chunk into a sequence and samples the token after it.
+    pub(crate) async fn sample(&mut self, sequence: usize, chunk: &[u32], sampler: &mut Sampler) -> Result<u32> {
+        let history = self.take_history(sequence);
+        let id = self.executor.sample(sequence, chunk, sampler).await?;
+        self.put_history(sequence, history, chunk);
+        Ok(id)
+    }
+
+    /// Reads one token into each of some sequences and samples the one after each: see [`Executor::sample_batch`].
+    ///
+    /// [`Executor::sample_batch`]: crate::executor::Executor::sample_batch
+    pub(crate) async fn sample_batch(
+        &mut self,
+        tokens: &[(usize, u32)],
+        samplers: &mut [&mut Sampler],
+    ) -> Result<Vec<u32>> {
+        let histories: Vec<_> = tokens.iter().map(|&(sequence, _)| self.take_history(sequence)).collect();
+        let mut samplers: Vec<&mut Sampler> = samplers.iter_mut().map(|sampler| &mut **sampler).collect();
+        let ids = self.executor.sample_batch(tokens, &mut samplers).await?;
+        for (&(sequence, token), history) in tokens.iter().zip(histories) {
+            self.put_history(sequence, history, &[token]);
+        }
+        Ok(ids)
+    }
+
+    /// Notes that a token was given out, and how the next will be sampled.
+    pub(crate) fn note_pending(&mut self, sequence: usize, id: u32, sampler: &Sampler) {
+        if let Some(Some(history)) = self.histories.get_mut(sequence) {
+            (history.pending, history.sampler) = (Some(id), Some(sampler.state()));
+        }
+    }
+
+    /// Keeps a checkpoint of where a sequence is, unless there is one, or no room for any.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] or [`Error::DeviceLost`].
+    pub(crate) async fn keep_checkpoint(&mut self, sequence: usize, kind: CheckpointKind) -> Result<()> {
+        let Some(history) = self.history(sequence).filter(|history| !history.tokens.is_empty()) else { return Ok(()) };
+        let bytes = self.info.state_bytes + 4 * history.tokens.len();
+        if bytes > self.checkpoints.budget() || self.checkpoints.has(&history.tokens, kind) {
+            return Ok(());
+        }
+        let snapshot = self.save_sequence(sequence).await?;
+        self.checkpoints.add(snapshot, kind);
+        Ok(())
+    }
+
+    /// Puts a sequence before its first token.
+    pub(super) fn reset(&mut self, sequence: usize) -> Result<()> {
+        self.take_history(sequence);
+        self.executor.reset(sequence)?;
+        self.put_history(sequence, Some(History::default()), &[]);
+        Ok(())
+    }
+
+    fn go_to(&mut self, sequence: usize, snapshot: &Snapshot) -> Result<()> {
+        self.take_history(sequence);
+        self.executor.write_state(sequence, &snapshot.state)?;
+        let Snapshot { pending, sampler, .. } = snapshot.clone();
+        self.put_history(sequence, Some(History { tokens: snapshot.tokens.to_vec(), pending, sampler }), &[]);
+        Ok(())
+    }
+
+    fn history(&self, sequence: usize) -> Option<&History> {
+        self.histories.get(sequence)?.as_ref()
+    }
+
+    /// The past of the one sequence that there is.
+    fn only_history(&self) -> Result<&History> {
+        match self.histories.as_slice() {
+            [Some(history)] => Ok(history),
+            _ => Err(UNKNOWN),
+        }
+    }
+
+    /// A sequence's past, which is unknown until it is put back: what moves the state may fail on the way.
+    fn take_history(&mut self, sequence: usize) -> Option<History> {
+        self.histories.get_mut(sequence)?.take()
+    }
+
+    fn put_history(&mut self, sequence: usize, history: Option<History>, read: &[u32]) {
+        if let Some(place) = self.histories.get_mut(sequence) {
+            *place = history.map(|history| history.after(read));
+        }
+    }
+}
+
+impl History {
+    fn after(mut self, read: &[u32]) -> Self {
+        if read.is_empty() {
+            return self;
+        }
+        self.tokens.extend(read);
+        Self { tokens: self.tokens, ..Self::default() }
+    }
+}
+
+const UNKNOWN: Error = Error::StateUnknown { problem: "nobody knows which tokens made it" };
