@@ -24,17 +24,14 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
   return {
     prompts,
     info: () => INFO,
-    async *generate(prompt) {
-      prompts.push(prompt);
-      for (let id = 0; id < words; id += 1) {
-        await new Promise((resolve) => setImmediate(resolve));
-        yield { type: 'token', id, text: `${id} `, milliseconds: 1 };
-      }
-      yield { type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
-    },
-    generateBatch: async function* (prompts) {
-      for (const [index, prompt] of prompts.entries()) {
-        for await (const event of this.generate(prompt)) yield { ...event, index };
+    async *generateBatch(asked) {
+      for (const [index, prompt] of asked.entries()) {
+        prompts.push(prompt);
+        for (let id = 0; id < words; id += 1) {
+          await new Promise((resolve) => setImmediate(resolve));
+          yield { index, type: 'token', id, text: `${id} `, milliseconds: 1 };
+        }
+        yield { index, type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: 1, prefilledTokens: 1, tokens: words, prefillTps: 1, decodeTps: 1 };
       }
     },
     logits: async () => new Float32Array(1),

@@ -146,14 +146,14 @@ test('several answers to one prompt ask the store once; prompts that differ are 
   const model = {
     promptTokens: (tokens: Uint32Array) => tokens,
     knownTokens: () => 0,
-    generate: (tokens: Uint32Array) => (say('read', tokens), nothing()),
-    generateBatch: (prompts: Uint32Array[], { seed }: { seed?: number }) => (say('write', ...prompts, seed), nothing()),
+    generateBatch: (prompts: Uint32Array[], { seed, maxTokens }: { seed?: number; maxTokens?: number }) =>
+      (maxTokens === 0 ? say('read', ...prompts) : say('write', ...prompts, seed), nothing()),
   };
   const checkpoints = {
     prepare: async (tokens: Uint32Array) => say('prepare', tokens), isWorthReading: (tokens: number) => tokens > 1, collect: () => undefined, settle: async () => undefined,
   };
   const many = (...prompts: Uint32Array[]) =>
-    new Generation(model as unknown as EngineModel, { checkpoints: checkpoints as unknown as DurableCheckpoints }).runBatch(prompts, { sequences: 2, seed: 5 }, () => undefined);
+    new Generation(model as unknown as EngineModel, { checkpoints: checkpoints as unknown as DurableCheckpoints }).run(prompts, { sequences: 2, seed: 5 }, () => undefined);
   await many(ids(1, 2), ids(1, 2), ids(1, 2));
   expect(calls.splice(0)).toEqual(['prepare [1,2]', 'write [1,2] [1,2] [1,2] 5']);
   await many(ids(1, 2), ids(3), ids(4, 5));
@@ -243,7 +243,7 @@ function losing(losses: number) {
     lost = 0;
     return { done: false, value: { index: 0, type: 'token', id: (tokens += 1), text: '', milliseconds: 0 } };
   };
-  return { generate: () => ({ next }), generateBatch: () => ({ next }) } as unknown as EngineModel;
+  return { generateBatch: () => ({ next }) } as unknown as EngineModel;
 }
 
 test.each(['one answer', 'several'])('a lost device is rebuilt and %s go on, but not for ever', async (what) => {
@@ -251,9 +251,9 @@ test.each(['one answer', 'several'])('a lost device is rebuilt and %s go on, but
   const note = ({ type }: AnswerEvent | BatchEvent) => void events.push(type);
   const rebuild = vi.fn(async () => undefined);
   const generation = new Generation(losing(1), { rebuild });
-  await (what === 'several' ? generation.runBatch([ids(1), ids(2)], {}, note) : generation.run(ids(1), {}, note));
+  await generation.run(what === 'several' ? [ids(1), ids(2)] : [ids(1)], {}, note);
   expect(events).toEqual(['rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt', 'token', 'rebuild', 'rebuilt']);
-  const hopeless = new Generation(losing(Infinity), { rebuild }).run(ids(1), {}, () => undefined);
+  const hopeless = new Generation(losing(Infinity), { rebuild }).run([ids(1)], {}, () => undefined);
   await expect(hopeless).rejects.toMatchObject({ code: 'device-lost' });
   expect(rebuild).toHaveBeenCalledTimes(6);
 });

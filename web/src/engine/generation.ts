@@ -1,4 +1,4 @@
-/** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
+/** The running answers to one or more prompts: drives the engine's events, which let the worker's messages through between tokens. */
 import type { DurableCheckpoints } from '../state/durable-checkpoints';
 import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, BatchEvent, BatchOptions, OpenModel, RebuildEvent } from './protocol';
 import type { EngineModel } from './wasm-engine';
@@ -32,37 +32,17 @@ export class Generation {
     private readonly help: GenerationHelp = {},
   ) {}
 
-  /** `written` are the answer's first tokens, where another engine has given them out. */
-  async run(prompt: ChatMessage[] | Uint32Array, options: GenerateOptions, onEvent: (event: AnswerEvent) => void, written?: Uint32Array): Promise<void> {
+  /**
+   * Answers to one conversation, which the engine reads once, or to prompts that differ. `written` are the first tokens of every answer,
+   * where another engine has given them out.
+   */
+  async run(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
-    const tokens = joined(this.#tokens(prompt), written);
-    if (checkpoints) {
-      await checkpoints.prepare(tokens);
-      this.#tellKnown(tokens, onEvent);
-    }
-    let reading = false;
-    await this.#follow(this.model.generate(tokens, options), (event) => {
-      reading = event.type === 'prefill' && event.done < event.total;
-      onEvent(event);
-      return true;
-    });
-    if (this.#stopped && reading) await checkpoints?.keepNow();
-    await this.help.checkpoints?.settle();
-  }
-
-  async runBatch(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
-    const checkpoints = this.#checkpointsFor(options);
-    const tokens = prompts.map((prompt) => this.#tokens(prompt));
+    const tokens = prompts.map((prompt) => joined(this.#tokens(prompt), written));
     const [first] = tokens;
-    if (checkpoints && first !== undefined && tokens.every((each) => areEqual(each, first))) {
-      // One conversation, which the engine reads once; whoever asked will go on from one of its ends.
-      await checkpoints.prepare(first);
-      await this.#write(tokens, options, onEvent);
-    } else if (checkpoints) {
-      await this.#runInGroups(tokens, options, checkpoints, onEvent);
-    } else {
-      await this.#write(tokens, options, onEvent);
-    }
+    if (!checkpoints || !first) await this.#write(tokens, options, onEvent);
+    else if (tokens.every((each) => areEqual(each, first))) await this.#runOnOnePrompt(tokens, first, options, checkpoints, onEvent);
+    else await this.#runInGroups(tokens, options, checkpoints, onEvent);
     await this.help.checkpoints?.settle();
   }
 
@@ -88,6 +68,21 @@ export class Generation {
       if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
       return this.model.promptTokens(prompt.map((message) => message.content).join('\n'));
     }
+  }
+
+  /** Whoever asked will go on from one of the ends. */
+  async #runOnOnePrompt(
+    prompts: Uint32Array[], first: Uint32Array, options: BatchOptions, checkpoints: DurableCheckpoints, onEvent: (event: BatchEvent) => void,
+  ): Promise<void> {
+    const isOne = prompts.length === 1;
+    await checkpoints.prepare(first);
+    if (isOne) this.#tellKnown(first, (event) => onEvent(numbered(event, 0)));
+    let reading = false;
+    await this.#write(prompts, options, (event) => {
+      reading = event.type === 'prefill' && event.done < event.total;
+      onEvent(event);
+    });
+    if (this.#stopped && reading && isOne) await checkpoints.keepNow();
   }
 
   /**
@@ -121,7 +116,7 @@ export class Generation {
     const began = performance.now();
     if (!checkpoints.isWorthReading(tokens.length - known)) return { tokens: 0, seconds: 0 };
     let done = known;
-    await this.#follow(this.model.generate(tokens, { maxTokens: 0 }), (event) => {
+    await this.#follow(this.model.generateBatch([tokens], { maxTokens: 0, sequences: 1 }), (event) => {
       if (event.type === 'prefill') done = event.done;
       if (event.type !== 'end') onEvent(event);
       // The checkpoint before the last token is there. One after it would serve nobody.
@@ -179,6 +174,13 @@ function joined(tokens: Uint32Array, written: Uint32Array | undefined): Uint32Ar
   all.set(tokens);
   all.set(written, tokens.length);
   return all;
+}
+
+/** An event of an answer that is the only one. */
+export function withoutIndex(event: BatchEvent): AnswerEvent {
+  if (!('index' in event)) return event;
+  const { index: _, ...alone } = event;
+  return alone;
 }
 
 /** The event of an answer that has a number; that the device was lost concerns all of them. */

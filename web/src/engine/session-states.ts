@@ -15,7 +15,7 @@ export async function saveConversation(
   const tokens = model.conversationTokens(messages);
   await checkpoints?.prepare(tokens);
   // Reads what is not known yet, which is at most the last answer, and writes nothing.
-  for await (const { type } of model.generate(tokens, { maxTokens: 0 })) if (type === 'end') break;
+  for await (const { type } of model.generateBatch([tokens], { maxTokens: 0, sequences: 1 })) if (type === 'end') break;
   const state = await model.saveState();
   try {
     state.messages = messages;

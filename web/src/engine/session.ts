@@ -13,7 +13,7 @@ import { reading, undisturbed } from '../weights/neighbours';
 import { storedFiles } from '../weights/stored-file';
 import { verifyModel } from '../weights/verify-model';
 import type { CheckFits } from './check-fits';
-import { Generation } from './generation';
+import { Generation, withoutIndex } from './generation';
 import type {
   AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, BatchAnswerOptions, BatchEvent,
   OpenedState, OpenModel, OpenProgress, StateOptions,
@@ -94,11 +94,12 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async generate(prompt: ChatMessage[] | Uint32Array, { about, written, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    await this.#answering(about, (generation) => generation.run(prompt, options, onEvent, written));
+    const one = { ...options, sequences: 1 };
+    await this.#answering(about, (generation) => generation.run([prompt], one, (event) => onEvent(withoutIndex(event)), written));
   }
 
   async generateBatch(prompts: (ChatMessage[] | Uint32Array)[], { about, ...options }: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
-    await this.#answering(about, (generation) => generation.runBatch(prompts, options, onEvent));
+    await this.#answering(about, (generation) => generation.run(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {

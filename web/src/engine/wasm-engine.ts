@@ -13,7 +13,7 @@ export type StatefulModel = Pick<
   reload(sources: ByteSource[], options?: EngineOptions): ReturnType<Model['reload']>;
 };
 
-export type EngineModel = Pick<Model, 'info' | 'generate' | 'generateBatch' | 'logits' | 'tokenize' | 'bench' | 'free'> & StatefulModel;
+export type EngineModel = Pick<Model, 'info' | 'generateBatch' | 'logits' | 'tokenize' | 'bench' | 'free'> & StatefulModel;
 
 /** Options of a load; how workers are started is the engine's own matter. */
 export type EngineOptions = Omit<LoadOptions, 'workers'> & { workers?: { count?: number } };
