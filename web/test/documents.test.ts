@@ -1,0 +1,87 @@
+/** The documents: their links and paths lead somewhere, every record has its row, and what is made of measurements is up to date. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+
+const ROOT = path.join(import.meta.dirname, '../..');
+const measurements = createRequire(import.meta.url)(path.join(ROOT, 'scripts/measurements')) as {
+  make: () => Map<string, string>;
+  parse: (text: string) => unknown;
+};
+
+const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
+const markdown = (folder: string) => readdirSync(path.join(ROOT, folder)).filter((name) => name.endsWith('.md')).map((name) => path.join(folder, name));
+/** Documents of what is; records, and what the decisions of a day name, are of what was. */
+const present = [...markdown('.'), ...markdown('docs'), ...markdown('web')];
+const all = [...present, ...markdown('docs/decisions'), ...markdown('tests/record'), ...markdown('tests/golden')];
+
+/** What GitHub makes of a heading. */
+const anchor = (heading: string) => heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').trim().replace(/\s/g, '-');
+
+function isThere(from: string, target: string): boolean {
+  const [file = '', fragment] = target.split('#');
+  const found = file === '' ? from : path.join(path.dirname(from), file);
+  if (!existsSync(path.join(ROOT, found))) return false;
+  if (fragment === undefined) return true;
+  return [...read(found).matchAll(/^#+ (.*)$/gm)].some(([, heading = '']) => anchor(heading) === fragment);
+}
+
+test.each(all)('every link of %s leads somewhere', (file) => {
+  const targets = [...read(file).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+  expect(targets.filter((target) => !/^https?:/.test(target) && !isThere(file, target))).toEqual([]);
+});
+
+test.each(present)('every path that %s names is there', (file) => {
+  const named = [...read(file).matchAll(/`((?:crate|web|scripts|tests|docs|\.github)\/[\w./-]+)/g)].map(([, name = '']) => name.replace(/[./]+$/, ''));
+  // What a reader is to make has a name of capitals; the packages and the page are built.
+  const made = /\bNAME\b|^web\/(dist|src\/engine\/pkg)/;
+  expect(named.filter((name) => !made.test(name) && !existsSync(path.join(ROOT, name)))).toEqual([]);
+});
+
+test('ARCHITECTURE.md names every part of the crate and of the page', () => {
+  const text = read('ARCHITECTURE.md');
+  const parts = (folder: string) => readdirSync(path.join(ROOT, folder), { withFileTypes: true }).map((entry) => `${folder}/${entry.name}${entry.isDirectory() ? '/' : ''}`);
+  const unnamed = ['crate/src', 'web/src'].flatMap(parts).filter((part) => !text.includes(`\`${part}`));
+  expect(unnamed.filter((part) => !['crate/src/lib.rs', 'crate/src/bin/'].includes(part))).toEqual([]);
+});
+
+test('every decision has its row, its date and its three parts', () => {
+  const index = read('docs/decisions/README.md');
+  const records = markdown('docs/decisions').filter((file) => !file.endsWith('README.md')).sort();
+  records.forEach((file, at) => {
+    const name = path.basename(file);
+    expect(name.startsWith(`${String(at + 1).padStart(4, '0')}-`), name).toBe(true);
+    expect(index, name).toContain(`(${name})`);
+    expect(read(file), name).toMatch(/^# \d+\. .+\n\nDate: \d{4}-\d\d-\d\d\. .+\n\n## Context\n[\s\S]+## Decision\n[\s\S]+## Consequences and evidence\n/);
+  });
+});
+
+test('the measurements, their plots and the figures of README.md are those of the records: scripts/measurements makes them', () => {
+  const stale = [...measurements.make()].filter(([file, text]) => !existsSync(path.join(ROOT, file)) || read(file) !== text).map(([file]) => file);
+  expect(stale).toEqual([]);
+});
+
+test.each([
+  ['a value that its record has', { decode: 346.5 }, undefined],
+  ['one with a comma between thousands', { decode: 1177 }, undefined],
+  ['a value that its record does not have', { decode: 346.55 }, /has no 346.55/],
+  ['a part of a number', { decode: 46.5 }, /has no 46.5/],
+  ['a value that is no number', { decode: '346.5' }, /is no number/],
+])('a figure is held to its record: %s', (_, values, refused) => {
+  const table = { table: 'a', title: 'A', about: 'B', first: 'c', unit: 'd' };
+  const text = [table, { table: 'a', row: 'e', source: '2026-11-26-house.md', values }].map((row) => JSON.stringify(row)).join('\n');
+  if (refused) expect(() => measurements.parse(text)).toThrow(refused);
+  else expect(() => measurements.parse(text)).not.toThrow();
+});
+
+test.each([
+  ['a record that is not there', { source: '2026-01-01.md' }, /there is no record/],
+  ['a record outside of the folder', { source: '../golden/README.md' }, /there is no record/],
+  ['a field that nothing reads', { source: '2026-11-26-house.md', note: 'x' }, /there is no field note/],
+  ['a table that is not there', { table: 'b', source: '2026-11-26-house.md' }, /is not there yet/],
+])('a row is refused with %s', (_, fields, refused) => {
+  const table = { table: 'a', title: 'A', about: 'B', first: 'c', unit: 'd' };
+  const row = { table: 'a', row: 'e', values: { decode: 346.5 }, ...fields };
+  expect(() => measurements.parse(`${JSON.stringify(table)}\n${JSON.stringify(row)}`)).toThrow(refused);
+});
