@@ -43,7 +43,7 @@ test('ARCHITECTURE.md names every part of the crate and of the page', () => {
   const text = read('ARCHITECTURE.md');
   const parts = (folder: string) => readdirSync(path.join(ROOT, folder), { withFileTypes: true }).map((entry) => `${folder}/${entry.name}${entry.isDirectory() ? '/' : ''}`);
   const unnamed = ['crate/src', 'web/src'].flatMap(parts).filter((part) => !text.includes(`\`${part}`));
-  expect(unnamed.filter((part) => !['crate/src/lib.rs', 'crate/src/bin/'].includes(part))).toEqual([]);
+  expect(unnamed.filter((part) => part !== 'crate/src/bin/')).toEqual([]);
 });
 
 test('every decision has its row, its date and its three parts', () => {
