@@ -57,6 +57,19 @@ test('every decision has its row, its date and its three parts', () => {
   });
 });
 
+test('workflows are YAML: no plain value has a colon that makes a key of it', () => {
+  const folder = path.join(ROOT, '.github/workflows');
+  const lines = readdirSync(folder).flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n').map((line) => `${name}: ${line}`));
+  const values = lines.filter((line) => /^[\w.-]+: *(- )?[\w-]+: [^#'"|>{[]/.test(line));
+  expect(values.length).toBeGreaterThan(20);
+  expect(values.filter((line) => /: .*: .*:( |$)/.test(line.replace(/ #.*/, '')))).toEqual([]);
+});
+
+test('the page is deployed only after the checks, and it is what they built', () => {
+  expect(read('.github/workflows/pages.yml')).toMatch(/checks:\n {4}uses: \.\/\.github\/workflows\/checks\.yml[\s\S]*needs: checks/);
+  expect(read('.github/workflows/checks.yml')).toMatch(/cargo fmt[\s\S]*cargo clippy[\s\S]*cargo test[\s\S]*npm test[\s\S]*upload-pages-artifact/);
+});
+
 test('the measurements, their plots and the figures of README.md are those of the records: scripts/measurements makes them', () => {
   const stale = [...measurements.make()].filter(([file, text]) => !existsSync(path.join(ROOT, file)) || read(file) !== text).map(([file]) => file);
   expect(stale).toEqual([]);
