@@ -57,6 +57,23 @@ test('every decision has its row, its date and its three parts', () => {
   });
 });
 
+test('docs/api.md has every error code, option and event field', () => {
+  const [text, errors, types] = [read('docs/api.md'), read('crate/src/error.rs'), read('crate/src/web.d.ts')];
+  const codes = [...errors.matchAll(/=> "([a-z0-9-]+)"/g)].map(([, code = '']) => code);
+  const interfaces = ['LoadOptions', 'GenerateOptions', 'BatchOptions'].map((name) => new RegExp(`interface ${name}[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(types)?.[1] ?? '');
+  const events = /type GenerateEvent =([\s\S]*)/.exec(types)?.[1] ?? '';
+  const fields = [...[...interfaces, events].join('\n').matchAll(/(?:^ +|[;{] )(\w+)\??: /gm)].map(([, field = '']) => field);
+  expect(codes.length).toBeGreaterThan(20);
+  expect(fields.length).toBeGreaterThan(30);
+  expect([...codes, ...fields].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('docs/cli.md names every script', () => {
+  const text = read('docs/cli.md');
+  const scripts = readdirSync(path.join(ROOT, 'scripts'));
+  expect(scripts.filter((name) => !text.includes(`\`${name}`) && !text.includes(`\`scripts/${name}`))).toEqual([]);
+});
+
 test('workflows are YAML: no plain value has a colon that makes a key of it', () => {
   const folder = path.join(ROOT, '.github/workflows');
   const lines = readdirSync(folder).flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n').map((line) => `${name}: ${line}`));
