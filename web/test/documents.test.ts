@@ -46,6 +46,17 @@ test('ARCHITECTURE.md names every part of the crate and of the page', () => {
   expect(unnamed.filter((part) => part !== 'crate/src/bin/')).toEqual([]);
 });
 
+test('a row of a code map names files that its part has', () => {
+  const rows = read('ARCHITECTURE.md').split('\n').filter((line) => /^\| `[\w./-]+\/` \|/.test(line));
+  expect(rows.length).toBeGreaterThan(10);
+  const missing = rows.flatMap((row) => {
+    const [, folder = ''] = /^\| `([^`]+)`/.exec(row) ?? [];
+    const files = readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => path.basename(file));
+    return [...row.matchAll(/`([\w-]+\.(?:rs|ts|js|wgsl))`/g)].map(([, name = '']) => name).filter((name) => !files.includes(name)).map((name) => folder + name);
+  });
+  expect(missing).toEqual([]);
+});
+
 test('every decision has its row, its date and its three parts', () => {
   const index = read('docs/decisions/README.md');
   const records = markdown('docs/decisions').filter((file) => !file.endsWith('README.md')).sort();
