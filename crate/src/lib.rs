@@ -46,7 +46,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`BatchGeneration`] | several answers at once, which share each reading of the weights |
+//! | [`Generation::batch`] | several answers at once, which share each reading of the weights |
 //! | [`Model::save_state`], [`Snapshot`], [`checkpoints`] | states, as values, as files, and kept for prompts that begin alike |
 //! | [`Model::reload`] | the same answer goes on after a lost device ([`Error::DeviceLost`]) |
 //! | [`fit::plan`] | whether a model fits this device, by the first bytes of its file |
@@ -108,7 +108,7 @@ mod web;
 pub use engine::{BackendChoice, LoadOptions, Model, ModelInfo};
 pub use error::{Error, Result};
 pub use executor::Activations;
-pub use generate::{BatchGeneration, Event, EventOf, GenerateOptions, Generation, Prompt, StopReason};
+pub use generate::{Event, GenerateOptions, Generation, Prompt, SequenceEvent, StopReason};
 #[cfg(feature = "gpu")]
 pub use gpu::GpuOptions;
 pub use sampler::SamplerOptions;
