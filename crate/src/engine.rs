@@ -8,7 +8,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoints::Checkpoints;
-use crate::cpu::team::Crew;
+use crate::cpu::tensor_parallel::WorkerPool;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::fingerprint::ModelHash;
@@ -46,7 +46,7 @@ pub struct LoadOptions {
     /// Threads of the CPU; by default as many as run at once here. In wasm there is one.
     pub threads: Option<usize>,
     /// Workers with memories of their own that can share the model on the CPU.
-    pub crew: Option<Rc<dyn Crew>>,
+    pub workers: Option<Rc<dyn WorkerPool>>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
     /// How the GPU is asked for, and whether it is tested first.
@@ -60,7 +60,7 @@ impl LoadOptions {
         Self {
             activations: self.activations.or(before.activations),
             threads: self.threads.or(before.threads),
-            crew: self.crew.or_else(|| before.crew.clone()),
+            workers: self.workers.or_else(|| before.workers.clone()),
             unix_seconds: self.unix_seconds.or(before.unix_seconds),
             ..self
         }

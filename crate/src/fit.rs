@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::cpu::CpuExecutor;
-use crate::cpu::calibrate::least_ranks;
+use crate::cpu::calibrate::min_ranks;
 use crate::engine::{BackendChoice, LoadOptions, tokenizer};
 use crate::error::{Error, Result};
 use crate::executor::Memory;
@@ -132,10 +132,10 @@ impl Judged {
         // Workers have an address space each.
         let shared = || match self.0.gguf.is_partial() {
             // How the tensors that are not here yet will be cut is unknown.
-            true => needed / Slice::most_ranks(&self.0.network, &self.0.weights) as u64 <= available,
-            false => least_ranks(&self.0.network, &self.0.weights, available).is_some(),
+            true => needed / Slice::max_ranks(&self.0.network, &self.0.weights) as u64 <= available,
+            false => min_ranks(&self.0.network, &self.0.weights, available).is_some(),
         };
-        let fits = needed <= available || options.crew.is_some() && shared();
+        let fits = needed <= available || options.workers.is_some() && shared();
         let device = Device {
             backend: "cpu",
             adapter: "CPU".into(),

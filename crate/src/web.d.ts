@@ -51,7 +51,7 @@ export interface LoadOptions extends CallOptions {
 }
 
 export interface WorkerOptions {
-  /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `servePeer()`. */
+  /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `serveRank()`. */
   start(): Worker;
   /** How many run the model, this one among them. By default as many as a short trial shows to be worth it. */
   count?: number;

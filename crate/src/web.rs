@@ -9,7 +9,7 @@ mod signal;
 mod slot;
 mod source;
 mod states;
-mod team;
+mod workers;
 
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::prelude::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{BackendChoice, LoadOptions};
 use crate::cpu::CpuExecutor;
 use crate::cpu::calibrate::choose_ranks;
-use crate::cpu::team::TeamExecutor;
+use crate::cpu::tensor_parallel::TensorParallelExecutor;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::model::ModelFile;
@@ -76,10 +76,10 @@ async fn cpu(
 ) -> Result<Loaded> {
     let mut count = count(file, progress);
     let activations = options.activations.unwrap_or(Activations::Q8);
-    if let Some(crew) = &options.crew {
-        let ranks = choose_ranks(&**crew, file, activations).await?;
+    if let Some(pool) = &options.workers {
+        let ranks = choose_ranks(&**pool, file, activations).await?;
         if ranks > 1 {
-            let executor = TeamExecutor::load(file, activations, (&**crew, ranks, false), &mut count).await?;
+            let executor = TensorParallelExecutor::load(file, activations, (&**pool, ranks, false), &mut count).await?;
             return Ok(Loaded { executor: Box::new(executor), reason, self_test: None });
         }
     }

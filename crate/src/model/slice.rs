@@ -37,7 +37,7 @@ const LANES: usize = 16;
 
 impl Slice {
     /// The most ranks that a model can be cut for: each has some of every axis.
-    pub fn most_ranks(network: &Network, weights: &Weights) -> usize {
+    pub fn max_ranks(network: &Network, weights: &Weights) -> usize {
         let units = network.axes.iter().enumerate();
         let units = units.map(|(id, axis)| axis.length.div_ceil(unit(AxisId(id), network, weights)));
         units.min().unwrap_or(1)
@@ -46,9 +46,9 @@ impl Slice {
     /// The slice of rank `rank` of `ranks`.
     ///
     /// # Panics
-    /// Where there are more ranks than [`Slice::most_ranks`], or no such rank.
+    /// Where there are more ranks than [`Slice::max_ranks`], or no such rank.
     pub fn new(network: &Network, weights: &Weights, rank: usize, ranks: usize) -> Self {
-        let most = Self::most_ranks(network, weights);
+        let most = Self::max_ranks(network, weights);
         assert!(rank < ranks && ranks <= most, "rank {rank} of {ranks}, of a model for at most {most}");
         let axes = network.axes.iter().enumerate();
         let shares = axes.map(|(id, axis)| share(axis.length, unit(AxisId(id), network, weights), rank, ranks));

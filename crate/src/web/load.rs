@@ -9,7 +9,7 @@ use super::arguments::{Options, argument};
 use super::model::{JsModel, settle};
 use super::signal::Signal;
 use super::source::{PageSource, byte_sources};
-use super::team;
+use super::workers;
 use crate::engine::{BackendChoice, LoadOptions, Model};
 use crate::error::Result;
 use crate::executor::Activations;
@@ -37,7 +37,7 @@ impl Wanted {
         let only_promised = gpu.take("gpu.onlyPromised")?;
         gpu.finish()?;
         let mut workers = options.nested("workers")?;
-        let (start, count) = (workers.take("workers.start")?, workers.take::<team::Count>("workers.count")?);
+        let (start, count) = (workers.take("workers.start")?, workers.take::<workers::Count>("workers.count")?);
         workers.finish()?;
         let count = count.map(|count| count.0);
         Ok(Self { backend, activations, self_test, only_promised, software, start, count })
@@ -77,13 +77,13 @@ impl Load {
         let wanted = Wanted::take(&mut options)?.or(before);
         let (on_progress, signal) = (options.take("onProgress")?, options.take("signal")?.unwrap_or_default());
         options.finish()?;
-        let (crew, sources) = team::crew(wanted.start.as_ref(), wanted.count, sources)?;
+        let (workers, sources) = workers::worker_pool(wanted.start.as_ref(), wanted.count, sources)?;
         let Wanted { self_test, only_promised, software, .. } = wanted;
         let only_promised = only_promised.unwrap_or_default();
         let options = LoadOptions {
             backend: wanted.backend.unwrap_or_default(),
             activations: wanted.activations,
-            crew,
+            workers,
             unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
             gpu: GpuOptions { self_test, only_promised, software, ..GpuOptions::default() },
             ..LoadOptions::default()

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_time::{Duration, Instant};
 
-use super::arguments::{FromJs, Misfit, Whole, described, is_array, is_bytes, items, property, told};
+use super::arguments::{FromJs, Misfit, Whole, described, is_array, is_bytes, items, message_of, property};
 use super::next_task;
 use crate::error::{Error, Result};
 use crate::source::{ByteSource, cut};
@@ -101,8 +101,8 @@ impl PageSource {
 
     /// Bytes, or a promise of them.
     async fn take(&self, answer: Result<JsValue, JsValue>, length: usize) -> Result<Vec<u8>, String> {
-        let answer = answer.map_err(|thrown| told(&thrown))?;
-        let bytes = JsFuture::from(Promise::resolve(&answer)).await.map_err(|thrown| told(&thrown))?;
+        let answer = answer.map_err(|thrown| message_of(&thrown))?;
+        let bytes = JsFuture::from(Promise::resolve(&answer)).await.map_err(|thrown| message_of(&thrown))?;
         take_turns().await;
         if !is_bytes(&bytes) {
             return Err(format!("read gave {} and no Uint8Array", described(&bytes)));
