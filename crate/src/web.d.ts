@@ -197,8 +197,8 @@ export interface CheckpointInfo {
   id: number;
   /** Tokens read. */
   position: number;
-  /** In the middle of a prompt, before its last token, where a text ends that other prompts share, after an answer, or given from outside. */
-  kind: 'reading' | 'prompt' | 'shared' | 'answer' | 'restored';
+  /** In the middle of a prompt, before its last token, where a text ends that other prompts share, after a completion, or given from outside. */
+  kind: 'prefill' | 'prompt' | 'shared' | 'completion' | 'restored';
 }
 
 export interface CheckpointOptions {

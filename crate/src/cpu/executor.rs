@@ -71,7 +71,7 @@ impl CpuExecutor {
         let buffers = network.plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();
         // Of a slice's embedding the first row may be another token's.
         let tables = network.plan.steps().filter(|step| step.op == Op::Embed).flat_map(|step| &step.weights);
-        let parts = tables.filter_map(|&table| weights.get(table).part.as_ref());
+        let parts = tables.filter_map(|&table| weights.get(table).slice.as_ref());
         let first_token = parts.flat_map(|part| &part.rows).next().map_or(0, |rows| rows.start);
         let network = Rc::new(network.clone());
         let states = vec![layouts.apply(&State::new(&network))];

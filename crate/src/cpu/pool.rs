@@ -7,9 +7,9 @@
 //! [`ColumnsMut`](super::vectorised::ColumnsMut), gets to only one.
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::Pool;
+pub use native::ThreadPool;
 #[cfg(target_arch = "wasm32")]
-pub use single::Pool;
+pub use single::ThreadPool;
 
 #[cfg(test)]
 mod tests;
@@ -23,9 +23,9 @@ pub fn share(count: usize, part: usize, parts: usize) -> std::ops::Range<usize> 
 mod single {
     /// The caller alone.
     #[derive(Debug)]
-    pub struct Pool;
+    pub struct ThreadPool;
 
-    impl Pool {
+    impl ThreadPool {
         pub fn new(_: usize) -> Self {
             Self
         }
@@ -76,12 +76,12 @@ mod native {
     unsafe impl Send for Inner {}
 
     /// The caller and some threads more.
-    pub struct Pool {
+    pub struct ThreadPool {
         inner: Arc<Inner>,
         threads: Vec<JoinHandle<()>>,
     }
 
-    impl Pool {
+    impl ThreadPool {
         /// `threads` in all, the caller among them; fewer where the system gives no more. At most 1024.
         pub fn new(threads: usize) -> Self {
             let parts = threads.clamp(1, 1024);
@@ -106,7 +106,7 @@ mod native {
             self.inner.parts
         }
 
-        /// Does each of the tasks, as many as [`Pool::threads`], and waits for all. Where a thread does not come in time, another
+        /// Does each of the tasks, as many as [`ThreadPool::threads`], and waits for all. Where a thread does not come in time, another
         /// does its part: on a busy machine nobody waits for one that sleeps.
         ///
         /// # Panics
@@ -183,7 +183,7 @@ mod native {
         }
     }
 
-    impl Drop for Pool {
+    impl Drop for ThreadPool {
         fn drop(&mut self) {
             self.inner.end.store(true, Ordering::Release);
             for thread in self.threads.drain(..) {

@@ -245,7 +245,7 @@ impl Generation {
         };
         let is_due = end - completion.kept_at >= model.checkpoints().interval();
         if self.reuse && end < total && (is_due || end == completion.shared) {
-            let kind = if end == completion.shared { CheckpointKind::Shared } else { CheckpointKind::Reading };
+            let kind = if end == completion.shared { CheckpointKind::Shared } else { CheckpointKind::Prefill };
             model.keep_checkpoint(sequence, kind).await?;
             completion.kept_at = end;
         }
@@ -316,7 +316,7 @@ impl Generation {
             self.sequences[sequence] = None;
             if self.reuse && self.epoch == Some(model.epoch()) && self.is_gone_on_from(index) {
                 // The completion is whole: a device that fails now is the next one's to report.
-                let _ = model.keep_checkpoint(sequence, CheckpointKind::Answer).await;
+                let _ = model.keep_checkpoint(sequence, CheckpointKind::Completion).await;
             }
         }
         SequenceEvent { index, event }

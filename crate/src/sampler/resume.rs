@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SamplerState {
-    /// How it chooses.
+    /// How it samples.
     pub options: SamplerOptions,
     /// Where its generator is.
     pub random: u64,

@@ -40,8 +40,9 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     // From here on a fault is somebody's intent, or a bug of who wrote it.
     let mut rest = Cursor { rest: &body[body.len() - rest.rest.len() + CHECKSUM_BYTES..] };
     let model = ModelHash(rest.array()?);
-    let shape = if version == 1 { Shape::first_version(&mut rest)? } else { Shape::second_version(&mut rest)? };
-    let Shape { shape, order, notes_bytes, tokens } = shape;
+    let shape =
+        if version == 1 { StateHeader::first_version(&mut rest)? } else { StateHeader::second_version(&mut rest)? };
+    let StateHeader { shape, order, notes_bytes, tokens } = shape;
     let expected = expected_bytes(&shape, numbers, tokens, notes_bytes);
     if notes_bytes > MAX_NOTES_BYTES || expected != Some(rest.rest.len() as u64) {
         return Err(damaged("its sizes do not fit its length".into()));
@@ -70,7 +71,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
 }
 
 /// What stands before the tokens.
-struct Shape {
+struct StateHeader {
     shape: StateShape,
     /// The tensors as they follow each other in the file.
     order: Vec<usize>,
@@ -78,7 +79,7 @@ struct Shape {
     tokens: u64,
 }
 
-impl Shape {
+impl StateHeader {
     /// Mamba's sizes.
     fn first_version(rest: &mut Cursor<'_>) -> Result<Self> {
         let mut size = || rest.u32().map(|size| size as usize);

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use ahash::AHashSet;
 use serde::{Deserialize, Serialize};
 
-use super::jinja::{Input, Options, Template};
+use super::jinja::{Input, RenderOptions, Template};
 use super::special::SpecialTokens;
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
@@ -127,7 +127,7 @@ impl ChatTemplate {
             ("add_generation_prompt", Input::Bool(add_generation_prompt)),
         ];
         context.extend(self.special_tokens.iter().map(|(name, token)| (*name, text(token))));
-        self.template.render(&context, Options { now: self.now, mark })
+        self.template.render(&context, RenderOptions { now: self.now, mark })
     }
 
     pub(super) fn render_guarded(

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::gguf::Metadata;
 use pre_tokenizer::PreTokenizer;
 use special::{Fragment, SpecialTokens};
-use vocab::{Kind, Vocabulary};
+use vocab::{TokenType, Vocabulary};
 
 /// Who the model speaks as.
 const ASSISTANT: &str = "assistant";
@@ -194,7 +194,7 @@ impl Tokenizer {
 
     /// Whether a token is a marker and not text.
     pub fn is_control(&self, id: u32) -> bool {
-        self.vocabulary.kind(id) == Some(Kind::Control)
+        self.vocabulary.kind(id) == Some(TokenType::Control)
     }
 
     /// What is odd in the file's vocabulary without being in the way: a sentence each, for whoever made the file. A template

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::vocab::{Kind, Vocabulary};
+use super::vocab::{TokenType, Vocabulary};
 
 /// Turns byte pieces into text. What has come out so far, and [`Utf8Stream::finish`], together equal
 /// `String::from_utf8_lossy` of all bytes.
@@ -57,7 +57,7 @@ impl DecodeStream {
 
     /// Takes a token and returns the characters that are complete with it. An id outside the vocabulary adds nothing.
     pub fn push(&mut self, id: u32) -> String {
-        if self.skip_special && self.vocabulary.kind(id) == Some(Kind::Control) {
+        if self.skip_special && self.vocabulary.kind(id) == Some(TokenType::Control) {
             return String::new();
         }
         self.text.push(self.vocabulary.bytes(id))

@@ -8,9 +8,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::arguments::{Options, Tokens, argument};
+use super::exclusive::{Exclusive, GenerationHold};
 use super::model::JsModel;
 use super::signal::Signal;
-use super::slot::{Answering, Slot};
 use super::{next_task, to_js};
 use crate::engine::Model;
 use crate::error::{Error, Result};
@@ -98,18 +98,18 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
 /// Completions in the making, and their hold on the model; `web.js` makes an async iterable of it.
 #[wasm_bindgen]
 pub struct GenerationHandle {
-    model: Slot<Model>,
+    model: Exclusive<Model>,
     /// None while a step is under way.
     generation: RefCell<Option<Generation>>,
     /// Whether an event says which prompt it belongs to.
     indexed: bool,
     cancelled: Rc<Cell<bool>>,
     /// From the first event to the last.
-    hold: RefCell<Option<Rc<Answering>>>,
+    hold: RefCell<Option<Rc<GenerationHold>>>,
 }
 
 impl GenerationHandle {
-    fn new(model: &Slot<Model>, generation: Generation, indexed: bool) -> Self {
+    fn new(model: &Exclusive<Model>, generation: Generation, indexed: bool) -> Self {
         let cancelled = generation.cancelled();
         let (generation, hold) = (RefCell::new(Some(generation)), RefCell::default());
         Self { model: model.clone(), generation, indexed, cancelled, hold }
@@ -121,12 +121,12 @@ impl GenerationHandle {
     /// The next event as an object, or undefined after the end.
     pub async fn next(&self) -> Result<JsValue, JsValue> {
         if self.hold.borrow().is_none() {
-            *self.hold.borrow_mut() = Some(self.model.begin_answer()?);
+            *self.hold.borrow_mut() = Some(self.model.begin_generation()?);
         }
         // Lets a stop arrive between two tokens.
         JsFuture::from(next_task()).await?;
         let Some(mut generation) = self.generation.take() else { return Err(to_js(Error::Busy)) };
-        let event = match self.model.take_for_answer().await {
+        let event = match self.model.take_for_generation().await {
             Ok(mut model) => generation.next_indexed(&mut model).await,
             Err(freed) => Err(freed),
         };

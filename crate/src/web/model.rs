@@ -7,9 +7,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::arguments::{Options, Tokens, argument};
+use super::exclusive::{Exclusive, ExclusiveGuard};
 use super::load::{Load, Wanted};
 use super::signal::Signal;
-use super::slot::{Slot, Taken};
 use super::to_js;
 use crate::engine::Model;
 use crate::error::Result;
@@ -18,12 +18,12 @@ use crate::tokenizer::Special;
 /// A loaded model.
 #[wasm_bindgen(js_name = Model)]
 pub struct JsModel {
-    pub(super) model: Slot<Model>,
+    pub(super) model: Exclusive<Model>,
     /// What changes only where the model is loaded again.
-    loaded: std::rc::Rc<RefCell<Loaded>>,
+    loaded: std::rc::Rc<RefCell<LoadedInfo>>,
 }
 
-struct Loaded {
+struct LoadedInfo {
     info: JsValue,
     wanted: Wanted,
 }
@@ -31,16 +31,16 @@ struct Loaded {
 impl JsModel {
     pub(super) fn new(model: Model, wanted: Wanted) -> Result<Self, JsValue> {
         let info = serde_wasm_bindgen::to_value(model.info())?;
-        Ok(Self { model: Slot::new(model), loaded: std::rc::Rc::new(RefCell::new(Loaded { info, wanted })) })
+        Ok(Self { model: Exclusive::new(model), loaded: std::rc::Rc::new(RefCell::new(LoadedInfo { info, wanted })) })
     }
 
     /// One that was never there, for its class's sake.
     pub(super) fn freed() -> Self {
-        let loaded = Loaded { info: JsValue::UNDEFINED, wanted: Wanted::default() };
-        Self { model: Slot::freed(), loaded: std::rc::Rc::new(RefCell::new(loaded)) }
+        let loaded = LoadedInfo { info: JsValue::UNDEFINED, wanted: Wanted::default() };
+        Self { model: Exclusive::freed(), loaded: std::rc::Rc::new(RefCell::new(loaded)) }
     }
 
-    fn logits_of(&self, tokens: &JsValue, options: &JsValue) -> Result<(Taken<Model>, Vec<u32>, Signal)> {
+    fn logits_of(&self, tokens: &JsValue, options: &JsValue) -> Result<(ExclusiveGuard<Model>, Vec<u32>, Signal)> {
         let Tokens(tokens) = argument("tokens", tokens)?;
         let mut options = Options::of_call(options)?;
         let signal = options.take("signal")?.unwrap_or_default();
@@ -114,11 +114,11 @@ impl JsModel {
         let loaded = self.loaded.clone();
         let prepare = || {
             let load = Load::prepare(&sources, &options, loaded.borrow().wanted.clone())?;
-            Ok((load, self.model.take_between()?, loaded.clone()))
+            Ok((load, self.model.take_between_steps()?, loaded.clone()))
         };
         settle(prepare(), async |(load, mut model, loaded)| {
             let wanted = load.reload(&mut model).await?;
-            *loaded.borrow_mut() = Loaded { info: serde_wasm_bindgen::to_value(model.info())?, wanted };
+            *loaded.borrow_mut() = LoadedInfo { info: serde_wasm_bindgen::to_value(model.info())?, wanted };
             Ok(JsValue::UNDEFINED)
         })
     }

@@ -119,7 +119,7 @@ impl JsModel {
     /// What the model remembers now. Between two events of an answer it can be saved too.
     #[wasm_bindgen(js_name = saveState, unchecked_return_type = "Promise<State>")]
     pub fn save_state(&self) -> Promise {
-        settle(self.model.take_between(), async |mut model| {
+        settle(self.model.take_between_steps(), async |mut model| {
             let snapshot = model.save_state().await?;
             Ok(JsState::new(snapshot).into())
         })

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 use super::arguments::{FromJs, Misfit, argument, message_of};
-use super::slot::Slot;
+use super::exclusive::Exclusive;
 use super::source::{JsByteSource, PageSource, byte_sources};
 use super::to_js;
 use crate::cpu::calibrate::trial_model;
@@ -239,13 +239,13 @@ async fn load_rank(config: JsRankConfig, sources: Vec<PageSource>, communicator:
     let slices = Slice::all(&file, config.ranks);
     let communicator = Box::new(WebCommunicator { communicator, lengths: Vec::new() });
     let rank = Rank::load(&file.gguf, &slices, config.rank, config.activations, communicator, &mut |_| {}).await?;
-    Ok(RankHandle { rank: Slot::new(rank) })
+    Ok(RankHandle { rank: Exclusive::new(rank) })
 }
 
 /// A rank, which runs in a worker of its own.
 #[wasm_bindgen]
 pub struct RankHandle {
-    rank: Slot<Rank>,
+    rank: Exclusive<Rank>,
 }
 
 #[wasm_bindgen]

@@ -300,7 +300,7 @@ proptest! {
             prop_assert!(!channels.is_empty() && !tokens.is_empty());
             (channel, token) = (channels.end, tokens.end);
             // Every rank has the norms.
-            let kept = slice.weights.all().iter().filter(|w| w.part.is_some());
+            let kept = slice.weights.all().iter().filter(|w| w.slice.is_some());
             bytes += kept.map(Weight::bytes).sum::<u64>();
         }
         prop_assert_eq!((channel, token), (d_inner, vocab_size));

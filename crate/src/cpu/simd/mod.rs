@@ -103,7 +103,7 @@ pub trait Simd: Copy {
 
 /// Work written over any [`Simd`]. `run` and all that it calls must be inlined, or the instructions stay behind calls:
 /// `#[inline(always)]`, and no closures.
-pub trait Kernel {
+pub trait SimdKernel {
     /// What it gives.
     type Output;
 
@@ -183,7 +183,7 @@ impl Isa {
     }
 
     /// Runs a kernel with these instructions; with the portable ones where this machine lacks them.
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
         match self {
             #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Self::Portable => kernel.run(portable::Portable),

@@ -3,7 +3,7 @@
 
 use std::arch::wasm32::*;
 
-use super::{Kernel, Simd};
+use super::{Simd, SimdKernel};
 use crate::cpu::quantised::ActUnit;
 
 /// Wasm knows no detection at run time: a build has the instructions or it has not.
@@ -12,7 +12,7 @@ pub struct Wasm(());
 
 /// A function for each kernel: all of them in one would be more than a compiler allots registers well for.
 #[inline(never)]
-pub fn run<K: Kernel>(kernel: K) -> K::Output {
+pub fn run<K: SimdKernel>(kernel: K) -> K::Output {
     kernel.run(Wasm(()))
 }
 

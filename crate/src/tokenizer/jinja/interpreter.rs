@@ -90,7 +90,7 @@ impl<'t> Interpreter<'t> {
         })
     }
 
-    pub(super) fn with_options(self, options: super::Options) -> Self {
+    pub(super) fn with_options(self, options: super::RenderOptions) -> Self {
         Self { now: options.now, mark: options.mark, ..self }
     }
 
