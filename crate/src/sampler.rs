@@ -24,7 +24,7 @@ use pcg32::Pcg32;
 use prepared::Prepared;
 pub use resume::SamplerState;
 
-/// What [`Error::NotFinite`] says of logits.
+/// The subject of [`Error::NotFinite`] for logits.
 pub(crate) const HIGHEST_LOGIT: &str = "the highest of the model's logits";
 
 /// The most tokens that can count as recent.

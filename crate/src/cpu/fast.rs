@@ -1,7 +1,6 @@
 //! Runs steps with the vectorised kernels: 8-bit activations, weights in tiles, several threads.
 //!
-//! Every kernel works on a range of tiles or channels, and a thread's range depends on nothing but its number: the slices that
-//! threads own here are the slices that workers with memories of their own would own.
+//! Every kernel works on a range of tiles or channels, and a thread's range depends on its number alone.
 
 use super::Matrix;
 use super::chunk::Chunk;
@@ -27,7 +26,7 @@ enum FastWeight {
     Values(Vec<f32>),
 }
 
-/// Weights in tiles, and who multiplies them.
+/// Weights in tiles, and the threads that multiply by them.
 pub struct Fast {
     isa: Isa,
     pool: ThreadPool,
@@ -64,17 +63,17 @@ impl Fast {
         Ok(Self { isa: Isa::best(), pool: ThreadPool::new(1), weights: loaded, quantised: Quantised::default() })
     }
 
-    /// Runs on so many threads from now on.
+    /// Sets the number of threads.
     pub fn set_threads(&mut self, threads: usize) {
         self.pool = ThreadPool::new(threads);
     }
 
-    /// Runs with other instructions from now on.
+    /// Sets the instruction set.
     pub fn set_isa(&mut self, isa: Isa) {
         self.isa = isa;
     }
 
-    /// What runs it, for people.
+    /// Describes what runs it, for display.
     pub fn describe(&self) -> String {
         let threads = self.pool.threads();
         format!("CPU ({}, {threads} thread{})", self.isa.name(), if threads == 1 { "" } else { "s" })

@@ -1,6 +1,6 @@
-//! Where the vectorised kernels keep what belongs to channels: side by side, so that a lane is a channel.
+//! The layouts of per-channel values in the vectorised kernels: channels lie side by side, so that a lane is a channel.
 //!
-//! Outside, a state always has the order of [`State`]; only the fast executor turns it round, when it takes one in or out.
+//! Outside of these kernels a state has the order of [`State`]; the fast executor converts it on the way in and out.
 
 use super::tiles::ROWS;
 use crate::model::{Network, Op, State};
@@ -29,7 +29,7 @@ fn from_tiles(tiles: &[f32], channels: usize) -> Vec<f32> {
     (0..channels).flat_map(|channel| (0..n).map(move |i| value(channel, i))).collect()
 }
 
-/// How a tensor lies in the order of lanes.
+/// How the values of a tensor's channels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelLayout {
     /// (channels, n) as it is.
@@ -52,7 +52,7 @@ impl ChannelLayout {
         }
     }
 
-    /// Takes values of so many channels into this order.
+    /// Brings values of `channels` channels into this order.
     pub fn apply(self, values: &[f32], channels: usize) -> Vec<f32> {
         match self {
             // A convolution of one tap has no state.
@@ -90,7 +90,7 @@ impl StateLayouts {
         layouts
     }
 
-    /// All as they are.
+    /// All in the order of [`State`].
     pub fn plain(network: &Network) -> Self {
         Self(network.state.iter().map(|tensor| (ChannelLayout::Rows, tensor.rows)).collect())
     }

@@ -87,7 +87,7 @@ impl Rank {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let slice = slices[rank].clone();
-        let load = CpuExecutor::load_part(gguf, &slice.network, &slice.weights, activations, progress);
+        let load = CpuExecutor::load_slice(gguf, &slice.network, &slice.weights, activations, progress);
         let executor = load.await?;
         let extent = |slice: &Slice| RankExtent {
             tokens: slice.network.vocab_size,

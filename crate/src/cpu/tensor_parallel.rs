@@ -16,14 +16,14 @@ use crate::model::{ModelFile, Network, Slice, State, Weights};
 pub enum Command {
     /// [`Rank::forward`].
     Forward {
-        /// Which sequence.
+        /// The sequence.
         sequence: usize,
-        /// Whose logits.
+        /// The tokens whose logits are computed.
         outputs: Outputs,
-        /// What is read.
+        /// The tokens of the chunk.
         tokens: Vec<u32>,
     },
-    /// [`Rank::decode_batch`]: sequences, and as many tokens.
+    /// [`Rank::decode_batch`]: sequences, and a token of each.
     DecodeBatch(Vec<usize>, Vec<u32>),
     /// [`Executor::set_sequences`].
     SetSequences(usize),
@@ -63,7 +63,7 @@ impl Command {
         }
     }
 
-    /// The inverse of [`Command::to_words`]; none for words that it does not give.
+    /// The inverse of [`Command::to_words`]; `None` for words of no command.
     pub fn from_words(words: &[u32]) -> Option<Self> {
         Some(match words {
             [0, sequence, outputs, tokens @ ..] => {
@@ -130,7 +130,7 @@ pub trait RemoteRanks {
     /// Resolves when each has its slice.
     ///
     /// # Errors
-    /// What went wrong there, as [`Error::Worker`].
+    /// The failure of a rank, as [`Error::Worker`].
     fn loaded(&mut self) -> LocalBoxFuture<'_, Result<()>>;
 
     /// Sends rank `rank` a command without waiting for it. Commands are executed in order.
@@ -306,11 +306,11 @@ impl Executor for TensorParallelExecutor {
             return Err(error.clone());
         }
         for rank in 1..self.slices.len() {
-            let part = self.slices[rank].part_of_state(&self.network, state);
-            let sent = self.remote.command(rank, &Command::WriteState(sequence, part));
+            let slice = self.slices[rank].slice_of_state(&self.network, state);
+            let sent = self.remote.command(rank, &Command::WriteState(sequence, slice));
             self.keep(sent)?;
         }
-        let part = self.slices[0].part_of_state(&self.network, state);
-        self.first.executor().write_state(sequence, &part)
+        let slice = self.slices[0].slice_of_state(&self.network, state);
+        self.first.executor().write_state(sequence, &slice)
     }
 }

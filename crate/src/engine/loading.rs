@@ -1,4 +1,4 @@
-//! Which backend a model is loaded onto, and how.
+//! Selects the backend of a model and loads it there.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::model::ModelFile;
 
-/// Natively a software adapter is only a slower CPU. A browser shows one only where it was told to, so there it is taken.
+/// Natively a software adapter is only a slower CPU. A browser offers one only where it is configured to, so there it is used.
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
     let hardware_only = options.gpu.adapter.is_none();
@@ -25,7 +25,7 @@ pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
 /// A model on a backend.
 pub(super) struct Loaded {
     pub executor: Box<dyn Executor>,
-    /// Why there, as a sentence.
+    /// Why this backend, as a sentence.
     pub reason: String,
     /// How long the GPU's self-test took.
     pub self_test: Option<Duration>,

@@ -34,8 +34,8 @@ impl HeaderWriter {
         self.pair_count += 1;
     }
 
-    /// Adds a tensor; `dims` are in ggml's order, columns first. Gives back the bytes of its data, without the padding that
-    /// [`padding`](Self::padding) tells.
+    /// Adds a tensor; `dims` are in ggml's order, columns first. Returns the bytes of its data, without the padding, which
+    /// [`padding`](Self::padding) returns.
     ///
     /// # Panics
     /// Where the columns are not whole blocks of the type.

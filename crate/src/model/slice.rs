@@ -32,7 +32,7 @@ pub struct Slice {
     pub weights: Weights,
 }
 
-/// Axes are cut at multiples of this: the rows of a tile.
+/// Every axis is dealt out in lanes of a tile.
 const LANES: usize = 16;
 
 impl Slice {
@@ -76,8 +76,8 @@ impl Slice {
         }
     }
 
-    /// This rank's part of a state of the whole network.
-    pub fn part_of_state(&self, whole: &Network, state: &State) -> State {
+    /// This rank's slice of a state of the whole network.
+    pub fn slice_of_state(&self, whole: &Network, state: &State) -> State {
         let tensors = whole.state.iter().zip(&state.tensors).map(|(spec, values)| {
             let Some(axis) = spec.axis else { return values.clone() };
             let each = spec.floats() / whole.axes[axis.0].length;

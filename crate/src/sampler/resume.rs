@@ -1,4 +1,4 @@
-//! A sampler as a value: to go on with an answer as if it had never been interrupted.
+//! A sampler as a value, with which an interrupted completion goes on exactly.
 
 use serde::{Deserialize, Serialize};
 

@@ -37,7 +37,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     if XxHash3_128::oneshot(body).to_le_bytes() != checksum {
         return Err(damaged("its checksum is another".into()));
     }
-    // From here on a fault is somebody's intent, or a bug of who wrote it.
+    // The checksum is right: a fault from here on is intended, or a bug of the writer.
     let mut rest = Cursor { rest: &body[body.len() - rest.rest.len() + CHECKSUM_BYTES..] };
     let model = ModelHash(rest.array()?);
     let shape =
@@ -70,7 +70,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     Ok(Snapshot { model, shape: Rc::new(shape), state: Rc::new(state), tokens, pending, sampler, messages })
 }
 
-/// What stands before the tokens.
+/// The header after the fields that all versions share: what precedes the tokens.
 struct StateHeader {
     shape: StateShape,
     /// The tensors as they follow each other in the file.
@@ -131,7 +131,7 @@ fn expected_bytes(shape: &StateShape, numbers: Numbers, tokens: u64, notes: u32)
     Some(total)
 }
 
-/// What of the file is not read yet.
+/// The rest of the file.
 struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -157,7 +157,7 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// One tensor of so many.
+    /// The numbers of one tensor.
     fn floats(&mut self, floats: usize, numbers: Numbers) -> Result<Vec<f32>> {
         match numbers {
             Numbers::F32 => {

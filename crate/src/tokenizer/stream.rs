@@ -42,7 +42,7 @@ fn incomplete_length(invalid: &[u8]) -> usize {
     }
 }
 
-/// Decodes the tokens of an answer as they are sampled. Made by [`super::Tokenizer::decode_stream`]; owns what it needs.
+/// Decodes the tokens of a completion as they are sampled. Made by [`super::Tokenizer::decode_stream`]; owns what it needs.
 #[derive(Debug, Clone)]
 pub struct DecodeStream {
     vocabulary: Rc<Vocabulary>,
@@ -63,7 +63,7 @@ impl DecodeStream {
         self.text.push(self.vocabulary.bytes(id))
     }
 
-    /// What is left at the end of the answer: nothing, or one U+FFFD for a character that never ended.
+    /// What is left at the end of the completion: nothing, or one U+FFFD for a character that never ended.
     pub fn finish(&mut self) -> String {
         self.text.finish()
     }

@@ -30,7 +30,7 @@ const UNUSED_KEYS: [&str; 5] = [
 
 const BOS_KEY: &str = "tokenizer.ggml.bos_token_id";
 
-/// Keys whose token ends an answer.
+/// Keys whose token ends a completion.
 const STOP_KEYS: [&str; 3] =
     ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
 
@@ -129,7 +129,7 @@ impl Vocabulary {
         let by_text = STOP_MARKERS.iter().filter_map(|text| tokens.get(*text).copied());
 
         // A marker that the file calls ordinary is still a marker, or else a user could type it. But what merges make, or
-        // a single byte, really is text: where answers end with a blank line, prompts still need that token.
+        // a single byte, really is text: where completions end with a blank line, prompts still need that token.
         let merged: AHashSet<String> = merges.iter().map(|(left, right)| format!("{left}{right}")).collect();
         let is_marker = |id: u32| {
             let text = &texts[id as usize];

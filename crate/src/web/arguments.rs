@@ -1,5 +1,5 @@
-//! What a page gives to a call: the one way by which JavaScript's values become the engine's. A value that does not fit is an error
-//! that names the argument or the option, what was given and what is accepted.
+//! The arguments of a call: the only conversion of JavaScript's values to the engine's. A value that does not fit is an error that
+//! names the argument or the option, what was given and what is accepted.
 
 use js_sys::{Array, Function, Reflect, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
@@ -83,7 +83,7 @@ pub fn property<T: FromJs>(object: &JsValue, name: &str) -> Result<Option<T>, Mi
     value.and_then(|value| if is_absent(&value) { Ok(None) } else { T::from_js(&value).map(Some) })
 }
 
-/// The options of a call. Each is taken by its name; what the page gave and nobody took is an error.
+/// The options of a call. Each is taken by its name; an option that is left over is an error.
 pub struct Options {
     /// Undefined where there are none.
     object: JsValue,

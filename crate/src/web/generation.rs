@@ -1,4 +1,4 @@
-//! `Model.generate` and `Model.generateBatch`: completions in the making.
+//! `Model.generate` and `Model.generateBatch`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,16 +21,16 @@ use crate::sampler::SamplerOptions;
 extern "C" {
     /// Makes an async iterable of something with `next` and `cancel`.
     #[wasm_bindgen(js_name = asyncIterable)]
-    fn async_iterable(answer: JsValue, signal: JsValue) -> JsValue;
+    fn async_iterable(generation: JsValue, signal: JsValue) -> JsValue;
 }
 
-/// Answers that are written at once where nobody says how many.
+/// The default of `sequences`.
 const DEFAULT_SEQUENCES: usize = 8;
 
 #[wasm_bindgen(js_class = Model)]
 impl JsModel {
-    /// Reads what of a prompt is not known already and writes an answer. From its first event to its last, the answer has the
-    /// model: other calls that move it are `busy`.
+    /// Reads the part of a prompt that no checkpoint knows, and generates its completion. From the first event to the last, other
+    /// calls that change the model's state fail with `busy`.
     #[wasm_bindgen(unchecked_return_type = "AsyncIterableIterator<GenerateEvent>")]
     pub fn generate(
         &self,
@@ -46,8 +46,8 @@ impl JsModel {
         Ok(async_iterable(handle.into(), signal.as_js()))
     }
 
-    /// Reads many prompts and writes their answers side by side, `options.sequences` of them at once: every token of all of
-    /// them is one reading of the weights.
+    /// Reads several prompts and generates their completions as a batch of `options.sequences` at once: the weights are read once
+    /// for a token of each.
     #[wasm_bindgen(
         js_name = generateBatch,
         unchecked_return_type = "AsyncIterableIterator<GenerateEvent & { index: number }>"
@@ -95,7 +95,7 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
     Ok((generate, options.take("signal")?.unwrap_or_default()))
 }
 
-/// Completions in the making, and their hold on the model; `web.js` makes an async iterable of it.
+/// A generation and its hold on the model; `web.js` makes an async iterable of it.
 #[wasm_bindgen]
 pub struct GenerationHandle {
     model: Exclusive<Model>,

@@ -17,7 +17,7 @@ use crate::fit;
 use crate::gpu::GpuOptions;
 use crate::source::ByteSource;
 
-/// What a model is loaded with, as far as a page says; it stays so when the model is loaded again.
+/// The options that a page has set; they stay when the model is loaded again.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     backend: Option<BackendChoice>,
@@ -43,7 +43,7 @@ impl Wanted {
         Ok(Self { backend, activations, self_test, only_promised, software, start, count })
     }
 
-    /// These, and of what was wanted before all that is not said now.
+    /// These options, and those of before that are not set now.
     fn or(self, before: Self) -> Self {
         Self {
             backend: self.backend.or(before.backend),
@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-/// A load that is ready to begin.
+/// A prepared load.
 pub struct Load {
     sources: Vec<Rc<dyn ByteSource>>,
     options: LoadOptions,
@@ -120,7 +120,7 @@ pub fn load_model(
     })
 }
 
-/// Judges a model by its headers, before the bulk of it is fetched. Of a split set the first part alone will do.
+/// Plans a model from its header, before the weights are fetched. Of a split set the first part is enough.
 #[wasm_bindgen(js_name = planModel, unchecked_return_type = "Promise<ModelPlan>")]
 pub fn plan_model(
     #[wasm_bindgen(unchecked_param_type = "ByteSource[]")] sources: JsValue,

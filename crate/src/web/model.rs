@@ -1,4 +1,4 @@
-//! `Model`: what it is, and the calls that read tokens and write nothing.
+//! `Model`: its description, and the calls that give logits.
 
 use std::cell::RefCell;
 
@@ -19,7 +19,7 @@ use crate::tokenizer::Special;
 #[wasm_bindgen(js_name = Model)]
 pub struct JsModel {
     pub(super) model: Exclusive<Model>,
-    /// What changes only where the model is loaded again.
+    /// Changes only when the model is loaded again.
     loaded: std::rc::Rc<RefCell<LoadedInfo>>,
 }
 
@@ -34,7 +34,7 @@ impl JsModel {
         Ok(Self { model: Exclusive::new(model), loaded: std::rc::Rc::new(RefCell::new(LoadedInfo { info, wanted })) })
     }
 
-    /// One that was never there, for its class's sake.
+    /// An object that is freed already, from which the class is taken.
     pub(super) fn freed() -> Self {
         let loaded = LoadedInfo { info: JsValue::UNDEFINED, wanted: Wanted::default() };
         Self { model: Exclusive::freed(), loaded: std::rc::Rc::new(RefCell::new(loaded)) }
@@ -51,14 +51,14 @@ impl JsModel {
 
 #[wasm_bindgen(js_class = Model)]
 impl JsModel {
-    /// What it is and where it runs.
+    /// Describes the model and where it runs.
     #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
     pub fn info(&self) -> Result<JsValue, JsValue> {
         self.model.check()?;
         Ok(self.loaded.borrow().info.clone())
     }
 
-    /// Gives its memory back, at the latest when the call that runs has ended. Every later call fails with `freed`.
+    /// Frees its memory, at the latest when the running call has ended. Every later call fails with `freed`.
     #[wasm_bindgen(skip_typescript)]
     pub fn release(&self) {
         self.model.free();
@@ -103,8 +103,8 @@ impl JsModel {
         Ok(Uint32Array::from(ids.as_slice()))
     }
 
-    /// Loads the same model again, after `device-lost` or onto another backend. Checkpoints stay, and an answer under way goes on
-    /// with its next event. So do options that are not given again: what was wanted of the backend, and the workers.
+    /// Loads the same model again, after `device-lost` or onto another backend. Checkpoints stay, and a running generation goes
+    /// on with its next event. Options that are not given again stay as they were.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn reload(
         &self,
@@ -124,7 +124,7 @@ impl JsModel {
     }
 }
 
-/// A call whose arguments were looked at already: what is wrong with them rejects its promise, as everything later does.
+/// Runs a call whose arguments are checked already; an error in them rejects its promise, as every later error does.
 pub fn settle<A: 'static>(
     prepared: Result<A>,
     call: impl AsyncFnOnce(A) -> Result<JsValue, JsValue> + 'static,

@@ -19,7 +19,7 @@ use web_mamba::sampler::{Sampler, SamplerOptions};
 use crate::open::{ModelArguments, open_gguf};
 use crate::print;
 
-/// Steps of many answers that are not timed: the first goes through every pipeline once, the others raise the clocks.
+/// Steps of a batch that are not timed: the first goes through every pipeline once, the others raise the clocks.
 const MANY_WARM_UP: usize = 8;
 
 #[derive(Debug, Args)]
@@ -35,10 +35,10 @@ pub struct Bench {
     /// How often both are timed; the median counts.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Also time decode after this many tokens; it is to cost the same at any position.
+    /// Also time decode after this many tokens; the time should be the same at any position.
     #[arg(long)]
     position: Option<usize>,
-    /// Also time the decode of so many answers at once.
+    /// Also time the decode of a batch of this many sequences.
     #[arg(long)]
     sequences: Option<usize>,
     /// Print one JSON object.
@@ -105,7 +105,7 @@ fn plain(report: &Report, load_seconds: f64, further: &Further) -> String {
         let _ = writeln!(out, "decode  {tps:8.1} tokens/s from position {position}");
     }
     if let Some((sequences, tps)) = further.sequences {
-        let _ = writeln!(out, "decode  {tps:8.1} tokens/s, {sequences} answers at once");
+        let _ = writeln!(out, "decode  {tps:8.1} tokens/s, {sequences} sequences at once");
     }
     let bytes = report.bytes_per_token as f64;
     let _ = writeln!(out, "a token reads {:.1} MB: {:.2} GB/s", bytes / 1e6, bytes * decode_tps.median / 1e9);
@@ -148,7 +148,7 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Tokens decoded per second by so many answers at once, all together.
+/// Tokens decoded per second by a batch of sequences, all together.
 fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
     pollster::block_on(async {
         model.begin_sequences(sequences).await?;
@@ -171,7 +171,7 @@ fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64>
     })
 }
 
-/// The process's largest resident size in bytes, where the system tells it (Linux).
+/// The process's largest resident size in bytes, where the system reports it (Linux).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -86,8 +86,8 @@ impl Simd for Wasm {
 
     #[inline(always)]
     fn nearest(self, v: Self::F) -> Self::I {
-        // All bits of a float of this size that are below 1 are rounded away, to nearest even; good to 2^22, and far cheaper
-        // than the instruction that also answers for NaN.
+        // All bits of a float of this size that are below 1 are rounded away, to nearest even; exact to 2^22, and far
+        // cheaper than the instruction that also handles NaN.
         let magic = f32x4_splat(12_582_912.0);
         i32x4_sub(f32x4_add(v, magic), magic)
     }

@@ -37,7 +37,7 @@ pub fn softplus<S: Simd>(s: S, x: S::F) -> S::F {
     p = s.add(s.mul(p, v2), s.splat(1.0 / 5.0));
     p = s.add(s.mul(p, v2), s.splat(1.0 / 3.0));
     p = s.add(s.mul(p, v2), s.splat(1.0));
-    // In this order a NaN stays one.
+    // In this order a NaN stays a NaN.
     s.add(s.max(s.splat(0.0), x), s.mul(s.add(v, v), p))
 }
 

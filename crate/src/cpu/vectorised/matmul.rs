@@ -269,7 +269,7 @@ impl<const BYTES: usize> Floats<'_, BYTES> {
         s.store(sum, &mut sums[row..]);
     }
 
-    /// Four tokens share each reading of the weights.
+    /// Four tokens for each read of the weights.
     #[inline(always)]
     fn four<S: Simd>(&self, s: S, tile: &[u8], row: usize, x: [&[f32]; 4], sums: &mut [[f32; ROWS]]) {
         let zero = s.splat(0.0);

@@ -128,7 +128,7 @@ impl Input {
     }
 }
 
-/// What a rendering is told beside the context.
+/// Options of a rendering, besides the context.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RenderOptions {
     /// Seconds since 1970; without it there is no `strftime_now`.
