@@ -90,9 +90,9 @@ fn chat_streams_plain_text() {
     assert!(text.contains("water") && text.ends_with('\n'), "{text}");
 }
 
-/// Without a seed an answer is another each time, and `--json` tells which seed gives it again.
+/// Without a seed completions differ, and `--json` reports the seed that gives the same one again.
 #[test]
-fn a_seed_is_told() {
+fn json_reports_the_seed() {
     let sampled = [
         "--prompt",
         "Once",
@@ -142,7 +142,7 @@ fn inspect_shows_metadata_tensors_and_memory() {
     assert!(String::from_utf8(plain.stdout).unwrap().contains("blk.0.ssm_in.weight"));
 }
 
-/// What the engine does not use is said, and in nobody's way.
+/// What the engine does not use is reported and prevents nothing.
 #[test]
 fn inspect_notes_what_is_not_used() {
     let whole = json(&["inspect", &model("falcon-tiny-Q4_K_M.gguf"), "--json"]);

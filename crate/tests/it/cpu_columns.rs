@@ -68,7 +68,7 @@ fn a_view_that_is_divided_again_still_owns_its_columns_alone() {
 
 #[test]
 fn nothing_outside_a_view_is_reached() {
-    // The last row is not whole: its floats belong to nobody.
+    // The last row is not whole: its floats belong to no view.
     let mut buffer = vec![0.0; ROWS * 40 + 39];
     let (left, right) = ColumnsMut::new(&mut buffer, 40).split_at(16);
     let (mut middle, _right) = right.split_at(32);

@@ -47,7 +47,7 @@ fn every_matrix(mut check: impl FnMut(&mut SplitMix64, DType, usize, usize, &[u8
     }
 }
 
-/// Whoever chooses a machine, such as scripts/test-aarch64, says what it has, so that no set is left untested without a word.
+/// A script that selects a machine, such as scripts/test-aarch64, names its instruction sets, so that none is left untested unnoticed.
 #[test]
 fn the_fastest_instructions_are_the_expected_ones() {
     if let Some(expected) = std::env::var_os("WEB_MAMBA_EXPECTED_ISA") {
@@ -94,7 +94,7 @@ struct Product<'a> {
     x: Columns<'a>,
     tokens: usize,
     accumulate: bool,
-    /// Computed in so many ranges of tiles.
+    /// The number of ranges of tiles to compute in.
     parts: usize,
 }
 

@@ -249,7 +249,7 @@ fn completions_go_on_after_a_worker_is_lost() {
     };
     let undisturbed = many(&mut model, 0);
     assert_eq!(undisturbed.1, 0);
-    // As many as there are: a batch is one command.
+    // The commands of the whole run: a batch is one command.
     for commands in 1..=14 {
         assert_eq!(many(&mut model, commands), (undisturbed.0.clone(), 1), "lost at command {commands}");
     }

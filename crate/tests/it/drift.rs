@@ -53,9 +53,9 @@ fn thousands_of_greedy_tokens_on_the_gpu_are_the_references() {
     assert_eq!(first, None, "token {first:?} differs");
 
     let distinct: std::collections::HashSet<_> = expected.iter().collect();
-    assert!(distinct.len() > 8, "an answer of {} tokens again and again shows little", distinct.len());
+    assert!(distinct.len() > 8, "a completion of {} distinct tokens shows little", distinct.len());
 
-    // Beyond the answer's own choices: all logits, to the last step.
+    // Beyond the sampled tokens: all logits, to the last step.
     let tokens: Vec<u32> = (0..TOKENS as u32).map(|i| (i * i * 31 + 7 * i) % 512).collect();
     let mut all = Vec::new();
     logits_of_each(&mut cpu, &tokens, |_, logits| all.push(logits));

@@ -1,4 +1,4 @@
-//! Generation on the CPU: events, stops, cancelling, seeds, and what two answers on one model do to each other.
+//! Generation on the CPU: events, stops, cancelling, seeds, and two generations on one model.
 
 use crate::support::golden;
 use std::rc::Rc;

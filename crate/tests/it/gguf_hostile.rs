@@ -1,5 +1,5 @@
 //! Files made to do harm. Whatever the bytes, reading must end in a typed error or a sound index, without a panic, and
-//! with no more memory and no more bytes asked of the source than the file itself justifies.
+//! with no more memory and no more bytes read than the file itself justifies.
 
 use crate::support::memory;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Answers on a GPU (a software one in CI): tokens chosen on the device, steps that run ahead of the host and are undone, and
-//! many answers at once.
+//! Generation on a GPU (a software one in CI): tokens sampled on the device, steps that run ahead of the host and are rolled back, and
+//! batches.
 
 use crate::support::golden;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ fn gpu() -> Model {
     model("falcon-tiny-Q4_K_M.gguf", BackendChoice::WebGpu)
 }
 
-/// Every way to choose: greedy, the defaults, and all filters and penalties.
+/// Every way to sample: greedy, the defaults, and all filters and penalties.
 fn samplers() -> [SamplerOptions; 4] {
     let defaults = SamplerOptions::default();
     [
@@ -67,7 +67,7 @@ fn ids_of(model: &mut Model, prompt: Vec<u32>, options: GenerateOptions) -> Vec<
     ids
 }
 
-/// What the host chooses from logits that are read back, step by step.
+/// What the host samples from logits that are read back, step by step.
 fn ids_step_by_step(model: &mut Model, prompt: &[u32], sampler: SamplerOptions, count: usize) -> Vec<u32> {
     let mut sampler = Sampler::new(sampler).unwrap();
     prompt.iter().for_each(|&token| sampler.accept(token));
@@ -83,7 +83,7 @@ fn ids_step_by_step(model: &mut Model, prompt: &[u32], sampler: SamplerOptions, 
 }
 
 #[test]
-fn the_device_chooses_what_the_host_would() {
+fn the_device_samples_what_the_host_would() {
     let mut model = gpu();
     let mut all = Vec::new();
     for sampler in samplers() {
@@ -95,7 +95,7 @@ fn the_device_chooses_what_the_host_would() {
     assert_eq!(all.len(), samplers().len(), "the options change nothing");
 }
 
-/// After an answer the state is that of the tokens that were read, whatever ran ahead; and so in the middle of one.
+/// After a completion the state is that of the tokens that were read, whatever ran ahead; and so in the middle of one.
 #[test]
 fn what_ran_ahead_is_undone() {
     let mut model = gpu();
@@ -127,7 +127,7 @@ fn what_ran_ahead_is_undone() {
     assert_eq!(again, ids);
 }
 
-/// The ids of each of many answers are those of the answer alone, with fewer sequences than prompts and with as many.
+/// The ids of each completion of a batch are those of the completion alone, with fewer sequences than prompts and with one each.
 #[test]
 fn many_answers_are_those_of_one_at_a_time() {
     for backend in [BackendChoice::WebGpu, BackendChoice::Cpu] {
@@ -165,7 +165,7 @@ fn many_answers_are_those_of_one_at_a_time() {
     }
 }
 
-/// Whoever leaves a batch, and whoever stays, has the state of the tokens that were read.
+/// A sequence that leaves a batch, and one that stays, has the state of the tokens that were read.
 #[test]
 fn what_ran_ahead_of_many_is_undone() {
     let mut model = gpu();

@@ -39,7 +39,7 @@ fn code<T>(result: Result<T>) -> &'static str {
     result.map_or_else(|error| error.code(), |_| "no error")
 }
 
-fn choose(executor: &mut CpuExecutor) -> Result<u32> {
+fn sample(executor: &mut CpuExecutor) -> Result<u32> {
     let mut sampler = Sampler::new(SamplerOptions::default()).unwrap();
     block_on(executor.sample(0, &[3, 1, 4], &mut sampler))
 }
@@ -135,7 +135,7 @@ fn logits_whose_highest_is_not_finite_are_refused() {
             assert_eq!(error.code(), "not-finite", "{odd:?}, {options:?}");
             assert_eq!(sampler.state(), before, "a choice that was refused draws nothing");
         }
-        // The highest that is a number is finite: what is none, or the lowest, is never chosen.
+        // The highest that is a number is finite: what is none, or the lowest, is never sampled.
         for logits in [[nan, 1.0, -infinity, -3e38], [f32::MIN, f32::MAX, nan, nan], [-infinity, 0.0, -infinity, nan]] {
             let mut alike = sampler.clone();
             let chosen = sampler.sample(&mut logits.to_vec()).unwrap();
@@ -160,7 +160,7 @@ fn what_overflows_is_refused_alike_with_both_kinds_of_activations() {
             for isa in Isa::available() {
                 executor.set_isa(isa);
                 executor.reset(0).unwrap();
-                assert_eq!(code(choose(&mut executor)), "not-finite", "{dtype}, {activations:?}, {isa:?}");
+                assert_eq!(code(sample(&mut executor)), "not-finite", "{dtype}, {activations:?}, {isa:?}");
                 let mut samplers = [&mut Sampler::new(SamplerOptions::default()).unwrap()];
                 let each = block_on(executor.sample_batch(&[(0, 5)], &mut samplers));
                 assert_eq!(code(each), "not-finite", "{dtype}, {activations:?}, {isa:?}");
@@ -182,11 +182,11 @@ fn a_state_that_is_not_finite_is_noticed_by_the_next_choice() {
                     let mut state = State::new(&model.network);
                     state.tensors[if of_convolution { 0 } else { 1 }][17] = odd;
                     executor.write_state(0, &state).unwrap();
-                    assert_eq!(code(choose(&mut executor)), "not-finite", "{odd}, {dtype}, {activations:?}, {isa:?}");
+                    assert_eq!(code(sample(&mut executor)), "not-finite", "{odd}, {dtype}, {activations:?}, {isa:?}");
                 }
             }
             executor.reset(0).unwrap();
-            assert_eq!(code(choose(&mut executor)), "no error");
+            assert_eq!(code(sample(&mut executor)), "no error");
         }
     }
 }
@@ -198,7 +198,7 @@ fn model(source: MemorySource, activations: Activations) -> Model {
 }
 
 #[test]
-fn answers_end_with_the_error_and_nothing_is_kept() {
+fn generations_end_with_the_error_and_nothing_is_kept() {
     for activations in BOTH {
         let mut model = model(overflowing(DType::Q8_0), activations);
         let prompt = Prompt::Tokens(vec![5, 6, 7]);
@@ -206,8 +206,8 @@ fn answers_end_with_the_error_and_nothing_is_kept() {
         for _ in 0..2 {
             let mut generation = Generation::new(&model, &prompt, options.clone()).unwrap();
             assert_eq!(code(block_on(generation.next(&mut model))), "not-finite");
-            assert!(matches!(block_on(generation.next(&mut model)), Ok(None)), "an answer ends with its error");
-            assert_eq!(code(block_on(model.save_state())), "state-unknown", "nobody saw the last token");
+            assert!(matches!(block_on(generation.next(&mut model)), Ok(None)), "a generation ends with its error");
+            assert_eq!(code(block_on(model.save_state())), "state-unknown", "the last token was not seen");
         }
         let prompts = [prompt.clone(), Prompt::Tokens(vec![8])];
         let mut many = Generation::batch(&model, &prompts, &options, 2).unwrap();

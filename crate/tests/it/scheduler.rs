@@ -1,4 +1,4 @@
-//! The scheduler over several sequences: checkpoints on the way, stops between events, and what they leave.
+//! The scheduler over several sequences: checkpoints during prefill, stops between events, and the states afterwards.
 
 use std::rc::Rc;
 

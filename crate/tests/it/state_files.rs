@@ -64,7 +64,7 @@ fn states_with_numbers_that_are_none_are_refused() {
         for numbers in [Numbers::F32, Numbers::F16] {
             let mut snapshot = snapshot(4);
             snapshot.check(&HASH, &network(4, 50)).unwrap();
-            // Nobody writes such a file: a good one is changed where its last number lies.
+            // No program writes such a file: a good one is changed where its last number lies.
             let mut bytes = snapshot.to_bytes(numbers).unwrap();
             let end = bytes.len() - 16;
             bytes.truncate(end);
@@ -180,7 +180,7 @@ fn no_cut_and_no_altered_byte_is_loaded() {
     }
 }
 
-/// Bytes changed by somebody who mends length and checksum afterwards.
+/// Bytes that are changed with length and checksum corrected afterwards.
 fn mended(mut bytes: Vec<u8>) -> Vec<u8> {
     let length = (bytes.len() as u64 + 16).to_le_bytes();
     if bytes.len() >= 24 {

@@ -113,7 +113,7 @@ fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
                 }
             }
             _ => {
-                // An answer that is interrupted, saved, disturbed, restored, and goes on as if nothing had happened.
+                // A completion that is interrupted, saved, disturbed and restored continues as if uninterrupted.
                 let prompt = random.tokens(1, 40);
                 let options = random.sampling();
                 let whole = plain(replay, &prompt, options.clone());
@@ -166,7 +166,7 @@ fn a_conversation_reads_only_what_is_new_and_an_edit_only_what_it_changes() {
         history.extend(&question);
         let answer = run(&mut model, &history, greedy(7));
         assert_eq!(answer.ids, plain(&mut replay, &history, greedy(7)));
-        // The last token of the answer before was given out and not read; the first turn has all to read.
+        // The last token of the previous completion was given out and not read; the first turn has all to read.
         let new = if turns.len() == 1 { history.len() } else { question.len() + 1 };
         assert_eq!((answer.prompt, answer.prefilled), (history.len(), new));
         history.extend(&answer.ids);
@@ -176,7 +176,7 @@ fn a_conversation_reads_only_what_is_new_and_an_edit_only_what_it_changes() {
         let prompt = &history[..at + 9];
         assert_eq!(run(&mut model, prompt, greedy(3)).prefilled, 1, "turn {turn}");
     }
-    // An edit of turn k reads what it says, and of the answer before it the last token.
+    // An edit of turn k reads its own tokens, and the last token of the completion before it.
     for (turn, &at) in turns.iter().enumerate().skip(1) {
         let edited = [&history[..at], &random.tokens(5, 5)].concat();
         let answer = run(&mut model, &edited, greedy(4));
@@ -211,7 +211,7 @@ fn a_document_goes_on_from_the_last_checkpoint_of_its_reading() {
 }
 
 #[test]
-fn many_answers_to_one_prompt_read_it_once() {
+fn several_completions_of_one_prompt_read_it_once() {
     let mut model = tiny(Activations::Q8, 6);
     let prompt = Random(8).tokens(90, 90);
     let options = GenerateOptions {
@@ -310,7 +310,7 @@ fn a_loaded_again_model_goes_on_with_its_answer() {
     assert_eq!((answer.ids, answer.prefilled), (expected, 1));
 }
 
-/// In the middle of an answer too: whatever step it is at, it goes on as if nothing had been.
+/// In the middle of a completion too: after any event it continues as if uninterrupted.
 #[test]
 fn an_answer_goes_on_when_its_model_is_loaded_again() {
     let mut model = tiny(Activations::Q8, 12);
@@ -327,7 +327,7 @@ fn an_answer_goes_on_when_its_model_is_loaded_again() {
                 ids.extend(if let Event::Token { id, .. } = event { Some(id) } else { None });
                 if taken == step {
                     block_on(model.reload(sources(12), &cpu, &mut |_, _| {})).unwrap();
-                    // What the model has read and what is noted of it are of one mind.
+                    // The model's state and its history agree.
                     assert_eq!(block_on(model.save_state()).unwrap().position(), 0);
                 }
                 taken += 1;
@@ -345,7 +345,7 @@ fn an_answer_goes_on_when_its_model_is_loaded_again() {
             assert_eq!(ids, alone, "of many, loaded again after event {step}");
         }
     }
-    // Where something else was read since, the answer is over.
+    // Where something else was read since, the generation is over.
     let mut one = Generation::new(&model, &Prompt::Tokens(prompt), greedy(5)).unwrap();
     block_on(one.next(&mut model)).unwrap();
     let cpu = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };

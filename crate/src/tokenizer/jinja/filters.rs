@@ -273,7 +273,7 @@ impl<'t> Interpreter<'t> {
                 let rounded = match method {
                     "ceil" => (number * scale).ceil() / scale,
                     "floor" => (number * scale).floor() / scale,
-                    // Where the last digit wanted is below what a float of this size tells apart, it stays as it is.
+                    // A float whose last requested digit is below its resolution stays as it is.
                     "common" if precision >= 0 && 10f64.powi(-precision) < number.abs() * (f64::EPSILON / 4.0) => {
                         number
                     }

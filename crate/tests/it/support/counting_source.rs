@@ -1,4 +1,4 @@
-//! A source that counts what is asked of it, and that may claim any length.
+//! A source that counts its reads, and that may claim any length.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use futures_util::future::{LocalBoxFuture, ready};
 use web_mamba::source::ByteSource;
 use web_mamba::{Error, Result};
 
-/// Bytes, followed by as many zeros as the length claims.
+/// Bytes, followed by zeros up to the claimed length.
 pub struct CountingSource {
     bytes: Vec<u8>,
     len: u64,

@@ -23,14 +23,14 @@ pub fn logits(executor: &mut dyn Executor) -> Vec<f32> {
     chunks.iter().flat_map(|ids| block_on(executor.forward(0, ids, Outputs::Each)).unwrap()).collect()
 }
 
-/// An answer's tokens, those of its prompt, and how many were read for it.
+/// A completion's tokens, and the numbers of tokens of its prompt and of tokens that were read for it.
 pub struct Run {
     pub ids: Vec<u32>,
     pub prompt: usize,
     pub prefilled: usize,
 }
 
-/// Runs an answer to its end, or until so many tokens came.
+/// Runs a generation to its end, or for this number of tokens.
 pub fn run_until(model: &mut Model, prompt: &Prompt, options: GenerateOptions, most: usize) -> Run {
     let mut generation = Generation::new(model, prompt, options).unwrap();
     let mut run = Run { ids: Vec::new(), prompt: 0, prefilled: 0 };
