@@ -208,6 +208,8 @@ fn bench_reports_speed_bytes_and_memory() {
         "5",
         "--position",
         "70",
+        "--sequences",
+        "3",
         "--runs",
         "2",
         "--backend",
@@ -216,7 +218,7 @@ fn bench_reports_speed_bytes_and_memory() {
         "f32",
         "--json",
     ]);
-    for key in ["prefill_tps", "decode_tps", "position_decode_tps", "bytes_per_token", "peak_memory_bytes"] {
+    for key in ["prefill_tps", "decode_tps", "position_decode_tps", "batch_decode_tps", "bytes_per_token", "peak_memory_bytes"] {
         assert!(value[key].as_f64().unwrap() > 0.0, "{key} in {value}");
     }
     assert_eq!((value["backend"].as_str(), value["position"].as_u64()), (Some("cpu"), Some(70)));

@@ -120,9 +120,9 @@ export const harness = {
     return [...(await engine.logits(Uint32Array.from(tokens)))];
   },
   /** Tokens a second: medians of reading and of writing. */
-  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number }> {
-    const { prefillTps, decodeTps } = await engine.bench(options, () => undefined);
-    return { prefill: prefillTps.median, decode: decodeTps.median };
+  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number; batch?: number }> {
+    const { prefillTps, decodeTps, batchDecodeTps } = await engine.bench(options, () => undefined);
+    return { prefill: prefillTps.median, decode: decodeTps.median, ...(batchDecodeTps ? { batch: batchDecodeTps.median } : {}) };
   },
   /** Milliseconds between the tokens of one answer of so many. */
   async tokenTimes(maxTokens: number): Promise<number[]> {
