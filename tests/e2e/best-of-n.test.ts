@@ -1,7 +1,7 @@
 /** Several answers to one question at once: as a visitor asks for them, and what the engine reads for them. */
 import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { openBrowser, picture } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS, HARNESS } from './folders';

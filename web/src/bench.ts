@@ -1,6 +1,6 @@
 /** The benchmark page's entry. */
 import { BenchController } from './app/bench-controller';
-import { EngineClient } from './engine/client';
+import { EngineClient } from 'web-mamba';
 import { AddressBar } from './ui/address-bar';
 import { AgreedInTab } from './ui/agreed';
 import { BenchPage } from './ui/bench-page';

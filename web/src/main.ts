@@ -2,7 +2,7 @@
 import { openAppDatabase } from './app/app-database';
 import { Controller } from './app/controller';
 import { extractInWorker } from './documents/extractor';
-import { EngineClient } from './engine/client';
+import { EngineClient } from 'web-mamba';
 import { AddressBar } from './ui/address-bar';
 import { AgreedInTab } from './ui/agreed';
 import { Page } from './ui/page';

@@ -3,8 +3,8 @@ import { expect, test, vi } from 'vitest';
 import './browser';
 import { BenchController, type BenchData } from '../src/app/bench-controller';
 import { catalogue, entryById, entrySource } from '../src/app/catalogue';
-import type { BenchReport, OpenModel, StoredModel } from '../src/engine/protocol';
-import { sourceKey } from '../src/weights/model-source';
+import type { BenchReport, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
+import { sourceKey } from '../engine/src/store/model-source';
 
 const FALCON = catalogue.find(({ licence }) => licence.accept);
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { BenchReport } from '../src/engine/protocol';
+import type { BenchReport } from '../engine/src/protocol/protocol';
 import { figureRows, reportText, stageRows } from '../src/ui/bench-rows';
 
 const figure = (median: number) => ({ median, lowest: median - 1, highest: median + 1 });

@@ -1,12 +1,12 @@
 /** The few browser interfaces that the store uses and Node lacks, and files to fill it with. */
 import { createHash } from 'node:crypto';
 import 'fake-indexeddb/auto';
-import { openDatabase } from '../src/weights/database';
-import type { DownloadLimits } from '../src/weights/download-job';
-import type { Environment } from '../src/weights/environment';
-import type { ModelRecord, PartPlan } from '../src/weights/model-record';
-import { ModelStore } from '../src/weights/model-store';
-import { storedFiles } from '../src/weights/stored-file';
+import { openDatabase } from '../engine/src/store/database';
+import type { DownloadLimits } from '../engine/src/store/download-job';
+import type { Environment } from '../engine/src/store/environment';
+import type { ModelRecord, PartPlan } from '../engine/src/store/model-record';
+import { ModelStore } from '../engine/src/store/model-store';
+import { storedFiles } from '../engine/src/store/stored-file';
 
 // Older Node has none; a browser without quota, persistence and locks is one that the page must live with anyway.
 globalThis.navigator ??= {} as Navigator;

@@ -1,10 +1,10 @@
 /** Downloads from a correct server, and from servers that lack one thing or another. */
 import { expect, test } from 'vitest';
 import { failure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Progress } from '../src/weights/download-job';
-import type { Environment } from '../src/weights/environment';
-import { missingChunks, type PartPlan } from '../src/weights/model-record';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Progress } from '../engine/src/store/download-job';
+import type { Environment } from '../engine/src/store/environment';
+import { missingChunks, type PartPlan } from '../engine/src/store/model-record';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy } from './fault-proxy';
 import { started } from './local-server';

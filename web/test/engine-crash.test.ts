@@ -5,12 +5,12 @@ import { failure } from '../src/app/failure';
 import { ModelLoader } from '../src/app/model-loader';
 import type { PageAddress } from '../src/app/page-data';
 import type { StorageTasks } from '../src/app/storage-tasks';
-import { EngineClient } from '../src/engine/client';
-import { described, EngineGuard, isFault } from '../src/engine/engine-guard';
-import type { AnswerEvent, DeviceOptions, EngineWorker, OpenModel } from '../src/engine/protocol';
-import { ResumedAnswer } from '../src/engine/resumed-answer';
-import type { WasmEngine } from '../src/engine/wasm-engine';
-import type { ModelSource } from '../src/weights/model-source';
+import { EngineClient } from '../engine/src/client/client';
+import { described, EngineGuard, isFault } from '../engine/src/worker/engine-guard';
+import type { AnswerEvent, DeviceOptions, EngineWorker, OpenModel } from '../engine/src/protocol/protocol';
+import { ResumedAnswer } from '../engine/src/client/resumed-answer';
+import type { WasmEngine } from '../engine/src/base/wasm-engine';
+import type { ModelSource } from '../engine/src/store/model-source';
 import { FakeWorker, opened, soundCalls } from './fake-worker';
 
 const source = (name: string): ModelSource => ({ kind: 'address', name, urls: [`https://example.org/${name}.gguf`] });

@@ -5,8 +5,8 @@
  */
 import { expect, test } from 'vitest';
 import { toFailure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Fault } from '../src/weights/fault';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Fault } from '../engine/src/store/fault';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy, FAULTS, seeded, type FaultKind, type FaultPlan } from './fault-proxy';
 import { Origin } from './origin';

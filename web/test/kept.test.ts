@@ -1,10 +1,10 @@
 /** What is kept stays: refusals, damage and wrong copies cost what they concern and no more. */
 import { expect, test } from 'vitest';
 import { failure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Progress } from '../src/weights/download-job';
-import { missingChunks, type PartPlan } from '../src/weights/model-record';
-import type { ModelStore } from '../src/weights/model-store';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Progress } from '../engine/src/store/download-job';
+import { missingChunks, type PartPlan } from '../engine/src/store/model-record';
+import type { ModelStore } from '../engine/src/store/model-store';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy, type FaultPlan } from './fault-proxy';
 import { started } from './local-server';

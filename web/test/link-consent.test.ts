@@ -5,9 +5,9 @@ import { BenchController, type BenchData } from '../src/app/bench-controller';
 import { chooseAddress, chooseParam, chooseStored } from '../src/app/choice';
 import { failure } from '../src/app/failure';
 import { LinkConsent, type LinkQuestion } from '../src/app/link-consent';
-import type { EngineWorker, OpenModel, OpenProgress, StoredModel } from '../src/engine/protocol';
-import { addressParts, addressText } from '../src/ui/address-text';
-import { fileAddress } from '../src/weights/model-source';
+import type { EngineWorker, OpenModel, OpenProgress, StoredModel } from '../engine/src/protocol/protocol';
+import { addressParts, addressText } from '../engine/src/base/address-text';
+import { fileAddress } from '../engine/src/store/model-source';
 
 const BASE = 'https://page.example/chat/';
 const MODEL = 'https://host.example/m.gguf';

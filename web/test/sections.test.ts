@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { GenerateEvent, KnownEvent } from '../src/engine/protocol';
+import type { GenerateEvent, KnownEvent } from '../engine/src/protocol/protocol';
 import { CountedText } from '../src/documents/counted-text';
 import { passagesFor } from '../src/documents/passages';
 import type { DocumentPrompt } from '../src/documents/prompts';

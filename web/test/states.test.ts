@@ -1,13 +1,13 @@
 import { deleteDB, openDB } from 'idb';
 import { expect, test, vi } from 'vitest';
 import { Conversation } from '../src/app/conversation';
-import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../src/engine/protocol';
-import { Generation } from '../src/engine/generation';
-import type { EngineModel } from '../src/engine/wasm-engine';
-import { DurableCheckpoints } from '../src/state/durable-checkpoints';
-import { pack, unpack } from '../src/state/state-file';
-import { StateStore } from '../src/state/state-store';
-import { openDatabase } from '../src/weights/database';
+import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
+import { Generation } from '../engine/src/worker/generation';
+import type { EngineModel } from '../engine/src/base/wasm-engine';
+import { DurableCheckpoints } from '../engine/src/state/durable-checkpoints';
+import { pack, unpack } from '../engine/src/state/state-file';
+import { StateStore } from '../engine/src/state/state-store';
+import { openDatabase } from '../engine/src/store/database';
 import './browser';
 
 let databases = 0;

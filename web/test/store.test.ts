@@ -2,9 +2,9 @@
 import { openDB } from 'idb';
 import { expect, test } from 'vitest';
 import './browser';
-import { openDatabase } from '../src/weights/database';
-import { newModel } from '../src/weights/model-record';
-import { ModelStore } from '../src/weights/model-store';
+import { openDatabase } from '../engine/src/store/database';
+import { newModel } from '../engine/src/store/model-record';
+import { ModelStore } from '../engine/src/store/model-store';
 
 let names = 0;
 const model = (url: string) => newModel(url, 'm', null, [], 0);

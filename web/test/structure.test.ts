@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { catalogue, entryById, entryOf, entrySource, newerOf, replaced } from '../src/app/catalogue';
-import { sourceKey } from '../src/weights/model-source';
+import { sourceKey } from '../engine/src/store/model-source';
+import { ENGLISH } from 'web-mamba';
 import { failures } from '../src/ui/strings';
 
 const WEB = path.join(import.meta.dirname, '..');
@@ -11,7 +12,7 @@ const DOM = /\b(document|window|localStorage|sessionStorage|HTMLElement|querySel
 
 function sources(folder: string): string[] {
   const names = readdirSync(path.join(WEB, folder), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => name.endsWith('.ts') && !name.startsWith(`engine${path.sep}pkg`)).map((name) => path.join(folder, name));
+  return names.filter((name) => name.endsWith('.ts')).map((name) => path.join(folder, name));
 }
 
 /** The code of a file without comments and strings. */
@@ -19,21 +20,25 @@ function code(file: string): string {
   return readFileSync(path.join(WEB, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'|`[^`]*`/g, '');
 }
 
+function withoutComments(file: string): string {
+  return readFileSync(path.join(WEB, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^ *\/\/.*/gm, '');
+}
+
 test('nothing outside src/ui touches the DOM', () => {
   const offenders = sources('src').filter((file) => !file.startsWith(path.join('src', 'ui')) && DOM.test(code(file)));
   expect(offenders).toEqual([]);
 });
 
-test('only the controller, and what starts it, knows both page and engine', () => {
-  const offenders = sources('src/ui').filter((file) => /from '\.\.\/(weights|engine)\//.test(readFileSync(path.join(WEB, file), 'utf8').replace(/import type .*/g, '')));
-  expect(offenders).toEqual([]);
+test('only what starts the page, or its bench, makes an engine', () => {
+  const makers = sources('src').filter((file) => /new EngineClient\b/.test(code(file)));
+  expect(makers.sort()).toEqual(['bench.ts', 'main.ts'].map((name) => path.join('src', name)));
 });
 
 test('one file imports the wasm packages, and only workers import that', () => {
-  const importing = (what: RegExp) => sources('src').filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
-  expect(importing(/^import (?!type ).*\/pkg|import\('\.\/pkg.*\)\)? as|: import\('\.\/pkg/m)).toEqual([path.join('src', 'engine', 'flavour.ts')]);
+  const importing = (what: RegExp) => [...sources('src'), ...sources('engine/src')].filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
+  expect(importing(/^import (?!type ).*\/pkg|import\('[./]*\/pkg.*\)\)? as|: import\('[./]*\/pkg/m)).toEqual([path.join('engine/src/worker/flavour.ts')]);
   expect(importing(/^import (?!type ).*'\.\/(flavour|load-engine)'/m).sort()).toEqual(
-    ['load-engine.ts', 'peer.worker.ts', 'worker.ts'].map((name) => path.join('src', 'engine', name)),
+    ['load-engine.ts', 'peer.worker.ts', 'worker.ts'].map((name) => path.join('engine/src/worker', name)),
   );
 });
 
@@ -42,7 +47,8 @@ test('what people read is in the strings files: the page’s own HTML has only w
   const withoutScripts = body.replace(/<noscript>[^<]*<\/noscript>/, '').replace(/<!--[\s\S]*?-->/g, '');
   expect(withoutScripts.replace(/<[^>]*>/g, '').trim()).toBe('');
   expect(withoutScripts).not.toMatch(/aria-label=|title=|placeholder=/);
-  expect(readFileSync(path.join(WEB, 'src/engine/check-fits.ts'), 'utf8')).not.toMatch(/'[A-Z][a-z]+ [a-z]+ /);
+  const english = sources('engine/src').filter((file) => /'[A-Z][a-z’]+ [a-z’]+ /.test(withoutComments(file)));
+  expect(english).toEqual([path.join('engine/src/base/messages.ts')]);
 });
 
 test('every error code of the engine has a sentence', () => {
@@ -50,7 +56,8 @@ test('every error code of the engine has a sentence', () => {
   const body = /fn code\(&self\)[\s\S]*?\n {4}\}/.exec(rust)?.[0] ?? '';
   const codes = [...body.matchAll(/=> "([a-z0-9-]+)"/g)].map((match) => match[1]);
   expect(codes.length).toBeGreaterThan(10);
-  expect(codes.filter((each) => !(each && each in failures))).toEqual([]);
+  expect(codes.filter((each) => !(each && each in ENGLISH.failures))).toEqual([]);
+  expect(Object.keys(failures).filter((each) => each in ENGLISH.failures)).toEqual([]);
 });
 
 test('the catalogue says the true size of the models beside the page', () => {

@@ -1,7 +1,7 @@
 /** What tests of states call in the browser, as `window.states`: the engine itself in the page, and the engine's worker. */
-import { EngineClient } from '../../../web/src/engine/client';
-import init, { loadModel, type ByteSource, type Model } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, BatchEvent, BatchOptions, OpenedState } from '../../../web/src/engine/protocol';
+import { EngineClient } from '../../../web/engine/src/client/client';
+import init, { loadModel, type ByteSource, type Model } from '../../../web/engine/pkg/web_mamba.js';
+import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, BatchEvent, BatchOptions, OpenedState } from '../../../web/engine/src/protocol/protocol';
 
 const engine = new EngineClient();
 const TOKENS_BELOW = 500;

@@ -1,5 +1,5 @@
 /** Writes one answer into its message as its events come, and times it. */
-import type { GenerateEvent, KnownEvent, StopReason } from '../engine/protocol';
+import type { GenerateEvent, KnownEvent, StopReason } from 'web-mamba';
 import { AnswerClock, type AnswerStats, type TokenTime } from './answer-clock';
 import type { AssistantMessage } from './conversation';
 

@@ -6,8 +6,7 @@ import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
 import type { DocumentRecord, DocumentText, QuestionRecord, SummaryRecord } from '../documents/records';
 import type { ConversationRecord } from './conversation';
 import { Failure, failure, toFailure } from './failure';
-import { BLOCKED_MILLISECONDS, IndexedDatabase } from './indexed-database';
-import { newId } from './new-id';
+import { BLOCKED_MILLISECONDS, IndexedDatabase, newId } from 'web-mamba';
 
 /** Pages of every path of an origin share it, as they share the models that are kept: its name is that of the app alone. */
 const NAME = 'web-mamba-app';
@@ -118,10 +117,11 @@ export class AppDatabase extends IndexedDatabase<Schema> {
   }
 }
 
+const CODES = { closed: 'app-storage', silent: 'app-silent', newer: 'app-newer', blocked: 'app-blocked', full: 'app-room' } as const;
+
 /** Opened by its first use. */
-export function openAppDatabase(name = NAME, patience = BLOCKED_MILLISECONDS): AppDatabase {
-  const codes = { closed: 'app-storage', silent: 'app-silent', newer: 'app-newer', blocked: 'app-blocked', full: 'app-room' } as const;
-  return new AppDatabase({ name, version: VERSION, upgrade, patience, codes });
+export function openAppDatabase(name = NAME, blockedMilliseconds = BLOCKED_MILLISECONDS): AppDatabase {
+  return new AppDatabase({ name, version: VERSION, upgrade, blockedMilliseconds, failure: (problem, detail) => failure(CODES[problem], {}, detail) });
 }
 
 /** Where the settings of a database say which one it is: another one has it after the site's data was cleared. */

@@ -1,5 +1,5 @@
 /** Wires the benchmark page to the engine. */
-import type { BenchProgress, BenchReport, DeviceOptions, EngineWorker, OpenProgress } from '../engine/protocol';
+import type { BenchProgress, BenchReport, DeviceOptions, EngineWorker, OpenProgress } from 'web-mamba';
 import type { CatalogueEntry } from './catalogue';
 import { chooseParam, type Choice } from './choice';
 import { Consent } from './consent';

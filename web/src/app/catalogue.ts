@@ -1,7 +1,6 @@
 /** The models that the page offers by itself, from `web/models.json`: some models, each in a few quantisations. */
 import models from '../../models.json';
-import type { GenerateOptions } from '../engine/protocol';
-import { sourceKey, type RemoteSource } from '../weights/model-source';
+import { sourceKey, type GenerateOptions, type RemoteSource } from 'web-mamba';
 
 export interface Licence {
   name: string;

@@ -1,5 +1,5 @@
 /** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
-import type { AnswerEvent, ChatMessage, EngineWorker, BatchEvent } from '../engine/protocol';
+import type { AnswerEvent, BatchEvent, ChatMessage, EngineWorker } from 'web-mamba';
 import type { AnswerStats, TokenTime } from './answer-clock';
 import { AnswerWriter } from './answer-writer';
 import { Conversation, type AssistantMessage, type Branches, type Instructions, type Message, type UserMessage } from './conversation';

@@ -1,5 +1,5 @@
 /** Which model the page's address asks for. */
-import { addressSource, isFileKey, modelName, sourceKey, sourceName, storedName, type ModelSource } from '../weights/model-source';
+import { addressSource, isFileKey, modelName, sourceKey, sourceName, storedName, type ModelSource } from 'web-mamba';
 import { catalogue, entryById, entryOf, entrySource, replaced, type CatalogueEntry } from './catalogue';
 
 export interface Choice {

@@ -1,6 +1,5 @@
 /** Where makers ask that their licence is accepted, it is shown before the first byte. What is kept here was accepted. */
-import type { EngineWorker } from '../engine/protocol';
-import { sourceKey } from '../weights/model-source';
+import { sourceKey, type EngineWorker } from 'web-mamba';
 import type { CatalogueEntry } from './catalogue';
 import type { Choice } from './choice';
 

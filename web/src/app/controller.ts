@@ -1,7 +1,7 @@
 /** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
 import { DocumentStore } from '../documents/document-store';
 import type { Extract } from '../documents/extractor';
-import type { EngineWorker } from '../engine/protocol';
+import type { EngineWorker } from 'web-mamba';
 import { strings } from '../ui/strings';
 import type { AppDatabase } from './app-database';
 import { inspectDevice, type Device } from './capability';

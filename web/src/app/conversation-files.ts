@@ -3,7 +3,7 @@ import { formatBytes } from '../ui/format';
 import type { AnswerStats } from './answer-clock';
 import { mended, type ConversationRecord, type Message, type MessageState } from './conversation';
 import { failure } from './failure';
-import { newId } from './new-id';
+import { newId } from 'web-mamba';
 import { presetIds, systemText } from './presets';
 
 const FORMAT = 'web-mamba-conversations';

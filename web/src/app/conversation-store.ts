@@ -4,7 +4,7 @@
  */
 import type { AppDatabase } from './app-database';
 import { mended, type ConversationRecord } from './conversation';
-import { newId } from './new-id';
+import { newId } from 'web-mamba';
 
 /** A row of the list. */
 export interface ConversationHeader {

@@ -2,10 +2,9 @@
  * One chat as a tree: an edited question or a second answer is a branch beside the first, and nothing that was said is lost.
  * What the page draws, and the engine reads, is the path from the first question to `leaf`.
  */
-import type { ChatMessage, StopReason } from '../engine/protocol';
+import { newId, type ChatMessage, type StopReason } from 'web-mamba';
 import type { AnswerStats } from './answer-clock';
 import { MessageIndex } from './message-index';
-import { newId } from './new-id';
 import { presets, systemText, type PresetId } from './presets';
 
 export type MessageState =

@@ -5,14 +5,13 @@ import type { Extract } from '../documents/extractor';
 import { answerTokens, questionPrompt } from '../documents/prompts';
 import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRecord, SummaryRecord, SummaryStyle } from '../documents/records';
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
-import type { EngineWorker } from '../engine/protocol';
+import { newId, type EngineWorker } from 'web-mamba';
 import { abortable } from './abortable';
 import { shortened } from './conversation';
 import { DocumentEngine } from './document-engine';
 import { DocumentIntake } from './document-intake';
 import { toFailure, type Tell } from './failure';
 import type { ModelLoader } from './model-loader';
-import { newId } from './new-id';
 import type { Pace } from './pace';
 import type { Turns } from './turns';
 

@@ -5,7 +5,7 @@ import { sectionTokens, summaryTokens } from '../documents/prompts';
 import type { SummaryStyle } from '../documents/records';
 import { blocksOf, type Block } from '../documents/sections';
 import { PARALLEL } from '../documents/summary-job';
-import type { AnswerEvent, EngineWorker, GenerateEvent, KnownEvent, BatchEvent } from '../engine/protocol';
+import type { AnswerEvent, BatchEvent, EngineWorker, GenerateEvent, KnownEvent } from 'web-mamba';
 import { abortable } from './abortable';
 import { failure } from './failure';
 import type { ModelLoader } from './model-loader';

@@ -1,6 +1,5 @@
 /** Models whose place another has taken: what a browser keeps of them opens as before, and nothing else of them is to be had. */
-import type { StoredModel } from '../engine/protocol';
-import { sourceKey } from '../weights/model-source';
+import { sourceKey, type StoredModel } from 'web-mamba';
 import { newerOf } from './catalogue';
 import type { Choice } from './choice';
 import { failure, type Failure } from './failure';

@@ -2,8 +2,7 @@
  * What only a link names comes from no other server before the visitor agrees: whoever wrote the link would else learn who opens it, and
  * when, and could fill a disk. Nobody is asked about the catalogue, the page's own server, what is kept here or what was typed here.
  */
-import type { EngineWorker, OpenModel, OpenProgress } from '../engine/protocol';
-import { fileAddress, sourceKey } from '../weights/model-source';
+import { fileAddress, sourceKey, type EngineWorker, type OpenModel, type OpenProgress } from 'web-mamba';
 import type { Choice } from './choice';
 import { failure, toFailure, type Failure } from './failure';
 

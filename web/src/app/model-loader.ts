@@ -1,9 +1,10 @@
 /** The model that is chosen: opens it, asks for its licence first, pauses and discards its download. */
-import type { ChatMessage, EngineWorker, ModelInfo, OpenModel, OpenProgress } from '../engine/protocol';
+import {
+  fileAddress, sourceKey, type ChatMessage, type EngineWorker, type ModelInfo, type OpenModel, type OpenProgress,
+} from 'web-mamba';
+import { askToPersist } from './ask-to-persist';
 import { fill } from '../ui/format';
 import { strings } from '../ui/strings';
-import { fileAddress, sourceKey } from '../weights/model-source';
-import { askToPersist } from '../weights/room';
 import type { Device } from './capability';
 import { catalogue } from './catalogue';
 import type { Choice } from './choice';

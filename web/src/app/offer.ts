@@ -1,8 +1,7 @@
 /** The catalogue's models before this device: which it can hold, and what to take in place of one that it cannot. */
 import { chatStrings as words } from '../ui/chat-strings';
 import { fill, formatBytes } from '../ui/format';
-import type { StoredModel } from '../engine/protocol';
-import { sourceKey } from '../weights/model-source';
+import { sourceKey, type StoredModel } from 'web-mamba';
 import { judge, type Device, type Verdict } from './capability';
 import { catalogue, entrySource, type CatalogueEntry } from './catalogue';
 import { failure, type Failure } from './failure';

@@ -1,5 +1,5 @@
 /** How fast each model was here at its last answers, so that a long task's time can be said before it begins, also at the next visit. */
-import type { GenerateEvent } from '../engine/protocol';
+import type { GenerateEvent } from 'web-mamba';
 import type { AppDatabase } from './app-database';
 
 type End = Extract<GenerateEvent, { type: 'end' }>;

@@ -1,7 +1,5 @@
 /** What the controller gives the page to draw, and what the page tells the controller. */
-import type { DeviceOptions, ModelInfo, OpenProgress, StoredModel } from '../engine/protocol';
-import type { ModelSource } from '../weights/model-source';
-import type { Room } from '../weights/room';
+import type { DeviceOptions, ModelInfo, ModelSource, OpenProgress, Room, StoredModel } from 'web-mamba';
 import type { SummaryRecord, SummaryStyle } from '../documents/records';
 import type { Device } from './capability';
 import type { CatalogueEntry } from './catalogue';
@@ -9,8 +7,7 @@ import type { ChatsData } from './chats';
 import type { AssistantMessage, Instructions, Message, UserMessage } from './conversation';
 import type { TextFile } from './conversation-files';
 import type { DocumentsData } from './document-desk';
-import type { FailureCode } from '../ui/strings';
-import type { Failure } from './failure';
+import type { Failure, FailureCode } from './failure';
 import type { LinkQuestion } from './link-consent';
 import type { Offer } from './offer';
 import type { SamplingChange, SamplingChoice } from './sampling';

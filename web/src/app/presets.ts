@@ -1,5 +1,5 @@
 /** Roles that a conversation can begin with: a system prompt each, and settings that suit it. */
-import type { GenerateOptions } from '../engine/protocol';
+import type { GenerateOptions } from 'web-mamba';
 import type { Instructions } from './conversation';
 
 export type PresetId = 'assistant' | 'translator' | 'service' | 'analyst' | 'writer';

@@ -1,5 +1,5 @@
 /** How the next token is chosen: what the visitor set, else what suits the preset, else the model, else everyone. */
-import type { GenerateOptions } from '../engine/protocol';
+import type { GenerateOptions } from 'web-mamba';
 
 export type SamplingKey = 'maxTokens' | 'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'seed';
 

@@ -1,7 +1,5 @@
 /** What the page does with models that are kept: lists, verifies, exports and deletes them. One verification or export at a time. */
-import type { EngineWorker, StoredModel } from '../engine/protocol';
-import { safeName } from '../weights/model-source';
-import { roomLeft, type Room } from '../weights/room';
+import { roomLeft, safeName, type EngineWorker, type Room, type StoredModel } from 'web-mamba';
 import { toFailure, type Tell } from './failure';
 import type { PageView, StorageTask } from './page-data';
 

@@ -1,5 +1,5 @@
 /** How fast a download is and how long it will take, over the last seconds. */
-import type { OpenProgress } from '../engine/protocol';
+import type { OpenProgress } from 'web-mamba';
 
 export interface TransferFigures {
   /** Bytes per second; 0 while unknown. */

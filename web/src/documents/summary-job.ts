@@ -4,7 +4,7 @@
  * section is kept at once, and of those that are not the engine keeps what it has read: a pause or a closed page costs what was
  * being written.
  */
-import type { GenerateEvent, KnownEvent } from '../engine/protocol';
+import type { GenerateEvent, KnownEvent } from 'web-mamba';
 import { mergePrompt, PROMPT_TOKENS, sectionPrompt, sectionTokens, summaryTokens, wholePrompt, type DocumentPrompt } from './prompts';
 import type { SummaryRecord } from './records';
 

@@ -1,5 +1,5 @@
 /** A benchmark's report as rows of text: the page's tables, and what is copied. */
-import type { BenchReport } from '../engine/protocol';
+import type { BenchReport } from 'web-mamba';
 import { benchStrings as words } from './bench-strings';
 import { fill, formatBytes, formatRate, formatSeconds } from './format';
 

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import type { BenchStatus } from '../app/bench-controller';
 import type { LinkedFile, LinkQuestion } from '../app/link-consent';
 import type { ModelStatus } from '../app/page-data';
-import { addressParts } from './address-text';
+import { addressParts } from 'web-mamba';
 import { fill, formatBytes } from './format';
 import { QuestionDialog } from './question-dialog';
 import { strings } from './strings';

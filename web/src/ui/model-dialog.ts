@@ -4,7 +4,7 @@ import type { CatalogueEntry } from '../app/catalogue';
 import { failure, type Failure } from '../app/failure';
 import { insteadText, type Offer } from '../app/offer';
 import type { ChosenFiles, PageData } from '../app/page-data';
-import type { StoredModel } from '../engine/protocol';
+import type { StoredModel } from 'web-mamba';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill, formatBytes } from './format';

@@ -1,7 +1,7 @@
 /** Below the message box: how far the model has come and what can be done about it, then where it runs and why. Its height never changes. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ModelStatus, PageData } from '../app/page-data';
-import type { ModelInfo, OpenProgress } from '../engine/protocol';
+import type { ModelInfo, OpenProgress } from 'web-mamba';
 import { Emitter } from './emitter';
 import { fill, formatBytes, formatRemaining } from './format';
 import { closeIcon, pauseIcon, resumeIcon } from './icons';

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { entryOf, newerOf } from '../app/catalogue';
 import type { PageData, StorageTask } from '../app/page-data';
-import type { StoredModel } from '../engine/protocol';
+import type { StoredModel } from 'web-mamba';
 import { Emitter } from './emitter';
 import { fill, formatBytes } from './format';
 import { checkIcon, exportIcon, removeIcon, verifyIcon } from './icons';
