@@ -6,7 +6,8 @@ import type { TextFile } from '../src/app/conversation-files';
 import { newerOf } from '../src/app/catalogue';
 import { failure } from '../src/app/failure';
 import type { PageAddress, PageData, PageEvents, PageView, Shown } from '../src/app/page-data';
-import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { ChatMessage, GenerateOptions, ModelInfo, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };

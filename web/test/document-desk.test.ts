@@ -8,7 +8,8 @@ import { Pace } from '../src/app/pace';
 import { Turns } from '../src/app/turns';
 import { DocumentStore } from '../src/documents/document-store';
 import type { Extract as ExtractFile } from '../src/documents/extractor';
-import type { AnswerOptions, ChatMessage, EngineWorker, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { AnswerOptions, ChatMessage, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
 import { settle } from './browser';
 
 type Ended = Extract<GenerateEvent, { type: 'end' }>;

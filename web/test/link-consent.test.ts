@@ -5,7 +5,8 @@ import { BenchController, type BenchData } from '../src/app/bench-controller';
 import { chooseAddress, chooseParam, chooseStored } from '../src/app/choice';
 import { failure } from '../src/app/failure';
 import { LinkConsent, type LinkQuestion } from '../src/app/link-consent';
-import type { EngineWorker, OpenModel, OpenProgress, StoredModel } from '../engine/src/protocol/protocol';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { OpenModel, OpenProgress, StoredModel } from '../engine/src/protocol/protocol';
 import { addressParts, addressText } from '../engine/src/base/address-text';
 import { fileAddress } from '../engine/src/store/model-source';
 

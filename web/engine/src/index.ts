@@ -3,9 +3,10 @@ export { EngineClient, type ClientOptions } from './client/client';
 export type { SupervisedWorker } from './client/supervisor';
 export type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BatchOptions, BenchOptions, BenchProgress, BenchReport, ByteSource, ChatMessage, DeviceOptions,
-  EngineWorker, GenerateEvent, GenerateOptions, KnownEvent, ModelInfo, OpenedState, OpenModel, OpenProgress, RebuildEvent, StateOptions, StopReason,
+  GenerateEvent, GenerateOptions, KnownEvent, ModelInfo, OpenedState, OpenModel, OpenProgress, RebuildEvent, StateOptions, StopReason,
   StoredModel,
 } from './protocol/protocol';
+export type { EngineWorker } from './protocol/calls';
 
 export {
   addressSource, fileAddress, isFileKey, modelName, safeName, sourceKey, sourceName, storedName, type ModelSource, type RemoteSource,

@@ -1,15 +1,10 @@
 /** The page's side of the engine: one worker, which is replaced where it breaks. */
 import type { Failure } from '../base/failure';
 import { ownMessages } from '../base/messages';
-import type { Progress } from '../store/download-job';
-import type { ExportTarget } from '../store/export-model';
+import { CALLS, type CallName, type EngineWorker } from '../protocol/calls';
+import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, OpenModel, OpenProgress, WorkerSetup } from '../protocol/protocol';
 import type { ModelSource } from '../store/model-source';
-import type { VerifyResult } from '../store/verify-model';
 import { ModelHost } from './model-host';
-import type {
-  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, BatchAnswerOptions, BatchEvent,
-  OpenedState, OpenModel, OpenProgress, StateOptions, StoredModel, WorkerSetup,
-} from '../protocol/protocol';
 import type { SupervisedWorker } from './supervisor';
 
 export interface ClientOptions {
@@ -33,7 +28,20 @@ async function findGpu(): Promise<boolean> {
   return (await gpu?.requestAdapter().catch(() => null)) != null;
 }
 
+/** The calls that need nothing but to be passed on, in the way that their description says. */
+export interface EngineClient extends Omit<EngineWorker, 'open' | 'generate' | 'stop'> {}
+
 export class EngineClient implements EngineWorker {
+  static {
+    const own = Object.getOwnPropertyNames(EngineClient.prototype);
+    for (const name of (Object.keys(CALLS) as CallName[]).filter((each) => !own.includes(each))) {
+      const value = function (this: EngineClient, ...given: unknown[]): Promise<unknown> {
+        return this.#host.pass(name, given);
+      };
+      Object.defineProperty(EngineClient.prototype, name, { value, writable: true, configurable: true });
+    }
+  }
+
   readonly #host: ModelHost;
 
   constructor({ start = startWorker, hasGpu = findGpu }: ClientOptions = {}) {
@@ -50,10 +58,6 @@ export class EngineClient implements EngineWorker {
     return this.#ending(signal, () => this.endOpening('pause'), () => this.#host.open(source, device, onProgress));
   }
 
-  endOpening(how: 'pause' | 'discard'): Promise<void> {
-    return this.#host.promptly((remote) => remote.endOpening(how));
-  }
-
   /** `signal` ends the answer while the prompt is read or between two tokens. */
   generate(
     prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
@@ -61,60 +65,8 @@ export class EngineClient implements EngineWorker {
     return this.#ending(signal, () => this.stop(), () => this.#host.generate(prompt, options, onEvent));
   }
 
-  generateBatch(prompts: (ChatMessage[] | Uint32Array)[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
-    return this.#host.ofModel((remote) => remote.generateBatch(prompts, options, this.#host.listener(onEvent)));
-  }
-
   stop(): Promise<void> {
     return this.#host.stop();
-  }
-
-  saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob> {
-    return this.#host.ofModel((remote) => remote.saveState(messages, options));
-  }
-
-  openState(file: Blob | string): Promise<OpenedState> {
-    return this.#host.ofModel((remote) => remote.openState(file));
-  }
-
-  forgetStates(about: string): Promise<void> {
-    return this.#host.call((remote) => remote.forgetStates(about));
-  }
-
-  stored(): Promise<StoredModel[]> {
-    return this.#host.call((remote) => remote.stored());
-  }
-
-  remove(url: string): Promise<void> {
-    return this.#host.call((remote) => remote.remove(url));
-  }
-
-  verify(url: string, onProgress: (progress: Progress) => void): Promise<VerifyResult> {
-    return this.#host.call((remote) => remote.verify(url, this.#host.listener(onProgress)));
-  }
-
-  exportPart(url: string, part: number, target: ExportTarget, onProgress: (progress: Progress) => void): Promise<void> {
-    return this.#host.call((remote) => remote.exportPart(url, part, target as never, this.#host.listener(onProgress)));
-  }
-
-  endTask(): Promise<void> {
-    return this.#host.promptly((remote) => remote.endTask());
-  }
-
-  handles(url: string): Promise<FileSystemFileHandle[]> {
-    return this.#host.call((remote) => remote.handles(url));
-  }
-
-  logits(tokens: Uint32Array): Promise<Float32Array> {
-    return this.#host.ofModel((remote) => remote.logits(tokens));
-  }
-
-  tokenize(text: string): Promise<Uint32Array> {
-    return this.#host.ofModel((remote) => remote.tokenize(text));
-  }
-
-  bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
-    return this.#host.ofModel((remote) => remote.bench(options, this.#host.listener(onProgress)));
   }
 
   /** An AbortSignal cannot cross into the worker; what it asks for can. */

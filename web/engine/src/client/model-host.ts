@@ -6,7 +6,8 @@
 import { proxy, type Remote } from 'comlink';
 import { failure, toFailure, type Failure } from '../base/failure';
 import { sourceKey, sourceName, storedName, type ModelSource } from '../store/model-source';
-import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, EngineWorker, OpenModel, OpenProgress } from '../protocol/protocol';
+import { CALLS, type CallName, type EngineWorker } from '../protocol/calls';
+import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, OpenModel, OpenProgress } from '../protocol/protocol';
 import { ResumedAnswer } from './resumed-answer';
 import { Crash, WorkerSupervisor, type SupervisedWorker } from './supervisor';
 
@@ -53,6 +54,17 @@ export class ModelHost {
   constructor(start: () => SupervisedWorker, private readonly hasGpu: () => Promise<boolean>) {
     this.#worker = new WorkerSupervisor(start, (crash) => this.#crashed(crash), () => this.#stepSeconds());
     this.#worker.warmUp();
+  }
+
+  /** Passes a call on as its description says. */
+  pass(name: CallName, given: readonly unknown[]): Promise<unknown> {
+    const { kind, listener } = CALLS[name];
+    const make = (remote: Calls) => {
+      const sent = given.map((each, at) => (at === listener ? this.listener(each as Follow<unknown>) : each));
+      return (remote[name] as (...sent: readonly unknown[]) => Promise<unknown>)(...sent);
+    };
+    if (kind === 'prompt') return this.promptly(make as (remote: Calls) => Promise<void>);
+    return kind === 'model' ? this.ofModel(make) : this.call(make);
   }
 
   async call<T>(make: (remote: Calls) => Promise<T>): Promise<T> {

@@ -1,11 +1,8 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
-import type { ModelSource } from '../store/model-source';
 import type { Progress } from '../store/download-job';
-import type { ExportTarget } from '../store/export-model';
 import type { Verification } from '../store/model-record';
-import type { VerifyResult } from '../store/verify-model';
 import type { OwnMessages } from '../base/messages';
-import type { BatchOptions, BenchOptions, BenchReport, ChatMessage, EngineOptions, GenerateEvent, GenerateOptions, ModelInfo } from '../base/wasm-engine';
+import type { BatchOptions, BenchOptions, ChatMessage, EngineOptions, GenerateEvent, GenerateOptions, ModelInfo } from '../base/wasm-engine';
 
 export type {
   BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo,
@@ -95,37 +92,4 @@ export type WorkerNews = { news: 'started' } | { news: 'fault'; detail: string }
 /** And what it is told before its first call, where the page has messages of its own. */
 export interface WorkerSetup {
   messages: OwnMessages;
-}
-
-/** The worker's calls. Every rejection is a `FailureReport`. */
-export interface EngineWorker {
-  open(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void): Promise<OpenModel>;
-  /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
-  endOpening(how: 'pause' | 'discard'): Promise<void>;
-  generate(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void>;
-  /** Answers several prompts side by side. */
-  generateBatch(prompts: (ChatMessage[] | Uint32Array)[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void>;
-  /** Ends the running answer, or answers, after its current token. */
-  stop(): Promise<void>;
-  /** The state after a conversation, as a file to share. */
-  saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob>;
-  /** Takes a state file, or the one at an address; conversations that begin with its messages go on from it. */
-  openState(file: Blob | string): Promise<OpenedState>;
-  /** Forgets every state that was kept of what has this name, by any model. */
-  forgetStates(about: string): Promise<void>;
-  stored(): Promise<StoredModel[]>;
-  remove(url: string): Promise<void>;
-  /** Reads a kept model again; damaged chunks no longer count as stored. */
-  verify(url: string, onProgress: (progress: Progress) => void): Promise<VerifyResult>;
-  /** Writes a part of a kept model into a file. */
-  exportPart(url: string, part: number, target: ExportTarget, onProgress: (progress: Progress) => void): Promise<void>;
-  /** Ends a verification or an export. */
-  endTask(): Promise<void>;
-  /** Handles of a model that is read in place, so that the page can ask for permission. */
-  handles(url: string): Promise<FileSystemFileHandle[]>;
-  /** The logits after the last token, from a fresh state. */
-  logits(tokens: Uint32Array): Promise<Float32Array>;
-  tokenize(text: string): Promise<Uint32Array>;
-  /** Times the open model. */
-  bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport>;
 }

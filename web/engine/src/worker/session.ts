@@ -15,9 +15,10 @@ import { verifyModel } from '../store/verify-model';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
 import type {
-  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, EngineWorker, BatchAnswerOptions, BatchEvent,
+  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, BatchAnswerOptions, BatchEvent,
   OpenedState, OpenModel, OpenProgress, StateOptions,
 } from '../protocol/protocol';
+import type { EngineWorker } from '../protocol/calls';
 import { openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
 import type { EngineModel, WasmEngine } from '../base/wasm-engine';
