@@ -4,6 +4,7 @@ import 'fake-indexeddb/auto';
 import { openDatabase } from '../engine/src/store/database';
 import type { DownloadLimits } from '../engine/src/store/download-job';
 import type { Environment } from '../engine/src/store/environment';
+import { IndexedChunkStore } from '../engine/src/store/indexed-chunk-store';
 import type { ModelRecord, PartPlan } from '../engine/src/store/model-record';
 import { ModelStore } from '../engine/src/store/model-store';
 import { storedFiles } from '../engine/src/store/stored-file';
@@ -46,7 +47,7 @@ export async function emptyStore(): Promise<{ store: ModelStore; rows: () => Pro
   databases += 1;
   const database = await openDatabase(`test-${databases}`);
   const rows = async () => (await database.getAll('models')).length + (await database.getAll('chunks')).length;
-  return { store: new ModelStore(database), rows };
+  return { store: new ModelStore(new IndexedChunkStore(database)), rows };
 }
 
 /** `length` bytes that begin as a GGUF file does; no two chunks of them are alike. */

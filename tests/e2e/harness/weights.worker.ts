@@ -4,6 +4,7 @@ import { acquire } from '../../../web/engine/src/store/acquire';
 import { openDatabase } from '../../../web/engine/src/store/database';
 import { LIMITS, type Progress } from '../../../web/engine/src/store/download-job';
 import { browserEnvironment } from '../../../web/engine/src/store/environment';
+import { IndexedChunkStore } from '../../../web/engine/src/store/indexed-chunk-store';
 import { addressSource } from '../../../web/engine/src/store/model-source';
 import { ModelStore } from '../../../web/engine/src/store/model-store';
 import { sha256 } from '../../../web/engine/src/store/sha256';
@@ -28,7 +29,7 @@ export interface DownloadResult {
   elsewhere: number;
 }
 
-const store = openDatabase().then((database) => new ModelStore(database));
+const store = openDatabase().then((database) => new ModelStore(new IndexedChunkStore(database)));
 
 const worker = {
   async download(url: string, { chunkBytes, blind, hasty }: DownloadOptions, onProgress: (progress: Progress) => void): Promise<DownloadResult> {

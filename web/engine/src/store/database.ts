@@ -7,15 +7,11 @@ import { failure } from '../base/failure';
 import { BLOCKED_MILLISECONDS, IndexedDatabase, type DatabaseProblem } from '../base/indexed-database';
 import { tokenHash } from '../base/token-hash';
 import type { CheckpointRecord } from './checkpoint-record';
+import type { Chunk, ChunkKey } from './chunk-store';
 import type { ModelRecord } from './model-record';
 
 export const DATABASE_NAME = 'web-mamba';
 const VERSION = 4;
-
-export type ChunkKey = [url: string, part: number, index: number];
-
-/** A Blob where the browser received one as a whole: it is written and sliced without a copy in the page. */
-export type Chunk = Uint8Array | Blob;
 
 export interface Schema extends DBSchema {
   models: { key: string; value: ModelRecord };

@@ -2,7 +2,7 @@
 import { failure, toFailure, type Failure } from '../base/failure';
 import { fill, formatBytes } from '../base/format';
 import { messages } from '../base/messages';
-import type { Chunk } from './database';
+import type { Chunk } from './chunk-store';
 import type { Environment } from './environment';
 import type { FileHash } from './file-hash';
 import { Lanes, LANES, type LaneLimits } from './lanes';

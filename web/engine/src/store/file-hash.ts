@@ -1,5 +1,5 @@
 /** SHA-256 of a whole part while its chunks arrive in any order: hashes what has no gap before it, and reads the rest from the store. */
-import type { Chunk } from './database';
+import type { Chunk } from './chunk-store';
 import { hasChunk, type PartRecord } from './model-record';
 import { StreamedSha256 } from './sha256';
 

@@ -1,7 +1,7 @@
 /** Reads byte ranges of one stored file: the engine's `ByteSource` over chunks, or over a file that is read in place. */
 import { failure } from '../base/failure';
 import type { ByteSource } from '../base/wasm-engine';
-import type { Chunk } from './database';
+import type { Chunk } from './chunk-store';
 import { hasChunk, type ModelRecord, type PartRecord } from './model-record';
 import { fileKey } from './model-source';
 import type { ModelStore } from './model-store';

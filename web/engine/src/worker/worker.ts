@@ -3,6 +3,7 @@ import { expose } from 'comlink';
 import { setMessages } from '../base/messages';
 import { openDatabase } from '../store/database';
 import { StateStore } from '../state/state-store';
+import { IndexedChunkStore } from '../store/indexed-chunk-store';
 import { ModelStore } from '../store/model-store';
 import { checkFits } from './check-fits';
 import { described, EngineGuard } from './engine-guard';
@@ -15,7 +16,7 @@ const say = (news: WorkerNews) => postMessage(news);
 const guard = new EngineGuard((thrown) => say({ news: 'fault', detail: described(thrown) }));
 const engine = guard.guard(loadEngine());
 const database = openDatabase();
-const session = new Session(engine, database.then((open) => new ModelStore(open)), {
+const session = new Session(engine, database.then((open) => new ModelStore(new IndexedChunkStore(open))), {
   checkFits: checkFits(engine),
   states: database.then((open) => new StateStore(open)),
 });
