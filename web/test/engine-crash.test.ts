@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Device } from '../src/app/capability';
 import { failure } from '../src/app/failure';
 import { ModelLoader } from '../src/app/model-loader';
-import type { PageAddress } from '../src/app/page-data';
 import type { StorageTasks } from '../src/app/storage-tasks';
 import { EngineClient } from '../engine/src/client/client';
 import { described, EngineGuard, isFault } from '../engine/src/worker/engine-guard';
@@ -13,6 +12,7 @@ import { ResumedAnswer } from '../engine/src/client/resumed-answer';
 import type { WasmEngine } from '../engine/src/base/wasm-engine';
 import type { ModelSource } from '../engine/src/store/model-source';
 import { FakeWorker, opened, soundCalls } from './fake-worker';
+import type { PageAddress } from '../src/app/page-address';
 
 const source = (name: string): ModelSource => ({ kind: 'address', name, urls: [`https://example.org/${name}.gguf`] });
 const quiet = () => undefined;

@@ -1,14 +1,5 @@
-/** Times one answer as its reader sees it: from the question to the first word, and the pace after that. */
-
-export interface AnswerStats {
-  tokens: number;
-  /** Seconds from the question to the first token. */
-  firstToken: number;
-  /** Tokens per second after the first; 0 for answers of one token. */
-  rate: number;
-  /** Tokens of prompt and answer, which is how far the model has read. */
-  position?: number;
-}
+/** Times one answer as its reader sees it: from the question to the first word, and the rate after that. */
+import type { AnswerStats } from './conversation-record';
 
 /** One token: where it stood, and how long it took. */
 export interface TokenTime {

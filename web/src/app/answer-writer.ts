@@ -1,7 +1,7 @@
 /** Writes one answer into its message as its events come, and times it. */
 import type { GenerateEvent, KnownEvent, StopReason } from 'web-mamba';
-import { AnswerClock, type AnswerStats, type TokenTime } from './answer-clock';
-import type { AssistantMessage } from './conversation';
+import { AnswerClock, type TokenTime } from './answer-clock';
+import type { AnswerStats, AssistantMessage } from './conversation-record';
 
 /** The plot shows no more tokens than this. */
 const MOST_TIMES = 4096;

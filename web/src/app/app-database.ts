@@ -4,9 +4,9 @@
  */
 import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
 import type { DocumentRecord, DocumentText, QuestionRecord, SummaryRecord } from '../documents/records';
-import type { ConversationRecord } from './conversation';
 import { Failure, failure, toFailure } from './failure';
 import { BLOCKED_MILLISECONDS, IndexedDatabase, newId } from 'web-mamba';
+import type { ConversationRecord } from './conversation-record';
 
 /** Pages of every path of an origin share it, as they share the models that are kept: its name is that of the app alone. */
 const NAME = 'web-mamba-app';

@@ -1,9 +1,9 @@
 /** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
 import type { AnswerEvent, BatchEvent, ChatMessage, EngineWorker } from 'web-mamba';
-import type { AnswerStats, TokenTime } from './answer-clock';
+import type { TokenTime } from './answer-clock';
 import { AnswerWriter } from './answer-writer';
-import { Conversation, type AssistantMessage, type Branches, type Instructions, type Message, type UserMessage } from './conversation';
-import { jsonFile, markdownFile, readConversations, type TextFile } from './conversation-files';
+import { Conversation, type Branches } from './conversation';
+import { jsonFile, markdownFile, readConversations } from './conversation-files';
 import type { ConversationHeader, ConversationStore } from './conversation-store';
 import { failure, toFailure, type Tell } from './failure';
 import type { ModelLoader } from './model-loader';
@@ -12,6 +12,8 @@ import { presets } from './presets';
 import { generateOptions } from './sampling';
 import type { SettingsStore } from './settings-store';
 import type { Turns } from './turns';
+import type { AnswerStats, AssistantMessage, Instructions, Message, UserMessage } from './conversation-record';
+import type { TextFile } from './files';
 
 /** Words of a running answer are kept this often, for the case that the page is closed. */
 const SAVE_MILLISECONDS = 2000;

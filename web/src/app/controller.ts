@@ -15,12 +15,13 @@ import type { Agreed } from './link-consent';
 import { ModelLoader } from './model-loader';
 import { offerOf } from './offer';
 import { Pace } from './pace';
-import type { PageAddress, PageView, Shown } from './page-data';
+import type { PageView } from './page-data';
 import { presets } from './presets';
 import { defaultSampling } from './sampling';
 import { SettingsStore } from './settings-store';
 import { StorageTasks } from './storage-tasks';
 import { Turns } from './turns';
+import type { PageAddress, Shown } from './page-address';
 
 /** Tells when a newer version of the page is stored, and moves on to it. */
 export interface Updates {

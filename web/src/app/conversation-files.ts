@@ -1,10 +1,11 @@
 /** Conversations as files: Markdown to read, JSON to keep and to bring back. An imported file is as untrusted as any other. */
 import { formatBytes } from '../ui/format';
-import type { AnswerStats } from './answer-clock';
-import { mended, type ConversationRecord, type Message, type MessageState } from './conversation';
+import { mended } from './conversation';
 import { failure } from './failure';
 import { newId } from 'web-mamba';
 import { presetIds, systemText } from './presets';
+import type { AnswerStats, ConversationRecord, Message, MessageState } from './conversation-record';
+import type { TextFile } from './files';
 
 const FORMAT = 'web-mamba-conversations';
 const VERSION = 1;
@@ -14,13 +15,6 @@ const MOST_BYTES = 64 * 1024 ** 2;
 const MOST_CONVERSATIONS = 2_000;
 const MOST_MESSAGES = 10_000;
 const MOST_TITLE_CHARACTERS = 200;
-
-/** A text that is to become a file. */
-export interface TextFile {
-  name: string;
-  type: string;
-  text: string;
-}
 
 /** The branch that is shown. */
 export function markdownFile(record: ConversationRecord, messages: readonly Message[], speakers: Record<Message['role'], string>): TextFile {

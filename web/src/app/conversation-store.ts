@@ -3,8 +3,9 @@
  * one: each hears what another has stored, and where two have written at once, both are kept.
  */
 import type { AppDatabase } from './app-database';
-import { mended, type ConversationRecord } from './conversation';
+import { mended } from './conversation';
 import { newId } from 'web-mamba';
+import type { ConversationRecord } from './conversation-record';
 
 /** A row of the list. */
 export interface ConversationHeader {

@@ -2,60 +2,11 @@
  * One chat as a tree: an edited question or a second answer is a branch beside the first, and nothing that was said is lost.
  * What the page draws, and the engine reads, is the path from the first question to `leaf`.
  */
-import { newId, type ChatMessage, type StopReason } from 'web-mamba';
-import type { AnswerStats } from './answer-clock';
+import { newId, type ChatMessage } from 'web-mamba';
 import { MessageIndex } from './message-index';
-import { presets, systemText, type PresetId } from './presets';
-
-export type MessageState =
-  /** No word yet. */
-  | { kind: 'waiting'; prefill?: { done: number; total: number } }
-  | { kind: 'streaming' }
-  | { kind: 'done'; stop: StopReason; stats: AnswerStats }
-  /** It was written elsewhere, and came with a saved state. */
-  | { kind: 'told' };
-
-interface Node {
-  /** Unique within its conversation, ascending. */
-  id: number;
-  /** What it follows; null for a first question. */
-  parent: number | null;
-  text: string;
-}
-
-export interface UserMessage extends Node {
-  role: 'user';
-}
-
-export interface AssistantMessage extends Node {
-  role: 'assistant';
-  state: MessageState;
-}
-
-export type Message = UserMessage | AssistantMessage;
-
-/** How the model is told to behave in one conversation. */
-export interface Instructions {
-  preset: PresetId;
-  /** The system prompt; empty for none. */
-  system: string;
-  /** What the model may rely on, pasted by the visitor; only some presets use it. */
-  knowledge: string;
-}
-
-/** A conversation as it is stored and exported. */
-export interface ConversationRecord extends Instructions {
-  id: string;
-  title: string;
-  /** Milliseconds since 1970. */
-  created: number;
-  updated: number;
-  messages: Message[];
-  /** The last message of the branch that is shown. */
-  leaf: number | null;
-  /** How often it was stored; another tab that stores it is noticed by this. */
-  revision?: number;
-}
+import { presets, systemText } from './presets';
+import type { AssistantMessage, ConversationRecord, Instructions, Message, UserMessage } from './conversation-record';
+import { shortened } from './shortened';
 
 /** The branches beside a message, itself included. */
 export interface Branches {
@@ -63,8 +14,6 @@ export interface Branches {
   index: number;
   ids: readonly number[];
 }
-
-const TITLE_CHARACTERS = 60;
 
 export class Conversation {
   readonly record: ConversationRecord;
@@ -207,11 +156,4 @@ export function mended(record: ConversationRecord): ConversationRecord {
       ? { ...message, state: { kind: 'done' as const, stop: 'cancelled' as const, stats: { tokens: 0, firstToken: 0, rate: 0 } } }
       : message);
   return { ...record, messages };
-}
-
-/** The first line of a text, cut at a word. */
-export function shortened(text: string): string {
-  const line = text.trim().split('\n', 1)[0] ?? '';
-  if (line.length <= TITLE_CHARACTERS) return line;
-  return `${line.slice(0, TITLE_CHARACTERS).replace(/\s+\S*$/, '')}…`;
 }

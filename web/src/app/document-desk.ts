@@ -7,13 +7,13 @@ import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRec
 import { SummaryJob, type SummaryProgress } from '../documents/summary-job';
 import { newId, type EngineWorker } from 'web-mamba';
 import { abortable } from './abortable';
-import { shortened } from './conversation';
 import { DocumentEngine } from './document-engine';
 import { DocumentIntake } from './document-intake';
 import { toFailure, type Tell } from './failure';
 import type { ModelLoader } from './model-loader';
 import type { Pace } from './pace';
 import type { Turns } from './turns';
+import { shortened } from './shortened';
 
 export interface OpenDocument {
   record: DocumentRecord;

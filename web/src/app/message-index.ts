@@ -1,5 +1,6 @@
 /** Where each message of a conversation stands: found by id, by what it follows, and on its branch, without a search for every token. */
-import type { Branches, Message } from './conversation';
+import type { Branches } from './conversation';
+import type { Message } from './conversation-record';
 
 export class MessageIndex {
   readonly #byId = new Map<number, Message>();

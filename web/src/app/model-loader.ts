@@ -13,9 +13,10 @@ import { asReplaced, keptVersion, requireKept } from './earlier-version';
 import { toFailure, type Failure } from './failure';
 import { declined, LinkConsent, type Agreed } from './link-consent';
 import { offerOf, refusal } from './offer';
-import type { ModelStatus, PageAddress, PageView } from './page-data';
 import type { StorageTasks } from './storage-tasks';
 import { Transfer } from './transfer';
+import type { ModelStatus, ModelsView } from './models-data';
+import type { PageAddress } from './page-address';
 
 /** Trained context of a model that the catalogue does not know: no file says it, and this is the least of published ones. */
 const UNKNOWN_CONTEXT = 2048;
@@ -41,7 +42,7 @@ export class ModelLoader {
 
   constructor(
     private readonly engine: EngineWorker,
-    private readonly page: Pick<PageView, 'permit'>,
+    private readonly page: Pick<ModelsView, 'permit'>,
     private readonly address: PageAddress,
     private readonly storage: StorageTasks,
     private readonly device: Promise<Device>,

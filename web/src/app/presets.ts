@@ -1,8 +1,6 @@
 /** Roles that a conversation can begin with: a system prompt each, and settings that suit it. */
 import type { GenerateOptions } from 'web-mamba';
-import type { Instructions } from './conversation';
-
-export type PresetId = 'assistant' | 'translator' | 'service' | 'analyst' | 'writer';
+import type { Instructions, PresetId } from './conversation-record';
 
 interface Preset {
   instructions: Instructions;

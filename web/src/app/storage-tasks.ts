@@ -1,7 +1,7 @@
 /** What the page does with models that are kept: lists, verifies, exports and deletes them. One verification or export at a time. */
 import { roomLeft, safeName, type EngineWorker, type Room, type StoredModel } from 'web-mamba';
 import { toFailure, type Tell } from './failure';
-import type { PageView, StorageTask } from './page-data';
+import type { StorageTask, ModelsView } from './models-data';
 
 export class StorageTasks {
   models: StoredModel[] = [];
@@ -10,7 +10,7 @@ export class StorageTasks {
 
   constructor(
     private readonly engine: EngineWorker,
-    private readonly page: Pick<PageView, 'exportFiles'>,
+    private readonly page: Pick<ModelsView, 'exportFiles'>,
     private readonly changed: () => void,
     private readonly failed: Tell,
   ) {}

@@ -1,6 +1,6 @@
 /** The page's own address, where the choice of model and device is kept, and what is shown. Moving on can be taken back. */
-import type { PageAddress, Shown, View } from '../app/page-data';
 import type { DeviceOptions } from 'web-mamba';
+import type { PageAddress, Shown, View } from '../app/page-address';
 
 export class AddressBar implements PageAddress {
   get base(): string {

@@ -4,14 +4,14 @@ import { guard } from 'lit-html/directives/guard.js';
 import { keyed } from 'lit-html/directives/keyed.js';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { CatalogueEntry } from '../app/catalogue';
-import type { AssistantMessage, Message, UserMessage } from '../app/conversation';
-import type { PageData } from '../app/page-data';
+import type { ChatData } from '../app/chat-data';
 import { chatStrings } from './chat-strings';
 import { Emitter } from './emitter';
 import { downIcon } from './icons';
 import { message } from './message';
 import { strings } from './strings';
 import { welcome } from './welcome';
+import type { AssistantMessage, Message, UserMessage } from '../app/conversation-record';
 
 /** Closer to the end than this counts as reading along. */
 const NEAR_PIXELS = 48;
@@ -35,7 +35,7 @@ export class ChatLog extends Emitter<Events> {
   #shown = '';
   /** The question that is being edited. */
   #editing: number | undefined;
-  #data: PageData | undefined;
+  #data: ChatData | undefined;
   /** The messages' element, while there are some. */
   #list: Element | null | undefined;
   readonly #sizes = new ResizeObserver(() => this.#follow());
@@ -45,7 +45,7 @@ export class ChatLog extends Emitter<Events> {
     container.addEventListener('scroll', () => this.#onScroll(), { passive: true });
   }
 
-  update(data: PageData): void {
+  update(data: ChatData): void {
     this.#data = data;
     const { messages, chats } = data;
     const shown = `${chats.current} ${messages.at(-1)?.id ?? 0}`;
@@ -68,7 +68,7 @@ export class ChatLog extends Emitter<Events> {
     for (const each of [this.container, list]) if (each) this.#sizes.observe(each);
   }
 
-  #welcome(data: PageData): TemplateResult {
+  #welcome(data: ChatData): TemplateResult {
     return welcome(data, {
       ask: (text) => this.emit('ask', text),
       showCard: (card) => this.emit('showCard', card),
@@ -77,7 +77,7 @@ export class ChatLog extends Emitter<Events> {
     });
   }
 
-  #messages(data: PageData): TemplateResult {
+  #messages(data: ChatData): TemplateResult {
     return html`
       ${keyed(data.chats.current, html`
         <div class="messages" role="log" aria-label=${strings.log}>
@@ -87,7 +87,7 @@ export class ChatLog extends Emitter<Events> {
   }
 
   /** Drawn again only when something of it has changed: of a long chat, that is one message for each word. */
-  #message(each: Message, { status, answering, messages, chats, waitsFor }: PageData): TemplateResult {
+  #message(each: Message, { status, answering, messages, chats, waitsFor }: ChatData): TemplateResult {
     const context = {
       modelReady: status.kind === 'ready',
       waitsForState: status.kind === 'ready' && status.beginning === true,

@@ -1,6 +1,6 @@
 /** The message box with its one button, which sends or, during an answer, stops. */
 import { html, render } from 'lit-html';
-import type { PageData } from '../app/page-data';
+import type { ChatData } from '../app/chat-data';
 import { Emitter } from './emitter';
 import { sendIcon, stopIcon } from './icons';
 import { strings } from './strings';
@@ -13,7 +13,7 @@ export class Composer extends Emitter<{ send: string; stop: undefined }> {
     super();
   }
 
-  update({ answering }: PageData): void {
+  update({ answering }: ChatData): void {
     const stopHadFocus = document.activeElement?.matches('[data-testid=stop]') ?? false;
     this.#answering = answering;
     this.#draw();

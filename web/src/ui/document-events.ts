@@ -1,14 +1,34 @@
-/** What the documents' view tells the page. */
-import type { PageEvents } from '../app/page-data';
+/** What the documents' views show, and what they tell the page. */
+import type { DocumentsData } from '../app/document-desk';
+import type { ModelsData } from '../app/models-data';
+import type { View } from '../app/page-address';
+import type { SummaryRecord, SummaryStyle } from '../documents/records';
 
-export interface DocumentEvents
-  extends Pick<
-    PageEvents,
-    | 'addDocuments' | 'cancelAdding' | 'addText' | 'openDocument' | 'removeDocument' | 'summarise' | 'pauseSummary' | 'resumeSummary' | 'removeSummary'
-    | 'askDocument' | 'stopDocument'
-  > {
+export interface DocumentsViewData extends ModelsData {
+  view: View;
+  documents: DocumentsData;
+}
+
+export interface DocumentEvents {
+  addDocuments: File[];
+  /** Leaves out the file that is being read, and those after it. */
+  cancelAdding: undefined;
+  addText: string;
+  /** Null closes the open one. */
+  openDocument: string | null;
+  removeDocument: string;
+  summarise: { style: SummaryStyle; instruction: string };
+  pauseSummary: undefined;
+  resumeSummary: SummaryRecord;
+  removeSummary: SummaryRecord;
+  askDocument: string;
+  stopDocument: undefined;
+}
+
+/** What the documents' view tells beside that. */
+export interface DocumentsViewEvents extends DocumentEvents {
   chooseModel: undefined;
   exportText: { name: string; text: string };
 }
 
-export type EmitDocument = <Name extends keyof DocumentEvents>(name: Name, ...detail: DocumentEvents[Name] extends undefined ? [] : [DocumentEvents[Name]]) => void;
+export type EmitDocument = <Name extends keyof DocumentsViewEvents>(name: Name, ...detail: DocumentsViewEvents[Name] extends undefined ? [] : [DocumentsViewEvents[Name]]) => void;

@@ -1,13 +1,12 @@
 /** One document: what it is and what reading it takes; its summaries, questions about it, its text. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { OpenDocument } from '../app/document-desk';
-import type { PageData } from '../app/page-data';
 import type { ExtractNote, Section } from '../documents/records';
 import { documentStrings as words } from './document-strings';
 import { DocumentText } from './document-text';
 import { fill, formatRemaining } from './format';
 import { earlierIcon } from './icons';
-import type { EmitDocument } from './document-events';
+import type { DocumentsViewData, EmitDocument } from './document-events';
 import { QuestionPanel } from './question-panel';
 import { SummaryPanel } from './summary-panel';
 
@@ -33,7 +32,7 @@ export class DocumentView {
     this.#shown = '';
   }
 
-  template(open: OpenDocument, data: PageData): TemplateResult {
+  template(open: OpenDocument, data: DocumentsViewData): TemplateResult {
     const { record } = open;
     if (record.id !== this.#shown) {
       [this.#shown, this.#tab, this.#marked] = [record.id, 'summary', undefined];
@@ -48,7 +47,7 @@ export class DocumentView {
       <section role="tabpanel" id="document-panel" aria-labelledby=${`tab-${this.#tab}`} tabindex="-1">${this.#panel(open, data)}</section>`;
   }
 
-  #panel(open: OpenDocument, data: PageData): TemplateResult {
+  #panel(open: OpenDocument, data: DocumentsViewData): TemplateResult {
     const toText = (section: Section) => this.#toText(section);
     if (this.#tab === 'summary') return this.#summary.template(open, data, toText);
     if (this.#tab === 'questions') return this.#questions.template(open, data, toText);
@@ -82,7 +81,7 @@ export class DocumentView {
   }
 }
 
-function facts({ record, tokens }: OpenDocument, { context, documents }: PageData, style: Parameters<PageData['documents']['estimate']>[0]): string {
+function facts({ record, tokens }: OpenDocument, { context, documents }: DocumentsViewData, style: Parameters<DocumentsViewData['documents']['estimate']>[0]): string {
   const size = `${words.kindNames[record.kind]} · ${fill(words.characters, { count: record.characters.toLocaleString('en') })}`;
   const estimate = tokens === undefined ? undefined : documents.estimate(style);
   if (tokens === undefined || !estimate) return `${size} · ${words.counting}`;

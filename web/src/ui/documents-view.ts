@@ -2,26 +2,25 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { CatalogueEntry } from '../app/catalogue';
-import type { PageData } from '../app/page-data';
 import type { DocumentRecord } from '../documents/records';
 import { documentStrings as words } from './document-strings';
-import type { DocumentEvents } from './document-events';
+import type { DocumentsViewData, DocumentsViewEvents } from './document-events';
 import { DocumentView } from './document-view';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { documentIcon, removeIcon } from './icons';
 
-export class DocumentsView extends Emitter<DocumentEvents> {
+export class DocumentsView extends Emitter<DocumentsViewEvents> {
   readonly #open: DocumentView;
   #removing = '';
-  #data: PageData | undefined;
+  #data: DocumentsViewData | undefined;
 
   constructor(private readonly container: HTMLElement, private readonly endings: string) {
     super();
     this.#open = new DocumentView(() => this.#data && this.update(this.#data), (name, ...detail) => this.emit(name, ...(detail as never)));
   }
 
-  update(data: PageData): void {
+  update(data: DocumentsViewData): void {
     this.#data = data;
     if (data.view !== 'documents') return;
     const { open } = data.documents;
@@ -30,7 +29,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
   }
 
   /** Of a model that is known to be beyond it, and what is not. */
-  #limits({ entry, catalogue, judged }: PageData): TemplateResult | typeof nothing {
+  #limits({ entry, catalogue, judged }: DocumentsViewData): TemplateResult | typeof nothing {
     if (entry?.summaries !== false) return nothing;
     const able = catalogue.filter(({ summaries }) => summaries);
     const fitting = able.filter((each) => {
@@ -45,7 +44,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
       </div>`;
   }
 
-  #all({ documents: { list, adding } }: PageData): TemplateResult {
+  #all({ documents: { list, adding } }: DocumentsViewData): TemplateResult {
     const onChange = (event: Event) => {
       const input = event.target as HTMLInputElement;
       const files = [...(input.files ?? [])];
@@ -78,7 +77,7 @@ export class DocumentsView extends Emitter<DocumentEvents> {
         <ul class="models" aria-labelledby="documents-title" data-testid="documents">${repeat(list, ({ id }) => id, (each) => this.#row(each))}</ul>`}`;
   }
 
-  #adding({ name, done, total }: NonNullable<PageData['documents']['adding']>): TemplateResult {
+  #adding({ name, done, total }: NonNullable<DocumentsViewData['documents']['adding']>): TemplateResult {
     const text = fill(words.reading, { name });
     return html`
       <div class="progress" data-testid="adding">

@@ -1,8 +1,8 @@
 /** The whole page takes files that are dropped on it, and shows that it does: models to open, and documents to read. */
 import { failure, type Failure } from '../app/failure';
-import type { ChosenFiles } from '../app/page-data';
 import { Emitter } from './emitter';
 import { droppedFiles } from './local-files';
+import type { ChosenFiles } from '../app/files';
 
 const MODEL = /\.gguf$/i;
 

@@ -2,7 +2,7 @@
 import { html, render } from 'lit-html';
 import type uPlot from 'uplot';
 import type { TokenTime } from '../app/answer-clock';
-import type { PageData } from '../app/page-data';
+import type { ChatData } from '../app/chat-data';
 import { chatStrings as words } from './chat-strings';
 import { fill, formatBytes, formatRate, formatSeconds } from './format';
 
@@ -14,7 +14,7 @@ export class FiguresPanel {
   #plot: uPlot | undefined;
   #drawn = 0;
   #open = false;
-  #data: PageData | undefined;
+  #data: ChatData | undefined;
 
   constructor(private readonly container: HTMLDetailsElement) {
     container.addEventListener('toggle', () => {
@@ -29,7 +29,7 @@ export class FiguresPanel {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
   }
 
-  update(data: PageData): void {
+  update(data: ChatData): void {
     this.#data = data;
     const { status, chats, context } = data;
     const info = status.kind === 'ready' ? status.info : undefined;

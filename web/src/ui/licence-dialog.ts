@@ -1,13 +1,12 @@
 /** Shows whose terms a model comes under, and asks for consent before its download. */
 import { html } from 'lit-html';
-import type { BenchStatus } from '../app/bench-controller';
-import type { ModelStatus } from '../app/page-data';
 import { fill, formatBytes } from './format';
 import { QuestionDialog } from './question-dialog';
 import { strings } from './strings';
+import type { Question } from '../app/models-data';
 
 export class LicenceDialog extends QuestionDialog {
-  update({ status }: { status: ModelStatus | BenchStatus }): void {
+  update({ status }: { status: Question }): void {
     if (status.kind !== 'licence') return this.answered();
     const { name, licence, bytes, memory, page } = status.entry;
     this.ask(

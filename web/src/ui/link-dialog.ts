@@ -1,15 +1,14 @@
 /** Asks before anything is fetched from a server that only a link names. */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import type { BenchStatus } from '../app/bench-controller';
 import type { LinkedFile, LinkQuestion } from '../app/link-consent';
-import type { ModelStatus } from '../app/page-data';
 import { addressParts } from 'web-mamba';
 import { fill, formatBytes } from './format';
 import { QuestionDialog } from './question-dialog';
 import { strings } from './strings';
+import type { Question } from '../app/models-data';
 
 export class LinkDialog extends QuestionDialog {
-  update({ status }: { status: ModelStatus | BenchStatus }): void {
+  update({ status }: { status: Question }): void {
     if (status.kind !== 'link') return this.answered();
     const { files, bytes } = status.question;
     this.ask(html`

@@ -1,6 +1,5 @@
 /** Files that the visitor picks, drops or receives. Handles are asked for where the browser has them, so that files can be read in place. */
-import type { TextFile } from '../app/conversation-files';
-import type { ChosenFiles, ExportFile } from '../app/page-data';
+import type { ChosenFiles, ExportFile, TextFile } from '../app/files';
 
 /** Interfaces that not every browser has. */
 interface FilePickers {

@@ -1,7 +1,6 @@
 /** One message: the question as it was typed, the answer as sanitised Markdown with its figures below, and what can be done with each. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { SEVERAL, type ChatsData, type Several } from '../app/chats';
-import type { AssistantMessage, Message, UserMessage } from '../app/conversation';
 import { breakRuns } from '../markdown/runs';
 import { chatStrings } from './chat-strings';
 import { copyButton } from './copy-button';
@@ -9,6 +8,7 @@ import { fill, formatRate, formatSeconds } from './format';
 import { againIcon, againSeveralIcon, editIcon, laterIcon, earlierIcon, resumeIcon } from './icons';
 import { prose } from './prose';
 import { strings } from './strings';
+import type { AssistantMessage, Message, UserMessage } from '../app/conversation-record';
 
 /** What a message is drawn with. */
 export interface MessageContext {

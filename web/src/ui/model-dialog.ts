@@ -3,7 +3,7 @@ import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { CatalogueEntry } from '../app/catalogue';
 import { failure, type Failure } from '../app/failure';
 import { insteadText, type Offer } from '../app/offer';
-import type { ChosenFiles, PageData } from '../app/page-data';
+import type { ModelsData } from '../app/models-data';
 import type { StoredModel } from 'web-mamba';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
@@ -12,6 +12,7 @@ import { checkIcon, closeIcon } from './icons';
 import { pickFiles } from './local-files';
 import { StoragePanel } from './storage-panel';
 import { strings } from './strings';
+import type { ChosenFiles } from '../app/files';
 
 interface Events {
   openEntry: CatalogueEntry;
@@ -27,7 +28,7 @@ interface Events {
 
 export class ModelDialog extends Emitter<Events> {
   readonly #storage = new StoragePanel(() => this.#data && this.update(this.#data));
-  #data: PageData | undefined;
+  #data: ModelsData | undefined;
 
   constructor(private readonly dialog: HTMLDialogElement) {
     super();
@@ -46,7 +47,7 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   /** While it is closed there is nothing to draw. */
-  update(data: PageData): void {
+  update(data: ModelsData): void {
     this.#data = data;
     if (!this.dialog.open) return;
     const names = [...new Set(data.catalogue.map(({ name }) => name))];
@@ -67,7 +68,7 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   /** One model of the catalogue, with a button for each of its quantisations. */
-  #model(entries: readonly CatalogueEntry[], { entry: current, judged }: PageData): TemplateResult {
+  #model(entries: readonly CatalogueEntry[], { entry: current, judged }: ModelsData): TemplateResult {
     const [model] = entries as [CatalogueEntry];
     const { name, note, context, licence, page } = model;
     return html`
@@ -100,7 +101,7 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   /** Where nothing of a model fits, what does. */
-  #instead(entries: readonly CatalogueEntry[], judged: PageData['judged']): TemplateResult | typeof nothing {
+  #instead(entries: readonly CatalogueEntry[], judged: ModelsData['judged']): TemplateResult | typeof nothing {
     const offers = entries.map((entry) => judged(entry));
     const all = offers.every((offer) => offer?.verdict.kind === 'refused' && !offer.kept);
     const [offer] = offers;

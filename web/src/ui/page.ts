@@ -1,8 +1,7 @@
 /** Puts the components together, passes each its data, and hands their events on as its own. */
-import type { TextFile } from '../app/conversation-files';
 import { fileName } from '../app/conversation-files';
 import { failure, toFailure } from '../app/failure';
-import type { ExportFile, PageData, PageEvents, PageView } from '../app/page-data';
+import type { PageData, PageEvents, PageView } from '../app/page-data';
 import { DOCUMENT_ENDINGS } from '../documents/kinds';
 import { ChatLog } from './chat-log';
 import { chatStrings } from './chat-strings';
@@ -27,6 +26,7 @@ import { SettingsDialog } from './settings-dialog';
 import { Sidebar } from './sidebar';
 import { StatusLine } from './status-line';
 import { strings } from './strings';
+import type { ExportFile, TextFile } from '../app/files';
 
 export class Page extends Emitter<PageEvents> implements PageView {
   readonly #header = new Header(element('header'));

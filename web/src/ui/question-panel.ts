@@ -3,11 +3,10 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { live } from 'lit-html/directives/live.js';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { OpenDocument } from '../app/document-desk';
-import type { PageData } from '../app/page-data';
 import type { QuestionRecord, Section } from '../documents/records';
 import { breakRuns } from '../markdown/runs';
 import { copyButton } from './copy-button';
-import type { EmitDocument } from './document-events';
+import type { DocumentsViewData, EmitDocument } from './document-events';
 import { documentStrings as words } from './document-strings';
 import { placeButton } from './place-button';
 import { prose } from './prose';
@@ -21,7 +20,7 @@ export class QuestionPanel {
 
   constructor(private readonly emit: EmitDocument) {}
 
-  template(open: OpenDocument, { documents: { asking, unanswered, estimate } }: PageData, toText: (section: Section) => void): TemplateResult {
+  template(open: OpenDocument, { documents: { asking, unanswered, estimate } }: DocumentsViewData, toText: (section: Section) => void): TemplateResult {
     const mine = asking?.documentId === open.record.id ? asking : undefined;
     const onSubmit = (event: Event) => {
       event.preventDefault();

@@ -1,17 +1,17 @@
 /** How the model behaves: a role with its system prompt for this conversation, and how words are chosen everywhere. */
 import { html, noChange, nothing, render, type TemplateResult } from 'lit-html';
 import { live } from 'lit-html/directives/live.js';
-import type { Instructions } from '../app/conversation';
-import type { PageData } from '../app/page-data';
-import { isOwnSystem, languages, presetIds, presets, translatorLanguage, translatorSystem, usesKnowledge, type Language, type PresetId } from '../app/presets';
+import type { ChatData } from '../app/chat-data';
+import { isOwnSystem, languages, presetIds, presets, translatorLanguage, translatorSystem, usesKnowledge, type Language } from '../app/presets';
 import { RANDOM_SEED, samplingRanges, type SamplingChange, type SamplingKey } from '../app/sampling';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { closeIcon } from './icons';
+import type { Instructions, PresetId } from '../app/conversation-record';
 
 export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; setSampling: SamplingChange; resetSampling: undefined }> {
-  #data: PageData | undefined;
+  #data: ChatData | undefined;
   /** The visitor's own system prompt, which a role has just replaced. */
   #replaced: { chat: string; system: string } | undefined;
   /** A setting that was typed out of its range. */
@@ -29,7 +29,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
   }
 
   /** While it is closed there is nothing to draw. */
-  update(data: PageData): void {
+  update(data: ChatData): void {
     this.#data = data;
     if (!this.dialog.open) return;
     const { instructions, current } = data.chats;
@@ -116,7 +116,7 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
       <p class="hint" id=${`${key}-hint`}>${hint}</p>`;
   }
 
-  #sampling(key: SamplingKey, least: number, most: number, step: number, { sampling: { chosen, usual } }: PageData): TemplateResult {
+  #sampling(key: SamplingKey, least: number, most: number, step: number, { sampling: { chosen, usual } }: ChatData): TemplateResult {
     const { name, text } = words.samplings[key];
     const usually = usual[key] === RANDOM_SEED ? words.chance : String(usual[key]);
     const onChange = (event: Event) => {

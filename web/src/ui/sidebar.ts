@@ -1,29 +1,32 @@
 /** The two views, and the conversations: search, open, rename, export, delete, import. On narrow screens a drawer. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
-import type { PageData, PageEvents, View } from '../app/page-data';
+import type { ChatData, ChatEvents } from '../app/chat-data';
 import { breakRuns } from '../markdown/runs';
 import { chatStrings as words } from './chat-strings';
 import { Emitter } from './emitter';
 import { fill } from './format';
 import { brandIcon, chatIcon, closeIcon, documentIcon, moreIcon, newChatIcon } from './icons';
 import { strings } from './strings';
+import type { View } from '../app/page-address';
 
-type Events = Pick<
-  PageEvents,
-  'showView' | 'newChat' | 'openChat' | 'renameChat' | 'removeChat' | 'exportChat' | 'exportChats' | 'importChats' | 'searchChats'
+type Events = { showView: View } & Pick<
+  ChatEvents,
+  'newChat' | 'openChat' | 'renameChat' | 'removeChat' | 'exportChat' | 'exportChats' | 'importChats' | 'searchChats'
 >;
+
+type Shown = Pick<ChatData, 'chats' | 'messages'> & { view: View };
 
 /** As `sidebar.css` has it. */
 const WIDE = '(width >= 60rem)';
 
-type Row = PageData['chats']['list'][number];
+type Row = ChatData['chats']['list'][number];
 
 export class Sidebar extends Emitter<Events> {
   /** The conversation whose buttons are shown. */
   #more = '';
   #doing: 'choose' | 'rename' | 'delete' = 'choose';
-  #data: PageData | undefined;
+  #data: Shown | undefined;
 
   constructor(private readonly container: HTMLElement, private readonly backdrop: HTMLElement) {
     super();
@@ -49,7 +52,7 @@ export class Sidebar extends Emitter<Events> {
     document.querySelector<HTMLElement>('[data-testid=open-menu]')?.focus();
   }
 
-  update(data: PageData): void {
+  update(data: Shown): void {
     this.#data = data;
     const { view, chats } = data;
     render(

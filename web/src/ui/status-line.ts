@@ -1,11 +1,12 @@
 /** Below the message box: how far the model has come and what can be done about it, then where it runs and why. Its height never changes. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
-import type { ModelStatus, PageData } from '../app/page-data';
+import type { ModelsData } from '../app/models-data';
 import type { ModelInfo, OpenProgress } from 'web-mamba';
 import { Emitter } from './emitter';
 import { fill, formatBytes, formatRemaining } from './format';
 import { closeIcon, pauseIcon, resumeIcon } from './icons';
 import { strings } from './strings';
+import type { ModelStatus } from '../app/models-data';
 
 type Opening = Extract<ModelStatus, { kind: 'opening' }>;
 
@@ -14,7 +15,7 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
     super();
   }
 
-  update({ status, name }: PageData): void {
+  update({ status, name }: ModelsData): void {
     render(this.#line(status, name), this.container);
   }
 

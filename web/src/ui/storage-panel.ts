@@ -1,12 +1,13 @@
 /** What this browser keeps: each model with its size and soundness, and what can be done with it. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { entryOf, newerOf } from '../app/catalogue';
-import type { PageData, StorageTask } from '../app/page-data';
+import type { ModelsData } from '../app/models-data';
 import type { StoredModel } from 'web-mamba';
 import { Emitter } from './emitter';
 import { fill, formatBytes } from './format';
 import { checkIcon, exportIcon, removeIcon, verifyIcon } from './icons';
 import { strings } from './strings';
+import type { StorageTask } from '../app/models-data';
 
 interface Events {
   open: StoredModel;
@@ -24,7 +25,7 @@ export class StoragePanel extends Emitter<Events> {
     super();
   }
 
-  template(data: PageData): TemplateResult | typeof nothing {
+  template(data: ModelsData): TemplateResult | typeof nothing {
     const { stored, room } = data;
     if (stored.length === 0) return nothing;
     const kept = stored.reduce((sum, { stored, inPlace }) => sum + (inPlace ? 0 : stored), 0);
@@ -39,7 +40,7 @@ export class StoragePanel extends Emitter<Events> {
       <p class="hint" data-testid="room">${summary.filter(Boolean).join(' · ')}</p>`;
   }
 
-  #row(model: StoredModel, { url, task, base }: PageData): TemplateResult {
+  #row(model: StoredModel, { url, task, base }: ModelsData): TemplateResult {
     const current = model.url === url;
     const entry = entryOf(model.url, base);
     const newer = entry && newerOf(entry);

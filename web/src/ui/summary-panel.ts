@@ -2,11 +2,10 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { guard } from 'lit-html/directives/guard.js';
 import type { OpenDocument } from '../app/document-desk';
-import type { PageData } from '../app/page-data';
 import type { Section, SectionSummary, SummaryRecord, SummaryStyle } from '../documents/records';
 import type { SummaryProgress } from '../documents/summary-job';
 import { copyButton } from './copy-button';
-import type { EmitDocument } from './document-events';
+import type { DocumentsViewData, EmitDocument } from './document-events';
 import { documentStrings as words } from './document-strings';
 import { fill, formatRate, formatRemaining } from './format';
 import { exportIcon, removeIcon } from './icons';
@@ -26,7 +25,7 @@ export class SummaryPanel {
 
   constructor(private readonly redraw: () => void, private readonly emit: EmitDocument) {}
 
-  template(open: OpenDocument, data: PageData, toText: (section: Section) => void): TemplateResult {
+  template(open: OpenDocument, data: DocumentsViewData, toText: (section: Section) => void): TemplateResult {
     const { running } = data.documents;
     const mine = open.summaries.some(({ id }) => id === running?.id);
     const onSubmit = (event: Event) => {
@@ -54,7 +53,7 @@ export class SummaryPanel {
     return html`<label class="style"><input type="radio" name="style" data-testid=${`style-${style}`} .checked=${style === this.style} @change=${choose} /><span>${words.styles[style]}</span></label>`;
   }
 
-  #summary(summary: SummaryRecord, open: OpenDocument, { documents: { running } }: PageData, toText: (section: Section) => void): TemplateResult {
+  #summary(summary: SummaryRecord, open: OpenDocument, { documents: { running } }: DocumentsViewData, toText: (section: Section) => void): TemplateResult {
     const { started, result, sections, figures } = summary;
     const progress = running?.id === summary.id ? running : undefined;
     const title = [madeBy(summary), new Date(started).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'short' })].join(' · ');

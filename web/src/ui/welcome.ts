@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { isMostSaid, type Device } from '../app/capability';
 import { newerOf, type CatalogueEntry } from '../app/catalogue';
 import { insteadText, offered, type Offer } from '../app/offer';
-import type { PageData } from '../app/page-data';
+import type { ChatData } from '../app/chat-data';
 import { systemText } from '../app/presets';
 import { chatStrings as words } from './chat-strings';
 import { fill, formatBytes } from './format';
@@ -16,7 +16,7 @@ interface Actions {
   chooseModel(): void;
 }
 
-export function welcome({ entry, status, device, judged, catalogue, chats }: PageData, actions: Actions): TemplateResult {
+export function welcome({ entry, status, device, judged, catalogue, chats }: ChatData, actions: Actions): TemplateResult {
   const card = entry?.card;
   const onCard = (event: MouseEvent) => {
     // With a key held, the link opens in its own tab as links do.
