@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
+import { failure } from '../src/base/failure';
 import { acquire, type AcquireOptions } from '../engine/src/store/acquire';
 import type { Progress } from '../engine/src/store/download-job';
 import { exportPart, type ExportTarget } from '../engine/src/store/export-model';

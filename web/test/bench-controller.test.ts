@@ -1,8 +1,8 @@
 /** The benchmark opens a model as the chat does: where a licence must be accepted, it asks first. */
 import { expect, test, vi } from 'vitest';
 import './browser';
-import { BenchController, type BenchData } from '../src/app/bench-controller';
-import { catalogue, entryById, entrySource } from '../src/app/catalogue';
+import { BenchController, type BenchData } from '../src/bench/bench-controller';
+import { catalogue, entryById, entrySource } from '../src/models/catalogue';
 import type { BenchReport, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
 import { sourceKey } from '../engine/src/store/model-source';
 

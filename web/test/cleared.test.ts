@@ -2,14 +2,14 @@
 import { deleteDB, openDB } from 'idb';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { fillDisk, refuseDatabases, settle } from './browser';
-import { openAppDatabase } from '../src/app/app-database';
-import { Conversation } from '../src/app/conversation';
-import { ConversationStore } from '../src/app/conversation-store';
-import { Pace } from '../src/app/pace';
-import { SettingsStore } from '../src/app/settings-store';
+import { openAppDatabase } from '../src/data/app-database';
+import { Conversation } from '../src/chat/conversation';
+import { ConversationStore } from '../src/chat/conversation-store';
+import { Pace } from '../src/models/speed-estimates';
+import { SettingsStore } from '../src/chat/settings-store';
 import { DocumentStore, type WholeDocument } from '../src/documents/document-store';
-import type { QuestionRecord, SummaryRecord } from '../src/documents/records';
-import type { ConversationRecord } from '../src/app/conversation-record';
+import type { QuestionRecord, SummaryRecord } from '../src/data/document-records';
+import type { ConversationRecord } from '../src/data/conversation-record';
 
 let names = 0;
 const newName = () => `cleared-${(names += 1)}`;

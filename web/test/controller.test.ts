@@ -1,14 +1,14 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { fillDisk, refuseDatabases, settle } from './browser';
-import { openAppDatabase } from '../src/app/app-database';
-import { Controller } from '../src/app/controller';
-import { newerOf } from '../src/app/catalogue';
-import { failure } from '../src/app/failure';
-import type { PageData, PageEvents, PageView } from '../src/app/page-data';
+import { openAppDatabase } from '../src/data/app-database';
+import { Controller } from '../src/page/controller';
+import { newerOf } from '../src/models/catalogue';
+import { failure } from '../src/base/failure';
+import type { PageData, PageEvents, PageView } from '../src/page/page-data';
 import type { EngineWorker } from '../engine/src/protocol/calls';
 import type { ChatMessage, GenerateOptions, ModelInfo, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
-import type { TextFile } from '../src/app/files';
-import type { PageAddress, Shown } from '../src/app/page-address';
+import type { TextFile } from '../src/base/files';
+import type { PageAddress, Shown } from '../src/base/page-address';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };

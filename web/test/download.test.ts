@@ -1,6 +1,6 @@
 /** Downloads from a correct server, and from servers that lack one thing or another. */
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
+import { failure } from '../src/base/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
 import type { Progress } from '../engine/src/store/download-job';
 import type { Environment } from '../engine/src/store/environment';

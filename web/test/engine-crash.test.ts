@@ -1,9 +1,9 @@
 /** What becomes of the page's engine when its worker breaks: calls end, the worker is replaced, and models open again. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Device } from '../src/app/capability';
-import { failure } from '../src/app/failure';
-import { ModelLoader } from '../src/app/model-loader';
-import type { StorageTasks } from '../src/app/storage-tasks';
+import type { Device } from '../src/models/capability';
+import { failure } from '../src/base/failure';
+import { ModelLoader } from '../src/models/model-loader';
+import type { StorageTasks } from '../src/models/storage-tasks';
 import { EngineClient } from '../engine/src/client/client';
 import { described, EngineGuard, isFault } from '../engine/src/worker/engine-guard';
 import type { EngineWorker } from '../engine/src/protocol/calls';
@@ -12,7 +12,7 @@ import { ResumedAnswer } from '../engine/src/client/resumed-answer';
 import type { WasmEngine } from '../engine/src/base/wasm-engine';
 import type { ModelSource } from '../engine/src/store/model-source';
 import { FakeWorker, opened, soundCalls } from './fake-worker';
-import type { PageAddress } from '../src/app/page-address';
+import type { PageAddress } from '../src/base/page-address';
 
 const source = (name: string): ModelSource => ({ kind: 'address', name, urls: [`https://example.org/${name}.gguf`] });
 const quiet = () => undefined;

@@ -4,7 +4,7 @@
  * SEEDS=from-to runs others. Each prints a line: its setting, what was done to it, how it ended, and what came twice.
  */
 import { expect, test } from 'vitest';
-import { toFailure } from '../src/app/failure';
+import { toFailure } from '../src/base/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
 import type { Fault } from '../engine/src/store/fault';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';

@@ -1,6 +1,6 @@
 /** What is kept stays: refusals, damage and wrong copies cost what they concern and no more. */
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
+import { failure } from '../src/base/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
 import type { Progress } from '../engine/src/store/download-job';
 import { missingChunks, type PartPlan } from '../engine/src/store/model-record';

@@ -9,6 +9,8 @@ const DOM = /\b(document|window|localStorage|sessionStorage|Element|HTML\w*Eleme
 
 /** Lower first. Those of one row do not know each other. */
 const ENGINE_LAYERS = [['base'], ['store'], ['state'], ['protocol'], ['client', 'worker'], ['index.ts']];
+/** Models are what chat, documents and the bench need; these three do not know each other. */
+const PAGE_LAYERS = [['base'], ['data'], ['markdown'], ['models'], ['chat', 'documents', 'bench'], ['page'], ['main.ts', 'bench.ts', 'service-worker.ts']];
 
 interface Import {
   from: string;
@@ -50,6 +52,18 @@ test('in the engine imports go down only', () => {
   const all = imports('engine/src');
   expect(all.length).toBeGreaterThan(100);
   expect(upward('engine/src', ENGINE_LAYERS, all)).toEqual([]);
+});
+
+test('in the page imports go down only, and no feature knows its neighbour', () => {
+  const all = imports('src').filter(({ to }) => to !== 'models.json' && to !== 'headers.mjs');
+  expect(all.filter(({ to }) => to.startsWith('src/')).length).toBeGreaterThan(200);
+  expect(upward('src', PAGE_LAYERS, all)).toEqual([]);
+});
+
+test('views stand on controllers and data, never the other way', () => {
+  const isView = (file: string) => file.split('/').includes('view');
+  const entries = PAGE_LAYERS.at(-1)?.map((name) => `src/${name}`);
+  expect(imports('src').filter(({ from, to }) => isView(to) && !isView(from) && !entries?.includes(from))).toEqual([]);
 });
 
 test('the engine knows no page and no DOM, and its types have none', () => {

@@ -1,7 +1,7 @@
 /** The engine's messages can be replaced, and each failure is made with what holds. */
 import { afterEach, expect, test } from 'vitest';
-import { ENGLISH, EngineClient, failure, formatBytes, setMessages, toFailure } from 'web-mamba';
-import { failure as pageFailure } from '../src/app/failure';
+import { EngineClient, ENGLISH, failure, formatBytes, setMessages, toFailure } from 'web-mamba';
+import { failure as pageFailure } from '../src/base/failure';
 import { FakeWorker, soundCalls } from './fake-worker';
 
 afterEach(() => setMessages({}));

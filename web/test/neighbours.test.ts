@@ -1,7 +1,7 @@
 /** Tabs that wait for each other: never without a word, and never longer than their visitor likes. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import './browser';
-import { failure } from '../src/app/failure';
+import { failure } from '../src/base/failure';
 import type { Progress } from '../engine/src/store/download-job';
 import { readMessage } from '../engine/src/store/neighbour-message';
 import { exclusively, reading } from '../engine/src/store/neighbours';

@@ -1,15 +1,15 @@
 import { expect, test, vi } from 'vitest';
-import { AnswerClock } from '../src/app/answer-clock';
-import { Conversation } from '../src/app/conversation';
-import { failure, toFailure } from '../src/app/failure';
+import { AnswerClock } from '../src/chat/answer-clock';
+import { Conversation } from '../src/chat/conversation';
+import { failure, toFailure } from '../src/base/failure';
 import { browserEnvironment } from '../engine/src/store/environment';
 import { Fault } from '../engine/src/store/fault';
 import { Lanes } from '../engine/src/store/lanes';
 import { Patience } from '../engine/src/store/patience';
 import { watched } from '../engine/src/store/watchdog';
 import { hastyEnvironment } from './browser';
-import { Transfer } from '../src/app/transfer';
-import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/ui/format';
+import { Transfer } from '../src/models/transfer';
+import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/base/format';
 
 test('numbers read as people write them', () => {
   expect([0, 999, 20374272, 4.2e9].map(formatBytes)).toEqual(['0 bytes', '999 bytes', '20.4 MB', '4.2 GB']);

@@ -1,6 +1,6 @@
 import { deleteDB, openDB } from 'idb';
 import { expect, test, vi } from 'vitest';
-import { Conversation } from '../src/app/conversation';
+import { Conversation } from '../src/chat/conversation';
 import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
 import { Generation } from '../engine/src/worker/generation';
 import type { EngineModel } from '../engine/src/base/wasm-engine';

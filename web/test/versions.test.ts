@@ -1,7 +1,7 @@
 /** A change of the file is believed when it is confirmed, and one wrong answer costs nothing that is kept. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
+import { failure } from '../src/base/failure';
 import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
 import type { Progress } from '../engine/src/store/download-job';
 import type { Environment } from '../engine/src/store/environment';

@@ -6,7 +6,7 @@ import { loadEngine } from '../../../web/engine/src/worker/load-engine';
 import type { ModelPlan } from '../../../web/engine/pkg/web_mamba.js';
 import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/engine/src/protocol/protocol';
 import { html, render } from 'lit-html';
-import { loadMarkdown, prose } from '../../../web/src/ui/prose';
+import { loadMarkdown, prose } from '../../../web/src/markdown/view/prose';
 import type { Progress } from '../../../web/engine/src/store/download-job';
 import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 

@@ -5,8 +5,8 @@
  * being written.
  */
 import type { GenerateEvent, KnownEvent } from 'web-mamba';
+import type { SummaryRecord } from '../data/document-records';
 import { mergePrompt, PROMPT_TOKENS, sectionPrompt, sectionTokens, summaryTokens, wholePrompt, type DocumentPrompt } from './prompts';
-import type { SummaryRecord } from './records';
 
 /** Sections that are read and written at once. */
 export const PARALLEL = 4;

@@ -3,7 +3,8 @@
  * and other tabs delete or upgrade what is open here. The next use opens it again. Knows no schema.
  */
 import {
-  deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type IndexKey, type IndexNames, type StoreKey, type StoreNames, type StoreValue,
+  deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type IndexKey, type IndexNames, type StoreKey, type StoreNames,
+  type StoreValue,
 } from 'idb';
 import { Failure } from './failure';
 import { deleteUnlessHeld, openFirst, SILENT } from './opening';

@@ -5,9 +5,9 @@
  */
 import { proxy, type Remote } from 'comlink';
 import { failure, toFailure, type Failure } from '../base/failure';
-import { sourceKey, sourceName, storedName, type ModelSource } from '../store/model-source';
 import { CALLS, type CallName, type EngineWorker } from '../protocol/calls';
 import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, OpenModel, OpenProgress } from '../protocol/protocol';
+import { sourceKey, sourceName, storedName, type ModelSource } from '../store/model-source';
 import { ResumedAnswer } from './resumed-answer';
 import { Crash, WorkerSupervisor, type SupervisedWorker } from './supervisor';
 

@@ -2,13 +2,14 @@
  * The worker's calls, written once: the table that the worker offers and the methods of its client follow from this list. Arguments and
  * results are plain data that `postMessage` can carry; every rejection is a `FailureReport`.
  */
-import type { ChatMessage, BenchOptions, BenchReport } from '../base/wasm-engine';
+import type { BenchOptions, BenchReport, ChatMessage } from '../base/wasm-engine';
 import type { Progress } from '../store/download-job';
 import type { ExportTarget } from '../store/export-model';
 import type { ModelSource } from '../store/model-source';
 import type { VerifyResult } from '../store/verify-model';
 import type {
-  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress, StateOptions, StoredModel,
+  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress, StateOptions,
+  StoredModel,
 } from './protocol';
 
 type Signature = (...given: never[]) => Promise<unknown>;

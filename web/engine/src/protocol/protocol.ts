@@ -1,8 +1,8 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
-import type { Progress } from '../store/download-job';
-import type { Verification } from '../store/model-record';
 import type { OwnMessages } from '../base/messages';
 import type { BatchOptions, BenchOptions, ChatMessage, EngineOptions, GenerateEvent, GenerateOptions, ModelInfo } from '../base/wasm-engine';
+import type { Progress } from '../store/download-job';
+import type { Verification } from '../store/model-record';
 
 export type {
   BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo,

@@ -1,8 +1,8 @@
 /** Checkpoints in IndexedDB: a small record of each, and its state file. Knows no engine. */
 import { newId } from '../base/new-id';
-import type { Database } from '../store/database';
-import type { CheckpointRecord } from '../store/checkpoint-record';
 import { tokenHash, TokenHashes } from '../base/token-hash';
+import type { CheckpointRecord } from '../store/checkpoint-record';
+import type { Database } from '../store/database';
 
 /** What all checkpoints may take: a dozen states of a 7B model. */
 const BUDGET = 512 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Fetches one chunk by ranges, however often the connection breaks: bytes that came stay, and the next request asks for the rest. */
-import { checkCors } from './cors';
 import type { Chunk } from './chunk-store';
+import { checkCors } from './cors';
 import type { DownloadJob } from './download-job';
 import { Fault, givenUp, OtherVersion } from './fault';
 import { checkHead } from './gguf-magic';

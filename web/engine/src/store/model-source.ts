@@ -1,6 +1,6 @@
 /** Where a model comes from, and how its address names its parts. */
-import { failure } from '../base/failure';
 import { addressText } from '../base/address-text';
+import { failure } from '../base/failure';
 
 /** A source that a download can go back to. */
 export type RemoteSource =

@@ -2,8 +2,8 @@
  * Which version of a file its answers speak of, and when a change is believed. One wrong answer (a page about maintenance, one server
  * of many that is behind) must cost nothing that is kept, and the bytes of two versions must never mix.
  */
-import { Changed, Fault, OtherVersion } from './fault';
 import type { DownloadJob } from './download-job';
+import { Changed, Fault, OtherVersion } from './fault';
 import { isMagic, MAGIC_BYTES } from './gguf-magic';
 import { storedBytes, type PartRecord, type Version } from './model-record';
 import { beginningOf, differs, type Expected } from './range-request';

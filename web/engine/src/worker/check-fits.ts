@@ -2,12 +2,12 @@
  * Judges a model by the beginning of its first file, before the bulk of it is fetched. The download calls it with its first
  * chunk; what it throws ends the download.
  */
+import type { ByteSource, ModelPlan } from '../../pkg/web_mamba.js';
 import { failure, type Failure } from '../base/failure';
 import { fill, formatBytes } from '../base/format';
 import { messages } from '../base/messages';
-import type { DeviceOptions } from '../protocol/protocol';
 import type { WasmEngine } from '../base/wasm-engine';
-import type { ByteSource, ModelPlan } from '../../pkg/web_mamba.js';
+import type { DeviceOptions } from '../protocol/protocol';
 
 /** `header` is the first chunk of the first file, `bytes` the length of the whole model, 0 while its server has not said it. */
 export type CheckFits = (header: Uint8Array, bytes: number, device?: DeviceOptions) => Promise<void>;

@@ -1,7 +1,9 @@
 /** One running answer, or several side by side: drives the engine's events, which let the worker's messages through between tokens. */
-import type { DurableCheckpoints } from '../state/durable-checkpoints';
-import type { AnswerEvent, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, BatchEvent, BatchOptions, OpenModel, RebuildEvent } from '../protocol/protocol';
 import type { EngineModel } from '../base/wasm-engine';
+import type {
+  AnswerEvent, BatchEvent, BatchOptions, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, OpenModel, RebuildEvent,
+} from '../protocol/protocol';
+import type { DurableCheckpoints } from '../state/durable-checkpoints';
 
 /** A device, or a worker, that is lost this often without a token in between would be lost again. */
 const MOST_LOSSES = 3;

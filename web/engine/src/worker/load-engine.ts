@@ -1,6 +1,6 @@
 /** The real engine: the wasm package in the flavour that suits the browser, with workers to share a model. */
-import { bestFlavour, importPackage, type Package } from './flavour';
 import type { WasmEngine } from '../base/wasm-engine';
+import { bestFlavour, importPackage, type Package } from './flavour';
 
 export function loadEngine(flavour = bestFlavour()): WasmEngine {
   let imported: Promise<Package> | undefined;

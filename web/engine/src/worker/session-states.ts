@@ -1,9 +1,9 @@
 /** The session's calls about states: sharing one, opening one, and what an answer needs to outlive its page and its device. */
-import { fetchState, pack, unpack } from '../state/state-file';
-import { DurableCheckpoints } from '../state/durable-checkpoints';
-import type { StateStore } from '../state/state-store';
-import type { ChatMessage, OpenedState, StateOptions } from '../protocol/protocol';
 import type { EngineModel } from '../base/wasm-engine';
+import type { ChatMessage, OpenedState, StateOptions } from '../protocol/protocol';
+import { DurableCheckpoints } from '../state/durable-checkpoints';
+import { fetchState, pack, unpack } from '../state/state-file';
+import type { StateStore } from '../state/state-store';
 
 /** What a state file may have beside the state: a very long conversation's tokens and texts. */
 const BESIDE_BYTES = 256 * 1024 * 1024;

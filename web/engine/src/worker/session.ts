@@ -1,11 +1,17 @@
 /** The worker's calls over one store and one engine; holds the one open model. No comlink and no wasm in here, so that tests can run it. */
 import { Failure, failure, toFailure } from '../base/failure';
 import { messages } from '../base/messages';
+import type { EngineModel, WasmEngine } from '../base/wasm-engine';
+import type { EngineWorker } from '../protocol/calls';
+import type {
+  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, OpenedState,
+  OpenModel, OpenProgress, StateOptions,
+} from '../protocol/protocol';
+import { DurableCheckpoints } from '../state/durable-checkpoints';
+import type { StateStore } from '../state/state-store';
 import { acquire } from '../store/acquire';
 import type { DownloadLimits } from '../store/download-job';
 import { browserEnvironment, type Environment } from '../store/environment';
-import { DurableCheckpoints } from '../state/durable-checkpoints';
-import type { StateStore } from '../state/state-store';
 import type { ModelRecord } from '../store/model-record';
 import { sourceKey, type ModelSource } from '../store/model-source';
 import type { ModelStore } from '../store/model-store';
@@ -14,14 +20,8 @@ import { storedFiles } from '../store/stored-file';
 import { verifyModel } from '../store/verify-model';
 import type { CheckFits } from './check-fits';
 import { Generation } from './generation';
-import type {
-  AnswerEvent, AnswerOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, BatchAnswerOptions, BatchEvent,
-  OpenedState, OpenModel, OpenProgress, StateOptions,
-} from '../protocol/protocol';
-import type { EngineWorker } from '../protocol/calls';
 import { openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
-import type { EngineModel, WasmEngine } from '../base/wasm-engine';
 
 /** Codes that blame the file, or how it is stored. */
 const FILE_FAULTS: ReadonlySet<string> = new Set([

@@ -1,12 +1,12 @@
 /** The calls about what is kept: list, delete, verify, export. They need no engine. */
 import { failure, toFailure } from '../base/failure';
+import type { StoredModel } from '../protocol/protocol';
 import type { Progress } from '../store/download-job';
 import { exportPart, type ExportTarget } from '../store/export-model';
 import { modelBytes, modelStoredBytes } from '../store/model-record';
 import type { ModelStore } from '../store/model-store';
 import { reading, undisturbed } from '../store/neighbours';
 import { verifyModel, type VerifyResult } from '../store/verify-model';
-import type { StoredModel } from '../protocol/protocol';
 
 export class StoredModels {
   /** Of the verification or export that runs. */

@@ -1,15 +1,15 @@
 /** The worker's entry: the session with the real engine and store, offered through comlink. */
 import { expose } from 'comlink';
 import { setMessages } from '../base/messages';
-import { openDatabase } from '../store/database';
+import type { WorkerNews, WorkerSetup } from '../protocol/protocol';
 import { StateStore } from '../state/state-store';
+import { openDatabase } from '../store/database';
 import { IndexedChunkStore } from '../store/indexed-chunk-store';
 import { ModelStore } from '../store/model-store';
 import { checkFits } from './check-fits';
 import { described, EngineGuard } from './engine-guard';
 import { loadEngine } from './load-engine';
 import { offeredCalls } from './offered-calls';
-import type { WorkerNews, WorkerSetup } from '../protocol/protocol';
 import { Session } from './session';
 
 const say = (news: WorkerNews) => postMessage(news);
