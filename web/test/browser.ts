@@ -65,10 +65,10 @@ const HASTE = 100;
 
 export const LIMITS: DownloadLimits = {
   lanes: { start: 4, most: 6 },
-  patience: { firstTries: 4, tries: 9, base: 500, longest: 30_000 },
+  retries: { firstTries: 4, tries: 9, base: 500, longest: 30_000 },
   // 300 real milliseconds, in which a busy machine must let one piece pass.
   stall: { milliseconds: 300 * HASTE, bytes: 256 },
-  express: Infinity,
+  wholeRate: Infinity,
 };
 
 export function hastyEnvironment(changes: Partial<Environment> = {}): Environment {

@@ -374,7 +374,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   await settle();
   const first = page.data?.messages[1];
   if (first?.role !== 'assistant') throw new Error('an answer');
-  emit('answerSeveral', first);
+  emit('answerBatch', first);
   await settle();
   const [prompts, options] = engine.generateBatch.mock.calls[0] ?? [];
   expect(prompts).toEqual(Array(3).fill([{ role: 'user', content: 'One?' }]));
@@ -384,7 +384,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   sayOf({ ...end, index: 2, stop: 'eos' });
   expect(shown()).toBe('Ja.');
   const running = page.data?.messages[1];
-  expect(running && page.data?.chats.several(running)).toEqual({ count: 3, finished: 1 });
+  expect(running && page.data?.chats.batch(running)).toEqual({ count: 3, finished: 1 });
   expect(running && page.data?.chats.branches(running)).toEqual({ index: 1, ids: [2, 3, 4, 5], shut: false });
   sayOf({ type: 'rebuild' });
   expect(page.data?.status).toMatchObject({ rebuilding: true });

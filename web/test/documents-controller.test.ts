@@ -1,10 +1,10 @@
 /** Documents without a browser: what waits, what is called off, what several at once do. */
 import { beforeEach, expect, test, vi } from 'vitest';
 import { openAppDatabase, type AppDatabase } from '../src/data/app-database';
-import { DocumentDesk } from '../src/documents/documents-controller';
+import { DocumentsController } from '../src/documents/documents-controller';
 import { failure, type Failure } from '../src/base/failure';
 import type { ModelLoader } from '../src/models/model-loader';
-import { Pace } from '../src/models/speed-estimates';
+import { SpeedEstimates } from '../src/models/speed-estimates';
 import { Turns } from '../src/base/turns';
 import { DocumentStore } from '../src/documents/document-store';
 import type { Extract as ExtractFile } from '../src/documents/extract/extractor';
@@ -20,7 +20,7 @@ const PARAGRAPHS = Array.from({ length: 100 }, (_, index) => `Paragraph ${index}
 let databases = 0;
 let database: AppDatabase;
 beforeEach(() => {
-  database = openAppDatabase(`desk-${(databases += 1)}`);
+  database = openAppDatabase(`documents-${(databases += 1)}`);
 });
 
 function setUp(texts: Readonly<Record<string, string>> = {}) {
@@ -38,7 +38,7 @@ function setUp(texts: Readonly<Record<string, string>> = {}) {
     forgetStates: vi.fn(async () => undefined),
   };
   const turns = new Turns();
-  const pace = new Pace(database, () => `${loader.url} ${loader.info.backend}`);
+  const speeds = new SpeedEstimates(database, () => `${loader.url} ${loader.info.backend}`);
   const extract: ExtractFile = async (file, _kind, onPage, signal) => {
     const name = (file as File).name ?? '';
     if (name === 'slow.txt') {
@@ -50,11 +50,11 @@ function setUp(texts: Readonly<Record<string, string>> = {}) {
     if (name === 'locked.pdf') throw failure('password');
     return { text: texts[name] ?? (await file.text()), places: [] };
   };
-  const desk = new DocumentDesk({
-    engine: engine as unknown as EngineWorker, store: new DocumentStore(database), extract, loader: loader as unknown as ModelLoader, turns, pace,
+  const documents = new DocumentsController({
+    engine: engine as unknown as EngineWorker, store: new DocumentStore(database), extract, loader: loader as unknown as ModelLoader, turns, speeds,
     changed: () => undefined, failed: (fault) => failures.push(fault), located: () => undefined,
   });
-  const add = (...files: [name: string, text: string][]) => desk.addFiles(files.map(([name, text]) => new File([text], name)));
+  const add = (...files: [name: string, text: string][]) => documents.addFiles(files.map(([name, text]) => new File([text], name)));
   const answer = (text: string, end: Partial<Ended> = {}) => {
     const call = asked.at(-1);
     call?.prompts.forEach((_, index) => {
@@ -63,109 +63,109 @@ function setUp(texts: Readonly<Record<string, string>> = {}) {
     });
     call?.end();
   };
-  return { desk, engine, loader, turns, pace, failures, asked, add, answer, ready: (opened = true) => open(opened), last: () => failures.at(-1) };
+  return { documents, engine, loader, turns, speeds, failures, asked, add, answer, ready: (opened = true) => open(opened), last: () => failures.at(-1) };
 }
 
 test('a summary that is asked for before the model is there waits visibly, once, and can be called off', async () => {
-  const { desk, add, asked, ready } = setUp();
+  const { documents, add, asked, ready } = setUp();
   await add(['a.txt', 'A short text.']);
-  void desk.summarise('short', '');
-  expect(desk.data.running).toMatchObject({ progress: undefined });
-  void desk.summarise('short', '');
-  void desk.summarise('detailed', '');
-  expect(desk.data.open?.summaries).toHaveLength(1);
-  desk.pause();
+  void documents.summarise('short', '');
+  expect(documents.data.running).toMatchObject({ progress: undefined });
+  void documents.summarise('short', '');
+  void documents.summarise('detailed', '');
+  expect(documents.data.open?.summaries).toHaveLength(1);
+  documents.pause();
   await settle();
-  expect(desk.data.running).toBeUndefined();
+  expect(documents.data.running).toBeUndefined();
   ready();
   await settle();
   expect(asked).toHaveLength(0);
-  const [summary] = desk.data.open?.summaries ?? [];
-  if (summary) void desk.resume(summary);
+  const [summary] = documents.data.open?.summaries ?? [];
+  if (summary) void documents.resume(summary);
   await settle();
   expect(asked).toHaveLength(1);
 });
 
 test('without a model, a summary and a question fail with a sentence, and the question goes back to its writer', async () => {
-  const { desk, add, ready, last } = setUp();
+  const { documents, add, ready, last } = setUp();
   await add(['a.txt', 'A short text.']);
   ready(false);
-  await desk.summarise('short', '');
+  await documents.summarise('short', '');
   expect(last()?.code).toBe('model-needed');
-  expect(desk.data.running).toBeUndefined();
-  await desk.ask('What is it?');
+  expect(documents.data.running).toBeUndefined();
+  await documents.ask('What is it?');
   expect(last()?.code).toBe('model-needed');
-  expect(desk.data).toMatchObject({ asking: undefined, unanswered: { question: 'What is it?' } });
+  expect(documents.data).toMatchObject({ asking: undefined, unanswered: { question: 'What is it?' } });
 });
 
 test('leaving a document and coming back shows the summary that runs, as it goes on', async () => {
-  const { desk, add, asked, answer, ready } = setUp();
+  const { documents, add, asked, answer, ready } = setUp();
   await add(['a.txt', 'A short text.']);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
-  const id = desk.data.open?.record.id ?? '';
-  await desk.open(null);
+  const id = documents.data.open?.record.id ?? '';
+  await documents.open(null);
   asked[0]?.say(0, { type: 'token', id: 1, text: 'It', milliseconds: 1 });
-  await desk.open(id);
-  expect(desk.data.running?.progress?.text).toBe('It');
+  await documents.open(id);
+  expect(documents.data.running?.progress?.text).toBe('It');
   answer(' is short.');
   await settle();
-  expect(desk.data.open?.summaries).toMatchObject([{ result: 'It is short.', figures: { read: 90, known: 10 } }]);
-  expect(desk.data.running).toBeUndefined();
+  expect(documents.data.open?.summaries).toMatchObject([{ result: 'It is short.', figures: { read: 90, known: 10 } }]);
+  expect(documents.data.running).toBeUndefined();
 });
 
 test('deleting a document from the list ends what is made of it, and nothing of it comes back', async () => {
-  const { desk, engine, add, ready } = setUp();
+  const { documents, engine, add, ready } = setUp();
   await add(['a.txt', 'A short text.']);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
-  const id = desk.data.open?.record.id ?? '';
-  await desk.open(null);
-  await desk.remove(id);
+  const id = documents.data.open?.record.id ?? '';
+  await documents.open(null);
+  await documents.remove(id);
   expect(engine.stop).toHaveBeenCalled();
   expect(engine.forgetStates).toHaveBeenCalledWith(id);
-  expect(desk.data).toMatchObject({ list: [], running: undefined });
+  expect(documents.data).toMatchObject({ list: [], running: undefined });
   expect(await database.getAll('summaries')).toEqual([]);
 });
 
 test('a summary counts as paused when the engine has ended, and stored what it read', async () => {
-  const { desk, engine, add, asked, ready } = setUp();
+  const { documents, engine, add, asked, ready } = setUp();
   await add(['a.txt', 'A short text.']);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
   engine.stop.mockImplementation(async () => undefined);
-  desk.pause();
+  documents.pause();
   await settle();
   expect(engine.stop).toHaveBeenCalled();
-  expect(desk.data.running).toBeDefined();
+  expect(documents.data.running).toBeDefined();
   asked[0]?.end();
   await settle();
-  expect(desk.data.running).toBeUndefined();
+  expect(documents.data.running).toBeUndefined();
 });
 
 test('a deleted summary does not come back when what it was doing ends', async () => {
-  const { desk, add, answer, ready } = setUp();
+  const { documents, add, answer, ready } = setUp();
   await add(['a.txt', PARAGRAPHS]);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
-  const [summary] = desk.data.open?.summaries ?? [];
-  const removed = summary && desk.removeSummary(summary);
+  const [summary] = documents.data.open?.summaries ?? [];
+  const removed = summary && documents.removeSummary(summary);
   answer('late');
   await removed;
   await settle();
-  expect(desk.data.open?.summaries).toEqual([]);
+  expect(documents.data.open?.summaries).toEqual([]);
   expect(await database.getAll('summaries')).toEqual([]);
 });
 
 test('between the groups of a long summary a chat has its turn, and a pause while it waits shows at once', async () => {
-  const { desk, add, asked, answer, ready, turns } = setUp();
+  const { documents, add, asked, answer, ready, turns } = setUp();
   await add(['a.txt', PARAGRAPHS]);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
   expect(asked[0]?.prompts).toHaveLength(4);
   // Its words would be lost.
@@ -179,9 +179,9 @@ test('between the groups of a long summary a chat has its turn, and a pause whil
   await settle();
   expect(chat).toHaveBeenCalled();
   expect(asked).toHaveLength(1);
-  desk.pause();
+  documents.pause();
   await settle();
-  expect(desk.data.running).toBeUndefined();
+  expect(documents.data.running).toBeUndefined();
   endChat();
   await settle();
   expect(asked).toHaveLength(1);
@@ -190,10 +190,10 @@ test('between the groups of a long summary a chat has its turn, and a pause whil
 });
 
 test('while a group is read, its turn goes to whoever wants it, and then it is read on', async () => {
-  const { desk, engine, add, asked, answer, ready, turns } = setUp();
+  const { documents, engine, add, asked, answer, ready, turns } = setUp();
   await add(['a.txt', PARAGRAPHS]);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
   asked[0]?.say(0, { type: 'prefill', done: 60, total: 100 });
   engine.stop.mockImplementationOnce(async () => {
@@ -204,9 +204,9 @@ test('while a group is read, its turn goes to whoever wants it, and then it is r
   });
   let endChat: () => void = () => undefined;
   void turns.take('chat', () => new Promise<void>((resolve) => (endChat = resolve)));
-  const asking = desk.ask('What do the others say?');
+  const asking = documents.ask('What do the others say?');
   await settle();
-  expect([turns.holder, asked.length, desk.data.running?.progress?.read]).toEqual(['chat', 1, 60]);
+  expect([turns.holder, asked.length, documents.data.running?.progress?.read]).toEqual(['chat', 1, 60]);
   endChat();
   await settle();
   // A question about a document comes before the rest of the summary too, and gives its turn to nobody.
@@ -217,37 +217,37 @@ test('while a group is read, its turn goes to whoever wants it, and then it is r
   expect(asked[2]?.prompts).toEqual(asked[0]?.prompts);
   answer('Part.');
   await settle();
-  expect(desk.data.open?.summaries[0]?.sections.slice(0, 4).map(({ summary }) => summary)).toEqual(['Part.', 'Part.', 'Part.', 'Part.']);
+  expect(documents.data.open?.summaries[0]?.sections.slice(0, 4).map(({ summary }) => summary)).toEqual(['Part.', 'Part.', 'Part.', 'Part.']);
 });
 
 test('what a summary read before it gave its turn back is not said to have been known', async () => {
-  const { desk, add, asked, answer, ready, turns } = setUp();
+  const { documents, add, asked, answer, ready, turns } = setUp();
   await add(['a.txt', 'A short text.']);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
   asked[0]?.say(0, { type: 'prefill', done: 60, total: 100 });
   await turns.take('chat', async () => undefined);
   await settle();
   answer('Short.', { prefilledTokens: 40 });
   await settle();
-  expect(desk.data.open?.summaries).toMatchObject([{ result: 'Short.', figures: { read: 100, known: 0 } }]);
+  expect(documents.data.open?.summaries).toMatchObject([{ result: 'Short.', figures: { read: 100, known: 0 } }]);
 });
 
 test('another model goes on with a summary by its own sections, and both are named', async () => {
-  const { desk, loader, add, asked, answer, ready } = setUp();
+  const { documents, loader, add, asked, answer, ready } = setUp();
   await add(['a.txt', PARAGRAPHS]);
   ready();
-  void desk.summarise('short', '');
+  void documents.summarise('short', '');
   await settle();
   answer('Part.');
   await settle();
-  desk.pause();
+  documents.pause();
   await settle();
-  const [summary] = desk.data.open?.summaries ?? [];
+  const [summary] = documents.data.open?.summaries ?? [];
   const before = summary?.sections.length ?? 0;
   Object.assign(loader, { url: 'n', context: 400, choice: { name: 'Tiny' } });
-  if (summary) void desk.resume(summary);
+  if (summary) void documents.resume(summary);
   await settle();
   expect(summary?.sections.slice(0, 4).map((section) => [section.summary, section.modelName])).toEqual(Array.from({ length: 4 }, () => ['Part.', 'Small']));
   expect(summary).toMatchObject({ model: 'n', modelName: 'Tiny' });
@@ -256,68 +256,68 @@ test('another model goes on with a summary by its own sections, and both are nam
 });
 
 test('every question names what it shares with others, and what its states are of', async () => {
-  const { desk, add, asked, answer, ready } = setUp();
+  const { documents, add, asked, answer, ready } = setUp();
   await add(['a.txt', 'A short text.']);
   ready();
   for (const question of ['What is it?', 'How long is it?']) {
-    const asking = desk.ask(question);
+    const asking = documents.ask(question);
     await settle();
     answer('Short.', { prefilledTokens: 12 });
     await asking;
   }
-  const about = desk.data.open?.record.id;
+  const about = documents.data.open?.record.id;
   expect(asked.map(({ options }) => options)).toMatchObject([{ keepAfter: '"""\nA short text.\n"""', about }, { keepAfter: '"""\nA short text.\n"""', about }]);
-  expect(desk.data.open?.questions).toMatchObject([{ figures: { read: 12, known: 88 } }, { figures: { read: 12, known: 88 } }]);
+  expect(documents.data.open?.questions).toMatchObject([{ figures: { read: 12, known: 88 } }, { figures: { read: 12, known: 88 } }]);
 });
 
 test('several bad files are all named, each with its remedy, and the good one is open', async () => {
-  const { desk, add, last } = setUp();
+  const { documents, add, last } = setUp();
   await add(['photo.png', ''], ['locked.pdf', 'x'], ['a.txt', 'A short text.'], ['other.zip', '']);
   expect(last()).toMatchObject({ code: 'several-files' });
   for (const name of ['photo.png', 'locked.pdf', 'other.zip']) expect(last()?.message).toContain(name);
   expect(last()?.remedy).toMatch(/Use a PDF.*without the password/);
-  expect(desk.data.open?.record.name).toBe('a.txt');
+  expect(documents.data.open?.record.name).toBe('a.txt');
   await add(['photo.png', '']);
   expect(last()?.code).toBe('file-kind');
 });
 
 test('a file that takes long can be left out, and one that is too large is not begun', async () => {
-  const { desk, add, last } = setUp();
+  const { documents, add, last } = setUp();
   const adding = add(['slow.txt', 'x'], ['b.txt', 'Never read.']);
   await settle();
-  expect(desk.data.adding?.name).toBe('slow.txt');
-  desk.cancelAdding();
+  expect(documents.data.adding?.name).toBe('slow.txt');
+  documents.cancelAdding();
   await adding;
   await settle();
-  expect(desk.data).toMatchObject({ adding: undefined, list: [] });
+  expect(documents.data).toMatchObject({ adding: undefined, list: [] });
   expect(last()).toBeUndefined();
   const large = new File(['x'], 'large.pdf');
   Object.defineProperty(large, 'size', { value: 300e6 });
-  await desk.addFiles([large]);
+  await documents.addFiles([large]);
   expect(last()?.message).toContain('300.0 MB');
 });
 
 test('an estimate is of the open model, and is there at the next visit', async () => {
-  const { desk, add, pace, loader, answer, ready } = setUp();
+  const { documents, add, speeds, loader, answer, ready } = setUp();
   await add(['a.txt', 'A short text.']);
   ready();
   await settle();
-  expect(desk.data.estimate('short')).toEqual({ sections: 1, seconds: undefined });
-  const asking = desk.ask('What is it?');
+  expect(documents.data.estimate('short')).toEqual({ sections: 1, seconds: undefined });
+  const asking = documents.ask('What is it?');
   await settle();
   answer('Short.');
   await asking;
   const seconds = 4 / 50 + 150 / 5;
-  expect(desk.data.estimate('short')?.seconds).toBeCloseTo(seconds);
+  expect(documents.data.estimate('short')?.seconds).toBeCloseTo(seconds);
   loader.url = 'n';
-  expect(desk.data.estimate('short')?.seconds).toBeUndefined();
+  expect(documents.data.estimate('short')?.seconds).toBeUndefined();
   await settle();
-  const next = new Pace(database, () => 'm cpu');
+  const next = new SpeedEstimates(database, () => 'm cpu');
   expect(next.estimate(4, 150)).toBeUndefined();
   await next.read();
   expect(next.estimate(4, 150)).toBeCloseTo(seconds);
   // A prompt that was known says nothing of reading.
-  pace.take({ ...END, prefilledTokens: 1, prefillTps: 0.01 });
+  speeds.take({ ...END, prefilledTokens: 1, prefillTps: 0.01 });
   loader.url = 'm';
-  expect(pace.estimate(4, 150)).toBeCloseTo(seconds);
+  expect(speeds.estimate(4, 150)).toBeCloseTo(seconds);
 });

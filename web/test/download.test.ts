@@ -57,7 +57,7 @@ test('a server of another origin that hides the range and the length of the file
 
 test('fast lines receive chunks as a whole, which the store keeps as Blobs', async () => {
   const { store } = await emptyStore();
-  const model = await download(store, planOf(await serve(), listed(BYTES)), options({ limits: { ...LIMITS, express: 0 } }));
+  const model = await download(store, planOf(await serve(), listed(BYTES)), options({ limits: { ...LIMITS, wholeRate: 0 } }));
   expect(await allBytes(store, model)).toEqual([BYTES]);
   expect(await store.chunk([model.url, 0, 0])).toBeInstanceOf(Uint8Array);
   expect(await store.chunk([model.url, 0, 5])).toBeInstanceOf(Blob);

@@ -303,7 +303,7 @@ describe('what the page shows', () => {
     const engine = { open, stored: async () => [] } as unknown as EngineWorker;
     const address = { model: null, state: null, base: 'https://example.org/', device: {} } as unknown as PageAddress;
     const storage = { models: [], list: async () => undefined } as unknown as StorageTasks;
-    const listener = { changed: quiet, failed, told: quiet };
+    const listener = { changed: quiet, failed, stateOpened: quiet };
     return { failed, loader: new ModelLoader(engine, { permit: async () => undefined } as never, address, storage, Promise.resolve({} as Device), listener) };
   };
 

@@ -131,7 +131,7 @@ test('a part of a split set that is not the listed one leaves the other parts al
   expect(origin.requests.every((request) => request.includes('/b.gguf'))).toBe(true);
 });
 
-test('a download that goes on has as much patience as one that is under way', async () => {
+test('a download that goes on is tried as often as one that is under way', async () => {
   const { store } = await emptyStore();
   let refused = 0;
   const { proxy } = await served(() => (refused > 0 && (refused -= 1) >= 0 ? { kind: 'refuse', at: 0, bit: 0 } : undefined));

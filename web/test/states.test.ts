@@ -260,7 +260,7 @@ test.each(['one answer', 'several'])('a lost device is rebuilt and %s go on, but
 
 test('a conversation that came with a state shows what was said, and tells the model all of it', () => {
   const told = [{ role: 'system', content: 'manual' }, { role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }];
-  const conversation = Conversation.told(told);
+  const conversation = Conversation.after(told);
   expect(conversation.messages.map(({ text }) => text)).toEqual(['a', 'b']);
   const answer = conversation.ask('c');
   expect(conversation.promptFor(answer)).toEqual([...told, { role: 'user', content: 'c' }]);

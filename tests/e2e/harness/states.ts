@@ -153,7 +153,7 @@ export const states = {
     return answer;
   },
   /** Several answers to one prompt, each with a seed of its own. What is no answer's own event is noted with the first. */
-  async several(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
+  async batch(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
     const answers = Array.from({ length: count }, noAnswer);
     await engine.generateBatch(answers.map(() => Uint32Array.from(prompt)), { ...options, sequences: count }, writing(answers));
     return answers;

@@ -1,6 +1,6 @@
 /**
  * The engine answers one at a time: chat and documents take turns, in the order in which they asked. Work that takes long may be
- * patient: whoever is not goes before it, and it hears that somebody waits.
+ * background work: what is not goes before it, and it hears that somebody waits.
  */
 import { abortable } from './abortable';
 
@@ -9,11 +9,11 @@ type Holder = 'chat' | 'documents';
 export interface TurnOptions {
   /** Who gives up before its turn, by this, leaves the place to the next and gets its reason thrown. */
   signal?: AbortSignal;
-  patient?: boolean;
+  background?: boolean;
 }
 
 interface Waiting {
-  patient: boolean;
+  background: boolean;
   begin(): void;
 }
 
@@ -22,17 +22,17 @@ export class Turns {
   holder: Holder | undefined;
   #busy = false;
   #waiting: Waiting[] = [];
-  /** Of the patient work that holds the turn: says that somebody waits for it. */
+  /** Of the background work that holds the turn: says that somebody waits for it. */
   #wanted: AbortController | undefined;
 
-  /** Runs `work` when its turn has come. `wanted` is aborted when somebody who is not patient waits for patient work. */
-  async take<T>(holder: Holder, work: (wanted: AbortSignal) => Promise<T>, { signal, patient = false }: TurnOptions = {}): Promise<T> {
+  /** Runs `work` when its turn has come. `wanted` is aborted when other work waits for background work. */
+  async take<T>(holder: Holder, work: (wanted: AbortSignal) => Promise<T>, { signal, background = false }: TurnOptions = {}): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#busy) await this.#turn(patient, signal);
+    if (this.#busy) await this.#turn(background, signal);
     this.#busy = true;
     this.holder = holder;
     const wanted = new AbortController();
-    if (patient) this.#wanted = wanted;
+    if (background) this.#wanted = wanted;
     try {
       return await work(wanted.signal);
     } finally {
@@ -42,11 +42,11 @@ export class Turns {
     }
   }
 
-  async #turn(patient: boolean, signal: AbortSignal | undefined): Promise<void> {
-    const waiting: Waiting = { patient, begin: () => undefined };
+  async #turn(background: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const waiting: Waiting = { background, begin: () => undefined };
     const turn = new Promise<void>((resolve) => (waiting.begin = resolve));
     this.#waiting.push(waiting);
-    if (!patient) this.#wanted?.abort();
+    if (!background) this.#wanted?.abort();
     try {
       await (signal ? abortable(turn, signal) : turn);
     } catch (thrown) {
@@ -58,7 +58,7 @@ export class Turns {
   }
 
   #next(): void {
-    const next = this.#waiting.find(({ patient }) => !patient) ?? this.#waiting[0];
+    const next = this.#waiting.find(({ background }) => !background) ?? this.#waiting[0];
     if (next) this.#leave(next);
     // Whoever asks before the next one has begun waits behind it.
     this.#busy = next !== undefined;

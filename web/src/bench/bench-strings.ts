@@ -1,4 +1,4 @@
-/** Every sentence of the benchmark page; failures are those of `strings.ts`. */
+/** Every sentence of the benchmark page; failures are those of `base/failures.ts` and of the engine. */
 export const benchStrings = {
   title: 'Benchmark',
   chat: 'To the chat',

@@ -26,11 +26,11 @@ export class AnswerClock {
   }
 
   stats(): AnswerStats {
-    const pace = (this.#tokens - 1) / ((this.#last - this.#first) / 1000);
+    const rate = (this.#tokens - 1) / ((this.#last - this.#first) / 1000);
     return {
       tokens: this.#tokens,
       firstToken: this.#tokens > 0 ? (this.#first - this.#start) / 1000 : 0,
-      rate: this.#tokens > 1 && Number.isFinite(pace) ? pace : 0,
+      rate: this.#tokens > 1 && Number.isFinite(rate) ? rate : 0,
       ...(this.prompt > 0 ? { position: this.prompt + this.#tokens } : {}),
     };
   }

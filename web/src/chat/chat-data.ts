@@ -22,7 +22,7 @@ export interface ChatEvents {
   shareState: undefined;
   askInstead: { question: UserMessage; text: string };
   answerAgain: AssistantMessage;
-  answerSeveral: AssistantMessage;
+  answerBatch: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
   openChat: string;

@@ -5,7 +5,7 @@ import type { TextFile } from '../base/files';
 import type { Turns } from '../base/turns';
 import type { AnswerStats, AssistantMessage, Instructions, Message, UserMessage } from '../data/conversation-record';
 import type { ModelLoader } from '../models/model-loader';
-import type { Pace } from '../models/speed-estimates';
+import type { SpeedEstimates } from '../models/speed-estimates';
 import type { TokenTime } from './answer-clock';
 import { AnswerWriter } from './answer-writer';
 import { Conversation, type Branches } from './conversation';
@@ -18,10 +18,10 @@ import type { SettingsStore } from './settings-store';
 /** Words of a running answer are kept this often, for the case that the page is closed. */
 const SAVE_MILLISECONDS = 2000;
 /** Other answers that are asked for at once. */
-export const SEVERAL = 3;
+export const BATCH_SIZE = 3;
 
 /** Answers to one question that are written side by side. */
-export interface Several {
+export interface BatchProgress {
   count: number;
   finished: number;
 }
@@ -45,7 +45,7 @@ export interface ChatsData {
   /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
   branches(message: Message): Branches & { shut: boolean };
   /** Of an answer that is one of several in the making. */
-  several(message: Message): Several | undefined;
+  batch(message: Message): BatchProgress | undefined;
 }
 
 export interface ChatsParts {
@@ -54,7 +54,7 @@ export interface ChatsParts {
   settings: SettingsStore;
   loader: ModelLoader;
   turns: Turns;
-  pace: Pace;
+  speeds: SpeedEstimates;
   /** Redraws after a change. */
   changed(): void;
   failed: Tell;
@@ -98,7 +98,7 @@ export class Chats {
       list: this.#list, current: record.id, title: record.title, query: this.#query, imported: this.#imported, instructions: record,
       position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
       branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
-      several: (message) => this.#several(message),
+      batch: (message) => this.#batch(message),
     };
   }
 
@@ -120,7 +120,7 @@ export class Chats {
   begin(said: readonly ChatMessage[]): void {
     const { messages } = this.#conversation.record;
     const waits = messages.length === 2 && this.#answering?.length === 1 && this.#answering[0] === messages[1];
-    if (messages.length === 0) this.#show(Conversation.told(said));
+    if (messages.length === 0) this.#show(Conversation.after(said));
     else if (waits) this.#conversation.beginWith(said);
     this.parts.changed();
   }
@@ -266,14 +266,14 @@ export class Chats {
     return (before?.role === 'assistant' && before.state.kind === 'done' ? before.state.stats.position : undefined) ?? 0;
   }
 
-  #several(message: Message): Several | undefined {
+  #batch(message: Message): BatchProgress | undefined {
     const answers: readonly Message[] = this.#answering ?? [];
     if (answers.length < 2 || !answers.includes(message)) return undefined;
     return { count: answers.length, finished: this.#answering?.filter(({ state }) => state.kind === 'done').length ?? 0 };
   }
 
   async #generate(conversation: Conversation, answers: readonly AssistantMessage[]): Promise<void> {
-    const { loader, pace } = this.parts;
+    const { loader, speeds } = this.parts;
     const writers = answers.map((answer) => new AnswerWriter(answer));
     const [first] = writers;
     writers.forEach((writer, index) => this.#writers.set(answers[index] as Message, writer));
@@ -284,9 +284,9 @@ export class Chats {
         const writer = 'index' in event ? writers[event.index] : first;
         writer?.take(event);
         if (event.type === 'token') this.#saveNowAndThen(conversation);
-        // Of several, one ends while others go on; and their paces are not what one answer alone would have.
+        // Of several, one ends while others go on; and their speeds are not what one answer alone would have.
         if (event.type === 'end' && answers.length > 1) writer?.end();
-        if (event.type === 'end' && answers.length === 1) pace.take(event);
+        if (event.type === 'end' && answers.length === 1) speeds.take(event);
       }
       this.parts.changed();
     };

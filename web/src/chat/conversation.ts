@@ -30,7 +30,7 @@ export class Conversation {
   }
 
   /** A conversation that a saved state goes on with. */
-  static told(said: readonly ChatMessage[]): Conversation {
+  static after(said: readonly ChatMessage[]): Conversation {
     const conversation = new Conversation();
     conversation.beginWith(said);
     return conversation;
@@ -40,20 +40,20 @@ export class Conversation {
   beginWith(said: readonly ChatMessage[]): void {
     const { record } = this;
     const asked = record.messages;
-    const told: Message[] = [];
+    const earlier: Message[] = [];
     for (const { role, content: text } of said) {
-      const node = { id: told.length + 1, parent: told.at(-1)?.id ?? null, text };
-      if (role === 'user') told.push({ ...node, role });
-      else if (role === 'assistant') told.push({ ...node, role, state: { kind: 'told' } });
+      const node = { id: earlier.length + 1, parent: earlier.at(-1)?.id ?? null, text };
+      if (role === 'user') earlier.push({ ...node, role });
+      else if (role === 'assistant') earlier.push({ ...node, role, state: { kind: 'told' } });
     }
-    const last = told.at(-1)?.id ?? null;
+    const last = earlier.at(-1)?.id ?? null;
     for (const message of asked) {
-      message.parent = message.parent === null ? last : message.parent + told.length;
-      message.id += told.length;
+      message.parent = message.parent === null ? last : message.parent + earlier.length;
+      message.id += earlier.length;
     }
     record.system = said.filter(({ role }) => role === 'system').map(({ content }) => content).join('\n\n');
-    this.#rearrange([...told, ...asked]);
-    record.leaf = record.leaf === null ? last : record.leaf + told.length;
+    this.#rearrange([...earlier, ...asked]);
+    record.leaf = record.leaf === null ? last : record.leaf + earlier.length;
     this.#leafBefore = last;
     record.title = shortened(record.messages.find(({ role }) => role === 'user')?.text ?? '');
   }

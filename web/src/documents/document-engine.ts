@@ -5,7 +5,7 @@ import { failure } from '../base/failure';
 import type { Turns } from '../base/turns';
 import type { SummaryStyle } from '../data/document-records';
 import type { ModelLoader } from '../models/model-loader';
-import type { Pace } from '../models/speed-estimates';
+import type { SpeedEstimates } from '../models/speed-estimates';
 import { CountedText } from './counted-text';
 import { sectionTokens, summaryTokens, type DocumentPrompt } from './prompts';
 import { blocksOf, type Block } from './sections';
@@ -20,7 +20,7 @@ export interface DocumentEngineParts {
   engine: EngineWorker;
   loader: ModelLoader;
   turns: Turns;
-  pace: Pace;
+  speeds: SpeedEstimates;
   changed(): void;
 }
 
@@ -31,7 +31,7 @@ export interface Asked {
   prompts: readonly DocumentPrompt[];
   maxTokens: number;
   /** Whether others go first. */
-  patient?: boolean;
+  background?: boolean;
 }
 
 /** What came of a turn at the engine. */
@@ -77,7 +77,7 @@ export class DocumentEngine {
     return (await this.parts.engine.tokenize(text)).length;
   }
 
-  /** What a summary would take; no seconds while the model's pace is unknown. */
+  /** What a summary would take; no seconds while the model's speed is unknown. */
   estimate(counted: CountedText, style: SummaryStyle): { sections: number; seconds: number | undefined } {
     const { context, total } = counted;
     const count = counted.sections(style).length;
@@ -87,19 +87,19 @@ export class DocumentEngine {
 
   /** Seconds that reading and writing so many tokens takes; undefined while unknown. */
   seconds(read: number, written: number): number | undefined {
-    return this.parts.pace.estimate(read, written);
+    return this.parts.speeds.estimate(read, written);
   }
 
   /**
    * One prompt through the engine's single path, which begins from what it has read before; more of them side by side. In one turn,
-   * which a `patient` question gives back while it is read, as soon as somebody else wants it: in its next turn it goes on where it was.
+   * which a `background` question gives back while it is read, as soon as somebody else wants it: in its next turn it goes on where it was.
    * Words that are being written would be lost, so they are finished. What is read is kept under the document's id until it is deleted.
    */
   async answer(asked: Asked, onEvent: OnAnswer, signal: AbortSignal): Promise<void> {
-    const { patient = false } = asked;
+    const { background = false } = asked;
     let read = 0;
     for (;;) {
-      const turn = await this.parts.turns.take('documents', (wanted) => this.#answer(asked, read, onEvent, signal, wanted), { signal, patient });
+      const turn = await this.parts.turns.take('documents', (wanted) => this.#answer(asked, read, onEvent, signal, wanted), { signal, background });
       if (!turn.givenBack || signal.aborted) return;
       read += turn.read;
     }
@@ -107,7 +107,7 @@ export class DocumentEngine {
 
   /** One turn, after others in which so many tokens were read. */
   async #answer(asked: Asked, readBefore: number, onEvent: OnAnswer, signal: AbortSignal, wanted: AbortSignal): Promise<Turn> {
-    const { engine, loader, pace, changed } = this.parts;
+    const { engine, loader, speeds, changed } = this.parts;
     const { about, prompts, maxTokens } = asked;
     const options = { ...FAITHFUL_SAMPLING, maxTokens, about };
     const turn: Turn = { givenBack: false, read: 0 };
@@ -132,7 +132,7 @@ export class DocumentEngine {
       if (turn.givenBack) return;
       written = true;
       if (event.type === 'end' && prompts.length === 1) {
-        pace.take(event);
+        speeds.take(event);
         onEvent(index, { ...event, prefilledTokens: readBefore + event.prefilledTokens });
       } else {
         onEvent(index, event);

@@ -6,7 +6,7 @@ import { shortened } from '../base/shortened';
 import type { Turns } from '../base/turns';
 import type { DocumentKind, DocumentRecord, DocumentText, Extracted, QuestionRecord, SummaryRecord, SummaryStyle } from '../data/document-records';
 import type { ModelLoader } from '../models/model-loader';
-import type { Pace } from '../models/speed-estimates';
+import type { SpeedEstimates } from '../models/speed-estimates';
 import type { CountedText } from './counted-text';
 import { DocumentEngine } from './document-engine';
 import { DocumentIntake } from './document-intake';
@@ -35,17 +35,17 @@ export interface DocumentsData {
   asking: QuestionRecord | undefined;
   /** The last question that came to no answer: it goes back to its writer. */
   unanswered: QuestionRecord | undefined;
-  /** What a summary in a style would take, in parts and seconds (undefined while the model's pace is unknown). */
+  /** What a summary in a style would take, in parts and seconds (undefined while the model's speed is unknown). */
   estimate(style: SummaryStyle): { sections: number; seconds: number | undefined } | undefined;
 }
 
-export interface DeskParts {
+export interface DocumentsParts {
   engine: EngineWorker;
   store: DocumentStore;
   extract: Extract;
   loader: ModelLoader;
   turns: Turns;
-  pace: Pace;
+  speeds: SpeedEstimates;
   changed(): void;
   failed: Tell;
   /** Keeps the document's id in the page's address. */
@@ -64,7 +64,7 @@ interface Running extends Task<SummaryRecord> {
   progress: SummaryProgress | undefined;
 }
 
-export class DocumentDesk {
+export class DocumentsController {
   #list: DocumentRecord[] = [];
   #open: OpenDocument | undefined;
   /** Of the open document, by the open model. */
@@ -78,9 +78,9 @@ export class DocumentDesk {
   readonly #engine: DocumentEngine;
   readonly #intake: DocumentIntake;
 
-  constructor(private readonly parts: DeskParts) {
-    const { engine, loader, turns, pace, extract, changed } = parts;
-    this.#engine = new DocumentEngine({ engine, loader, turns, pace, changed });
+  constructor(private readonly parts: DocumentsParts) {
+    const { engine, loader, turns, speeds, extract, changed } = parts;
+    this.#engine = new DocumentEngine({ engine, loader, turns, speeds, changed });
     this.#intake = new DocumentIntake({ extract, changed, add: (name, kind, extracted) => this.#add(name, kind, extracted) });
   }
 
@@ -94,7 +94,7 @@ export class DocumentDesk {
 
   async list(): Promise<void> {
     await this.#guarded('list documents', async () => {
-      const [list] = await Promise.all([this.parts.store.list(), this.parts.pace.read()]);
+      const [list] = await Promise.all([this.parts.store.list(), this.parts.speeds.read()]);
       this.#list = list;
     });
   }
@@ -230,7 +230,7 @@ export class DocumentDesk {
       await store.saveSummary(record, open);
     }
     const job = new SummaryJob(record, text, counted.context, {
-      answer: (prompts, maxTokens, onEvent) => this.#engine.answer({ about: record.documentId, prompts, maxTokens, patient: true }, onEvent, signal),
+      answer: (prompts, maxTokens, onEvent) => this.#engine.answer({ about: record.documentId, prompts, maxTokens, background: true }, onEvent, signal),
       countTokens: (each) => this.#engine.tokens(each),
       save: (summary) => store.saveSummary(structuredClone(summary), open),
       seconds: (read, written) => this.#engine.seconds(read, written),

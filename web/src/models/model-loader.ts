@@ -23,7 +23,7 @@ export interface LoaderListener {
   changed(): void;
   failed(failure: Failure | undefined): void;
   /** A saved state is open, and conversations may begin from what was said in it. */
-  told(messages: readonly ChatMessage[]): void;
+  stateOpened(messages: readonly ChatMessage[]): void;
 }
 
 export class ModelLoader {
@@ -150,7 +150,7 @@ export class ModelLoader {
     if (state === null) return;
     try {
       const { messages } = await this.engine.openState(fileAddress(state, base).href);
-      if (this.choice === choice) this.listener.told(messages);
+      if (this.choice === choice) this.listener.stateOpened(messages);
     } catch (thrown) {
       if (this.choice === choice && this.status.kind === 'ready') this.listener.failed(toFailure(thrown));
     }

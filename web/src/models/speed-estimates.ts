@@ -14,7 +14,7 @@ interface Measured {
 const LEAST_PROMPT = 16;
 const LEAST_ANSWER = 4;
 
-export class Pace {
+export class SpeedEstimates {
   #measured: Readonly<Record<string, Measured>> = {};
 
   constructor(
@@ -38,10 +38,10 @@ export class Pace {
     };
     this.#measured = { ...this.#measured, [this.model()]: measured };
     const kept = this.#measured;
-    this.database.put('settings', kept, 'pace').catch((thrown: unknown) => console.warn('the pace could not be kept', thrown));
+    this.database.put('settings', kept, 'pace').catch((thrown: unknown) => console.warn('the speeds could not be kept', thrown));
   }
 
-  /** Seconds; undefined while a pace that counts is unknown. */
+  /** Seconds; undefined while a speed that counts is unknown. */
   estimate(read: number, written: number): number | undefined {
     const { prefill, decode } = this.#measured[this.model()] ?? {};
     const [reading, writing] = [read === 0 ? 0 : prefill && read / prefill, written === 0 ? 0 : decode && written / decode];

@@ -4,14 +4,14 @@ import { toFailure, type Failure, type Tell } from '../base/failure';
 import type { PageAddress, Shown } from '../base/page-address';
 import { Turns } from '../base/turns';
 import { chatStrings } from '../chat/chat-strings';
-import { Chats, SEVERAL } from '../chat/chats';
+import { BATCH_SIZE, Chats } from '../chat/chats';
 import { ConversationStore } from '../chat/conversation-store';
 import { presets } from '../chat/presets';
 import { defaultSampling } from '../chat/sampling';
 import { SettingsStore } from '../chat/settings-store';
 import type { AppDatabase } from '../data/app-database';
 import { DocumentStore } from '../documents/document-store';
-import { DocumentDesk } from '../documents/documents-controller';
+import { DocumentsController } from '../documents/documents-controller';
 import type { Extract } from '../documents/extract/extractor';
 import { inspectDevice, type Device } from '../models/capability';
 import { catalogue } from '../models/catalogue';
@@ -19,7 +19,7 @@ import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, typ
 import type { Agreed } from '../models/link-consent';
 import { ModelLoader } from '../models/model-loader';
 import { offerOf } from '../models/offer';
-import { Pace } from '../models/speed-estimates';
+import { SpeedEstimates } from '../models/speed-estimates';
 import { StorageTasks } from '../models/storage-tasks';
 import type { PageView } from './page-data';
 import { pageStrings } from './page-strings';
@@ -50,7 +50,7 @@ export class Controller {
   readonly #storage: StorageTasks;
   readonly #loader: ModelLoader;
   readonly #chats: Chats;
-  readonly #desk: DocumentDesk;
+  readonly #documents: DocumentsController;
 
   constructor(
     private readonly page: PageView,
@@ -62,7 +62,7 @@ export class Controller {
     const changed = () => this.#update();
     const failed: Tell = (failure, about) => this.#fail(failure, about);
     const turns = this.#turns;
-    const pace = new Pace(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
+    const speeds = new SpeedEstimates(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
     const device = (surroundings.inspect ?? inspectDevice)();
     void device.then((known) => {
       this.#device = known;
@@ -70,14 +70,14 @@ export class Controller {
     });
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, told: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, stateOpened: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
     this.#chats = new Chats({
-      engine, loader, turns, pace, changed, failed, settings: this.#settings, store: new ConversationStore(database),
+      engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
       located: (id) => (address.chat = id),
     });
-    this.#desk = new DocumentDesk({
-      engine, extract, loader, turns, pace, changed, failed, store: new DocumentStore(database),
+    this.#documents = new DocumentsController({
+      engine, extract, loader, turns, speeds, changed, failed, store: new DocumentStore(database),
       located: (id) => (address.shownDocument = id),
     });
     updates.onChange(changed);
@@ -106,16 +106,16 @@ export class Controller {
 
   /** The site's data may be gone: the lists show what is there; the conversations read theirs again by themselves. What is open stays. */
   async #readAgain(): Promise<void> {
-    await Promise.all([this.#desk.list(), this.#storage.list()]);
+    await Promise.all([this.#documents.list(), this.#storage.list()]);
   }
 
   /** What the address names, as it was left. */
   async #restore(): Promise<void> {
     const { chat, shownDocument } = this.address;
     await this.#guarded('settings', () => this.#settings.read());
-    await Promise.all([this.#chats.list(), this.#desk.list()]);
+    await Promise.all([this.#chats.list(), this.#documents.list()]);
     if (chat !== null) await this.#chats.open(chat);
-    if (shownDocument !== null) await this.#desk.open(shownDocument);
+    if (shownDocument !== null) await this.#documents.open(shownDocument);
   }
 
   /** The visitor went back or forth: what the address names now is shown; the model that is open stays. */
@@ -125,7 +125,7 @@ export class Controller {
     if (source && source.kind !== 'files') this.address.model = param ?? null;
     if (chat === null && this.#chats.messages.length > 0) this.#chats.newChat();
     else if (chat !== null && chat !== this.#chats.data.current) await this.#chats.open(chat);
-    if (shownDocument !== (this.#desk.data.open?.record.id ?? null)) await this.#desk.open(shownDocument);
+    if (shownDocument !== (this.#documents.data.open?.record.id ?? null)) await this.#documents.open(shownDocument);
     this.#update();
   }
 
@@ -155,12 +155,12 @@ export class Controller {
     page.on('ask', (text) => void chats.ask(text));
     page.on('askInstead', ({ question, text }) => void chats.askInstead(question, text));
     page.on('answerAgain', (answer) => void chats.answerAgain(answer));
-    page.on('answerSeveral', (answer) => void chats.answerAgain(answer, SEVERAL));
+    page.on('answerBatch', (answer) => void chats.answerAgain(answer, BATCH_SIZE));
     page.on('carryOn', (answer) => void chats.carryOn(answer));
     page.on('showBranch', (id) => chats.showBranch(id));
     page.on('stop', () => {
       chats.stop();
-      this.#desk.stopAnswer();
+      this.#documents.stopAnswer();
     });
     page.on('newChat', () => {
       this.#go({ view: 'chat', chat: null });
@@ -187,24 +187,24 @@ export class Controller {
 
   #listenToDocuments(): void {
     const { page } = this;
-    const desk = this.#desk;
+    const documents = this.#documents;
     page.on('addDocuments', (files) => {
       this.#go({ view: 'documents' });
-      void desk.addFiles(files);
+      void documents.addFiles(files);
     });
-    page.on('cancelAdding', () => desk.cancelAdding());
-    page.on('addText', (text) => void desk.addText(text));
+    page.on('cancelAdding', () => documents.cancelAdding());
+    page.on('addText', (text) => void documents.addText(text));
     page.on('openDocument', (id) => {
       this.#go({ shownDocument: id });
-      void desk.open(id);
+      void documents.open(id);
     });
-    page.on('removeDocument', (id) => void desk.remove(id));
-    page.on('summarise', ({ style, instruction }) => void desk.summarise(style, instruction));
-    page.on('pauseSummary', () => desk.pause());
-    page.on('resumeSummary', (record) => void desk.resume(record));
-    page.on('removeSummary', (record) => void desk.removeSummary(record));
-    page.on('askDocument', (question) => void desk.ask(question));
-    page.on('stopDocument', () => desk.stopAnswer());
+    page.on('removeDocument', (id) => void documents.remove(id));
+    page.on('summarise', ({ style, instruction }) => void documents.summarise(style, instruction));
+    page.on('pauseSummary', () => documents.pause());
+    page.on('resumeSummary', (record) => void documents.resume(record));
+    page.on('removeSummary', (record) => void documents.removeSummary(record));
+    page.on('askDocument', (question) => void documents.ask(question));
+    page.on('stopDocument', () => documents.stopAnswer());
   }
 
   /** A saved state belongs to the model that it came with. */
@@ -223,11 +223,11 @@ export class Controller {
       return;
     }
     this.#chats.stop();
-    this.#desk.pause();
-    this.#desk.stopAnswer();
+    this.#documents.pause();
+    this.#documents.stopAnswer();
     this.#failure = undefined;
     this.#loader.open(choice);
-    void this.#desk.count();
+    void this.#documents.count();
   }
 
   #go(shown: Partial<Shown>): void {
@@ -254,7 +254,7 @@ export class Controller {
     const { choice, url, status, context } = this.#loader;
     const chats = this.#chats.data;
     const { holder } = this.#turns;
-    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#desk.data.running !== undefined);
+    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#documents.data.running !== undefined);
     this.page.update({
       view: this.address.view,
       url,
@@ -270,7 +270,7 @@ export class Controller {
       room: this.#storage.room,
       task: this.#storage.task,
       chats,
-      documents: this.#desk.data,
+      documents: this.#documents.data,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       context,
       device: this.#device,

@@ -105,7 +105,7 @@ export class ModelHost {
     const subject: Subject = { name: source.kind === 'stored' ? storedName(source.url) : sourceName(source), source, device };
     this.#subject = subject;
     this.#lost = undefined;
-    this.#worker.forgetPace();
+    this.#worker.forgetSilence();
     try {
       return await this.#said(() => this.#open(subject, onProgress));
     } catch (thrown) {

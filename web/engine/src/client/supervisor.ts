@@ -6,12 +6,12 @@ import { wrap, type Remote } from 'comlink';
 import type { WorkerNews } from '../protocol/protocol';
 
 /** A worker that is asked to stop and says nothing for so long is taken for one that never will, whatever was seen before. */
-export const LEAST_PATIENCE_SECONDS = 10;
+export const LEAST_TIMEOUT_SECONDS = 10;
 /**
  * A slow device is not a dead one: a stop is heard after the step that runs, and steps of one model take about as long. Other work
  * on the machine makes one take twice as long, or three times.
  */
-const PATIENCE_FACTOR = 4;
+const TIMEOUT_FACTOR = 4;
 
 /** What the supervisor needs of a `Worker`. */
 export interface SupervisedWorker {
@@ -48,11 +48,11 @@ export class WorkerSupervisor<Calls> {
   #heard = 0;
   #silence = 0;
 
-  /** `onCrash` is told before the calls are. `leastPatience` gives the seconds that a model's first step may take on a sound device. */
+  /** `onCrash` is told before the calls are. `leastTimeout` gives the seconds that a model's first step may take on a sound device. */
   constructor(
     private readonly start: () => SupervisedWorker,
     private readonly onCrash: (crash: Crash) => void,
-    private readonly leastPatience: () => number = () => 0,
+    private readonly leastTimeout: () => number = () => 0,
   ) {}
 
   /** Starts the worker before anything is asked of it. */
@@ -78,13 +78,13 @@ export class WorkerSupervisor<Calls> {
     const line = this.#line;
     if (!line) return;
     this.#note();
-    const patience = Math.max(LEAST_PATIENCE_SECONDS, this.leastPatience(), (PATIENCE_FACTOR * this.#silence) / 1000);
+    const timeout = Math.max(LEAST_TIMEOUT_SECONDS, this.leastTimeout(), (TIMEOUT_FACTOR * this.#silence) / 1000);
     // Counted by ticks: of the time in which the computer slept, or the page was frozen, one tick remains.
     let seconds = 0;
     const watch = setInterval(() => {
       // Its script may still be on its way.
       if (line.isStarted()) seconds += 1;
-      if (seconds >= patience) line.end(new Crash('silent', `no answer within ${Math.ceil(patience)} s`));
+      if (seconds >= timeout) line.end(new Crash('silent', `no answer within ${Math.ceil(timeout)} s`));
     }, 1000);
     try {
       await this.call(make);
@@ -102,7 +102,7 @@ export class WorkerSupervisor<Calls> {
   }
 
   /** What was seen of one model says nothing of the next. */
-  forgetPace(): void {
+  forgetSilence(): void {
     this.#silence = 0;
     this.#heard = performance.now();
   }

@@ -43,7 +43,7 @@ async function withNetwork<T>({ env, limits = LIMITS, signal, onProgress }: Acqu
     } catch (thrown) {
       if (!kept || !env.offline() || signal.aborted) throw thrown;
       onProgress({ done: modelStoredBytes(kept), total: modelBytes(kept), phase: 'offline' });
-      await env.rest(limits.patience.longest, signal);
+      await env.rest(limits.retries.longest, signal);
     }
   }
 }

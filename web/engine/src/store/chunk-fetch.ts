@@ -9,7 +9,7 @@ import { discard, requestRange, type RangeAnswer } from './range-request';
 import { equalBytes, sha256 } from './sha256';
 import { readBody, watched } from './watchdog';
 
-/** A share of a chunk that counts as progress, after which patience begins anew. */
+/** A share of a chunk that counts as progress, after which tries are counted anew. */
 const PROGRESS_SHARE = 1 / 16;
 /** So often one chunk may differ from its listed hash before the server, and not the way, is to blame. */
 export const HASH_TRIES = 3;
@@ -53,7 +53,7 @@ export class ChunkFetch {
     for (;;) {
       const before = this.#filled;
       try {
-        await job.patience.open(job.signal);
+        await job.retries.open(job.signal);
         return await this.#attempt(tries);
       } catch (thrown) {
         if (!(thrown instanceof Fault)) throw thrown;
@@ -61,16 +61,16 @@ export class ChunkFetch {
         job.lanes.failed(fault.kind);
         const came = this.#filled - before;
         const progress = came > 0 && came >= PROGRESS_SHARE * this.#length;
-        if (progress) job.patience.progress();
+        if (progress) job.retries.progress();
         // Where one of a host's servers is behind, others of them bring chunks, and this one will find them too.
         const luck = fault.kind === 'version' && job.stored > stored;
         stored = job.stored;
         tries = progress || luck ? 1 : tries + 1;
-        if (!job.patience.reached(part.url)) await checkCors(job.env, part.url, fault, tries, job.signal);
+        if (!job.retries.reached(part.url)) await checkCors(job.env, part.url, fault, tries, job.signal);
         const within = this.#count(fault);
-        if (within && (await job.patience.network(job.signal))) tries = 0;
-        else if (!within || !(await job.patience.again(fault, tries, job.signal))) {
-          throw givenUp(fault, part.name, part.url, job.stored, job.patience.reached(part.url));
+        if (within && (await job.retries.network(job.signal))) tries = 0;
+        else if (!within || !(await job.retries.again(fault, tries, job.signal))) {
+          throw givenUp(fault, part.name, part.url, job.stored, job.retries.reached(part.url));
         }
       } finally {
         if (this.#filled === 0) job.fly(this, 0);
@@ -98,8 +98,8 @@ export class ChunkFetch {
       const answer = await this.#ask(signal);
       came(job.limits.stall.bytes);
       answered = job.env.now();
-      const express = tries === 0 && this.#filled === 0 && index > 0 && job.rate >= job.limits.express && !this.#short(answer);
-      if (express) return this.#receiveWhole(answer, signal);
+      const whole = tries === 0 && this.#filled === 0 && index > 0 && job.rate >= job.limits.wholeRate && !this.#short(answer);
+      if (whole) return this.#receiveWhole(answer, signal);
       await this.#receive(answer, signal, came);
       // Servers may send less than they are asked for, and are asked for the rest.
       while (this.#filled < this.#length) await this.#receive(await this.#ask(signal), signal, came);
@@ -122,7 +122,7 @@ export class ChunkFetch {
     const { start, length } = chunkRange(part, index, job.model.chunkBytes);
     const question = { url: part.url, start: start + this.#filled, end: start + length, expected: job.versions.expected(part), total: part.length };
     const answer = await requestRange(job.env, question, signal);
-    job.patience.answered(part.url);
+    job.retries.answered(part.url);
     if (answer.kind === 'range') {
       this.#wholeTries = 0;
       try {

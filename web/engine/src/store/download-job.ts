@@ -1,4 +1,4 @@
-/** What the steps of one download share: the record, its one writer, patience, and how far everything is. */
+/** What the steps of one download share: the record, its one writer, its retries, and how far everything is. */
 import { failure, toFailure, type Failure } from '../base/failure';
 import { fill, formatBytes } from '../base/format';
 import { messages } from '../base/messages';
@@ -8,7 +8,7 @@ import type { FileHash } from './file-hash';
 import { Lanes, LANES, type LaneLimits } from './lanes';
 import { hasChunk, markChunk, modelBytes, modelStoredBytes, type ModelRecord, type PartRecord } from './model-record';
 import type { ModelStore } from './model-store';
-import { Patience, PATIENCE, type PatienceLimits } from './patience';
+import { Retries, RETRIES, type RetryLimits } from './retries';
 import { Versions } from './versions';
 import { STALL, type StallLimit } from './watchdog';
 
@@ -31,14 +31,14 @@ export interface Progress {
 
 export interface DownloadLimits {
   lanes: LaneLimits;
-  patience: PatienceLimits;
+  retries: RetryLimits;
   stall: StallLimit;
   /** Bytes per millisecond of one request from which on chunks are received as a whole, outside of the page. */
-  express: number;
+  wholeRate: number;
 }
 
 /** At 8 MB/s a chunk comes in two seconds: soon enough to do without its bytes on the way. */
-export const LIMITS: DownloadLimits = { lanes: LANES, patience: PATIENCE, stall: STALL, express: 8000 };
+export const LIMITS: DownloadLimits = { lanes: LANES, retries: RETRIES, stall: STALL, wholeRate: 8000 };
 
 export interface JobOptions {
   env: Environment;
@@ -60,7 +60,7 @@ export class DownloadJob {
   /** Ends every request of this job: what its caller's signal does, and the first failure. */
   readonly control = new AbortController();
   readonly lanes: Lanes;
-  readonly patience: Patience;
+  readonly retries: Retries;
   readonly versions: Versions;
   readonly relist: () => Promise<boolean>;
   /** Rate of the chunk that came last, in bytes per millisecond. */
@@ -84,8 +84,8 @@ export class DownloadJob {
     this.env = env;
     this.limits = limits;
     this.lanes = new Lanes(limits.lanes);
-    this.patience = new Patience(env, limits.patience, (offline) => this.report(offline ? 'offline' : 'wait', true));
-    if (this.stored > 0) this.patience.progress();
+    this.retries = new Retries(env, limits.retries, (offline) => this.report(offline ? 'offline' : 'wait', true));
+    if (this.stored > 0) this.retries.progress();
     this.versions = new Versions(this, doubted);
     this.relist = relist;
     this.#onProgress = onProgress;
@@ -142,7 +142,7 @@ export class DownloadJob {
     });
     this.#writing = write.catch(() => undefined);
     await write;
-    this.patience.progress();
+    this.retries.progress();
     this.report('download');
   }
 

@@ -57,7 +57,7 @@ export class Changed extends Error {
   }
 }
 
-/** What a person is told when patience with these faults has ended. `kept` are the stored bytes, `reached` whether the server ever answered. */
+/** What a person is told when no further try is made. `kept` are the stored bytes, `reached` whether the server ever answered. */
 export function givenUp(fault: Fault, name: string, url: string, kept: number, reached: boolean): Failure {
   const { host } = new URL(url);
   switch (fault.kind) {

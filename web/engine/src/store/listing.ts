@@ -1,25 +1,25 @@
-/** Fetches a small JSON document, with the same patience as a download. */
+/** Fetches a small JSON document, with the same retries as a download. */
 import { failure } from '../base/failure';
 import { checkCors } from './cors';
 import type { DownloadLimits } from './download-job';
 import type { Environment } from './environment';
 import { Fault, givenUp } from './fault';
-import { Patience } from './patience';
 import { discard, refusal } from './range-request';
+import { Retries } from './retries';
 import { readBody, watched } from './watchdog';
 
 /** No listing or manifest of a model is longer. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
 export async function fetchJson(env: Environment, limits: DownloadLimits, url: string, signal: AbortSignal): Promise<{ body: unknown; next: string | null }> {
-  const patience = new Patience(env, limits.patience, () => undefined);
+  const retries = new Retries(env, limits.retries, () => undefined);
   for (let tries = 1; ; tries += 1) {
     try {
       return await watched(env, limits.stall, signal, (inner, came) => once(env, url, inner, came));
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       await checkCors(env, url, thrown, tries, signal);
-      if (!(await patience.again(thrown, tries, signal))) throw givenUp(thrown, url, url, 0, false);
+      if (!(await retries.again(thrown, tries, signal))) throw givenUp(thrown, url, url, 0, false);
     }
   }
 }

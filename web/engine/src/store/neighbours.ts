@@ -61,12 +61,12 @@ export async function exclusively<T>(
     return (await locks.request(lockName(url), { signal: control.signal }, async () => {
       holding = true;
       silence.end();
-      let told = -Infinity;
+      let reported = -Infinity;
       return work(control.signal, (progress) => {
         onProgress(progress);
         const now = performance.now();
-        if (now - told < TELL_MILLISECONDS) return;
-        told = now;
+        if (now - reported < TELL_MILLISECONDS) return;
+        reported = now;
         say({ type: 'progress', url, progress });
       });
     })) as T;

@@ -52,7 +52,7 @@ export class Versions {
     }
     if (this.doubted.has(key)) return said;
     for (let asked = 0; asked < CONFIRMATIONS; asked += 1) {
-      await this.job.patience.pause(asked + 1, this.job.signal);
+      await this.job.retries.pause(asked + 1, this.job.signal);
       const again = await beginningOf(this.job.env, part.url, MAGIC_BYTES, this.job.limits.stall, this.job.signal).catch((thrown: unknown) => {
         if (thrown instanceof Fault) return thrown;
         throw thrown;

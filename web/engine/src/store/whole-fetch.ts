@@ -32,7 +32,7 @@ export class WholeFetch {
     for (;;) {
       const before = this.#furthest;
       try {
-        await job.patience.open(job.signal);
+        await job.retries.open(job.signal);
         await watched(job.env, job.limits.stall, job.signal, (signal, came) => this.#attempt(signal, came));
         return;
       } catch (thrown) {
@@ -40,11 +40,11 @@ export class WholeFetch {
         if (!(thrown instanceof Fault)) throw thrown;
         const fault = thrown instanceof OtherVersion ? await job.versions.judge(part, thrown) : thrown;
         tries = this.#furthest > before ? 1 : tries + 1;
-        if (!job.patience.reached(part.url)) await checkCors(job.env, part.url, fault, tries, job.signal);
+        if (!job.retries.reached(part.url)) await checkCors(job.env, part.url, fault, tries, job.signal);
         const within = fault.kind !== 'hash' || (this.#hashTries += 1) < HASH_TRIES;
-        if (within && (await job.patience.network(job.signal))) tries = 0;
-        else if (!within || !(await job.patience.again(fault, tries, job.signal))) {
-          throw givenUp(fault, part.name, part.url, job.stored, job.patience.reached(part.url));
+        if (within && (await job.retries.network(job.signal))) tries = 0;
+        else if (!within || !(await job.retries.again(fault, tries, job.signal))) {
+          throw givenUp(fault, part.name, part.url, job.stored, job.retries.reached(part.url));
         }
       }
     }
@@ -59,7 +59,7 @@ export class WholeFetch {
     // At once: how large it is may decide whether it is wanted.
     job.report('download', true);
     Object.assign(part, { etag: part.etag ?? answer.version.etag, modified: part.modified ?? answer.version.modified, ranges: false });
-    job.patience.answered(part.url);
+    job.retries.answered(part.url);
     const length = await this.#stream(answer, signal, came);
     // Only the end of a stream whose length nobody announced tells the file's length.
     part.length ??= length;
@@ -67,12 +67,12 @@ export class WholeFetch {
 
   /** The whole file, or undefined where ranges will do. */
   async #ask(signal: AbortSignal): Promise<RangeAnswer | undefined> {
-    const { env, patience, versions } = this.job;
+    const { env, retries, versions } = this.job;
     const { url, length } = this.part;
     const expected = versions.expected(this.part);
     if (!this.mayTurn) return requestWhole(env, url, expected, length, signal);
     const answer = await requestRange(env, { url, start: 0, end: null, expected, total: length }, signal);
-    patience.answered(url);
+    retries.answered(url);
     if (answer.kind === 'whole') return answer;
     discard(answer.response);
     // A range that does not show the file's length may be any part of it.

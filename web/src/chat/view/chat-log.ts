@@ -22,7 +22,7 @@ interface Events {
   chooseModel: undefined;
   askInstead: { question: UserMessage; text: string };
   answerAgain: AssistantMessage;
-  answerSeveral: AssistantMessage;
+  answerBatch: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
 }
@@ -94,17 +94,17 @@ export class ChatLog extends Emitter<Events> {
       last: each === messages.at(-1),
       waitsForDocuments: waitsFor === 'documents',
     };
-    const [branches, several] = [chats.branches(each), chats.several(each)];
+    const [branches, batch] = [chats.branches(each), chats.batch(each)];
     const changes = [
-      each, each.text, each.role === 'assistant' && each.state, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), several?.finished,
+      each, each.text, each.role === 'assistant' && each.state, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), batch?.finished,
     ];
     return html`${guard(changes, () => message(each, {
       ...context,
       branches,
-      several,
+      batch,
       edit: ({ id }) => this.#edit(id),
       again: (answer) => this.emit('answerAgain', answer),
-      againSeveral: (answer) => this.emit('answerSeveral', answer),
+      againBatch: (answer) => this.emit('answerBatch', answer),
       carryOn: (answer) => this.emit('carryOn', answer),
       showBranch: (id) => this.emit('showBranch', id),
     }))}`;

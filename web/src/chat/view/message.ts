@@ -2,12 +2,12 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { fill, formatRate, formatSeconds } from '../../base/format';
 import { copyButton } from '../../base/view/copy-button';
-import { againIcon, againSeveralIcon, earlierIcon, editIcon, laterIcon, resumeIcon } from '../../base/view/icons';
+import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon } from '../../base/view/icons';
 import type { AssistantMessage, Message, UserMessage } from '../../data/conversation-record';
 import { breakRuns } from '../../markdown/runs';
 import { prose } from '../../markdown/view/prose';
 import { chatStrings } from '../chat-strings';
-import { SEVERAL, type ChatsData, type Several } from '../chats';
+import { BATCH_SIZE, type BatchProgress, type ChatsData } from '../chats';
 
 /** What a message is drawn with. */
 export interface MessageContext {
@@ -20,10 +20,10 @@ export interface MessageContext {
   waitsForState: boolean;
   waitsForDocuments: boolean;
   branches: ReturnType<ChatsData['branches']>;
-  several: Several | undefined;
+  batch: BatchProgress | undefined;
   edit(message: UserMessage): void;
   again(message: AssistantMessage): void;
-  againSeveral(message: AssistantMessage): void;
+  againBatch(message: AssistantMessage): void;
   carryOn(message: AssistantMessage): void;
   showBranch(id: number): void;
 }
@@ -63,8 +63,8 @@ function waiting(prefill: { done: number; total: number } | undefined, { modelRe
 }
 
 /** How far the answers are that are written beside this one, and this one itself. */
-function beside({ several }: MessageContext): TemplateResult | typeof nothing {
-  return several ? html`<span data-testid="several">${fill(chatStrings.several, { ...several })}</span>` : nothing;
+function beside({ batch }: MessageContext): TemplateResult | typeof nothing {
+  return batch ? html`<span data-testid="several">${fill(chatStrings.batch, { ...batch })}</span>` : nothing;
 }
 
 function finished(message: AssistantMessage, context: MessageContext): TemplateResult {
@@ -73,7 +73,7 @@ function finished(message: AssistantMessage, context: MessageContext): TemplateR
   return html`
     ${branches(context)} ${text === '' ? nothing : copyButton(text)}
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
-    ${context.last ? action('again-several', fill(chatStrings.againSeveral, { count: SEVERAL }), againSeveralIcon, context.answering, () => context.againSeveral(message)) : nothing}
+    ${context.last ? action('again-several', fill(chatStrings.againBatch, { count: BATCH_SIZE }), againBatchIcon, context.answering, () => context.againBatch(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
     ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : figures(message)}`;
 }

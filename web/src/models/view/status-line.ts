@@ -43,18 +43,18 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
     const text = fill(what(status), { name });
     const receiving = progress?.step === 'receive' && status.origin !== 'files';
     const buttons = receiving ? [this.#button('pause', modelStrings.pause, pauseIcon), this.#button('discard', modelStrings.discard, closeIcon)] : [];
-    const pace = figures && figures.rate > 0 && progress?.phase === 'download'
+    const speed = figures && figures.rate > 0 && progress?.phase === 'download'
       ? [fill(modelStrings.perSecond, { rate: formatBytes(figures.rate) }), figures.remaining === null ? '' : formatRemaining(figures.remaining)]
       : [];
-    return this.#bar(text, amount(progress), progress, buttons, pace.filter(Boolean).map((figure) => ` · ${figure}`).join(''));
+    return this.#bar(text, amount(progress), progress, buttons, speed.filter(Boolean).map((figure) => ` · ${figure}`).join(''));
   }
 
-  #bar(text: string, amount: string, progress: OpenProgress | undefined, buttons: TemplateResult[], pace = ''): TemplateResult {
+  #bar(text: string, amount: string, progress: OpenProgress | undefined, buttons: TemplateResult[], speed = ''): TemplateResult {
     const { done, total } = progress ?? { done: 0, total: 0 };
     return html`
       <div class="progress" data-testid="progress">
         <div class="progress-main">
-          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}<span class="pace">${pace}</span></span></div>
+          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}<span class="pace">${speed}</span></span></div>
           ${total > 0
             ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>`
             : html`<progress aria-label=${text}></progress>`}

@@ -13,11 +13,11 @@ export class Notices extends Emitter<{ newChat: undefined; useNewVersion: undefi
   update({ chats, context, failure, newVersion, unkept, view }: PageData): void {
     const past = view === 'chat' && chats.position > context;
     // The error card says it while it is there.
-    const untold = unkept && unkept.code !== failure?.code ? unkept : undefined;
+    const shown = unkept && unkept.code !== failure?.code ? unkept : undefined;
     render(
       html`
-        ${untold
-          ? html`<p class="notice" role="status" data-testid="unkept" data-code=${untold.code}><span>${untold.message} ${untold.remedy}</span></p>`
+        ${shown
+          ? html`<p class="notice" role="status" data-testid="unkept" data-code=${shown.code}><span>${shown.message} ${shown.remedy}</span></p>`
           : nothing}
         ${past
           ? html`<p class="notice" role="status" data-testid="past-context">

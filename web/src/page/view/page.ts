@@ -53,7 +53,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     super();
     this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
     this.#pass(this.#log, 'showBranch');
-    for (const name of ['askInstead', 'answerAgain', 'answerSeveral', 'carryOn', 'openEntry', 'ask'] as const) {
+    for (const name of ['askInstead', 'answerAgain', 'answerBatch', 'carryOn', 'openEntry', 'ask'] as const) {
       this.#log.on(name, (detail) => this.#thenWrite(() => (this.emit as (name: string, detail: unknown) => void).call(this, name, detail)));
     }
     this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');

@@ -3,7 +3,7 @@ import type { Environment } from './environment';
 import type { Fault } from './fault';
 import { LONGEST_WAIT } from './range-request';
 
-export interface PatienceLimits {
+export interface RetryLimits {
   /** Tries in a row without new bytes, before anything of this visit is kept: a wrong address should be said soon. */
   firstTries: number;
   /** The same once something is: a router that restarts takes a minute. */
@@ -14,9 +14,9 @@ export interface PatienceLimits {
   longest: number;
 }
 
-export const PATIENCE: PatienceLimits = { firstTries: 4, tries: 9, base: 500, longest: 30_000 };
+export const RETRIES: RetryLimits = { firstTries: 4, tries: 9, base: 500, longest: 30_000 };
 
-export class Patience {
+export class Retries {
   /** Until when no connection may start, because the server asked for it. */
   #gate = 0;
   #received = false;
@@ -24,7 +24,7 @@ export class Patience {
 
   constructor(
     private readonly env: Environment,
-    private readonly limits: PatienceLimits,
+    private readonly limits: RetryLimits,
     private readonly onWait: (offline: boolean) => void,
   ) {}
 
@@ -43,7 +43,7 @@ export class Patience {
     return this.#reached.has(new URL(url).host);
   }
 
-  /** Waits before try number `tries` (from 1); false where patience has ended. */
+  /** Waits before try number `tries` (from 1); false where no more are made. */
   async again(fault: Fault, tries: number, signal: AbortSignal): Promise<boolean> {
     // A server that has several versions is there, and an address that has them is right.
     if (fault.kind === 'version') this.progress();
