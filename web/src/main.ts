@@ -1,5 +1,6 @@
 /** The page's entry. */
-import { EngineClient } from 'web-mamba';
+import { EngineClient, setMessages } from 'web-mamba';
+import { engineMessages } from './base/engine-messages';
 import { AddressBar } from './base/view/address-bar';
 import { AgreedInTab } from './base/view/agreed';
 import { allowOwnWorkers } from './base/view/trusted-types';
@@ -10,6 +11,7 @@ import { Page } from './page/view/page';
 import { PageUpdates } from './page/view/updates';
 
 allowOwnWorkers();
+setMessages(engineMessages);
 const engine = new EngineClient();
 const surroundings = { database: openAppDatabase(), extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() };
 const controller = new Controller(new Page(), engine, new AddressBar(), surroundings);

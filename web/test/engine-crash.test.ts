@@ -11,8 +11,13 @@ import type { AnswerEvent, DeviceOptions, OpenModel } from '../engine/src/protoc
 import { ResumedAnswer } from '../engine/src/client/resumed-answer';
 import type { WasmEngine } from '../engine/src/base/wasm-engine';
 import type { ModelSource } from '../engine/src/store/model-source';
+import { setMessages } from 'web-mamba';
+import { engineMessages } from '../src/base/engine-messages';
 import { FakeWorker, opened, soundCalls } from './fake-worker';
 import type { PageAddress } from '../src/base/page-address';
+
+beforeEach(() => setMessages(engineMessages));
+afterEach(() => setMessages({}));
 
 const source = (name: string): ModelSource => ({ kind: 'address', name, urls: [`https://example.org/${name}.gguf`] });
 const quiet = () => undefined;

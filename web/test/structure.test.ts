@@ -5,7 +5,12 @@ import { expect, test } from 'vitest';
 import { catalogue, entryById, entryOf, entrySource, newerOf, replaced } from '../src/models/catalogue';
 import { sourceKey } from '../engine/src/store/model-source';
 import { ENGLISH } from 'web-mamba';
+import { engineMessages } from '../src/base/engine-messages';
 import { failures } from '../src/base/failures';
+import { strings } from '../src/base/strings';
+import { chatStrings } from '../src/chat/chat-strings';
+import { modelStrings } from '../src/models/model-strings';
+import { pageStrings } from '../src/page/page-strings';
 
 const WEB = path.join(import.meta.dirname, '..');
 const DOM = /\b(document|window|localStorage|sessionStorage|HTMLElement|querySelector|getElementById|addEventListener\('(click|keydown)')\b|\blocation\./;
@@ -51,6 +56,12 @@ test('what people read is in the strings files: the page’s own HTML has only w
   expect(english).toEqual([path.join('engine/src/base/messages.ts')]);
 });
 
+test('the engine’s package has the version of the project, and the page uses just that', () => {
+  const json = (file: string) => JSON.parse(readFileSync(path.join(WEB, file), 'utf8')) as { version: string; dependencies: Record<string, string> };
+  const [, version] = /^version = "(.*)"$/m.exec(readFileSync(path.join(WEB, '../Cargo.toml'), 'utf8')) ?? [];
+  expect([json('engine/package.json').version, json('package.json').dependencies['web-mamba']]).toEqual([version, version]);
+});
+
 test('every error code of the engine has a sentence', () => {
   const rust = readFileSync(path.join(WEB, '../crate/src/error.rs'), 'utf8');
   const body = /fn code\(&self\)[\s\S]*?\n {4}\}/.exec(rust)?.[0] ?? '';
@@ -58,6 +69,16 @@ test('every error code of the engine has a sentence', () => {
   expect(codes.length).toBeGreaterThan(10);
   expect(codes.filter((each) => !(each && each in ENGLISH.failures))).toEqual([]);
   expect(Object.keys(failures).filter((each) => each in ENGLISH.failures)).toEqual([]);
+});
+
+test('the engine’s own English names nothing of this page, and what the page puts in its place names buttons that it has', () => {
+  const texts = (table: object): string[] => Object.values(table).flatMap((each: unknown) => (typeof each === 'string' ? [each] : texts(each as object)));
+  const ofPage = /“(?!\{)|\?backend|this page|line below/i;
+  expect(texts(ENGLISH).filter((text) => ofPage.test(text))).toEqual(['Another tab of this page, of an older version, keeps the stored models to itself.', 'Close the other tabs of this page, then reload this one.', 'Reload this page.']);
+  const labels = new Set([strings, modelStrings, chatStrings, pageStrings].flatMap(texts));
+  const named = texts({ failures, engineMessages }).flatMap((text) => [...text.matchAll(/“([^{”]+)”/g)].map(([, label]) => label as string));
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((label) => !labels.has(label))).toEqual([]);
 });
 
 test('the catalogue says the true size of the models beside the page', () => {

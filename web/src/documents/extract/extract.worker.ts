@@ -1,5 +1,7 @@
 /** The worker's entry: extraction, offered through comlink. */
 import { expose } from 'comlink';
+import { setMessages } from 'web-mamba';
+import { engineMessages } from '../../base/engine-messages';
 import { toFailure } from '../../base/failure';
 import type { DocumentKind, Extracted } from '../../data/document-records';
 import { extract, type OnProgress } from './extract';
@@ -27,4 +29,5 @@ const calls: ExtractWorker = {
     }
   },
 };
+setMessages(engineMessages);
 expose(calls);
