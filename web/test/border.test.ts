@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { initSync, loadModel, planModel, servePeer, type ByteSource, type GenerateEvent, type Model } from '../src/engine/pkg/web_mamba.js';
+import { initSync, loadModel, planModel, servePeer, type ByteSource, type GenerateEvent, type Model } from '../engine/pkg/web_mamba.js';
 
 const here = import.meta.dirname;
 const MODEL = path.join(here, '../../tests/golden/models/falcon-tiny-Q4_K_M.gguf');
@@ -16,7 +16,7 @@ const source = (changes: object = {}): ByteSource => ({ name: 'tiny', length: fi
 
 let model: Model;
 beforeAll(async () => {
-  initSync({ module: readFileSync(path.join(here, '../src/engine/pkg/web_mamba_bg.wasm')) });
+  initSync({ module: readFileSync(path.join(here, '../engine/pkg/web_mamba_bg.wasm')) });
   model = await loadModel([source()], CPU);
 });
 

@@ -1,11 +1,13 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { refuseDatabases } from './browser';
-import { openAppDatabase } from '../src/app/app-database';
-import { Conversation, shortened, type ConversationRecord } from '../src/app/conversation';
-import { importedConversations, jsonFile, markdownFile, readConversations } from '../src/app/conversation-files';
-import { ConversationStore } from '../src/app/conversation-store';
-import { isOwnSystem, languages, presets, systemText, translatorLanguage, translatorSystem } from '../src/app/presets';
-import { generateOptions, soundChoice } from '../src/app/sampling';
+import { openAppDatabase } from '../src/data/app-database';
+import { Conversation } from '../src/chat/conversation';
+import { importedConversations, jsonFile, markdownFile, readConversations } from '../src/chat/conversation-files';
+import { ConversationStore } from '../src/chat/conversation-store';
+import { isOwnSystem, languages, presets, systemText, translatorLanguage, translatorSystem } from '../src/chat/presets';
+import { generateOptions, soundChoice } from '../src/chat/sampling';
+import { shortened } from '../src/base/shortened';
+import type { ConversationRecord } from '../src/data/conversation-record';
 
 const DONE = { kind: 'done', stop: 'eos', stats: { tokens: 2, firstToken: 0.1, rate: 5 } } as const;
 const texts = (conversation: Conversation) => conversation.messages.map(({ text }) => text);
