@@ -22,7 +22,7 @@ pub mod sampler;
 pub mod snapshot;
 pub mod source;
 mod stop;
-mod synthetic;
+pub mod synthetic;
 pub mod tokenizer;
 #[cfg(target_arch = "wasm32")]
 mod web;
