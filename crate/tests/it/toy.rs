@@ -415,3 +415,104 @@ mod on_a_gpu {
         assert!(worst(&block_on(b).unwrap(), &block_on(a).unwrap()) < 1e-4);
     }
 }
+
+/// The file that the page's tests run, and what it writes.
+#[cfg(feature = "cli")]
+mod recorded {
+    use super::*;
+    use crate::support::golden;
+    use serde_json::{Value as Json, json};
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use web_mamba::fit;
+    use web_mamba::source::FileSource;
+
+    fn path(name: &str) -> PathBuf {
+        golden::folder().join("toy").join(name)
+    }
+
+    fn tool(arguments: &[&str]) -> Json {
+        let output = Command::new(env!("CARGO_BIN_EXE_web-mamba")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn make(file: &Path) {
+        let file = file.display().to_string();
+        tool(&["make-random", &file, "--shape", "toy", "--type", "f16", "--force", "--json"]);
+    }
+
+    fn recording() -> bool {
+        std::env::var_os("WEB_MAMBA_RECORD").is_some()
+    }
+
+    /// A token is chosen by at least this part of the logits' root mean square, so that sums in another order choose it too.
+    const MARGIN: f32 = 1e-3;
+
+    /// Prompts, and what follows each.
+    fn answers() -> Json {
+        let file = ModelFile::of(block_on(Gguf::open(vec![source()])).unwrap()).unwrap();
+        let mut executor = load(&file, Activations::F32);
+        let mut answer = |ids: &[u32]| {
+            executor.reset(0).unwrap();
+            let (mut next, mut written) = (ids.to_vec(), Vec::new());
+            while written.len() < 24 {
+                let logits = block_on(executor.forward(0, &next, Outputs::Last)).unwrap();
+                let mut order: Vec<usize> = (0..logits.len()).collect();
+                order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+                let size = (logits.iter().map(|v| v * v).sum::<f32>() / logits.len() as f32).sqrt();
+                assert!(logits[order[0]] - logits[order[1]] > MARGIN * size, "token {} of {ids:?}", written.len());
+                next = vec![order[0] as u32];
+                written.push(next[0]);
+            }
+            json!({ "prompt": ids, "greedy": written })
+        };
+        json!([answer(&[5, 17, 3, 99, 7, 42, 11, 64, 2, 8]), answer(&[300]), answer(&[1, 2, 3])])
+    }
+
+    fn source() -> Rc<dyn ByteSource> {
+        Rc::new(FileSource::open(&path("toy-f16.gguf")).unwrap())
+    }
+
+    /// `WEB_MAMBA_RECORD=1` makes both anew.
+    #[test]
+    fn the_file_and_its_answers_are_the_recorded_ones() {
+        if recording() {
+            std::fs::create_dir_all(path("")).unwrap();
+            make(&path("toy-f16.gguf"));
+            let text = serde_json::to_string_pretty(&answers()).unwrap() + "\n";
+            std::fs::write(path("answers.json"), text).unwrap();
+        }
+        let again = std::env::temp_dir().join(format!("web-mamba-toy-{}.gguf", std::process::id()));
+        make(&again);
+        let bytes = std::fs::read(&again).unwrap();
+        std::fs::remove_file(&again).unwrap();
+        assert!(bytes == std::fs::read(path("toy-f16.gguf")).unwrap(), "make-random gives another file");
+        let recorded: Json = serde_json::from_slice(&std::fs::read(path("answers.json")).unwrap()).unwrap();
+        assert_eq!(answers(), recorded);
+    }
+
+    #[test]
+    fn it_is_described_and_judged_before_it_is_loaded() {
+        let inspected = tool(&["inspect", &path("toy-f16.gguf").display().to_string(), "--json"]);
+        assert_eq!((&inspected["model"]["architecture"], &inspected["model"]["taps"]), (&json!("toy"), &json!(4)));
+        let cpu = LoadOptions { backend: BackendChoice::Cpu, ..Default::default() };
+        let plan = block_on(fit::plan(vec![source()], &cpu)).unwrap();
+        // Two layers of 96 channels, three inputs each.
+        assert_eq!((plan.fits, plan.needs.state), (true, 2 * 96 * 3 * 4));
+    }
+
+    /// Every kind of stage has a name and a time.
+    #[test]
+    fn its_steps_are_timed() {
+        let options = web_mamba::gpu::GpuOptions::default();
+        let file = ModelFile::of(block_on(Gguf::open(vec![source()])).unwrap()).unwrap();
+        let gpu = block_on(web_mamba::gpu::Gpu::open(&options)).unwrap();
+        let mut ignore = |_| {};
+        let load = web_mamba::gpu::GpuExecutor::load(gpu, &file, Activations::F32, &mut ignore);
+        let executor = block_on(load).unwrap();
+        let times = block_on(executor.profile(1)).unwrap();
+        let names: Vec<_> = times.iter().map(|time| time.name.as_str()).collect();
+        assert_eq!(names, ["embed", "norm", "up F16", "conv", "down F16", "token_embd F16"]);
+    }
+}
