@@ -251,12 +251,13 @@ impl Drafter<'_> {
     fn conv1d_silu(&self, step: &Step) -> Draft {
         let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [out] } = step.operands();
         let d_inner = self.width(out);
+        let params = params::Conv1dSilu { d_inner: d_inner as u32, stride: self.width(xz) as u32 };
         let (d_conv, state) = (self.weight(taps).columns, self.storage.states.get(past).clone());
         let (taps, bias) = (self.values(taps), self.values(bias));
         Draft {
             kernel: &CONV1D_SILU,
             variant: Variant { d_conv, ..self.weightless(d_inner, PER_CHANNEL) },
-            params: bytemuck::bytes_of(&params::Conv1dSilu { d_inner: d_inner as u32 }).to_vec(),
+            params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![self.plain(xz), taps, bias, state, self.plain(out), self.acts(out)],
             shape: Shape::PerRow { x: d_inner.div_ceil(PER_CHANNEL), rows: Rows::Tokens },
         }

@@ -96,6 +96,7 @@ pub struct MatMul {
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct Conv1dSilu {
     pub d_inner: u32,
+    pub stride: u32,
 }
 
 /// See `split_dt_b_c.wgsl`.
