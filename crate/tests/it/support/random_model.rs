@@ -40,7 +40,7 @@ impl Shape {
 }
 
 /// A model, opened; every source of randomness is `seed`.
-pub struct RandomModel(ModelFile);
+pub struct RandomModel(pub ModelFile);
 
 impl Deref for RandomModel {
     type Target = ModelFile;
