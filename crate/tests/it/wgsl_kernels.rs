@@ -180,7 +180,7 @@ fn uniform_structs_are_their_twins() {
         let source = match SAMPLING_KERNELS.iter().any(|other| other.name == kernel.name) {
             true => compose_sampling(kernel, MAX_INVOCATIONS),
             false if kernel.name.starts_with("matmul") || kernel.name == "matvec_many" => {
-                read("shaders/parts/matmul_params.wgsl")
+                read("shaders/shared/matmul_params.wgsl")
             }
             false => read(&format!("shaders/{}.wgsl", kernel.name)),
         };

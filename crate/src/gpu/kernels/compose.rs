@@ -149,9 +149,9 @@ fn import_source(import: Import, variant: &Variant) -> String {
         (Import::RowProducts, _) => include_str!("../shaders/products/rows.wgsl"),
         (Import::Sums, _) if variant.subgroup > 1 => include_str!("../shaders/sums/subgroup.wgsl"),
         (Import::Sums, _) => include_str!("../shaders/sums/tree.wgsl"),
-        (Import::Batch, _) => include_str!("../shaders/parts/batch.wgsl"),
-        (Import::MatMulParams, _) => include_str!("../shaders/parts/matmul_params.wgsl"),
-        (Import::Softplus, _) => include_str!("../shaders/parts/softplus.wgsl"),
+        (Import::Batch, _) => include_str!("../shaders/shared/batch.wgsl"),
+        (Import::MatMulParams, _) => include_str!("../shaders/shared/matmul_params.wgsl"),
+        (Import::Softplus, _) => include_str!("../shaders/shared/softplus.wgsl"),
     }
     .into()
 }

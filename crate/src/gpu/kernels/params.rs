@@ -80,7 +80,7 @@ pub struct OutProject {
     pub first_row: u32,
 }
 
-/// See `parts/matmul_params.wgsl`, which `matmul.wgsl` and `matmul_q8.wgsl` share.
+/// See `shared/matmul_params.wgsl`, which `matmul.wgsl` and `matmul_q8.wgsl` share.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct MatMul {

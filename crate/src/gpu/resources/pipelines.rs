@@ -88,7 +88,7 @@ impl Pipelines {
 }
 
 /// Binding 0: the dispatch's parameters; 1: what changes with the submission; then inputs; then outputs.
-pub fn make_layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
+fn make_layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
     let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -105,7 +105,7 @@ pub fn make_layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupLay
 }
 
 /// A bind group of a kernel's resources, in the order of their bindings.
-pub fn make_bind_group<'b>(
+fn make_bind_group<'b>(
     device: &wgpu::Device,
     kernel: &Kernel,
     layout: &wgpu::BindGroupLayout,

@@ -33,6 +33,12 @@ pub struct PlanBuffer {
     width: usize,
 }
 
+/// A copy of what [`Storage::save`] saved.
+pub struct Saved {
+    slot: u32,
+    copy: wgpu::Buffer,
+}
+
 /// A buffer for each tensor of the state: (slots, rows, columns).
 struct States(Vec<wgpu::Buffer>);
 
@@ -183,6 +189,39 @@ impl Storage {
             (buffer, u64::from(slot) * 4 * floats as u64, floats)
         });
         tensors.collect()
+    }
+
+    /// What a chunk that writes to `slot` overwrites for later steps: the slot's state, and the tokens, which may be those that the
+    /// device sampled for the next step.
+    fn overwritten(&self, network: &Network, slot: u32) -> impl Iterator<Item = (&wgpu::Buffer, u64, u64)> {
+        let states = self.state_in(network, slot).into_iter().filter(|(_, _, floats)| *floats > 0);
+        let states = states.map(|(buffer, at, floats)| (buffer, at, 4 * floats as u64));
+        states.chain([(&self.tokens, 0, self.tokens.size())])
+    }
+
+    /// Copies what a chunk that writes to `slot` overwrites, for [`Storage::restore`].
+    pub fn save(&self, gpu: &Gpu, network: &Network, slot: u32) -> Saved {
+        let bytes: u64 = self.overwritten(network, slot).map(|(_, _, bytes)| bytes).sum();
+        let copy = make_buffer(gpu, "saved", bytes as usize, wgpu::BufferUsages::empty());
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut to = 0;
+        for (buffer, from, bytes) in self.overwritten(network, slot) {
+            encoder.copy_buffer_to_buffer(buffer, from, &copy, to, bytes);
+            to += bytes;
+        }
+        gpu.queue.submit([encoder.finish()]);
+        Saved { slot, copy }
+    }
+
+    /// Puts back what was saved.
+    pub fn restore(&self, gpu: &Gpu, network: &Network, saved: &Saved) {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut from = 0;
+        for (buffer, to, bytes) in self.overwritten(network, saved.slot) {
+            encoder.copy_buffer_to_buffer(&saved.copy, from, buffer, to, bytes);
+            from += bytes;
+        }
+        gpu.queue.submit([encoder.finish()]);
     }
 
     /// What a plan's buffer holds: its first `rows` rows as f32, whatever form they have on the device.

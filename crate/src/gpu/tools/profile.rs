@@ -78,9 +78,19 @@ async fn time_stages(executor: &GpuExecutor, stages: &[usize], tokens: usize) ->
     runner.model().gpu().time_pass(|pass| stages.iter().for_each(|&stage| all[stage].encode(pass, extent))).await
 }
 
-/// Times every kind of stage over a chunk of `tokens`, each after some work of its own: a GPU lowers its clocks when it has
-/// nothing to do.
+/// Times every kind of stage over a chunk of `tokens`. The sequences keep their states, and steps that run ahead their tokens.
 async fn profile(executor: &GpuExecutor, tokens: usize) -> Result<Vec<StageTime>> {
+    let model = executor.runner().model();
+    // Where steps run ahead, the slot that is written next holds the state that they would be rolled back to.
+    let [_, written] = executor.next_slots();
+    let saved = model.storage().save(model.gpu(), model.network(), written);
+    let times = time_kinds(executor, tokens).await;
+    model.storage().restore(model.gpu(), model.network(), &saved);
+    times
+}
+
+/// Times each kind after some work of its own: a GPU lowers its clocks when it has nothing to do.
+async fn time_kinds(executor: &GpuExecutor, tokens: usize) -> Result<Vec<StageTime>> {
     let mut times = Vec::new();
     for kind in kinds(executor, tokens) {
         let start = Instant::now();

@@ -1,7 +1,6 @@
 //! The functions of `sampling/arithmetic.wgsl` against those of `sampler/arithmetic.rs`.
 
 use super::*;
-use crate::gpu::pipelines::{make_bind_group, make_layout, make_pipeline};
 use crate::sampler::arithmetic::{clean, part, weight};
 use crate::sampler::prepared::Prepared;
 
@@ -64,8 +63,8 @@ fn arithmetic_is_alike_to_the_last_bit() {
     let device = &rig.gpu.device;
     let uniforms = Uniforms::new(&rig.gpu, rig.shape);
     let wgsl = compose_sampling(&SAMPLE_MAXIMA, 256).split("@group").next().unwrap().to_owned() + ARITHMETIC;
-    let layout = make_layout(device, &SAMPLE_MAXIMA);
-    let pipeline = make_pipeline(&rig.gpu, SAMPLE_MAXIMA.name, &layout, &wgsl);
+    let mut pipelines = Pipelines::default();
+    let pipeline = pipelines.get(&rig.gpu, Program::new(&rig.gpu, &SAMPLE_MAXIMA, wgsl));
     let make = |words, usage| {
         let size = 4 * words as u64;
         device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
@@ -77,7 +76,7 @@ fn arithmetic_is_alike_to_the_last_bit() {
     let [unused_input, unused_output] = [make(4, storage), make(4, storage)];
     let buffers = [&words, &rig.sampler.rows, &unused_input, &results, &unused_output];
     let resources = uniforms.of_step(0).into_iter().chain(buffers.map(|buffer| buffer.as_entire_binding()));
-    let bind_group = make_bind_group(device, &SAMPLE_MAXIMA, &layout, resources);
+    let bind_group = pipelines.bind_group(&rig.gpu, &SAMPLE_MAXIMA, resources);
 
     let mut random = Random(11);
     for case in 0..30 {
