@@ -124,6 +124,73 @@ fn imports_go_down() {
     }
 }
 
+/// The rooms of `gpu`, from the ground up: folders, and the file that puts them together.
+const GPU_ROOMS: [&str; 7] = ["device", "kernels", "resources", "lowering", "run", "executor", "tools"];
+
+/// The room that a path below `crate/src` lies in.
+fn gpu_room(path: &str) -> Option<&str> {
+    path.strip_prefix("gpu/").map(|rest| rest.split('/').next().unwrap().trim_end_matches(".rs"))
+}
+
+/// What is wrong with the imports of a file of a room: another room is named by its path from the root, and lies below.
+fn wrong_gpu_import(room: &str, depth: usize, code: &str) -> Option<String> {
+    let layer = |name: &str| GPU_ROOMS.iter().position(|room| *room == name);
+    let own = layer(room).unwrap_or_else(|| panic!("gpu/{room} is no room"));
+    let out_of_room = "super::".repeat(depth);
+    if code.contains(&out_of_room) {
+        return Some(format!("it leaves its room by `{out_of_room}`"));
+    }
+    for (at, _) in code.match_indices("crate::gpu::") {
+        let name: String = code[at + 12..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        match layer(&name) {
+            None => return Some(format!("`crate::gpu::{name}` is no room")),
+            Some(other) if other > own => return Some(format!("`{name}` is above it")),
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+/// In `gpu` a room names only rooms below it.
+#[test]
+fn gpu_rooms_import_downwards() {
+    let mut rooms = std::collections::BTreeSet::new();
+    for (path, source) in rust_files().iter().filter(|(path, _)| path != "gpu/mod.rs") {
+        let Some(room) = gpu_room(path) else { continue };
+        // A module's parent is its folder, and the parent of `gpu/executor.rs` and of a room's `mod.rs` is `gpu`.
+        let depth = path.matches('/').count() - usize::from(path.ends_with("/mod.rs"));
+        let wrong = wrong_gpu_import(room, depth, &source.run_time_code());
+        assert_eq!(wrong, None, "crate/src/{path}");
+        rooms.insert(room.to_owned());
+    }
+    assert_eq!(rooms, GPU_ROOMS.map(String::from).into(), "a room has no file");
+    assert_eq!(wrong_gpu_import("lowering", 2, "use crate::gpu::device::Gpu; use super::steps::Steps;"), None);
+    for code in ["use crate::gpu::run::Runner;", "use crate::gpu::Gpu;", "use super::super::run;", "crate::gpu::{run}"]
+    {
+        assert!(wrong_gpu_import("lowering", 2, code).is_some(), "`{code}` is let through");
+    }
+}
+
+/// The executor is put together in one file: no other adds methods to it, and no part shows its fields.
+#[test]
+fn the_gpu_executor_is_one_file_of_parts() {
+    let parts = ["GpuExecutor", "LoadedModel", "Runner", "RunAhead", "Sequences"];
+    let mut found = Vec::new();
+    for (path, source) in rust_files().iter().filter(|(path, _)| path.starts_with("gpu/")) {
+        for part in parts {
+            if source.code.contains(&format!("\nimpl {part} {{")) {
+                found.push((part, path.clone()));
+            }
+            if let Some((_, body)) = source.code.split_once(&format!("pub struct {part} {{")) {
+                let fields = &body[..body.find("\n}").unwrap()];
+                assert!(!fields.contains("pub"), "a field of {part} in crate/src/{path} is not private");
+            }
+        }
+    }
+    let files: Vec<_> = parts.iter().map(|part| found.iter().filter(|(name, _)| name == part).count()).collect();
+    assert_eq!(files, vec![1; parts.len()], "each part has its methods in one file: {found:?}");
+}
+
 /// Files and sockets are behind `ByteSource`; of the engine, only the source of files opens any.
 #[test]
 fn only_the_file_source_and_the_tool_touch_files() {
@@ -176,7 +243,7 @@ fn commas(call: &str) -> usize {
 }
 
 /// One name, one thing: a row of the table is a WGSL file, whose header names the CPU's functions that it is held to; one of
-/// them has its name where the kernel is not several steps joined, or one of several forms of a product.
+/// them has its name where the kernel is not several steps fused, or one of several forms of a product.
 #[test]
 fn every_kernel_is_a_shader_and_a_cpu_function() {
     let cpu = std::fs::read_to_string(root().join("crate/src/cpu/kernels.rs")).unwrap();
@@ -208,8 +275,8 @@ fn every_sampling_kernel_is_a_shader_and_a_filter() {
 
 #[test]
 fn every_shader_file_is_used() {
-    let composed: String = ["kernels", "units"]
-        .map(|name| std::fs::read_to_string(root().join(format!("crate/src/gpu/{name}.rs"))).unwrap())
+    let composed: String = ["compose", "units"]
+        .map(|name| std::fs::read_to_string(root().join(format!("crate/src/gpu/kernels/{name}.rs"))).unwrap())
         .concat();
     for (path, _) in files("crate/src/gpu/shaders", &["wgsl"]) {
         let name = path.strip_prefix("crate/src/gpu/shaders/").unwrap().strip_suffix(".wgsl").unwrap();

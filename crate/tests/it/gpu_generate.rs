@@ -127,6 +127,33 @@ fn what_ran_ahead_is_undone() {
     assert_eq!(again, ids);
 }
 
+/// Looking for the time of its kernels in the middle of an answer, while steps run ahead, changes neither state nor tokens.
+#[test]
+fn profiling_changes_no_answer() {
+    let mut model = gpu();
+    let sample = |model: &mut Model, count: usize, profiled: Option<usize>| {
+        model.executor().reset(0).unwrap();
+        let mut sampler = Sampler::new(samplers()[1].clone()).unwrap();
+        let mut next = prompt(2);
+        let mut ids = Vec::new();
+        for step in 0..count {
+            let id = block_on(model.executor().sample(0, &next, &mut sampler)).unwrap();
+            sampler.accept(id);
+            ids.push(id);
+            next = vec![id];
+            if profiled == Some(step) {
+                block_on(model.executor().instruments().unwrap().stage_times(1)).unwrap();
+            }
+        }
+        (ids, block_on(model.executor().read_state(0)).unwrap())
+    };
+    let (ids, state) = sample(&mut model, 9, None);
+    // In the middle, where the next tokens follow; and at the end, where what ran ahead is rolled back.
+    for step in [4, 8] {
+        assert_eq!(sample(&mut model, 9, Some(step)), (ids.clone(), state.clone()), "profiled after step {step}");
+    }
+}
+
 /// The ids of each of many answers are those of the answer alone, with fewer sequences than prompts and with as many.
 #[test]
 fn many_answers_are_those_of_one_at_a_time() {

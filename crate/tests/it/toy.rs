@@ -15,7 +15,7 @@ use web_mamba::cpu::team::TeamExecutor;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor, Outputs};
-use web_mamba::generate::{BatchGeneration, Event, GenerateOptions, Prompt};
+use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::gguf::{Gguf, HeaderWriter, Value};
 use web_mamba::model::arch::Architecture as _;
 use web_mamba::model::arch::toy::Toy;
@@ -266,9 +266,9 @@ fn a_conversation_goes_on_from_checkpoints_and_a_batch_forks() {
     assert_eq!(second.ids, plain(&mut toy, &next));
 
     let prompts = vec![Prompt::Tokens(next.clone()), Prompt::Tokens(IDS.to_vec()), Prompt::Tokens(next)];
-    let mut batch = BatchGeneration::new(&toy, &prompts, &greedy(6), 2).unwrap();
+    let mut batch = Generation::batch(&toy, &prompts, &greedy(6), 2).unwrap();
     let mut ids = vec![Vec::new(); 3];
-    while let Some(event) = block_on(batch.next(&mut toy)).unwrap() {
+    while let Some(event) = block_on(batch.next_indexed(&mut toy)).unwrap() {
         if let Event::Token { id, .. } = event.event {
             ids[event.index].push(id);
         }
@@ -511,7 +511,7 @@ mod recorded {
         let mut ignore = |_| {};
         let load = web_mamba::gpu::GpuExecutor::load(gpu, &file, Activations::F32, &mut ignore);
         let executor = block_on(load).unwrap();
-        let times = block_on(executor.profile(1)).unwrap();
+        let times = block_on(web_mamba::instruments::Instruments::stage_times(&executor, 1)).unwrap();
         let names: Vec<_> = times.iter().map(|time| time.name.as_str()).collect();
         assert_eq!(names, ["embed", "norm", "up F16", "conv", "down F16", "token_embd F16"]);
     }

@@ -10,7 +10,7 @@ use web_mamba::cpu::CpuExecutor;
 use web_mamba::engine::Model;
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor};
-use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
+use web_mamba::gpu::{Gpu, GpuExecutor, first_difference, not_compared};
 use web_mamba::measure::{self, BenchOptions, Figure, Report, some_tokens};
 use web_mamba::model::ModelFile;
 use web_mamba::pause::NoPause;
@@ -157,9 +157,9 @@ pub struct Compare {
     /// Tokens to read, in chunks of the executors' own size.
     #[arg(long, default_value_t = 40)]
     tokens: usize,
-    /// Largest accepted difference, relative to values above 1.
-    #[arg(long, default_value_t = 1e-3)]
-    tolerance: f32,
+    /// Largest accepted difference, relative to values above 1; by default 0.001, and 0.2 with 8-bit activations.
+    #[arg(long)]
+    tolerance: Option<f32>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -168,27 +168,40 @@ pub struct Compare {
 impl Compare {
     pub fn run(&self) -> Result<()> {
         let file = ModelFile::of(open_gguf(&self.model.file)?)?;
-        let difference = pollster::block_on(async {
+        let wanted = self.model.activations().unwrap_or(Activations::F32);
+        let tolerance = self.tolerance.unwrap_or(match wanted {
+            Activations::F32 => 1e-3,
+            Activations::Q8 => 0.2,
+        });
+        let (difference, not_compared) = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
-            let mut gpu = GpuExecutor::load(gpu, &file, Activations::F32, &mut |_| {}).await?;
+            let activations = gpu.activations(Some(wanted))?;
+            let mut gpu = GpuExecutor::load(gpu, &file, activations, &mut |_| {}).await?;
             let mut cpu = CpuExecutor::load(&file, Activations::F32, &mut |_| {}).await?;
+            let not_compared = not_compared(&gpu);
             for chunk in some_tokens(self.tokens, file.network.vocab_size).chunks(cpu.max_tokens()) {
-                let difference = first_difference(&mut cpu, &mut gpu, chunk, self.tolerance).await?;
+                let difference = first_difference(&mut cpu, &mut gpu, chunk, tolerance).await?;
                 if difference.is_some() {
-                    return Ok(difference);
+                    return Ok((difference, not_compared));
                 }
             }
-            Ok::<_, Error>(None)
+            Ok::<_, Error>((None, not_compared))
         })?;
         let value = difference.as_ref().map(|d| {
             json!({ "step": d.step, "what": d.what, "buffer": d.buffer, "index": d.index, "cpu": d.cpu, "gpu": d.gpu })
         });
-        print(self.json, &json!({ "difference": value }), || match &difference {
-            None => "CPU and GPU agree".into(),
-            Some(d) => format!(
-                "step {} ({}) differs in buffer `{}` at {}: CPU {}, GPU {}",
-                d.step, d.what, d.buffer, d.index, d.cpu, d.gpu
-            ),
+        let value = json!({
+            "difference": value, "activations": wanted, "tolerance": tolerance, "not_compared": not_compared,
+        });
+        print(self.json, &value, || {
+            let found = match &difference {
+                None => "CPU and GPU agree".into(),
+                Some(d) => format!(
+                    "step {} ({}) differs in buffer `{}` at {}: CPU {}, GPU {}",
+                    d.step, d.what, d.buffer, d.index, d.cpu, d.gpu
+                ),
+            };
+            not_compared.iter().fold(found, |found, not_compared| found + "\n" + not_compared)
         })
     }
 }

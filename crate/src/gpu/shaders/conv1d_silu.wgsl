@@ -58,10 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     finished[local] = value;
     workgroupBarrier();
     let run = 4u * group.x + local;
-    if local < 4u && 16u * run < params.d_inner {
-        var values: array<f32, 16>;
-        for (var i = 0u; i < 16u; i++) {
-            values[i] = finished[16u * local + i];
+    if local < 4u && RUN_LEN * run < params.d_inner {
+        var values: array<f32, RUN_LEN>;
+        for (var i = 0u; i < RUN_LEN; i++) {
+            values[i] = finished[RUN_LEN * local + i];
         }
         write_run(row, run, &values);
     }
