@@ -192,7 +192,7 @@ export interface GenerateOptions extends CallOptions {
   resume?: boolean;
   /**
    * A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are the same up
-   * to there. Of `generate` only.
+   * to there.
    */
   keepAfter?: string;
 }

@@ -7,6 +7,7 @@ export type {
   StoredModel,
 } from './protocol/protocol';
 export type { EngineWorker } from './protocol/calls';
+export { GENERATE_DEFAULTS } from './protocol/defaults';
 
 export {
   addressSource, fileAddress, isFileKey, modelName, safeName, sourceKey, sourceName, storedName, type ModelSource, type RemoteSource,

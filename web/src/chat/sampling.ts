@@ -1,5 +1,5 @@
 /** How the next token is chosen: what the visitor set, else what suits the preset, else the model, else everyone. */
-import type { GenerateOptions } from 'web-mamba';
+import { GENERATE_DEFAULTS, type GenerateOptions } from 'web-mamba';
 
 export type SamplingKey = 'maxTokens' | 'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'seed';
 
@@ -31,9 +31,9 @@ export const samplingRanges: readonly SamplingRange[] = [
 /** A seed of -1 is a new one for every answer. */
 export const RANDOM_SEED = -1;
 
-const DEFAULTS: Required<SamplingChoice> = {
-  maxTokens: 1024, temperature: 0.7, topK: 40, topP: 0.95, minP: 0, repetitionPenalty: 1, seed: RANDOM_SEED,
-};
+/** The engine's, but for the length: a visitor sees an answer grow and can stop it. */
+const { temperature, topK, topP, minP, repetitionPenalty } = GENERATE_DEFAULTS;
+const DEFAULTS: Required<SamplingChoice> = { maxTokens: 1024, temperature, topK, topP, minP, repetitionPenalty, seed: RANDOM_SEED };
 
 export function defaultSampling(...suited: (GenerateOptions | undefined)[]): Required<SamplingChoice> {
   return Object.assign({ ...DEFAULTS }, ...suited) as Required<SamplingChoice>;

@@ -2,10 +2,8 @@
  * An answer that goes on in another worker, where nothing is left of the one that wrote its beginning: what was written becomes a part
  * of what is read. Tokens that are chosen greedily are the same as without a break; others are drawn anew from there on.
  */
+import { GENERATE_DEFAULTS } from '../protocol/defaults';
 import type { AnswerEvent, AnswerOptions } from '../protocol/protocol';
-
-/** As of the engine. */
-const DEFAULT_TOKENS = 512;
 
 export class ResumedAnswer {
   /** Tokens that were given out. */
@@ -28,7 +26,7 @@ export class ResumedAnswer {
     this.#mute = 0;
     if (this.#read === 0) return this.options;
     // Where a shared text ends was found by the first engine, in a prompt that was text.
-    const { maxTokens = DEFAULT_TOKENS, seed, keepAfter: _, ...others } = this.options;
+    const { maxTokens = GENERATE_DEFAULTS.maxTokens, seed, keepAfter: _, ...others } = this.options;
     const rest = { written: Uint32Array.from(this.#ids), maxTokens: Math.max(0, maxTokens - this.#read) };
     return { ...others, ...rest, ...(seed === undefined ? {} : { seed: seed + this.#read }) };
   }
