@@ -1,7 +1,7 @@
 /** The engine's messages can be replaced, and each failure is made with what holds. */
 import { afterEach, expect, test } from 'vitest';
 import { EngineClient, ENGLISH, failure, formatBytes, setMessages, toFailure } from 'web-mamba';
-import { failure as pageFailure } from '../src/base/failure';
+import { failure as pageFailure, toFailure as toPageFailure } from '../src/base/failure';
 import { FakeWorker, soundCalls } from './fake-worker';
 
 afterEach(() => setMessages({}));
@@ -32,4 +32,11 @@ test('a worker is told of them before its first call, each time it is started, a
   setMessages(own);
   new EngineClient({ start, hasGpu: async () => false });
   expect(orders).toEqual([{ messages: own }]);
+});
+
+test('a full disk is told by the engine as one that models fill, and by the page as one that its own things do', () => {
+  const full = new DOMException('full', 'QuotaExceededError');
+  expect(toFailure(full)).toMatchObject({ code: 'no-room-left', message: expect.not.stringContaining('{') as string });
+  expect(toPageFailure(full)).toMatchObject({ code: 'app-room' });
+  expect(toPageFailure(toFailure(full))).toMatchObject({ code: 'no-room-left' });
 });
