@@ -257,6 +257,29 @@ fn every_type_has_units_of_its_layout() {
     }
 }
 
+/// The lengths of a run and of a unit are composed into a kernel as constants, and no shader has them as numbers. Files of units
+/// speak of blocks; sampling has neither runs nor units; in `matvec_many` such numbers are lanes.
+#[test]
+fn runs_and_units_have_one_length() {
+    let others = ["/units/", "/sampling/", "/sample_", "/matvec_many.wgsl", "/bandwidth.wgsl"];
+    let mut named = 0;
+    for (path, text) in shader_files() {
+        let path = path.replace('\\', "/");
+        if others.iter().any(|other| path.contains(other)) {
+            continue;
+        }
+        for line in text.lines().map(|line| line.split("//").next().unwrap_or_default()) {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let is_shift = line.contains("<<") || line.contains(">>");
+            let number = words.clone().find(|word| ["16", "16u", "32", "32u"].contains(word));
+            // A shift by 16 bits is of a word's halves.
+            assert!(is_shift || number.is_none(), "{path}: `{}` has a length as a number", line.trim());
+            named += usize::from(words.any(|word| word == "RUN_LEN"));
+        }
+    }
+    assert!(named > 20, "only {named} lines name the length of a run");
+}
+
 /// That loops end is what lets them run unbounded (`gpu/resources/pipelines.rs`): each has a counter, which its condition compares and only its
 /// own step changes, one way.
 #[test]

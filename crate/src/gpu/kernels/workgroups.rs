@@ -22,7 +22,7 @@ pub const MAX_FUSED_ROWS: usize = 2 * RUN_LEN;
 pub const MAX_LANES: usize = 32;
 
 /// Tokens, of a chunk or of a batch of sequences, up to which a product is a small batch: it takes the small tiles, or a
-/// matrix-vector kernel.
+/// matrix-vector kernel. `matvec_many.wgsl` is written out for as many.
 pub const SMALL_BATCH: usize = 16;
 
 /// Rows from which on a large GPU is filled even where a group of lanes takes a few rows.
