@@ -1,4 +1,4 @@
-//! Snapshots kept on the way, so that a text that begins as an earlier one did is read only from where it differs.
+//! Snapshots kept during generation, so that a text that begins as an earlier one did is read only from where it differs.
 
 use crate::snapshot::Snapshot;
 
@@ -6,14 +6,14 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckpointKind {
-    /// In the middle of a long prompt: of use until the prompt is read.
-    Reading,
-    /// Before the last token of a prompt: to answer it again.
+    /// In the middle of a long prefill: of use until the prompt is read.
+    Prefill,
+    /// Before the last token of a prompt: to complete it again.
     Prompt,
     /// Where a text ends that other prompts begin with too: see [`GenerateOptions::keep_after`](crate::generate::GenerateOptions).
     Shared,
-    /// At the end of an answer: for the next turn.
-    Answer,
+    /// At the end of a completion: for the next turn.
+    Completion,
     /// Given from outside.
     Restored,
 }
@@ -39,10 +39,10 @@ struct Entry {
     new: bool,
 }
 
-/// What is kept where nobody says otherwise: six states of a 7B model.
+/// The default memory budget: six states of a 7B model.
 const DEFAULT_BUDGET: usize = 256 << 20;
 
-/// Tokens of a prompt between two checkpoints, where nobody says otherwise: seconds of reading on a GPU.
+/// The default number of tokens between two checkpoints of a prompt: seconds of prefill on a GPU.
 const DEFAULT_INTERVAL: usize = 1024;
 
 /// Checkpoints within a memory budget; the one that was not used for longest goes first.
@@ -72,7 +72,7 @@ impl Checkpoints {
         self.budget
     }
 
-    /// Makes a checkpoint every so many tokens while a prompt is read, at least one.
+    /// Sets the number of tokens, at least one, between two checkpoints of a prompt.
     pub fn set_interval(&mut self, tokens: usize) {
         self.interval = tokens.max(1);
     }
@@ -126,7 +126,7 @@ impl Checkpoints {
 
     /// Whether exactly these tokens have a checkpoint that stays at least as long as one of this kind.
     pub fn has(&self, tokens: &[u32], kind: CheckpointKind) -> bool {
-        let stays = |old| old != CheckpointKind::Reading || kind == CheckpointKind::Reading;
+        let stays = |old| old != CheckpointKind::Prefill || kind == CheckpointKind::Prefill;
         self.entries.iter().any(|entry| stays(entry.info.kind) && *entry.snapshot.tokens == *tokens)
     }
 
@@ -134,7 +134,7 @@ impl Checkpoints {
     pub fn add(&mut self, snapshot: Snapshot, kind: CheckpointKind) {
         let replaced = |old: &Entry| {
             *old.snapshot.tokens == *snapshot.tokens
-                || old.info.kind == CheckpointKind::Reading && snapshot.tokens.starts_with(&old.snapshot.tokens)
+                || old.info.kind == CheckpointKind::Prefill && snapshot.tokens.starts_with(&old.snapshot.tokens)
         };
         self.entries.retain(|old| !replaced(old));
         self.clock += 1;

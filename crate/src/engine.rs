@@ -1,4 +1,4 @@
-//! A loaded model: file, vocabulary and executor together, on the backend that suits.
+//! A loaded model: vocabulary and executor together, on the backend that was selected.
 
 mod history;
 mod loading;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoints::Checkpoints;
-use crate::cpu::team::Crew;
+use crate::cpu::tensor_parallel::WorkerPool;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::fingerprint::ModelHash;
@@ -43,10 +43,10 @@ pub struct LoadOptions {
     /// How matrix products see their input; by default in 8 bits on the CPU and on a GPU that multiplies these fast, else as
     /// f32.
     pub activations: Option<Activations>,
-    /// Threads of the CPU; by default as many as run at once here. In wasm there is one.
+    /// Threads of the CPU; by default the parallelism of the machine. In wasm there is one.
     pub threads: Option<usize>,
-    /// Workers with memories of their own that can share the model on the CPU.
-    pub crew: Option<Rc<dyn Crew>>,
+    /// Workers with memories of their own that can run the model together on the CPU.
+    pub workers: Option<Rc<dyn WorkerPool>>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
     /// How the GPU is asked for, and whether it is tested first.
@@ -60,20 +60,20 @@ impl LoadOptions {
         Self {
             activations: self.activations.or(before.activations),
             threads: self.threads.or(before.threads),
-            crew: self.crew.or_else(|| before.crew.clone()),
+            workers: self.workers.or_else(|| before.workers.clone()),
             unix_seconds: self.unix_seconds.or(before.unix_seconds),
             ..self
         }
     }
 }
 
-/// What people want to know of a loaded model.
+/// A description of a loaded model.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
     /// `general.name`, or the file's name.
     pub name: String,
-    /// What people call its architecture: `mamba`, or `falcon-mamba` where dt, B and C are normalised.
+    /// The common name of its architecture: `mamba`, or `falcon-mamba` where dt, B and C are normalised.
     pub architecture: &'static str,
     /// Number of parameters.
     pub parameters: u64,
@@ -85,7 +85,7 @@ pub struct ModelInfo {
     pub vocab_size: usize,
     /// Bytes of the file, or of all parts together.
     pub file_bytes: u64,
-    /// Bytes of the state: the memory of a whole conversation, at any length.
+    /// Bytes of the state, at any position.
     pub state_bytes: usize,
     /// Bytes of weights read for one token.
     pub bytes_per_token: u64,
@@ -99,7 +99,7 @@ pub struct ModelInfo {
     pub adapter: String,
     /// Why this backend, as a sentence.
     pub reason: String,
-    /// How long the GPU's self-test took; none where it was left out.
+    /// How long the GPU's self-test took; `None` where there was none.
     pub self_test_milliseconds: Option<f64>,
 }
 
@@ -111,10 +111,11 @@ pub struct Model {
     /// What it was loaded with.
     options: LoadOptions,
     epoch: u64,
-    /// The reading that loading the model again put an end to, while no other has begun.
+    /// The epoch that loading the model again has ended, while no other has begun.
     interrupted: Option<u64>,
     hash: ModelHash,
-    /// What each sequence has read. Unknown where the executor was run from outside: all of them where the list is empty, or one.
+    /// What each sequence has read. `None` for a sequence, and an empty list for all, where that is unknown: the executor was run
+    /// directly.
     histories: Vec<Option<History>>,
     checkpoints: Checkpoints,
 }
@@ -141,8 +142,8 @@ impl Model {
         Ok(Self { executor, tokenizer, info, options, epoch: 0, interrupted: None, hash, histories, checkpoints })
     }
 
-    /// Loads the same model again, where its device was lost, or onto another backend. Its checkpoints stay, and an answer that was
-    /// interrupted goes on. So do those of its options that are `None` now, its workers among them.
+    /// Loads the same model again, where its device was lost, or onto another backend. Its checkpoints stay, and a generation that was
+    /// interrupted goes on. Options that are `None` now stay as they were, the workers included.
     ///
     /// # Errors
     /// As of [`Model::load`], and [`Error::StateModel`] for another model. The old executor stays then.
@@ -176,7 +177,7 @@ impl Model {
         self.tokenizer.as_ref().ok_or_else(|| Error::Vocabulary { problem: "the file has none".into() })
     }
 
-    /// What runs it. Whoever runs it directly moves the state past what the model knows of it: such a state cannot be saved.
+    /// Its executor. Running it directly leaves the histories of the sequences unknown: such a state cannot be saved.
     pub fn executor(&mut self) -> &mut dyn Executor {
         self.histories.clear();
         self.executor.as_mut()
@@ -187,8 +188,8 @@ impl Model {
         self.executor.max_tokens()
     }
 
-    /// Puts the first sequence before its first token and gives the new reading a number: whoever finds another number later knows
-    /// that the state is no longer its own.
+    /// Resets the first sequence and begins a new epoch, whose number it returns: a caller that finds another number later knows that
+    /// the state is no longer its own.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the device fails.
@@ -199,8 +200,8 @@ impl Model {
         Ok(epoch)
     }
 
-    /// Gives a new reading `count` sequences and a number, as [`Model::begin`] does. Where there are as many, each keeps what it has
-    /// read; else all begin anew.
+    /// Begins a new epoch with `count` sequences, as [`Model::begin`] does. Where the count stays the same, each keeps its state; else
+    /// all are reset.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where there is no room for them, [`Error::Gpu`] where the device fails.
@@ -226,7 +227,7 @@ impl Model {
         self.epoch
     }
 
-    /// Whether the reading of this number was the last one before the model was loaded again: nobody else has read since.
+    /// Whether this epoch was the last one before the model was loaded again, and no other has begun since.
     pub(crate) fn has_interrupted(&self, epoch: u64) -> bool {
         self.interrupted == Some(epoch)
     }

@@ -226,12 +226,12 @@ pub enum Error {
         /// What the system says of it.
         problem: String,
     },
-    /// The GPU computes something else than the CPU does.
+    /// The GPU computes other results than the CPU.
     #[error("the GPU {adapter} computes wrongly: {problem}")]
     SelfTest {
         /// The adapter's name.
         adapter: String,
-        /// Where it parts from the CPU, as a clause.
+        /// Where it differs from the CPU, as a clause.
         problem: String,
     },
     /// The model does not fit in memory.
@@ -244,15 +244,15 @@ pub enum Error {
         /// Bytes available, where that is known.
         available: Option<u64>,
     },
-    /// One of the workers that share the model failed or is gone.
+    /// One of the workers that run the model failed or is gone.
     #[error("worker {rank} of those that share the model failed: {problem}")]
     Worker {
         /// Which, from 0.
         rank: usize,
-        /// What it said, or that it says nothing any more.
+        /// Its error, or that it no longer responds.
         problem: String,
     },
-    /// What a model computes or remembers, or one of its weights, is infinite or NaN: no token can be chosen by it.
+    /// What a model computes or remembers, or one of its weights, is infinite or NaN: no token can be sampled from it.
     #[error("{what} is infinite or not a number")]
     NotFinite {
         /// Which number, as the subject of a sentence.
@@ -294,7 +294,7 @@ pub enum Error {
         /// The fingerprint in the state.
         found: String,
     },
-    /// Nobody knows which tokens made the model's present state.
+    /// The tokens that led to the model's present state are unknown.
     #[error("the model's present state cannot be saved or continued: {problem}")]
     StateUnknown {
         /// Why, as a clause.
@@ -303,19 +303,19 @@ pub enum Error {
     /// The model is in use by another call.
     #[error("the model is busy with another request")]
     Busy,
-    /// What is called was given back, and its memory with it.
+    /// The object was freed.
     #[error("this {what} was freed")]
     Freed {
         /// `model` or `state`.
         what: &'static str,
     },
-    /// Whoever called asked for an end.
+    /// The caller cancelled the call.
     #[error("the call was cancelled")]
     Cancelled,
 }
 
 impl Error {
-    /// Whether what runs the model is gone, a device or a worker: once the model is loaded again, its answers go on.
+    /// Whether a device or a worker is lost: once the model is loaded again, its generations go on.
     pub(crate) fn is_loss(&self) -> bool {
         matches!(self, Self::DeviceLost { .. } | Self::Worker { .. })
     }

@@ -1,4 +1,4 @@
-//! What runs a plan: one interface, a CPU and a GPU behind it.
+//! The interface of executors, which run a plan on the CPU or on a GPU.
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ impl Outputs {
     }
 }
 
-/// Where a model runs, for people.
+/// Where a model runs, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
     /// `webgpu` or `cpu`; natively the GPU's API, such as `vulkan`.
@@ -87,7 +87,7 @@ pub struct Backend {
 
 /// Runs a model's plan and owns its weights, its scratch buffers, and the states of one or more sequences of tokens.
 pub trait Executor {
-    /// What it runs.
+    /// The network that it runs.
     fn network(&self) -> &Network;
 
     /// Number of tokens in the vocabulary.
@@ -105,13 +105,13 @@ pub trait Executor {
     /// Where it runs.
     fn backend(&self) -> Backend;
 
-    /// What it can tell of itself beside its results.
+    /// Measurements of its device, where it has any.
     fn instruments(&self) -> Option<&dyn Instruments> {
         None
     }
 
     /// Reads `tokens` (at least one, at most [`Executor::max_tokens`]) into a sequence, leaving its state after the last one.
-    /// Gives the logits of the wanted tokens, (outputs, vocab_size), in order.
+    /// Returns the logits of `outputs`, (outputs, vocab_size), in order.
     ///
     /// # Errors
     /// [`crate::Error::TokenRange`] for an id outside the vocabulary, before anything runs; [`crate::Error::Gpu`] where the
@@ -123,16 +123,16 @@ pub trait Executor {
         outputs: Outputs,
     ) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
-    /// Reads one token into each of some sequences, all with one reading of the weights; gives their logits,
+    /// Reads one token into each of some sequences, with one pass over the weights; returns their logits,
     /// (tokens, vocab_size). At most [`MAX_SEQUENCES`], no sequence twice.
     ///
     /// # Errors
     /// As of [`Executor::forward`].
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
-    /// Reads `tokens` into a sequence, as [`Executor::forward`] does, and chooses the one after them, as
-    /// [`Sampler::sample`] does. An executor may choose on its device and run ahead; nobody sees more of that than the time
-    /// that it saves, because every other call finds the state that this one promises.
+    /// Reads `tokens` into a sequence, as [`Executor::forward`] does, and samples the one after them, as
+    /// [`Sampler::sample`] does. An executor may sample on its device and run ahead; only the time shows that, because every
+    /// other call finds the state after `tokens`.
     ///
     /// # Errors
     /// As of [`Executor::forward`], and [`crate::Error::NotFinite`]: the tokens are read then.
@@ -148,9 +148,9 @@ pub trait Executor {
         })
     }
 
-    /// Reads one token into each of some sequences, as [`Executor::decode_batch`] does, and chooses the one after each with
-    /// the sampler at the same place. The samplers are those of the call before, having accepted what it gave, unless other
-    /// sequences are named.
+    /// Reads one token into each of some sequences, as [`Executor::decode_batch`] does, and samples the one after each with
+    /// the sampler at the same index. With the sequences of the call before, the samplers are those of that call, which have
+    /// accepted the tokens that it returned.
     ///
     /// # Errors
     /// As of [`Executor::sample`], for any of the sequences.
@@ -167,16 +167,16 @@ pub trait Executor {
         })
     }
 
-    /// How many sequences have a state: one, unless [`Executor::set_sequences`] said otherwise.
+    /// The number of sequences: one until [`Executor::set_sequences`].
     fn sequences(&self) -> usize;
 
-    /// Makes room for so many sequences, at least one and at most [`MAX_SEQUENCES`]. All start anew.
+    /// Allocates the states of `count` sequences, 1 to [`MAX_SEQUENCES`]. All are reset.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`] where there is no room, [`crate::Error::Gpu`] where the device fails.
     fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>>;
 
-    /// Puts a sequence before its first token.
+    /// Resets a sequence to the state before its first token.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
@@ -188,7 +188,7 @@ pub trait Executor {
     /// [`crate::Error::Gpu`] where the device fails.
     fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>>;
 
-    /// Takes a sequence back, or over, to a state.
+    /// Sets the state of a sequence.
     ///
     /// # Errors
     /// [`crate::Error::StateShape`] for a state of another model.
@@ -198,7 +198,7 @@ pub trait Executor {
 /// The most sequences that an executor holds at once.
 pub const MAX_SEQUENCES: usize = 32;
 
-/// Checks what [`Executor::forward`] promises of its tokens.
+/// Checks the tokens of [`Executor::forward`].
 pub(crate) fn check_tokens(tokens: &[u32], max_tokens: usize, vocab_size: usize) -> Result<()> {
     assert!(tokens.len() <= max_tokens, "forward takes at most {max_tokens} tokens, not {}", tokens.len());
     if tokens.is_empty() {

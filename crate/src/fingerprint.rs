@@ -7,14 +7,13 @@ use twox_hash::XxHash3_128;
 use crate::error::Result;
 use crate::gguf::{Array, Gguf, Value};
 
-/// How many places of the weights are looked at, and how many bytes of each. Whoever trains on, quantises anew or merges
-/// changes nearly every weight, so a few places tell models apart that share a header; all of them would cost a second reading
-/// of the file.
+/// The number of samples of the weights, and the bytes of each. Further training, another quantisation or a merge changes nearly
+/// every weight, so a few samples distinguish models that share a header; all weights would cost a second pass over the file.
 const PLACES: usize = 8;
 const PLACE_BYTES: u64 = 1024;
 
 /// Two models have the same where their header (metadata, vocabulary, tensors' names, types and shapes) and a sample of their
-/// weights are the same. It guards against mistakes, not against somebody who wants two models to look alike.
+/// weights are the same. It guards against mistakes, not against two models that are made to look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelHash(pub [u8; 16]);
 

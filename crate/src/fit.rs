@@ -1,11 +1,11 @@
-//! Whether a model fits a device, judged by the file's header alone: before the bulk of it is downloaded or loaded.
+//! Plans a model before it is downloaded or loaded: by the file's header alone, whether it fits a device.
 
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::cpu::CpuExecutor;
-use crate::cpu::calibrate::least_ranks;
+use crate::cpu::calibrate::min_ranks;
 use crate::engine::{BackendChoice, LoadOptions, tokenizer};
 use crate::error::{Error, Result};
 use crate::executor::Memory;
@@ -19,11 +19,11 @@ use crate::source::ByteSource;
 pub struct Needs {
     /// Its tensors, as the device keeps them. Of a split set that is not all there, the length of its files.
     pub weights: u64,
-    /// What it remembers.
+    /// The state.
     pub state: u64,
     /// Activations of one chunk.
     pub scratch: u64,
-    /// All of it.
+    /// The sum.
     pub total: u64,
     /// The largest thing that must lie in one storage binding of a GPU. Matrices are split by rows, all else is not.
     pub largest_binding: u64,
@@ -37,15 +37,15 @@ pub struct Device {
     pub backend: &'static str,
     /// The adapter's name, or `CPU`.
     pub adapter: String,
-    /// A GPU's largest buffer. No API tells a GPU's whole memory; this is evidence of it, no more.
+    /// A GPU's largest buffer: a hint of its memory, which no API reports.
     pub max_buffer: Option<u64>,
     /// A GPU's largest storage binding.
     pub max_binding: Option<u64>,
-    /// Invocations that every subgroup of a GPU has at least; 1 where kernels may not shuffle.
+    /// The smallest subgroup size of a GPU; 1 where kernels may not shuffle.
     pub subgroup: Option<usize>,
     /// Whether a GPU can use 8-bit activations.
     pub packed_products: Option<bool>,
-    /// On the CPU, the bytes that a program can have: 4 GiB in a page.
+    /// On the CPU, the bytes that a program can address: 4 GiB in a page.
     pub memory: Option<u64>,
 }
 
@@ -56,15 +56,15 @@ pub struct Problem {
     pub code: &'static str,
     /// What is wrong, with numbers.
     pub message: String,
-    /// What a person can do.
+    /// What the user can do.
     pub remedy: &'static str,
     /// Bytes that are needed.
     pub needed: Option<u64>,
-    /// Bytes that can be had.
+    /// Bytes that are available.
     pub available: Option<u64>,
 }
 
-/// The judgement.
+/// The plan for a model on a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fit {
     /// What the model needs there.
@@ -73,18 +73,18 @@ pub struct Fit {
     pub device: Device,
     /// False where loading would fail.
     pub fits: bool,
-    /// Why it does not fit, or why the GPU was passed over.
+    /// Why it does not fit, or why the GPU is not used.
     pub problem: Option<Problem>,
-    /// What speaks against it without deciding it, as a sentence.
+    /// A warning that does not decide `fits`, as a sentence.
     pub doubt: Option<String>,
 }
 
-/// A GPU whose largest buffer is less than this part of the model may have too little memory in all: it is said, not decided.
+/// A GPU whose largest buffer is smaller than the model divided by this may have too little memory in all: a warning.
 #[cfg(feature = "gpu")]
 const DOUBTFUL_PART: u64 = 4;
 
-/// Judges a model by its headers. `sources` are as of [`crate::engine::Model::load`]; of a split set the first part alone will
-/// do, whose length is then taken as that of the whole. Only headers are read.
+/// Plans a model by its header. `sources` are as of [`crate::engine::Model::load`]; of a split set the first part is
+/// enough, whose length is then taken as that of the whole. Only headers are read.
 ///
 /// # Errors
 /// What is wrong with the file: another architecture, tensors of other shapes or types, a vocabulary that cannot be used.
@@ -132,10 +132,10 @@ impl Judged {
         // Workers have an address space each.
         let shared = || match self.0.gguf.is_partial() {
             // How the tensors that are not here yet will be cut is unknown.
-            true => needed / Slice::most_ranks(&self.0.network, &self.0.weights) as u64 <= available,
-            false => least_ranks(&self.0.network, &self.0.weights, available).is_some(),
+            true => needed / Slice::max_ranks(&self.0.network, &self.0.weights) as u64 <= available,
+            false => min_ranks(&self.0.network, &self.0.weights, available).is_some(),
         };
-        let fits = needed <= available || options.crew.is_some() && shared();
+        let fits = needed <= available || options.workers.is_some() && shared();
         let device = Device {
             backend: "cpu",
             adapter: "CPU".into(),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_with_less_memory_is_told_the_numbers() {
+    fn the_problem_of_a_cpu_with_too_little_memory_has_the_numbers() {
         let (bytes, length) = header("mamba", 256, &[]);
         let file = ModelFile::of(pollster::block_on(Gguf::open(vec![Rc::new(Start(bytes, length))])).unwrap()).unwrap();
         let fit = Judged(file).on_cpu(1_000_000, &cpu());
@@ -302,7 +302,7 @@ mod tests {
 
     /// The tensors of other parts are unknown: their bytes are the files'.
     #[test]
-    fn the_first_part_of_a_set_will_do() {
+    fn the_first_part_of_a_set_is_enough() {
         let set = [("split.no", 0), ("split.count", 3), ("split.tensors.count", 99)];
         let (bytes, length) = header("mamba", 256, &set);
         let fit = judge((bytes, 10 * length), &cpu()).unwrap();

@@ -13,7 +13,7 @@ use crate::tokenizer::ChatMessage;
 
 pub use generation::Generation;
 
-/// What is read before the first word is written.
+/// What is read before the first token is sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Prompt {
     /// Text as it stands; the names of control tokens in it are read as these tokens.
@@ -25,7 +25,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    /// The ids that it is read as.
+    /// Its token ids.
     ///
     /// # Errors
     /// [`Error::ChatTemplate`], [`Error::EmptyPrompt`] without messages, or [`Error::Vocabulary`].
@@ -34,26 +34,26 @@ impl Prompt {
     }
 }
 
-/// How text is made. All fields have defaults.
+/// Options of a generation. All fields have defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GenerateOptions {
-    /// How the next token is chosen.
+    /// How tokens are sampled.
     #[serde(flatten)]
     pub sampler: SamplerOptions,
-    /// Tokens to make at the most.
+    /// The most tokens of a completion.
     pub max_tokens: usize,
-    /// Texts that end the answer; they are not part of it.
+    /// Stop strings: each ends the completion and is not part of it.
     pub stop: Vec<String>,
-    /// Tokens that end the answer beside the model's own end tokens; they are not part of it.
+    /// Tokens that end the completion, besides the model's own end tokens; they are not part of it.
     pub stop_tokens: Vec<u32>,
-    /// Go on past the model's own end tokens.
+    /// Continue past the model's own end tokens.
     pub ignore_eos: bool,
-    /// Begin at the longest start of the prompt that a checkpoint or the model's present state knows, and keep checkpoints on
-    /// the way (see [`crate::checkpoints`]). Without it the whole prompt is read from a fresh state.
+    /// Begin at the longest prefix of the prompt that a checkpoint or the model's present state has, and keep checkpoints
+    /// (see [`crate::checkpoints`]). Without it the whole prompt is read from a fresh state.
     pub reuse: bool,
-    /// Read the prompt after what the model has read already, and after a token that an interrupted answer chose last. With an
-    /// empty prompt such an answer goes on exactly as it would have, with its own sampler.
+    /// Read the prompt after what the model has read already, and after the last token that an interrupted completion sampled. With
+    /// an empty prompt such a completion continues exactly as it would have, with its own sampler.
     pub resume: bool,
     /// A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are
     /// the same up to there. So a document is read once for every question about it. With `reuse` only.
@@ -75,13 +75,13 @@ impl Default for GenerateOptions {
     }
 }
 
-/// Why an answer ended.
+/// Why a completion ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// The model wrote an end token.
     Eos,
-    /// `max_tokens` were made.
+    /// It has `max_tokens` tokens.
     Length,
     /// One of the `stop` texts was written.
     StopString,
@@ -91,17 +91,17 @@ pub enum StopReason {
     Cancelled,
 }
 
-/// What happens to the completion of one prompt.
+/// An event of the completion of one prompt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SequenceEvent {
-    /// The prompt's place among the prompts.
+    /// The index of the prompt.
     pub index: usize,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// What happens on the way.
+/// An event of a completion.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
@@ -112,7 +112,7 @@ pub enum Event {
         /// Tokens in all.
         total: usize,
     },
-    /// A token has been made.
+    /// A token was sampled.
     Token {
         /// Its id.
         id: u32,
@@ -121,30 +121,30 @@ pub enum Event {
         /// Time since the event before, in milliseconds.
         milliseconds: f64,
     },
-    /// Nothing more comes.
+    /// The last event.
     End {
-        /// Text that was held back and turned out to belong to the answer.
+        /// Text that was held back and turned out to belong to the completion.
         text: String,
         /// Why.
         stop: StopReason,
         /// Tokens of the prompt.
         prompt_tokens: usize,
-        /// Tokens that were read before the first was chosen: those of the prompt that no checkpoint knew. Where the device was
-        /// lost, also those that were read again.
+        /// Tokens that were read before the first was sampled: those of the prompt that no checkpoint had. After a lost device,
+        /// also those that were read again.
         prefilled_tokens: usize,
-        /// Tokens made.
+        /// Tokens of the completion.
         tokens: usize,
-        /// The seed that its tokens were drawn with: the same call with this seed gives the same answer.
+        /// The seed of its sampler: the same call with this seed gives the same completion.
         #[serde(serialize_with = "exactly")]
         seed: u64,
-        /// Prefilled tokens read a second.
+        /// Prefill speed in tokens per second.
         prefill_tps: f64,
-        /// Tokens made a second, after the first.
+        /// Decode speed in tokens per second, without the first token.
         decode_tps: f64,
     },
 }
 
-/// JavaScript's numbers are exact up to 2^53: a seed above that is written as what it holds larger ones in.
+/// JavaScript's numbers are exact up to 2^53: a larger seed becomes a `bigint` there.
 fn exactly<S: serde::Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     match *seed {
         small @ ..=0x1f_ffff_ffff_ffff => serializer.serialize_u64(small),

@@ -1,4 +1,4 @@
-//! What an executor can be asked beside its results: figures of the device.
+//! Measurements of an executor's device.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const WARM_UP: Duration = Duration::from_millis(500);
 /// Work before each further one, while little time has passed.
 pub const SHORT_WARM_UP: Duration = Duration::from_millis(150);
 
-/// What an executor lets itself be asked beside its results.
+/// Measurements of an executor's device.
 pub trait Instruments {
     /// Dispatches of one decoded token, head included.
     fn dispatches_per_token(&self) -> usize;
@@ -21,13 +21,13 @@ pub trait Instruments {
     /// True where the device times its own kernels. Without that, times include submitting and waiting.
     fn has_timestamps(&self) -> bool;
 
-    /// Bytes that the device reads from its memory per second.
+    /// The device's memory bandwidth, in bytes per second.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] or [`crate::Error::OutOfMemory`].
     fn read_bandwidth(&self) -> LocalBoxFuture<'_, Result<f64>>;
 
-    /// Where the time of a chunk of so many tokens goes.
+    /// The times of the stages of a chunk of `tokens` tokens.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
@@ -50,7 +50,7 @@ pub struct StageTime {
     pub bytes: u64,
 }
 
-/// The middle of some values, which are sorted; zero of none.
+/// The median of some values, which it sorts; 0 without any.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {

@@ -5,11 +5,11 @@
 //! grows: a token costs the same time and memory at any position, and all that a model remembers of a text is a state of a fixed
 //! number of floats, which can be saved, restored and shared.
 //!
-//! # A model and an answer
+//! # A model and a completion
 //!
-//! A [`Model`] is loaded from [`ByteSource`]s, which answer ranges of bytes, so a file is never in memory as a whole. A
-//! [`Generation`] is one answer in the making: it has no reference to the model, and is given it for each event. Everything that
-//! may wait is a future of one thread; any runtime will do.
+//! A [`Model`] is loaded from [`ByteSource`]s, which read ranges of bytes, so a file is never in memory as a whole. A [`Generation`]
+//! makes a completion: it has no reference to the model, and is given it for each event. Everything that may wait is a future of one
+//! thread, and runs on any runtime.
 //!
 //! ```
 //! use std::rc::Rc;
@@ -24,9 +24,9 @@
 //! // Random weights write no words; a conversation is `Prompt::Chat(vec![ChatMessage { .. }])`.
 //! let prompt = Prompt::Text("The state of a model".into());
 //! let options = GenerateOptions { max_tokens: 5, ignore_eos: true, ..GenerateOptions::default() };
-//! let mut answer = Generation::new(&model, &prompt, options)?;
+//! let mut generation = Generation::new(&model, &prompt, options)?;
 //! let mut written = 0;
-//! while let Some(event) = answer.next(&mut model).await? {
+//! while let Some(event) = generation.next(&mut model).await? {
 //!     match event {
 //!         Event::Prefill { done, total } => println!("{done} of {total} tokens read"),
 //!         Event::Token { text, .. } => { print!("{text}"); written += 1 }
@@ -46,9 +46,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Generation::batch`] | several answers at once, which share each reading of the weights |
+//! | [`Generation::batch`] | several completions as a batch, which reads the weights once for a token of each |
 //! | [`Model::save_state`], [`Snapshot`], [`checkpoints`] | states, as values, as files, and kept for prompts that begin alike |
-//! | [`Model::reload`] | the same answer goes on after a lost device ([`Error::DeviceLost`]) |
+//! | [`Model::reload`] | the same completion goes on after a lost device ([`Error::DeviceLost`]) |
 //! | [`fit::plan`] | whether a model fits this device, by the first bytes of its file |
 //! | [`measure::bench`] | tokens/s beside the bound that the memory's bandwidth sets |
 //! | [`tokenizer`] | the file's vocabulary and its chat template |

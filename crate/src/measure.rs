@@ -18,7 +18,7 @@ use crate::sampler::SamplerOptions;
 pub struct BenchOptions {
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
-    /// Tokens of the answer.
+    /// Tokens of the completion.
     pub gen_tokens: usize,
     /// How often.
     pub runs: usize,
@@ -40,7 +40,7 @@ impl Default for BenchOptions {
 pub enum BenchStep {
     /// Work that does not count.
     WarmUp,
-    /// A prompt and its answer.
+    /// A prompt and its completion.
     Run,
     /// The device's memory.
     Bandwidth,
@@ -105,13 +105,13 @@ pub struct Report {
     pub info: ModelInfo,
 }
 
-/// Any tokens do: their values change no cost. These spread over the vocabulary.
+/// Tokens spread over the vocabulary: their values do not change the cost.
 pub fn some_tokens(count: usize, vocab_size: usize) -> Vec<u32> {
     (0..count).map(|i| (i.wrapping_mul(7919) % vocab_size) as u32).collect()
 }
 
-/// Measures a model. `progress` is told each step, with the runs done before it and the runs in all. Between two tokens and two
-/// chunks there is a pause, which counts in no figure.
+/// Measures a model. `progress` is called with each step, the runs done before it, and the runs in all. The pauses between two tokens
+/// or chunks count in no figure.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for a count of zero or a prompt of a million tokens; what the executor or a pause gives.
@@ -217,7 +217,7 @@ fn greedy(max_tokens: usize) -> GenerateOptions {
     }
 }
 
-/// One prompt and its greedy answer, as a page would have it.
+/// One prompt and its greedy completion, generated as in a page.
 async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize, pause: &mut dyn Pause) -> Result<Run> {
     let options = greedy(gen_tokens);
     let prompt = Prompt::Tokens(some_tokens(prompt_tokens, model.info().vocab_size));

@@ -1,19 +1,19 @@
-//! What a long call asks between two of its steps: whether it goes on, and when.
+//! A pause between two steps of a long call, in which it may end.
 
 use futures_util::future::{LocalBoxFuture, ready};
 
 use crate::error::Result;
 
-/// Asked between two tokens, or two chunks of them.
+/// Awaited between two tokens, or two chunks of them.
 pub trait Pause {
-    /// Resolves when the call goes on. Others may run meanwhile, so nothing is promised of the time that it takes.
+    /// Resolves when the call may continue. Other work may run meanwhile; the time that it takes is unspecified.
     ///
     /// # Errors
     /// [`Error::Cancelled`](crate::Error::Cancelled) where the call is to end.
     fn pause(&mut self) -> LocalBoxFuture<'_, Result<()>>;
 }
 
-/// Goes on at once.
+/// Continues at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoPause;
 

@@ -1,4 +1,4 @@
-//! Chooses the next token from logits.
+//! Samples the next token from logits.
 //!
 //! The filters and their order are those of llama.cpp's default chain: penalties, top-k, top-p, min-p, temperature,
 //! draw. Top-p and min-p therefore see the probabilities before the temperature changes them.
@@ -19,18 +19,18 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use filters::{Candidate, choose, highest_is_finite};
+use filters::{Candidate, highest_is_finite};
 use pcg32::Pcg32;
 use prepared::Prepared;
 pub use resume::SamplerState;
 
-/// What [`Error::NotFinite`] says of logits.
+/// The subject of [`Error::NotFinite`] for logits.
 pub(crate) const HIGHEST_LOGIT: &str = "the highest of the model's logits";
 
 /// The most tokens that can count as recent.
 pub(crate) const MAX_RECENT: usize = 65_536;
 
-/// How tokens are chosen. In JSON the names are in camelCase, and absent ones take the defaults.
+/// How tokens are sampled. In JSON the names are in camelCase, and absent ones take the defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SamplerOptions {
@@ -100,7 +100,7 @@ fn check(accepted: bool, option: &'static str, value: f32, expected: &'static st
     Err(Error::InvalidOption { option, found: value.to_string(), expected })
 }
 
-/// A seed from the platform's entropy: of 32 bits, so that people can write it down, and JavaScript can hold it.
+/// A seed from the platform's entropy: of 32 bits, short enough to write down, and exact in JavaScript.
 pub(crate) fn random_seed() -> u64 {
     // Every platform that the engine runs on has entropy. One that refuses it once still has a clock.
     getrandom::u32().map_or_else(|_| u64::from(clock_seed()), u64::from)
@@ -110,7 +110,7 @@ fn clock_seed() -> u32 {
     web_time::SystemTime::now().duration_since(web_time::SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos())
 }
 
-/// Chooses tokens one after another. A clone goes on exactly as the original would.
+/// Samples tokens one after another. A clone goes on exactly as the original would.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     options: SamplerOptions,
@@ -141,13 +141,13 @@ impl Sampler {
         })
     }
 
-    /// The seed that it started from: with it, the same options choose the same tokens again.
+    /// The seed that it started from: with it, the same options sample the same tokens again.
     pub fn seed(&self) -> u64 {
         // There is one from the beginning.
         self.options.seed.unwrap_or_default()
     }
 
-    /// Adds a token to the history that the penalties look at: those of the prompt, and each that was chosen.
+    /// Adds a token to the history that the penalties look at: those of the prompt, and each that was sampled.
     pub fn accept(&mut self, token: u32) {
         if self.prepared.last_n == 0 {
             return;
@@ -165,10 +165,10 @@ impl Sampler {
         *self.occurrences.entry(token).or_insert(0) += 1;
     }
 
-    /// Chooses a token from `logits`, one for each id of the vocabulary, which the penalties change in place.
+    /// Samples a token from `logits`, one for each id of the vocabulary, which the penalties change in place.
     ///
-    /// A NaN counts as the lowest number, so such a token is chosen only where no other is left. For no logits at all
-    /// the answer is 0. [`Sampler::sample`] refuses logits of which nothing follows.
+    /// A NaN counts as the lowest number, so such a token is sampled only where no other is left. Without logits the
+    /// result is 0. [`Sampler::sample`] refuses logits whose highest is not finite.
     pub fn sample_unchecked(&mut self, logits: &mut [f32]) -> u32 {
         let random = self.next_random();
         for (&token, &times) in &self.occurrences {
@@ -176,10 +176,10 @@ impl Sampler {
                 *logit = self.prepared.penalties.apply(*logit, times);
             }
         }
-        choose(&mut self.candidates, logits, &self.prepared, random)
+        filters::sample(&mut self.candidates, logits, &self.prepared, random)
     }
 
-    /// As [`Sampler::sample_unchecked`], where the highest logit is a finite number: that of a model that computes nothing is not.
+    /// As [`Sampler::sample_unchecked`], where the highest logit is a finite number: that of a damaged model may not be.
     ///
     /// # Errors
     /// [`Error::NotFinite`]; the sampler is then as it was.
@@ -190,8 +190,8 @@ impl Sampler {
         Ok(self.sample_unchecked(logits))
     }
 
-    /// The random number that the next choice takes: [`Sampler::sample_unchecked`] takes one too, so whoever chooses elsewhere asks
-    /// once for each token.
+    /// The random number for the next token. [`Sampler::sample_unchecked`] takes one per token, so a caller that samples elsewhere
+    /// must do so too.
     pub(crate) fn next_random(&mut self) -> u32 {
         self.random.next()
     }

@@ -1,4 +1,4 @@
-//! A snapshot: what a model remembers at one point, with the tokens that brought it there, as a value that can be kept in a
+//! A snapshot: a model's state at one point, with the tokens that led to it, as a value that can be kept in a
 //! file, restored, and continued any number of times.
 
 mod numbers;
@@ -42,7 +42,7 @@ const VERSION: u32 = 2;
 /// d_state and the vocabulary, no shape, and the tensors in another order, `conv` of every layer before `ssm` of every layer.
 const HEADER_BYTES: usize = 60;
 const CHECKSUM_BYTES: usize = 16;
-/// What [`Error::NotFinite`] says of states.
+/// The subject of [`Error::NotFinite`] for states.
 const A_NUMBER_OF_THE_STATE: &str = "a number of the model's state";
 /// Notes hold a conversation at the most.
 const MAX_NOTES_BYTES: u32 = 64 << 20;
@@ -96,11 +96,11 @@ pub struct Snapshot {
     pub state: Rc<State>,
     /// Every token that was read, oldest first.
     pub tokens: Rc<[u32]>,
-    /// A token that was chosen and given out, and not read yet.
+    /// A token that was sampled and given out, and not read yet.
     pub pending: Option<u32>,
-    /// How the answer in the making was sampled.
+    /// The sampler of an interrupted completion.
     pub sampler: Option<SamplerState>,
-    /// The conversation that the tokens are of, where somebody told.
+    /// The conversation that the tokens are of, where it was set.
     pub messages: Vec<ChatMessage>,
 }
 
@@ -118,12 +118,12 @@ impl Snapshot {
     /// As a file; see `Numbers` for what f16 loses.
     ///
     /// # Errors
-    /// [`Error::StateDamaged`] where tokens or messages are more than a file holds, [`Error::NotFinite`] for a state of no use.
+    /// [`Error::StateDamaged`] where tokens or messages are more than a file holds, [`Error::NotFinite`] for a state that is not finite.
     pub fn to_bytes(&self, numbers: Numbers) -> Result<Vec<u8>> {
         write::to_bytes(self, numbers)
     }
 
-    /// Reads a file. Whatever it holds, nothing is taken that is not proved to be there.
+    /// Reads a file. No memory is allocated for bytes that the file does not have.
     ///
     /// # Errors
     /// [`Error::NotState`], [`Error::StateVersion`], [`Error::StateDamaged`].
@@ -131,7 +131,7 @@ impl Snapshot {
         read::from_bytes(bytes)
     }
 
-    /// Refuses a snapshot of another model, and one from which nothing follows.
+    /// Refuses a snapshot of another model, and one that is not finite.
     ///
     /// # Errors
     /// [`Error::StateModel`], [`Error::StateShape`] or [`Error::NotFinite`].

@@ -1,4 +1,4 @@
-//! Where a model's bytes come from: anything that answers ranges. A file of 4 GB is never held in memory.
+//! Where a model's bytes come from: anything that reads ranges. A file of 4 GB is never held in memory.
 
 use std::ops::Range;
 
@@ -104,7 +104,7 @@ pub struct FileSource {
     len: u64,
 }
 
-/// From so many bytes on a thread reads, so that its caller can work meanwhile.
+/// A read of at least this many bytes runs on a thread, so that its caller can work meanwhile.
 #[cfg(not(target_arch = "wasm32"))]
 const READ_ON_THREAD: usize = 1 << 20;
 
@@ -157,7 +157,7 @@ impl ByteSource for FileSource {
         }
         let (sender, receiver) = futures_channel::oneshot::channel();
         let file = self.file.clone();
-        // Nobody receives what a load no longer waits for.
+        // A load that no longer waits has dropped the receiver.
         let read = move || _ = sender.send(read_now(&file, offset, length));
         if length < READ_ON_THREAD {
             read()

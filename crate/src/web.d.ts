@@ -1,11 +1,11 @@
 /**
- * What every call of this package throws, or rejects with. Arguments are looked at before anything happens; an option that is `undefined`
- * or `null` counts as absent.
+ * What every call of this package throws, or rejects with. Arguments are checked before anything else happens; an option that is
+ * `undefined` or `null` counts as absent.
  */
 export interface EngineError extends Error {
-  /** Stable, for programs. */
+  /** Stable: for programs. */
   code: string;
-  /** What a person can do. */
+  /** What the user can do. */
   remedy: string;
   /** With the code `invalid-option`: which; of one within another such as `gpu.selfTest`. */
   option?: string;
@@ -25,7 +25,7 @@ export interface ByteSource {
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
 }
 
-/** Options of every call that takes its time. */
+/** Options of every asynchronous call. */
 export interface CallOptions {
   /** Ends the call, which then rejects with the signal's reason: after the token or the chunk that it is at. */
   signal?: AbortSignal;
@@ -39,25 +39,25 @@ export interface LoadOptions extends CallOptions {
   gpu?: {
     /** Whether loading begins with a test of the GPU's kernels; by default unless the adapter is software. */
     selfTest?: boolean;
-    /** Take only what WebGPU promises everywhere: default limits and no subgroups. For tests and doubtful drivers. */
+    /** Use only what WebGPU guarantees on every adapter: default limits and no subgroups. For tests and unreliable drivers. */
     onlyPromised?: boolean;
-    /** Choose kernels as if the adapter were software, or were not, whatever it says. For tests. */
+    /** Override whether the adapter counts as software when kernels are selected. For tests. */
     software?: boolean;
   };
-  /** Web workers that share the model on the CPU: they make it faster, and let it have more memory than one worker can. */
+  /** Web workers that run the model together on the CPU (tensor parallelism): faster, and with more memory than one worker has. */
   workers?: WorkerOptions;
-  /** Bytes of weights read, of all. What it throws ends nothing. */
+  /** Bytes of weights read, and in all. An error that it throws is ignored. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 
 export interface WorkerOptions {
-  /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `servePeer()`. */
+  /** Starts a module worker that answers its first message, `{ module }`, by `init({ module_or_path: module })` and `serveRank()`. */
   start(): Worker;
-  /** How many run the model, this one among them. By default as many as a short trial shows to be worth it. */
+  /** The number of workers that run the model, this one included. By default a short trial determines it. */
   count?: number;
 }
 
-/** What is not given again stays as the model was loaded with. */
+/** An option that is absent stays as it was. */
 export type ReloadOptions = Omit<LoadOptions, 'workers'> & { workers?: Partial<WorkerOptions> };
 
 export interface ModelInfo {
@@ -69,7 +69,7 @@ export interface ModelInfo {
   vocabSize: number;
   /** Bytes of the file, or of all parts. */
   fileBytes: number;
-  /** Bytes of the state: the memory of a whole conversation, at any length. */
+  /** Bytes of the state, at any position. */
   stateBytes: number;
   /** Bytes of weights read for one token. */
   bytesPerToken: number;
@@ -84,7 +84,7 @@ export interface ModelInfo {
   selfTestMilliseconds?: number;
 }
 
-/** What a model needs and what this device has, judged by the file's header alone. All numbers are bytes. */
+/** What a model needs and what this device has, by the file's header alone. All numbers are bytes. */
 export interface ModelPlan {
   needs: {
     weights: number;
@@ -97,20 +97,20 @@ export interface ModelPlan {
   device: {
     backend: 'webgpu' | 'cpu';
     adapter: string;
-    /** A GPU's largest buffer: evidence of its memory, which no API tells. */
+    /** A GPU's largest buffer: a hint of its memory, which no API reports. */
     maxBuffer?: number;
     maxBinding?: number;
-    /** Invocations that every subgroup of a GPU has at least; 1 where kernels may not shuffle. */
+    /** The smallest subgroup size of a GPU; 1 where kernels may not shuffle. */
     subgroup?: number;
     /** Whether a GPU can use 8-bit activations. */
     packedProducts?: boolean;
-    /** What a page's program can have on the CPU. */
+    /** What a page can address on the CPU. */
     memory?: number;
   };
   fits: boolean;
-  /** Why it does not fit, or why the GPU was passed over. */
+  /** Why it does not fit, or why the GPU is not used. */
   problem?: { code: string; message: string; remedy: string; needed?: number; available?: number };
-  /** What speaks against it without deciding it. */
+  /** A warning that does not decide `fits`. */
   doubt?: string;
 }
 
@@ -144,34 +144,34 @@ export interface BenchReport {
   /** The median of all tokens. */
   tokenMilliseconds: number;
   bytesPerToken: number;
-  /** Bytes that the device reads from its memory per second; absent on the CPU, as what follows from it. */
+  /** The device's memory bandwidth in bytes per second; absent on the CPU, as are the figures that follow from it. */
   bandwidth?: number;
   boundTps?: number;
   percentOfBound?: number;
   dispatchesPerToken?: number;
   decodeStages: { name: string; kernel: string; stages: number; milliseconds: number; bytes: number }[];
-  /** Whether the device timed these itself; else submitting and waiting is part of them. */
+  /** Whether the device timed these itself; else they include submitting and waiting. */
   timestamps: boolean;
   info: ModelInfo;
 }
 
-/** Where the last message of a conversation has the role `assistant`, the model goes on with it. */
+/** If the last message of a conversation has the role `assistant`, the model continues it. */
 export interface ChatMessage {
   role: string;
   content: string;
 }
 
-/** What an answer is written after. A list of token ids may be a plain array too. */
+/** A text, a conversation, or token ids, which may be a plain array too. */
 export type Prompt = string | ChatMessage[] | Uint32Array;
 
 /** All have defaults; temperature 0 is greedy. */
 export interface GenerateOptions extends CallOptions {
   maxTokens?: number;
-  /** Texts that end the answer; they are not part of it. */
+  /** Stop strings: each ends the completion and is not part of it. */
   stop?: string[];
-  /** Tokens that end the answer beside the model's own end tokens. */
+  /** Tokens that end the completion, besides the model's own end tokens. */
   stopTokens?: number[];
-  /** Go on past the model's own end tokens. */
+  /** Continue past the model's own end tokens. */
   ignoreEos?: boolean;
   temperature?: number;
   topK?: number;
@@ -181,12 +181,12 @@ export interface GenerateOptions extends CallOptions {
   frequencyPenalty?: number;
   presencePenalty?: number;
   penaltyLastN?: number;
-  /** The same seed gives the same answer. Without one it is another each time; the `end` event tells which it was. */
+  /** The same seed gives the same completion. By default a random one, which the `end` event reports. */
   seed?: number;
-  /** Begin at the longest start of the prompt that a checkpoint or the present state knows, and keep checkpoints; true by default. */
+  /** Begin at the longest prefix of the prompt that a checkpoint or the present state has, and keep checkpoints; true by default. */
   reuse?: boolean;
   /**
-   * Read the prompt after what the model has read already. With an empty prompt (`''`) an answer that was saved half way goes on
+   * Read the prompt after what the model has read already. With an empty prompt (`''`) a completion that was saved half way continues
    * exactly as it would have, with its own sampler.
    */
   resume?: boolean;
@@ -197,40 +197,40 @@ export interface GenerateOptions extends CallOptions {
   keepAfter?: string;
 }
 
-/** A snapshot that the engine keeps, so that a prompt that begins alike is read only from where it differs. */
+/** A snapshot that the engine keeps, so that a prompt with the same prefix is read only from where it differs. */
 export interface CheckpointInfo {
   id: number;
   /** Tokens read. */
   position: number;
-  /** In the middle of a prompt, before its last token, where a text ends that other prompts share, after an answer, or given from outside. */
-  kind: 'reading' | 'prompt' | 'shared' | 'answer' | 'restored';
+  /** In the middle of a prompt, before its last token, where a text ends that other prompts share, after a completion, or given from outside. */
+  kind: 'prefill' | 'prompt' | 'shared' | 'completion' | 'restored';
 }
 
 export interface CheckpointOptions {
-  /** What checkpoints may take; 256 MiB by default, 0 keeps none. */
+  /** The memory budget of checkpoints; 256 MiB by default, 0 keeps none. */
   memoryBytes?: number;
   /** Tokens between two checkpoints while a prompt is read; 1024 by default. */
   interval?: number;
 }
 
 export interface BatchOptions extends GenerateOptions {
-  /** Answers that are written at once, 1 to 32, by default 8; each takes the memory of a state. */
+  /** Sequences of the batch, 1 to 32, by default 8; each takes the memory of a state. */
   sequences?: number;
 }
 
 export type GenerateEvent =
   | { type: 'prefill'; done: number; total: number }
   | { type: 'token'; id: number; text: string; milliseconds: number }
-  /** `text` was held back (a stop string that did not come, an incomplete character) and ends the answer. */
+  /** `text` was held back (part of a possible stop string, an incomplete character) and ends the completion. */
   | {
       type: 'end';
       text: string;
       stop: 'eos' | 'length' | 'stop-string' | 'stop-token' | 'cancelled';
       promptTokens: number;
-      /** Tokens that were read before the first was chosen: those of the prompt that no checkpoint knew. */
+      /** Tokens that were read before the first was sampled: those of the prompt that no checkpoint had. */
       prefilledTokens: number;
       tokens: number;
-      /** A bigint above 2^53 - 1, which other programs may have saved in a state. */
+      /** A bigint above 2^53 - 1, as other programs may have saved in a state. */
       seed: number | bigint;
       prefillTps: number;
       decodeTps: number;

@@ -1,27 +1,27 @@
-// What wasm-bindgen cannot say: an async iterable, a class that can be freed, a turn of the event loop, and a feature that wgpu does not know.
+// What wasm-bindgen cannot express: an async iterable, a class whose objects can be freed, and a turn of the event loop.
 import { reasonOf } from './web/signal.js';
 
 /**
- * The events of an answer. As of an async generator, calls of `next` are answered one after the other, and `return` after those before it.
- * @param {{ next(): Promise<object | undefined>, cancel(): void, free(): void }} answer
+ * The events of a generation. As with an async generator, calls of `next` settle one after the other, and `return` after those before it.
+ * @param {{ next(): Promise<object | undefined>, cancel(): void, free(): void }} generation
  * @param {AbortSignal | undefined} signal
  */
-export function asyncIterable(answer, signal) {
+export function asyncIterable(generation, signal) {
   let last = Promise.resolve();
   let [begun, running, ended] = [false, false, false];
   const done = (value) => ({ done: true, value });
-  // An answer holds its model, so it is let go at once: waiting for the garbage collector could keep gigabytes.
+  // A generation holds its model, so it is freed at once: waiting for the garbage collector could keep gigabytes.
   const end = () => {
     if (ended) return;
     ended = true;
     signal?.removeEventListener('abort', abort);
-    answer.free();
+    generation.free();
   };
-  // The one call that is told why the signal ended the answer.
-  let untold = false;
+  // Whether the signal has aborted and no call has rejected with its reason yet: exactly one does.
+  let abortPending = false;
   const abort = () => {
-    untold = true;
-    if (running) answer.cancel();
+    abortPending = true;
+    if (running) generation.cancel();
     else end();
   };
   const step = async () => {
@@ -33,32 +33,32 @@ export function asyncIterable(answer, signal) {
     if (!ended) {
       running = true;
       try {
-        const event = await answer.next();
-        if (event !== undefined && !untold) return { done: false, value: event };
+        const event = await generation.next();
+        if (event !== undefined && !abortPending) return { done: false, value: event };
         end();
       } catch (error) {
-        // A lost device or worker can be mended: once the model is loaded again, the answer goes on. One that has not begun can wait for its turn.
-        if (untold || !MENDABLE.has(error?.code)) end();
-        if (!untold) throw error;
+        // After a lost device or worker the generation goes on once the model is loaded again. One that has not begun can wait until the model is free.
+        if (abortPending || !RECOVERABLE.has(error?.code)) end();
+        if (!abortPending) throw error;
       } finally {
         running = false;
       }
     }
-    if (!untold) return done();
-    untold = false;
+    if (!abortPending) return done();
+    abortPending = false;
     throw reasonOf(signal);
   };
   const queue = (call) => {
-    const answered = last.then(call);
-    last = answered.catch(() => undefined);
-    return answered;
+    const settled = last.then(call);
+    last = settled.catch(() => undefined);
+    return settled;
   };
   return {
     next: () => queue(step),
     return(value) {
-      if (!ended) answer.cancel();
+      if (!ended) generation.cancel();
       return queue(() => {
-        untold = false;
+        abortPending = false;
         end();
         return done(value);
       });
@@ -69,13 +69,13 @@ export function asyncIterable(answer, signal) {
   };
 }
 
-const MENDABLE = new Set(['device-lost', 'worker', 'busy']);
+const RECOVERABLE = new Set(['device-lost', 'worker', 'busy']);
 
 const classes = new Map();
 
 const isOf = (Class, value) => Class !== undefined && value instanceof Class && value.__wbg_ptr > 0;
 
-/** Has the calls of a class refuse what is none of its objects, and `free()` leave an object whose calls say that it was freed. */
+/** Makes the calls of a class refuse what is none of its objects, and `free()` leave an object whose calls report that it was freed. */
 export function guardClass(name, sample, refusal) {
   const Class = sample.constructor;
   const { prototype } = Class;
@@ -89,13 +89,13 @@ export function guardClass(name, sample, refusal) {
     for (const kind of ['value', 'get', 'set']) if (property[kind]) property[kind] = guarded(property[kind]);
     Object.defineProperty(prototype, key, property);
   }
-  // What is left of an object is a few bytes, which go with it.
+  // The few bytes that are left of an object are freed with it.
   prototype.free = prototype.release;
   if (Symbol.dispose) prototype[Symbol.dispose] = prototype.release;
   classes.set(name, Class);
 }
 
-/** A fork of a `State`, or undefined for what is none. */
+/** A fork of a `State`, or undefined for any other value. */
 export function forkOf(value) {
   return isOf(classes.get('State'), value) ? value.fork() : undefined;
 }

@@ -1,15 +1,15 @@
 //! The JavaScript interface: this folder, and `browser.rs` for what the engine needs of one. TypeScript sees it as `TYPES` says.
 
 mod arguments;
+mod exclusive;
 mod generation;
 mod load;
 mod model;
 mod report;
 mod signal;
-mod slot;
 mod source;
 mod states;
-mod team;
+mod workers;
 
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::prelude::*;

@@ -22,7 +22,7 @@ const SCRIPT = `
     const engine = await import(${JSON.stringify(pathToFileURL(PACKAGE).href)});
     engine.initSync({ module });
     parentPort.on('message', (data) => globalThis.onmessage({ data }));
-    engine.servePeer();
+    engine.serveRank();
   });
 `;
 

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { initSync, loadModel, planModel, servePeer, type ByteSource, type GenerateEvent, type Model } from '../engine/pkg/web_mamba.js';
+import { initSync, loadModel, planModel, serveRank, type ByteSource, type GenerateEvent, type Model } from '../engine/pkg/web_mamba.js';
 
 const here = import.meta.dirname;
 const MODEL = path.join(here, '../../tests/golden/models/falcon-tiny-Q4_K_M.gguf');
@@ -271,7 +271,7 @@ const calls: Misuse[] = [
   ['a call without its object', () => { const { tokenize } = model; return tokenize('a'); }, 'invalid-request', { argument: 'this' }],
   ['a call of another object', () => model.info.call({} as Model), 'invalid-request', { argument: 'this' }],
   ['a call of a model made by hand', () => (Object.create(Object.getPrototypeOf(model)) as Model).hash(), 'invalid-request', { argument: 'this' }],
-  ['servePeer outside of a worker', () => servePeer(), 'invalid-request'],
+  ['serveRank outside of a worker', () => serveRank(), 'invalid-request'],
 ];
 
 describe.each(Object.entries({ sources, reads, options, unknown, calls }))('%s', (_, misuses) => {

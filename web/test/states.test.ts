@@ -184,7 +184,7 @@ test('checkpoints of answers and of long prompts are kept, and given back to a m
   const states = await emptyStates();
   const long = ids(...Array(300).keys());
   const info = (id: number, tokens: Uint32Array, kind: CheckpointInfo['kind']) => ({ id, tokens, position: tokens.length, kind });
-  const { model } = stateful([info(1, long, 'prompt'), info(2, ids(...long, 1, 2), 'prompt'), info(3, ids(...long, 1, 2, 3), 'answer')]);
+  const { model } = stateful([info(1, long, 'prompt'), info(2, ids(...long, 1, 2), 'prompt'), info(3, ids(...long, 1, 2, 3), 'completion')]);
   const durable = new DurableCheckpoints(model, states, 'u');
   await durable.prepare(long);
   durable.collect();

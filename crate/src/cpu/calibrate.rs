@@ -1,16 +1,16 @@
-//! How many ranks a model gets: as few as hold it, and more only where a trial shows that more are faster.
+//! The number of ranks of a model: the fewest that hold it, and more only where a trial shows that more are faster.
 
 use web_time::{Duration, Instant};
 
 use super::CpuExecutor;
-use super::team::{Crew, TeamExecutor};
+use super::tensor_parallel::{TensorParallelExecutor, WorkerPool};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor, Outputs};
 use crate::model::arch::Scale;
 use crate::model::{ModelFile, Network, Slice, Weights};
 use crate::synthetic;
 
-/// Left of a rank's address space for what is read and packed, and for the program.
+/// The part of a rank's address space that is left for buffers of the load and for the program.
 const SPARE_BYTES: u64 = 256 << 20;
 
 /// A trial's widths at the most. Wider layers gain more from another rank, so this errs on the side of fewer.
@@ -18,15 +18,15 @@ const TRIAL_D_MODEL: usize = 1024;
 const TRIAL_D_INNER: usize = 4096;
 const TRIAL_VOCAB: usize = 8192;
 
-/// How long a number of ranks is timed, three times over.
+/// How long each of the three runs of a trial takes.
 const TRIAL: Duration = Duration::from_millis(15);
 
-/// What another rank must be worth: at most this share of the time. It takes memory and a core from others, and a trial sees a quiet
-/// moment: ranks that exchange messages and gain a tenth then lose a third as soon as something else uses the cores.
-const WORTH: f64 = 0.75;
+/// More ranks are used only if they take at most this share of the time: each takes memory and a core, and a trial sees a quiet
+/// moment. Ranks that exchange messages and gain a tenth then lose a third as soon as something else uses the cores.
+const MAX_TIME_RATIO: f64 = 0.75;
 
 /// The fewest ranks that hold a model in address spaces of `available` bytes; none where no number of them does.
-pub fn least_ranks(network: &Network, weights: &Weights, available: u64) -> Option<usize> {
+pub fn min_ranks(network: &Network, weights: &Weights, available: u64) -> Option<usize> {
     let fits = |&ranks: &usize| {
         let needed = |rank| {
             let slice = Slice::new(network, weights, rank, ranks);
@@ -37,34 +37,34 @@ pub fn least_ranks(network: &Network, weights: &Weights, available: u64) -> Opti
     if CpuExecutor::memory_needed(network, weights).total() + SPARE_BYTES <= available {
         return Some(1);
     }
-    (2..=Slice::most_ranks(network, weights)).find(fits)
+    (2..=Slice::max_ranks(network, weights)).find(fits)
 }
 
-/// Chooses a number of ranks.
+/// Determines the number of ranks.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`] where no number of them holds the model; what a trial gives where one rank does not hold it.
-pub async fn choose_ranks(crew: &dyn Crew, file: &ModelFile, activations: Activations) -> Result<usize> {
+pub async fn choose_ranks(pool: &dyn WorkerPool, file: &ModelFile, activations: Activations) -> Result<usize> {
     let ModelFile { network, weights, .. } = file;
     let available = usize::MAX as u64;
-    let Some(least) = least_ranks(network, weights, available) else {
+    let Some(least) = min_ranks(network, weights, available) else {
         let needed = CpuExecutor::memory_needed(network, weights).total();
         return Err(Error::OutOfMemory { what: "the model".into(), needed, available: Some(available) });
     };
-    let possible = Slice::most_ranks(network, weights);
-    let most = crew.most().min(possible);
-    if let Some(wanted) = crew.wanted() {
-        return Ok(wanted.clamp(least, possible));
+    let possible = Slice::max_ranks(network, weights);
+    let most = pool.max_ranks().min(possible);
+    if let Some(requested) = pool.requested_ranks() {
+        return Ok(requested.clamp(least, possible));
     }
     if least >= most {
         return Ok(least);
     }
     // Where trials fail, the fewest ranks may still run.
-    Ok(fastest(crew, file, activations, least, most).await.unwrap_or(least))
+    Ok(fastest(pool, file, activations, least, most).await.unwrap_or(least))
 }
 
 async fn fastest(
-    crew: &dyn Crew,
+    pool: &dyn WorkerPool,
     file: &ModelFile,
     activations: Activations,
     least: usize,
@@ -72,14 +72,14 @@ async fn fastest(
 ) -> Result<usize> {
     let trial = trial_model(file).await?;
     let heads = file.network.vocab_size as f64 / trial.network.vocab_size as f64;
-    let most = most.min(Slice::most_ranks(&trial.network, &trial.weights));
+    let most = most.min(Slice::max_ranks(&trial.network, &trial.weights));
     let (mut best, mut ranks, mut time) = (least, least, f64::INFINITY);
     while ranks <= most {
-        let mut team = TeamExecutor::load(&trial, activations, (crew, ranks, true), &mut |_| {}).await?;
-        let layer = time_token(&mut team, Outputs::None).await?;
-        let head = time_token(&mut team, Outputs::Last).await? - layer;
+        let mut executor = TensorParallelExecutor::load(&trial, activations, (pool, ranks, true), &mut |_| {}).await?;
+        let layer = time_token(&mut executor, Outputs::None).await?;
+        let head = time_token(&mut executor, Outputs::Last).await? - layer;
         let found = file.network.n_layers as f64 * layer + heads * head.max(0.0);
-        if found > time * WORTH {
+        if found > time * MAX_TIME_RATIO {
             break;
         }
         (best, time) = (ranks, found);
@@ -99,12 +99,12 @@ pub async fn trial_model(file: &ModelFile) -> Result<ModelFile> {
 }
 
 /// Seconds a token, the best of three.
-async fn time_token(team: &mut TeamExecutor, outputs: Outputs) -> Result<f64> {
+async fn time_token(executor: &mut TensorParallelExecutor, outputs: Outputs) -> Result<f64> {
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let (start, mut tokens) = (Instant::now(), 0);
         while start.elapsed() < TRIAL {
-            team.forward(0, &[7], outputs).await?;
+            executor.forward(0, &[7], outputs).await?;
             tokens += 1;
         }
         best = best.min(start.elapsed().as_secs_f64() / f64::from(tokens));

@@ -3,12 +3,12 @@
 use super::Matrix;
 use super::chunk::Chunk;
 use super::kernels::{self, ScanInputs};
-use super::matrix::Reader;
+use super::matrix::WeightReader;
 use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::model::{Op, Operands, State, Step, WeightId, Weights};
 
-enum Weight {
+enum ExactWeight {
     Matrix(Matrix),
     /// Decoded at load, for kernels that index single values.
     Values(Vec<f32>),
@@ -16,7 +16,7 @@ enum Weight {
 
 /// Weights as the file has them.
 pub struct Exact {
-    weights: Vec<Weight>,
+    weights: Vec<ExactWeight>,
     scratch: Vec<f32>,
 }
 
@@ -25,8 +25,9 @@ impl Exact {
         let mut loaded = Vec::with_capacity(weights.all().len());
         for id in weights.in_file_order() {
             let weight = &weights.all()[id];
-            let matrix = Matrix::load(Reader::new(gguf, weight, progress)).await?;
-            let weight = if weight.elementwise { Weight::Values(matrix.decode()) } else { Weight::Matrix(matrix) };
+            let matrix = Matrix::load(WeightReader::new(gguf, weight, progress)).await?;
+            let weight =
+                if weight.elementwise { ExactWeight::Values(matrix.decode()) } else { ExactWeight::Matrix(matrix) };
             loaded.push((id, weight));
         }
         loaded.sort_by_key(|(id, _)| *id);
@@ -35,9 +36,9 @@ impl Exact {
 
     /// Bytes of weights held.
     pub fn byte_len(&self) -> usize {
-        let bytes = |weight: &Weight| match weight {
-            Weight::Matrix(m) => m.byte_len(),
-            Weight::Values(v) => 4 * v.len(),
+        let bytes = |weight: &ExactWeight| match weight {
+            ExactWeight::Matrix(m) => m.byte_len(),
+            ExactWeight::Values(v) => 4 * v.len(),
         };
         self.weights.iter().map(bytes).sum()
     }
@@ -88,15 +89,15 @@ impl Exact {
 
     fn matrix(&self, id: WeightId) -> &Matrix {
         match &self.weights[id.0] {
-            Weight::Matrix(matrix) => matrix,
-            Weight::Values(_) => unreachable!("weight {} is elementwise, the plan multiplies by it", id.0),
+            ExactWeight::Matrix(matrix) => matrix,
+            ExactWeight::Values(_) => unreachable!("weight {} is elementwise, the plan multiplies by it", id.0),
         }
     }
 
     fn values(&self, id: WeightId) -> &[f32] {
         match &self.weights[id.0] {
-            Weight::Values(values) => values,
-            Weight::Matrix(_) => unreachable!("weight {} is a matrix, the plan indexes it", id.0),
+            ExactWeight::Values(values) => values,
+            ExactWeight::Matrix(_) => unreachable!("weight {} is a matrix, the plan indexes it", id.0),
         }
     }
 }

@@ -24,7 +24,7 @@ enum Kernels {
 /// A model on the CPU.
 pub struct CpuExecutor {
     pub(super) network: Rc<Network>,
-    /// Of a slice, the token of the embedding's first row that is here.
+    /// The token of the first row of the embedding; not 0 in a slice.
     first_token: usize,
     kernels: Kernels,
     /// How the kernels keep states.
@@ -43,11 +43,11 @@ impl CpuExecutor {
     /// What reading gives; [`Error::OutOfMemory`] where the model exceeds the address space, before anything is read, or
     /// where a tensor finds no room.
     pub async fn load(file: &ModelFile, activations: Activations, progress: &mut dyn FnMut(u64)) -> Result<Self> {
-        Self::load_part(&file.gguf, &file.network, &file.weights, activations, progress).await
+        Self::load_slice(&file.gguf, &file.network, &file.weights, activations, progress).await
     }
 
     /// The same of a slice's network and weights.
-    pub(super) async fn load_part(
+    pub(super) async fn load_slice(
         gguf: &Gguf,
         network: &Network,
         weights: &Weights,
@@ -69,31 +69,30 @@ impl CpuExecutor {
             }
         };
         let buffers = network.plan.buffers.iter().map(|b| vec![0.0; MAX_TOKENS * b.width]).collect();
-        // Of a slice's embedding the first row may be another token's.
+        // A slice of the embedding may begin at another token.
         let tables = network.plan.steps().filter(|step| step.op == Op::Embed).flat_map(|step| &step.weights);
-        let parts = tables.filter_map(|&table| weights.get(table).part.as_ref());
-        let first_token = parts.flat_map(|part| &part.rows).next().map_or(0, |rows| rows.start);
+        let slices = tables.filter_map(|&table| weights.get(table).slice.as_ref());
+        let first_token = slices.flat_map(|slice| &slice.rows).next().map_or(0, |rows| rows.start);
         let network = Rc::new(network.clone());
         let states = vec![layouts.apply(&State::new(&network))];
         Ok(Self { network, first_token, kernels, layouts, buffers, states })
     }
 
-    /// Runs the fast kernels on so many threads from now on, at least one; the reference kernels know only one. No result
-    /// depends on it.
+    /// Sets the number of threads of the fast kernels, at least one; the reference kernels use one. No result depends on it.
     pub fn set_threads(&mut self, threads: usize) {
         if let Kernels::Fast(fast) = &mut self.kernels {
             fast.set_threads(threads);
         }
     }
 
-    /// Runs the fast kernels with other instructions than the best from now on, for comparing. No result depends on it.
+    /// Sets the instruction set of the fast kernels, for comparisons. No result depends on it.
     pub fn set_isa(&mut self, isa: Isa) {
         if let Kernels::Fast(fast) = &mut self.kernels {
             fast.set_isa(isa);
         }
     }
 
-    /// What a model takes here, before anything is loaded.
+    /// The memory that a model needs here, before anything is loaded.
     pub fn memory_needed(network: &Network, weights: &Weights) -> Memory {
         Memory::needed(network, weights, MAX_TOKENS, MAX_TOKENS, 1)
     }
@@ -181,16 +180,16 @@ impl CpuExecutor {
 pub(super) struct Batch<'a> {
     pub tokens: &'a [u32],
     pub sequences: Sequences<'a>,
-    /// How many of the last tokens' logits are wanted.
+    /// The number of last tokens whose logits are computed.
     pub outputs: usize,
 }
 
-/// Whose tokens they are.
+/// The sequences of the tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sequences<'a> {
-    /// Of one sequence, one after the other.
+    /// All of one sequence, one after the other.
     One(usize),
-    /// Each of another.
+    /// Each of another sequence.
     Each(&'a [usize]),
 }
 

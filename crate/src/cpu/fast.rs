@@ -1,14 +1,13 @@
 //! Runs steps with the vectorised kernels: 8-bit activations, weights in tiles, several threads.
 //!
-//! Every kernel works on a range of tiles or channels, and a thread's range depends on nothing but its number: the slices that
-//! threads own here are the slices that workers with memories of their own would own.
+//! Every kernel works on a range of tiles or channels, and a thread's range depends on its number alone.
 
 use super::Matrix;
 use super::chunk::Chunk;
 use super::exact::split_dt_b_c;
-use super::lanes::Layout;
-use super::matrix::Reader;
-use super::pool::Pool;
+use super::lanes::ChannelLayout;
+use super::matrix::WeightReader;
+use super::pool::ThreadPool;
 use super::quantised::Quantised;
 use super::simd::Isa;
 use super::tiles::{ROWS, Tiles};
@@ -21,17 +20,17 @@ use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::model::{Network, Op, Operands, State, Step, WeightId, Weights};
 
-enum Weight {
+enum FastWeight {
     Tiles(Tiles),
     /// Decoded at load; taps and A in the order of lanes.
     Values(Vec<f32>),
 }
 
-/// Weights in tiles, and who multiplies them.
+/// Weights in tiles, and the threads that multiply by them.
 pub struct Fast {
     isa: Isa,
-    pool: Pool,
-    weights: Vec<Weight>,
+    pool: ThreadPool,
+    weights: Vec<FastWeight>,
     quantised: Quantised,
 }
 
@@ -45,36 +44,36 @@ impl Fast {
         let mut loaded = Vec::with_capacity(weights.all().len());
         for id in weights.in_file_order() {
             let weight = &weights.all()[id];
-            let reader = Reader::new(gguf, weight, progress);
+            let reader = WeightReader::new(gguf, weight, progress);
             let weight = match weight.elementwise {
-                true => Weight::Values(Matrix::load(reader).await?.decode()),
-                false => Weight::Tiles(Tiles::load(reader).await?),
+                true => FastWeight::Values(Matrix::load(reader).await?.decode()),
+                false => FastWeight::Tiles(Tiles::load(reader).await?),
             };
             loaded.push((id, weight));
         }
         loaded.sort_by_key(|(id, _)| *id);
         let mut loaded: Vec<_> = loaded.into_iter().map(|(_, weight)| weight).collect();
         for step in network.plan.steps() {
-            for (id, layout) in step.weights.iter().zip(Layout::of(step.op).0) {
-                if let Weight::Values(values) = &mut loaded[id.0] {
+            for (id, layout) in step.weights.iter().zip(ChannelLayout::of(step.op).0) {
+                if let FastWeight::Values(values) = &mut loaded[id.0] {
                     *values = layout.apply(values, network.tensors[id.0].rows);
                 }
             }
         }
-        Ok(Self { isa: Isa::best(), pool: Pool::new(1), weights: loaded, quantised: Quantised::default() })
+        Ok(Self { isa: Isa::best(), pool: ThreadPool::new(1), weights: loaded, quantised: Quantised::default() })
     }
 
-    /// Runs on so many threads from now on.
+    /// Sets the number of threads.
     pub fn set_threads(&mut self, threads: usize) {
-        self.pool = Pool::new(threads);
+        self.pool = ThreadPool::new(threads);
     }
 
-    /// Runs with other instructions from now on.
+    /// Sets the instruction set.
     pub fn set_isa(&mut self, isa: Isa) {
         self.isa = isa;
     }
 
-    /// What runs it, for people.
+    /// Describes what runs it, for display.
     pub fn describe(&self) -> String {
         let threads = self.pool.threads();
         format!("CPU ({}, {threads} thread{})", self.isa.name(), if threads == 1 { "" } else { "s" })
@@ -82,9 +81,9 @@ impl Fast {
 
     /// Bytes of weights held.
     pub fn byte_len(&self) -> usize {
-        let bytes = |weight: &Weight| match weight {
-            Weight::Tiles(tiles) => tiles.byte_len(),
-            Weight::Values(v) => 4 * v.len(),
+        let bytes = |weight: &FastWeight| match weight {
+            FastWeight::Tiles(tiles) => tiles.byte_len(),
+            FastWeight::Values(v) => 4 * v.len(),
         };
         self.weights.iter().map(bytes).sum()
     }
@@ -116,7 +115,7 @@ impl Fast {
     fn matmul(&mut self, step: &Step, chunk: Chunk<'_>, accumulate: bool, out: &mut [f32]) {
         let Operands { reads: [x], weights: [weight], state: [], writes: [_] } = step.operands();
         let Self { isa, pool, weights, quantised } = self;
-        let Weight::Tiles(w) = &weights[weight.0] else { unreachable!("weight {} is elementwise", weight.0) };
+        let FastWeight::Tiles(w) = &weights[weight.0] else { unreachable!("weight {} is elementwise", weight.0) };
         let x = chunk.all_columns(x);
         let input = if w.dtype().block_len() == 1 {
             Input::Floats(x)
@@ -168,8 +167,8 @@ impl Fast {
 
     fn tiles(&self, id: WeightId) -> &Tiles {
         match &self.weights[id.0] {
-            Weight::Tiles(tiles) => tiles,
-            Weight::Values(_) => unreachable!("weight {} is elementwise, the plan multiplies by it", id.0),
+            FastWeight::Tiles(tiles) => tiles,
+            FastWeight::Values(_) => unreachable!("weight {} is elementwise, the plan multiplies by it", id.0),
         }
     }
 
@@ -178,9 +177,9 @@ impl Fast {
     }
 }
 
-fn values(weights: &[Weight], id: WeightId) -> &[f32] {
+fn values(weights: &[FastWeight], id: WeightId) -> &[f32] {
     match &weights[id.0] {
-        Weight::Values(values) => values,
-        Weight::Tiles(_) => unreachable!("weight {} is a matrix, the plan indexes it", id.0),
+        FastWeight::Values(values) => values,
+        FastWeight::Tiles(_) => unreachable!("weight {} is a matrix, the plan indexes it", id.0),
     }
 }

@@ -1,6 +1,6 @@
-//! Where the vectorised kernels keep what belongs to channels: side by side, so that a lane is a channel.
+//! The layouts of per-channel values in the vectorised kernels: channels lie side by side, so that a lane is a channel.
 //!
-//! Outside, a state always has the order of [`State`]; only the fast executor turns it round, when it takes one in or out.
+//! Outside of these kernels a state has the order of [`State`]; the fast executor converts it on the way in and out.
 
 use super::tiles::ROWS;
 use crate::model::{Network, Op, State};
@@ -29,9 +29,9 @@ fn from_tiles(tiles: &[f32], channels: usize) -> Vec<f32> {
     (0..channels).flat_map(|channel| (0..n).map(move |i| value(channel, i))).collect()
 }
 
-/// How a tensor lies in the order of lanes.
+/// How the values of a tensor's channels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub enum ChannelLayout {
     /// (channels, n) as it is.
     Rows,
     /// As [`transposed`].
@@ -40,7 +40,7 @@ pub enum Layout {
     Tiles,
 }
 
-impl Layout {
+impl ChannelLayout {
     /// Of each of a step's weights that kernels index, and of each of its state tensors.
     pub fn of(op: Op) -> (&'static [Self], &'static [Self]) {
         match op {
@@ -52,7 +52,7 @@ impl Layout {
         }
     }
 
-    /// Takes values of so many channels into this order.
+    /// Brings values of `channels` channels into this order.
     pub fn apply(self, values: &[f32], channels: usize) -> Vec<f32> {
         match self {
             // A convolution of one tap has no state.
@@ -63,7 +63,7 @@ impl Layout {
         }
     }
 
-    /// The inverse of [`Layout::apply`].
+    /// The inverse of [`ChannelLayout::apply`].
     pub fn undo(self, values: &[f32], channels: usize) -> Vec<f32> {
         match self {
             _ if values.is_empty() => Vec::new(),
@@ -76,36 +76,36 @@ impl Layout {
 
 /// The layout of each state tensor, by the step that it belongs to.
 #[derive(Debug, Clone)]
-pub struct StateLayouts(Vec<(Layout, usize)>);
+pub struct StateLayouts(Vec<(ChannelLayout, usize)>);
 
 impl StateLayouts {
     /// In the order of lanes.
     pub fn of(network: &Network) -> Self {
         let mut layouts = Self::plain(network);
         for step in network.plan.steps() {
-            for (id, &layout) in step.state.iter().zip(Layout::of(step.op).1) {
+            for (id, &layout) in step.state.iter().zip(ChannelLayout::of(step.op).1) {
                 layouts.0[id.0].0 = layout;
             }
         }
         layouts
     }
 
-    /// All as they are.
+    /// All in the order of [`State`].
     pub fn plain(network: &Network) -> Self {
-        Self(network.state.iter().map(|tensor| (Layout::Rows, tensor.rows)).collect())
+        Self(network.state.iter().map(|tensor| (ChannelLayout::Rows, tensor.rows)).collect())
     }
 
     /// A state from outside in these layouts.
     pub fn apply(&self, state: &State) -> State {
-        self.each(state, Layout::apply)
+        self.each(state, ChannelLayout::apply)
     }
 
     /// The inverse of [`StateLayouts::apply`].
     pub fn undo(&self, state: &State) -> State {
-        self.each(state, Layout::undo)
+        self.each(state, ChannelLayout::undo)
     }
 
-    fn each(&self, state: &State, change: fn(Layout, &[f32], usize) -> Vec<f32>) -> State {
+    fn each(&self, state: &State, change: fn(ChannelLayout, &[f32], usize) -> Vec<f32>) -> State {
         let tensors = state.tensors.iter().zip(&self.0);
         let tensors = tensors.map(|(values, &(layout, channels))| change(layout, values, channels)).collect();
         State { position: state.position, tensors }

@@ -20,8 +20,8 @@ pub struct Matrix {
 /// Bytes asked for at once while loading: small enough that a copy in flight does not matter, large enough for a disk.
 const READ_BYTES: usize = 16 << 20;
 
-/// Reads a weight from its file, some rows at a time; of a slice's weight, only its part.
-pub(super) struct Reader<'a> {
+/// Reads a weight from its file, some rows at a time; of a sliced weight, only the slice.
+pub(super) struct WeightReader<'a> {
     gguf: &'a Gguf,
     weight: &'a Weight,
     /// Called with each number of bytes read.
@@ -31,10 +31,10 @@ pub(super) struct Reader<'a> {
     rows: Vec<u8>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> WeightReader<'a> {
     pub fn new(gguf: &'a Gguf, weight: &'a Weight, progress: &'a mut dyn FnMut(u64)) -> Self {
-        let left = match &weight.part {
-            Some(part) => part.rows.clone().into(),
+        let left = match &weight.slice {
+            Some(slice) => slice.rows.clone().into(),
             None => std::iter::once(0..weight.rows).collect(),
         };
         Self { gguf, weight, progress, left, rows: Vec::new() }
@@ -84,8 +84,8 @@ impl<'a> Reader<'a> {
 
     /// Appends the wanted columns of some rows.
     async fn read(&mut self, rows: Range<usize>) -> Result<()> {
-        let Weight { tensor, part, .. } = self.weight;
-        let columns = part.as_ref().map_or(0..self.weight.columns, |part| part.columns.clone());
+        let Weight { tensor, slice, .. } = self.weight;
+        let columns = slice.as_ref().map_or(0..self.weight.columns, |slice| slice.columns.clone());
         let bytes = |columns| tensor.dtype.row_bytes(columns).unwrap_or(0);
         let (start, length) = (bytes(columns.start), bytes(columns.len()));
         let read = self.gguf.read_columns(tensor, self.stride(), rows, start..start + length).await?;
@@ -112,7 +112,7 @@ impl Matrix {
     }
 
     /// Reads a weight from its file.
-    pub(super) async fn load(mut reader: Reader<'_>) -> Result<Self> {
+    pub(super) async fn load(mut reader: WeightReader<'_>) -> Result<Self> {
         let (dtype, rows, columns) = reader.shape();
         let mut bytes = Vec::new();
         // Not even an address for it on wasm32, or no memory: say so instead of aborting.

@@ -13,7 +13,7 @@ mod pool;
 mod quantised;
 pub mod rank;
 pub mod simd;
-pub mod team;
+pub mod tensor_parallel;
 mod tiles;
 pub mod vectorised;
 

@@ -1,15 +1,15 @@
 //! Threads that wait between steps. Wasm has none: there everything runs on the caller's.
 //!
-//! A decoded token is over a hundred short steps, so a waiting thread first looks for a while before it sleeps: waking one
-//! takes longer than most steps.
+//! A decoded token is over a hundred short steps, so a waiting thread spins for a while before it sleeps: waking one takes longer
+//! than most steps.
 //!
-//! Work comes as values, one a part, and each is moved into the call that does it: what only one thread may have, such as
-//! [`ColumnsMut`](super::vectorised::ColumnsMut), gets to only one.
+//! Work comes as values, one a part, and each is moved into the call that does it: a value that must not be shared, such as
+//! [`ColumnsMut`](super::vectorised::ColumnsMut), reaches one thread only.
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::Pool;
+pub use native::ThreadPool;
 #[cfg(target_arch = "wasm32")]
-pub use single::Pool;
+pub use single::ThreadPool;
 
 #[cfg(test)]
 mod tests;
@@ -23,9 +23,9 @@ pub fn share(count: usize, part: usize, parts: usize) -> std::ops::Range<usize> 
 mod single {
     /// The caller alone.
     #[derive(Debug)]
-    pub struct Pool;
+    pub struct ThreadPool;
 
-    impl Pool {
+    impl ThreadPool {
         pub fn new(_: usize) -> Self {
             Self
         }
@@ -49,15 +49,15 @@ mod native {
     use std::sync::{Arc, Mutex};
     use std::thread::JoinHandle;
 
-    /// Looks for work before a thread sleeps: some microseconds. An interpreter takes seconds for as many.
-    const LOOKS: usize = if cfg!(miri) { 4 } else { 4000 };
+    /// Spins before a thread sleeps: some microseconds. Miri takes seconds for this number.
+    const SPINS: usize = if cfg!(miri) { 4 } else { 4000 };
 
     type Work = *const (dyn Fn(usize) + Sync);
 
     struct Inner {
-        /// Parts of a round: as many as threads.
+        /// Parts of a round: the number of threads.
         parts: usize,
-        /// The round's number, times 2^16, and the next part that nobody has taken. Taking one is a compare-and-swap of both, so
+        /// The round's number, times 2^16, and the next part that no thread has taken. Taking one is a compare-and-swap of both, so
         /// that a thread that slept through a round cannot take a part of it.
         next: AtomicU64,
         /// Parts of this round that are finished.
@@ -68,20 +68,20 @@ mod native {
         work: UnsafeCell<Option<Work>>,
     }
 
-    // SAFETY: `work` is written only between rounds, before `next` is set with Release, and read only by who has taken a part
-    // with Acquire. A round does not end before all parts are finished, so what was taken can be read; it points to something
+    // SAFETY: `work` is written only between rounds, before `next` is set with Release, and read only by a thread that has taken a
+    // part with Acquire. A round does not end before all parts are finished, so what was taken can be read; it points to something
     // Sync that outlives the round, because `run` waits for its end.
     unsafe impl Sync for Inner {}
     // SAFETY: as above.
     unsafe impl Send for Inner {}
 
     /// The caller and some threads more.
-    pub struct Pool {
+    pub struct ThreadPool {
         inner: Arc<Inner>,
         threads: Vec<JoinHandle<()>>,
     }
 
-    impl Pool {
+    impl ThreadPool {
         /// `threads` in all, the caller among them; fewer where the system gives no more. At most 1024.
         pub fn new(threads: usize) -> Self {
             let parts = threads.clamp(1, 1024);
@@ -101,13 +101,13 @@ mod native {
             Self { inner, threads }
         }
 
-        /// Parts of the work, and threads where the system gave all that were asked for.
+        /// Parts of the work: the threads that were requested.
         pub fn threads(&self) -> usize {
             self.inner.parts
         }
 
-        /// Does each of the tasks, as many as [`Pool::threads`], and waits for all. Where a thread does not come in time, another
-        /// does its part: on a busy machine nobody waits for one that sleeps.
+        /// Runs the tasks, as many as [`ThreadPool::threads`], and waits for all. Another thread takes the part of one that has not
+        /// woken yet: on a busy machine no part waits for a sleeping thread.
         ///
         /// # Panics
         /// Where there are more or fewer tasks; where the work does, after all parts have ended.
@@ -128,20 +128,20 @@ mod native {
         /// Runs `work` with the number of every part, once each.
         fn run_parts(&mut self, work: &(dyn Fn(usize) + Sync)) {
             let inner = &*self.inner;
-            // SAFETY: only the lifetime changes. Nobody uses it after this round, whose end is waited for below; nothing in
+            // SAFETY: only the lifetime changes. No thread uses it after this round, whose end is waited for below; nothing in
             // between panics.
             let work = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), Work>(work) };
-            // SAFETY: no round runs, so nobody reads it.
+            // SAFETY: no round runs, so no thread reads it.
             unsafe { *inner.work.get() = Some(work) };
             inner.done.store(0, Ordering::Relaxed);
             let round = (inner.next.load(Ordering::Relaxed) >> 16).wrapping_add(1);
             inner.next.store(round << 16, Ordering::Release);
             self.threads.iter().for_each(|thread| thread.thread().unpark());
             while inner.take_part() {}
-            let mut looks = 0;
+            let mut spins = 0;
             while inner.done.load(Ordering::Acquire) < inner.parts {
-                looks += 1;
-                if looks < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
+                spins += 1;
+                if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
             }
             assert!(!inner.failed.swap(false, Ordering::Relaxed), "a part of the CPU engine's work panicked");
         }
@@ -167,23 +167,23 @@ mod native {
         }
 
         fn serve(&self) {
-            let mut looks = 0;
+            let mut spins = 0;
             while !self.end.load(Ordering::Acquire) {
-                looks += 1;
+                spins += 1;
                 if self.take_part() {
-                    looks = 0;
-                } else if looks < LOOKS {
+                    spins = 0;
+                } else if spins < SPINS {
                     std::hint::spin_loop();
                 } else {
                     // A wake-up that comes before the sleep ends it at once, so none is lost.
                     std::thread::park();
-                    looks = 0;
+                    spins = 0;
                 }
             }
         }
     }
 
-    impl Drop for Pool {
+    impl Drop for ThreadPool {
         fn drop(&mut self) {
             self.inner.end.store(true, Ordering::Release);
             for thread in self.threads.drain(..) {

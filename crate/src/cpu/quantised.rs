@@ -4,7 +4,7 @@
 //! are smaller, and a slice of a matrix's columns needs no whole super-blocks.
 
 use super::kernels::Columns;
-use super::simd::{Isa, Kernel, Simd};
+use super::simd::{Isa, Simd, SimdKernel};
 
 /// Values that share a scale: the columns of one unit of weights.
 pub const UNIT: usize = 32;
@@ -87,7 +87,7 @@ struct Quantise<'a> {
     units: &'a mut [ActUnit],
 }
 
-impl Kernel for Quantise<'_> {
+impl SimdKernel for Quantise<'_> {
     type Output = ();
 
     #[inline(always)]

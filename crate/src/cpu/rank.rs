@@ -1,8 +1,8 @@
-//! One rank of several that run a model together: the CPU executor over a slice of it, and the exchanges in between.
+//! One rank of a tensor-parallel model: the CPU executor over a slice of the model, and the collective operations in between.
 //!
-//! Every rank runs the same steps over its own channels. Where a step gives a partial sum, the ranks gather what each has and add
-//! it in the order of the ranks, so that all hold the same residual stream, bit for bit. Beside one executor over the whole model
-//! only the order of those additions differs.
+//! Every rank runs the same steps over its own channels. Where a step gives a partial sum, every rank gathers the sums of all and adds
+//! them in the order of the ranks, so that all hold the same residual stream, bit for bit. Compared with one executor over the whole
+//! model only the order of those additions differs.
 
 use std::rc::Rc;
 
@@ -17,25 +17,25 @@ use crate::executor::{Activations, Backend, Executor, Outputs};
 use crate::gguf::Gguf;
 use crate::model::{Op, Plan, Slice, State, StateSpec, Step};
 
-/// For whom something is gathered.
+/// A collective operation, by the ranks that get its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum For {
-    /// Every rank gets what all have.
-    All,
-    /// Rank 0 gets it; the others only wait.
-    First,
+pub enum Collective {
+    /// Every rank gets what all contributed.
+    AllGather,
+    /// Rank 0 gets what all contributed; the others only wait.
+    Gather,
 }
 
-/// What joins the ranks, over whatever memory or messages there are.
-pub trait Link {
-    /// Gives `mine`, and where it is gathered for this rank too, puts what each rank gave into `gathered`, in the order of the
-    /// ranks: `lengths[r]` floats of rank r. Every rank calls it with what it has, in the same order of calls.
+/// Runs collective operations between the ranks, over shared memory or messages.
+pub trait Communicator {
+    /// Contributes `mine`. Where this rank gets the result, writes the contributions of all ranks to `gathered`, in the order of the
+    /// ranks: `lengths[r]` floats of rank r. Every rank makes the same calls in the same order.
     ///
     /// # Errors
-    /// [`crate::Error::Worker`] where a rank does not answer any more.
+    /// [`crate::Error::Worker`] where a rank no longer responds.
     fn gather<'a>(
         &'a mut self,
-        whom: For,
+        collective: Collective,
         mine: &'a [f32],
         lengths: &'a [usize],
         gathered: &'a mut [f32],
@@ -45,23 +45,23 @@ pub trait Link {
 /// A slice of a model, ready to run.
 pub struct Rank {
     slice: Slice,
-    /// Of every rank, for what is gathered.
-    all: Vec<Extent>,
+    /// Of every rank, by rank.
+    extents: Vec<RankExtent>,
     executor: CpuExecutor,
-    link: Box<dyn Link>,
+    communicator: Box<dyn Communicator>,
     gathered: Vec<f32>,
 }
 
-/// How much of what a rank has.
+/// The sizes of a rank's contributions.
 #[derive(Debug, Clone)]
-struct Extent {
+struct RankExtent {
     /// Columns of its logits.
     tokens: usize,
     /// Floats of each of its state tensors.
     state: Vec<usize>,
 }
 
-/// The most floats that a rank of these gives at once.
+/// The most floats that one of these ranks contributes to a collective operation.
 pub fn capacity(slices: &[Slice]) -> usize {
     let of = |slice: &Slice| {
         let exchanged = |step: &&Step| slice.is_partial(step) || step.output() == slice.network.plan.logits;
@@ -83,21 +83,21 @@ impl Rank {
         slices: &[Slice],
         rank: usize,
         activations: Activations,
-        link: Box<dyn Link>,
+        communicator: Box<dyn Communicator>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let slice = slices[rank].clone();
-        let load = CpuExecutor::load_part(gguf, &slice.network, &slice.weights, activations, progress);
+        let load = CpuExecutor::load_slice(gguf, &slice.network, &slice.weights, activations, progress);
         let executor = load.await?;
-        let extent = |slice: &Slice| Extent {
+        let extent = |slice: &Slice| RankExtent {
             tokens: slice.network.vocab_size,
             state: slice.network.state.iter().map(StateSpec::floats).collect(),
         };
-        let all = slices.iter().map(extent).collect();
-        Ok(Self { slice, all, executor, link, gathered: Vec::new() })
+        let extents = slices.iter().map(extent).collect();
+        Ok(Self { slice, extents, executor, communicator, gathered: Vec::new() })
     }
 
-    /// What it is a rank of, and which.
+    /// The slice of the model that it runs.
     pub fn slice(&self) -> &Slice {
         &self.slice
     }
@@ -107,7 +107,7 @@ impl Rank {
         &mut self.executor
     }
 
-    /// Where its executor runs.
+    /// The backend of its executor.
     pub fn backend(&self) -> Backend {
         self.executor.backend()
     }
@@ -117,10 +117,10 @@ impl Rank {
         self.executor.sequences()
     }
 
-    /// Its part of [`Executor::forward`]. Rank 0 gets the logits of all, the others nothing.
+    /// Its part of [`Executor::forward`]. Rank 0 gets the logits of all ranks, the others nothing.
     ///
     /// # Errors
-    /// As of [`Link::gather`].
+    /// As of [`Communicator::gather`].
     pub async fn forward(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
         self.run(&Batch::chunk(sequence, tokens, outputs)).await
     }
@@ -128,7 +128,7 @@ impl Rank {
     /// Its part of [`Executor::decode_batch`], in the same way.
     ///
     /// # Errors
-    /// As of [`Link::gather`].
+    /// As of [`Communicator::gather`].
     pub async fn decode_batch(&mut self, sequences: &[usize], tokens: &[u32]) -> Result<Vec<f32>> {
         self.run(&Batch::each(sequences, tokens)).await
     }
@@ -156,7 +156,7 @@ impl Rank {
             self.executor.run_step_of(step, batch);
             return Ok(());
         }
-        // What ranks add up does not hold the residual yet: each of them has that.
+        // The partial sums are added up without the residual stream, which every rank has already.
         let (sum, residual) = match step.op {
             Op::MatMul { accumulate: true } => {
                 let residual = self.executor.buffers[step.output().0][..rows * width].to_vec();
@@ -174,10 +174,10 @@ impl Rank {
         reduced
     }
 
-    /// Adds up what the ranks have, in their order.
+    /// Replaces partial sums by their sum over the ranks, in the order of the ranks.
     async fn all_reduce(&mut self, values: &mut [f32]) -> Result<()> {
-        let (ranks, length) = (self.all.len(), values.len());
-        self.gather(For::All, values, &vec![length; ranks]).await?;
+        let (ranks, length) = (self.extents.len(), values.len());
+        self.gather(Collective::AllGather, values, &vec![length; ranks]).await?;
         values.copy_from_slice(&self.gathered[..length]);
         for theirs in self.gathered[length..].chunks_exact(length) {
             values.iter_mut().zip(theirs).for_each(|(sum, v)| *sum += v);
@@ -185,17 +185,17 @@ impl Rank {
         Ok(())
     }
 
-    async fn gather(&mut self, whom: For, mine: &[f32], lengths: &[usize]) -> Result<()> {
+    async fn gather(&mut self, collective: Collective, mine: &[f32], lengths: &[usize]) -> Result<()> {
         self.gathered.resize(lengths.iter().sum(), 0.0);
-        self.link.gather(whom, mine, lengths, &mut self.gathered).await
+        self.communicator.gather(collective, mine, lengths, &mut self.gathered).await
     }
 
-    async fn gather_to_first(&mut self, mine: &[f32], length: impl Fn(&Extent) -> usize) -> Result<()> {
+    async fn gather_to_first(&mut self, mine: &[f32], length: impl Fn(&RankExtent) -> usize) -> Result<()> {
         let lengths: Vec<_> = match self.slice.rank {
-            0 => self.all.iter().map(length).collect(),
+            0 => self.extents.iter().map(length).collect(),
             _ => Vec::new(),
         };
-        self.gather(For::First, mine, &lengths).await
+        self.gather(Collective::Gather, mine, &lengths).await
     }
 
     async fn gather_logits(&mut self, plan: &Plan, count: usize) -> Result<Vec<f32>> {
@@ -209,7 +209,7 @@ impl Rank {
         let mut logits = Vec::with_capacity(self.gathered.len());
         for row in 0..count {
             let mut start = 0;
-            for Extent { tokens, .. } in &self.all {
+            for RankExtent { tokens, .. } in &self.extents {
                 logits.extend_from_slice(&self.gathered[start + row * tokens..][..*tokens]);
                 start += count * tokens;
             }
@@ -217,10 +217,10 @@ impl Rank {
         Ok(logits)
     }
 
-    /// Its part of [`Executor::read_state`]: rank 0 gets the state of all channels, the others nothing of use.
+    /// Its part of [`Executor::read_state`]: rank 0 gets the state of all channels; what the others get is unspecified.
     ///
     /// # Errors
-    /// As of [`Link::gather`].
+    /// As of [`Communicator::gather`].
     pub async fn read_state(&mut self, sequence: usize) -> Result<State> {
         let mine = self.executor.read_state(sequence).await?;
         let mut whole = State { position: mine.position, tensors: Vec::new() };
@@ -229,7 +229,7 @@ impl Rank {
                 whole.tensors.push(values);
                 continue;
             }
-            // A row's floats lie together, so ranks one after the other are the tensor.
+            // A row's floats lie together, so the contributions one after the other are the tensor.
             self.gather_to_first(&values, |extent| extent.state[i]).await?;
             whole.tensors.push(self.gathered.clone());
         }
@@ -237,14 +237,14 @@ impl Rank {
     }
 }
 
-/// One rank alone.
+/// The communicator of a single rank.
 #[derive(Debug)]
-pub struct Alone;
+pub struct SingleRank;
 
-impl Link for Alone {
+impl Communicator for SingleRank {
     fn gather<'a>(
         &'a mut self,
-        _: For,
+        _: Collective,
         mine: &'a [f32],
         _: &'a [usize],
         gathered: &'a mut [f32],

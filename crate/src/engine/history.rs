@@ -12,7 +12,7 @@ use crate::pause::{NoPause, Pause};
 use crate::sampler::{Sampler, SamplerState};
 use crate::snapshot::{Snapshot, StateShape};
 
-/// The past of a sequence.
+/// The history of a sequence.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// Every token read, oldest first.
@@ -24,7 +24,7 @@ pub(super) struct History {
 }
 
 impl Model {
-    /// Names this model in states.
+    /// Identifies this model in states.
     pub fn hash(&self) -> ModelHash {
         self.hash
     }
@@ -34,11 +34,11 @@ impl Model {
         &mut self.checkpoints
     }
 
-    /// What the model remembers now, as a value. A clone of it is a fork.
+    /// The model's present state, as a value. A clone of it is a fork.
     ///
     /// # Errors
-    /// [`Error::StateUnknown`] where the executor was run from outside, or for several sequences; [`Error::NotFinite`] where nothing
-    /// follows from it; [`Error::Gpu`] or [`Error::DeviceLost`] where the device fails.
+    /// [`Error::StateUnknown`] where the executor was run directly, or for several sequences; [`Error::NotFinite`] for a state with a
+    /// number that is not finite; [`Error::Gpu`] or [`Error::DeviceLost`] where the device fails.
     pub async fn save_state(&mut self) -> Result<Snapshot> {
         self.only_history()?;
         self.save_sequence(0).await
@@ -57,12 +57,11 @@ impl Model {
         Ok(snapshot)
     }
 
-    /// Takes the model to a snapshot, which is kept as a checkpoint too. An answer that still runs ends with [`Error::Busy`].
+    /// Restores a snapshot, which is kept as a checkpoint too. A generation that still runs ends with [`Error::Busy`].
     ///
     /// # Errors
-    /// [`Error::StateModel`] or [`Error::StateShape`] for a state of another model, [`Error::NotFinite`] for one from which nothing
-    /// follows: nothing changes then. [`Error::Gpu`] or
-    /// [`Error::DeviceLost`] where the device fails.
+    /// [`Error::StateModel`] or [`Error::StateShape`] for a state of another model, [`Error::NotFinite`] for one that is not
+    /// finite: nothing changes then. [`Error::Gpu`] or [`Error::DeviceLost`] where the device fails.
     pub async fn restore_state(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.add_checkpoint(snapshot)?;
         self.begin_sequences(1).await?;
@@ -79,7 +78,7 @@ impl Model {
         Ok(())
     }
 
-    /// Refuses a snapshot of another model, and one from which nothing follows.
+    /// Refuses a snapshot of another model, and one that is not finite.
     ///
     /// # Errors
     /// As of [`Snapshot::check`].
@@ -87,7 +86,7 @@ impl Model {
         snapshot.check(&self.hash, self.executor.network())
     }
 
-    /// How many of `tokens`, the last one left out, an answer to them would not have to read.
+    /// How many of `tokens`, without the last, a generation would not have to read.
     pub fn known_tokens(&self, tokens: &[u32]) -> usize {
         let most = tokens.len().saturating_sub(1);
         self.present_in(0, tokens, most).max(self.checkpoints.known(tokens, most))
@@ -107,7 +106,7 @@ impl Model {
         self.continue_logits_pausing(tokens, &mut NoPause).await
     }
 
-    /// The same with a pause before each chunk.
+    /// As [`Model::continue_logits`], with a pause before each chunk.
     ///
     /// # Errors
     /// As of [`Model::continue_logits`], and what a pause gives: the chunks before it are read then.
@@ -130,8 +129,8 @@ impl Model {
         Ok((&history.tokens, history.pending, history.sampler.as_ref()))
     }
 
-    /// Takes a sequence to the longest start of `tokens` that is known, the last token left out: its logits are needed. With
-    /// `reuse` that is what it has read itself, or a checkpoint. Gives how many tokens are known.
+    /// Brings a sequence to the longest known prefix of `tokens` without the last token, whose logits are needed. With `reuse` that
+    /// is what it has read itself, or a checkpoint. Returns the number of known tokens.
     ///
     /// # Errors
     /// [`Error::Gpu`] or [`Error::DeviceLost`].
@@ -184,14 +183,14 @@ impl Model {
         Ok(ids)
     }
 
-    /// Notes that a token was given out, and how the next will be sampled.
+    /// Notes a token whose event is out, and how the next will be sampled.
     pub(crate) fn note_pending(&mut self, sequence: usize, id: u32, sampler: &Sampler) {
         if let Some(Some(history)) = self.histories.get_mut(sequence) {
             (history.pending, history.sampler) = (Some(id), Some(sampler.state()));
         }
     }
 
-    /// Keeps a checkpoint of where a sequence is, unless there is one, or no room for any.
+    /// Keeps a checkpoint of a sequence's present state, unless there is one or the budget has no room.
     ///
     /// # Errors
     /// [`Error::Gpu`] or [`Error::DeviceLost`].
@@ -206,7 +205,7 @@ impl Model {
         Ok(())
     }
 
-    /// Puts a sequence before its first token.
+    /// Resets a sequence to the state before its first token.
     pub(super) fn reset(&mut self, sequence: usize) -> Result<()> {
         self.take_history(sequence);
         self.executor.reset(sequence)?;
@@ -226,7 +225,7 @@ impl Model {
         self.histories.get(sequence)?.as_ref()
     }
 
-    /// The past of the one sequence that there is.
+    /// The history of the only sequence.
     fn only_history(&self) -> Result<&History> {
         match self.histories.as_slice() {
             [Some(history)] => Ok(history),
@@ -234,7 +233,7 @@ impl Model {
         }
     }
 
-    /// A sequence's past, which is unknown until it is put back: what moves the state may fail on the way.
+    /// A sequence's history, which is unknown until it is put back: a call that changes the state may fail on the way.
     fn take_history(&mut self, sequence: usize) -> Option<History> {
         self.histories.get_mut(sequence)?.take()
     }
@@ -256,4 +255,4 @@ impl History {
     }
 }
 
-const UNKNOWN: Error = Error::StateUnknown { problem: "nobody knows which tokens made it" };
+const UNKNOWN: Error = Error::StateUnknown { problem: "the tokens that led to it are not known" };

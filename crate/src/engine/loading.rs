@@ -1,16 +1,16 @@
-//! Which backend a model is loaded onto, and how.
+//! Selects the backend of a model and loads it there.
 
 use std::time::Duration;
 
 use super::{BackendChoice, LoadOptions};
 use crate::cpu::CpuExecutor;
 use crate::cpu::calibrate::choose_ranks;
-use crate::cpu::team::TeamExecutor;
+use crate::cpu::tensor_parallel::TensorParallelExecutor;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Executor};
 use crate::model::ModelFile;
 
-/// Natively a software adapter is only a slower CPU. A browser shows one only where it was told to, so there it is taken.
+/// Natively a software adapter is only a slower CPU. A browser offers one only where it is configured to, so there it is used.
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
     let hardware_only = options.gpu.adapter.is_none();
@@ -25,7 +25,7 @@ pub(crate) fn any_hardware(options: &LoadOptions) -> LoadOptions {
 /// A model on a backend.
 pub(super) struct Loaded {
     pub executor: Box<dyn Executor>,
-    /// Why there, as a sentence.
+    /// Why this backend, as a sentence.
     pub reason: String,
     /// How long the GPU's self-test took.
     pub self_test: Option<Duration>,
@@ -76,10 +76,10 @@ async fn cpu(
 ) -> Result<Loaded> {
     let mut count = count(file, progress);
     let activations = options.activations.unwrap_or(Activations::Q8);
-    if let Some(crew) = &options.crew {
-        let ranks = choose_ranks(&**crew, file, activations).await?;
+    if let Some(pool) = &options.workers {
+        let ranks = choose_ranks(&**pool, file, activations).await?;
         if ranks > 1 {
-            let executor = TeamExecutor::load(file, activations, (&**crew, ranks, false), &mut count).await?;
+            let executor = TensorParallelExecutor::load(file, activations, (&**pool, ranks, false), &mut count).await?;
             return Ok(Loaded { executor: Box::new(executor), reason, self_test: None });
         }
     }

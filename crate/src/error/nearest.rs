@@ -11,7 +11,7 @@ impl Error {
 
 /// A name may differ in a third of its letters.
 const LEAST_LIKENESS: f64 = 2.0 / 3.0;
-/// From so many letters on, the beginning of a name stands for it.
+/// The fewest letters of a name's beginning that stand for the name.
 const LEAST_BEGINNING: usize = 3;
 
 /// The one of `known` that is `name` in another spelling, or shortened, or with slips of the keyboard.

@@ -10,19 +10,19 @@ use crate::tokenizer::{DecodeStream, Special};
 use std::time::Duration;
 use web_time::Instant;
 
-/// A prompt, and what has been written after it.
+/// A prompt and its completion so far.
 pub struct Completion {
     /// The tokens of both.
     pub history: Vec<u32>,
     prompt_tokens: usize,
-    /// Tokens read before the first was chosen, and again where a device was lost: of what is known, none.
+    /// Tokens read before the first was sampled, and again after a lost device; without those of a checkpoint.
     pub prefilled: usize,
     pub sampler: Sampler,
     options: GenerateOptions,
-    /// None where the model has no vocabulary: then only ids are given.
+    /// `None` where the model has no vocabulary: then events have ids alone.
     text: Option<DecodeStream>,
     stops: StopStrings,
-    /// Tokens written.
+    /// Tokens of the completion.
     tokens: usize,
     pub prefill_time: Duration,
     pub decode_time: Duration,
@@ -79,17 +79,17 @@ impl Completion {
         })
     }
 
-    /// The tokens that were there before the first was written.
+    /// The tokens before the first that was sampled.
     pub fn prompt(&self) -> &[u32] {
         &self.history[..self.prompt_tokens]
     }
 
-    /// True where no more tokens may be written.
+    /// Whether it has all tokens that it may have.
     pub fn is_full(&self) -> bool {
         self.tokens >= self.options.max_tokens
     }
 
-    /// Takes the token that was sampled: the event is its own, or the end that it makes.
+    /// Appends a sampled token; gives the token's event, or the end where the token ends the completion.
     pub fn take(&mut self, model: &Model, id: u32) -> Event {
         self.sampler.accept(id);
         let tokenizer = model.tokenizer().ok();
@@ -113,12 +113,12 @@ impl Completion {
     /// Its last event, with the text that was held back.
     pub fn end(&mut self, stop: StopReason) -> Event {
         let rest = self.text.as_mut().map(DecodeStream::finish).unwrap_or_default();
-        // What an incomplete character leaves behind may itself be held, or even complete a stop string.
+        // The replacement of an incomplete character may itself be held back, or complete a stop string.
         let text = self.stops.push(&rest).0 + &self.stops.finish();
         self.end_with(stop, text)
     }
 
-    /// An event goes out: the next token's time counts from here.
+    /// Notes the time of an event, from which the next token's time counts.
     pub fn note_event(&mut self) {
         self.last_event = Instant::now();
     }

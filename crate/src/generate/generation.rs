@@ -1,7 +1,7 @@
 //! The scheduler: one or more prompts over as many sequences as run at once, from prompts to events.
 //!
-//! Each decoded token of all sequences is one reading of the weights. A prompt that waits takes the place of a completion that has
-//! ended. Nothing is borrowed between events, so that a caller can stop, save the state, or load the model again in between.
+//! Decoding one token of every sequence reads the weights once. A prompt that waits gets the sequence of a completion that has ended.
+//! Nothing is borrowed between events, so that a caller can stop, save the state, or load the model again in between.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::executor::{MAX_SEQUENCES, Outputs};
 use crate::sampler::{Sampler, random_seed};
 
-/// The completions of one or more prompts in the making. It borrows nothing: [`Generation::next`] is given the model each time.
+/// The generation of completions of one or more prompts. It borrows nothing: [`Generation::next`] is given the model each time.
 pub struct Generation {
     completions: Vec<Completion>,
     /// Prompts not yet begun.
@@ -25,7 +25,8 @@ pub struct Generation {
     /// What each sequence works on.
     sequences: Vec<Option<Active>>,
     cancelled: Rc<Cell<bool>>,
-    /// Which reading of the model's states is ours (see [`Model::begin`]): none before the first, and after a lost device.
+    /// The epoch of the model in which the states are this generation's (see [`Model::begin`]): `None` before the first, and after a
+    /// lost device.
     epoch: Option<u64>,
     reuse: bool,
     resume: bool,
@@ -33,22 +34,22 @@ pub struct Generation {
 
 #[derive(Debug, Clone, Copy)]
 struct Active {
-    /// The prompt's place.
+    /// The index of the prompt.
     index: usize,
     phase: Phase,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// Nothing of the history is known to be in the state: not yet, or not any more.
+    /// The state has nothing of the history, at the beginning or after a lost device.
     Start,
     /// Tokens of the history read so far.
     Prefill(usize),
-    /// The history is read, and this token was sampled after it. It is not given out yet.
+    /// The history is read, and this token was sampled after it. Its event is still to come.
     Sampled(u32),
-    /// A token was given out and not yet read by the model.
+    /// The event of this token is out, and the model has not read it yet.
     Decode(u32),
-    /// No more tokens may be written.
+    /// The completion has all tokens that it may have.
     Full,
 }
 
@@ -106,7 +107,7 @@ impl Generation {
         self.waiting.is_empty() && self.sequences.iter().all(Option::is_none)
     }
 
-    /// Runs the model up to the next event; `None` after the last end. For one prompt: [`Generation::next_indexed`] says whose it is.
+    /// Runs the model up to the next event; `None` after the last end. For one prompt: [`Generation::next_indexed`] also gives the prompt.
     ///
     /// # Errors
     /// As of [`Generation::next_indexed`].
@@ -117,10 +118,10 @@ impl Generation {
     /// Runs the model up to the next event of any completion; `None` after the last end.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] or [`Error::Worker`] where what runs the model is gone: after [`Model::reload`] the next call goes on with
-    /// the same completions, as it does after any other call.
+    /// [`Error::DeviceLost`] or [`Error::Worker`] where the device or a worker is lost: after [`Model::reload`] the next call continues
+    /// the same completions.
     /// [`Error::OutOfMemory`] where there is no room for the states, [`Error::Gpu`] where the device fails, [`Error::Busy`] where
-    /// another reading was begun on the model in between: all is over then.
+    /// another use of the model has begun a new epoch in between: the generation is over then.
     pub async fn next_indexed(&mut self, model: &mut Model) -> Result<Option<SequenceEvent>> {
         if self.is_over() {
             return Ok(None);
@@ -130,7 +131,7 @@ impl Generation {
             Ok(event) => {
                 self.completions[event.index].note_event();
                 if self.is_over() {
-                    self.give_back(model).await;
+                    self.free_states(model).await;
                 }
             }
             Err(error) if error.is_loss() => self.start_again(),
@@ -142,7 +143,7 @@ impl Generation {
         event.map(Some)
     }
 
-    /// No token is sampled by halves: what was given out is in the histories, which are read again. What was sampled is given out first.
+    /// Reads all histories again. No token is lost: those whose events are out are in the histories; a sampled one is given out first.
     fn start_again(&mut self) {
         self.epoch = None;
         for active in self.sequences.iter_mut().flatten() {
@@ -169,7 +170,7 @@ impl Generation {
                     Phase::Sampled(id) => self.take(model, sequence, index, id),
                     _ => self.completions[index].end(StopReason::Length),
                 };
-                return Ok(self.given(model, sequence, index, event).await);
+                return Ok(self.prepare_event(model, sequence, index, event).await);
             }
             if self.epoch.is_none() {
                 self.begin(model).await?;
@@ -193,7 +194,7 @@ impl Generation {
 
     async fn begin(&mut self, model: &mut Model) -> Result<()> {
         if self.resume && self.sequences.len() > 1 {
-            // What the completions go on from would be lost with the present state.
+            // The present state, from which the completions continue, would be lost otherwise.
             model.keep_checkpoint(0, CheckpointKind::Prompt).await?;
         }
         self.epoch = Some(model.begin_sequences(self.sequences.len()).await?);
@@ -218,7 +219,7 @@ impl Generation {
                 let known = model.start_sequence(sequence, &completion.history, self.reuse)?;
                 completion.kept_at = known;
                 if known > 0 && known == completion.shared {
-                    // Known by the state as it is, or by a checkpoint that would not stay.
+                    // The present state has it, or a checkpoint that would not stay.
                     model.keep_checkpoint(sequence, CheckpointKind::Shared).await?;
                 }
                 known
@@ -230,7 +231,7 @@ impl Generation {
         if (done + 1..end).contains(&completion.shared) {
             end = completion.shared;
         }
-        // Before the last token lies the checkpoint from which the same prompt is answered again, also by another sequence.
+        // The checkpoint before the last token is where the same prompt is completed again, also by another sequence.
         let before_last = if self.reuse && end == total { total - 1 } else { done };
         if before_last > done {
             model.read(sequence, &history[done..before_last], Outputs::None).await?;
@@ -245,7 +246,7 @@ impl Generation {
         };
         let is_due = end - completion.kept_at >= model.checkpoints().interval();
         if self.reuse && end < total && (is_due || end == completion.shared) {
-            let kind = if end == completion.shared { CheckpointKind::Shared } else { CheckpointKind::Reading };
+            let kind = if end == completion.shared { CheckpointKind::Shared } else { CheckpointKind::Prefill };
             model.keep_checkpoint(sequence, kind).await?;
             completion.kept_at = end;
         }
@@ -264,7 +265,7 @@ impl Generation {
         };
         let active: Vec<_> = self.sequences.iter().enumerate().filter_map(decoding).collect();
         let ids = match active.as_slice() {
-            // One sequence has a pass of its own, which is shorter than a batch's.
+            // The pass of a single sequence is faster than a batch's.
             &[(sequence, index, token)] if self.sequences.len() == 1 => {
                 vec![model.sample(sequence, &[token], &mut self.completions[index].sampler).await?]
             }
@@ -283,7 +284,7 @@ impl Generation {
         Ok(())
     }
 
-    /// Gives out the token that was sampled for a sequence.
+    /// Makes the event of the token that was sampled for a sequence.
     fn take(&mut self, model: &mut Model, sequence: usize, index: usize, id: u32) -> Event {
         let completion = &mut self.completions[index];
         let event = completion.take(model, id);
@@ -300,38 +301,38 @@ impl Generation {
         event
     }
 
-    /// Ends one completion, of those under way and then of those that wait.
+    /// Ends one completion, first those that run and then those that wait.
     async fn cancel_one(&mut self, model: &mut Model) -> SequenceEvent {
         if let Some((sequence, Active { index, .. })) = self.active(|_| true) {
             let event = self.completions[index].end(StopReason::Cancelled);
-            return self.given(model, sequence, index, event).await;
+            return self.prepare_event(model, sequence, index, event).await;
         }
         let Some(index) = self.waiting.pop_front() else { unreachable!("what is over takes no step") };
         SequenceEvent { index, event: self.completions[index].end(StopReason::Cancelled) }
     }
 
-    /// An event that goes out. After a last one its sequence is free, and where the caller may go on from it, its state is kept.
-    async fn given(&mut self, model: &mut Model, sequence: usize, index: usize, event: Event) -> SequenceEvent {
+    /// Prepares an event. After the last one of a completion its sequence is free, and its state is kept where a prompt may continue it.
+    async fn prepare_event(&mut self, model: &mut Model, sequence: usize, index: usize, event: Event) -> SequenceEvent {
         if matches!(event, Event::End { .. }) {
             self.sequences[sequence] = None;
-            if self.reuse && self.epoch == Some(model.epoch()) && self.is_gone_on_from(index) {
-                // The completion is whole: a device that fails now is the next one's to report.
-                let _ = model.keep_checkpoint(sequence, CheckpointKind::Answer).await;
+            if self.reuse && self.epoch == Some(model.epoch()) && self.may_be_continued(index) {
+                // The completion is whole: a device that fails now is reported by the next call.
+                let _ = model.keep_checkpoint(sequence, CheckpointKind::Completion).await;
             }
         }
         SequenceEvent { index, event }
     }
 
-    /// The room of several states goes when all is over, by the same rule.
-    async fn give_back(&self, model: &mut Model) {
+    /// Frees the memory of several states when the generation is over; an error here is ignored likewise.
+    async fn free_states(&self, model: &mut Model) {
         if self.sequences.len() > 1 && self.epoch == Some(model.epoch()) {
             let _ = model.begin_sequences(1).await;
         }
     }
 
-    /// Whether a prompt's completion may be gone on from: of one prompt it is, of several to the same prompt any may be. The
-    /// completions of different prompts, such as a document's sections, are not.
-    fn is_gone_on_from(&self, index: usize) -> bool {
+    /// Whether a later prompt may continue a prompt's completion: a single completion, and any of several of the same prompt. The
+    /// completions of different prompts, such as a document's sections, are not continued.
+    fn may_be_continued(&self, index: usize) -> bool {
         let prompt = self.completions[index].prompt();
         self.completions.len() == 1 || self.completions.iter().filter(|other| other.prompt() == prompt).count() > 1
     }

@@ -184,7 +184,7 @@ pub(super) async fn read_exactly(source: &dyn ByteSource, offset: u64, length: u
     exactly(source, offset, length, source.read(offset, length).await?)
 }
 
-/// Bytes that a source gave, if they are as many as it was asked for.
+/// The bytes of a read, if they have the requested length.
 pub(super) fn exactly(source: &dyn ByteSource, offset: u64, length: usize, bytes: Vec<u8>) -> Result<Vec<u8>> {
     if bytes.len() == length {
         return Ok(bytes);

@@ -38,7 +38,7 @@ const MAX_ALIGNMENT: u64 = 1 << 16;
 
 /// A value's type, with the format's numbering (`enum gguf_type` in `gguf.h` of llama.cpp).
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum ValueType {
     U8 = 0,
     I8 = 1,
     U16 = 2,
@@ -54,7 +54,7 @@ pub(super) enum Kind {
     F64 = 12,
 }
 
-impl Kind {
+impl ValueType {
     /// In the order of their numbers.
     const ALL: [Self; 13] = [
         Self::U8,
@@ -134,22 +134,22 @@ impl Values<'_, '_> {
         let at = self.reader.position();
         let reader = &mut *self.reader;
         let value = match kind {
-            Kind::U8 => Value::Unsigned(u8::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::U16 => Value::Unsigned(u16::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::U32 => Value::Unsigned(u32::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::U64 => Value::Unsigned(u64::from_le_bytes(reader.bytes(field).await?)),
-            Kind::I8 => Value::Signed(i8::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::I16 => Value::Signed(i16::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::I32 => Value::Signed(i32::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::I64 => Value::Signed(i64::from_le_bytes(reader.bytes(field).await?)),
-            Kind::F32 => Value::Float(f32::from_le_bytes(reader.bytes(field).await?).into()),
-            Kind::F64 => Value::Float(f64::from_le_bytes(reader.bytes(field).await?)),
-            Kind::Bool => {
+            ValueType::U8 => Value::Unsigned(u8::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::U16 => Value::Unsigned(u16::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::U32 => Value::Unsigned(u32::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::U64 => Value::Unsigned(u64::from_le_bytes(reader.bytes(field).await?)),
+            ValueType::I8 => Value::Signed(i8::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::I16 => Value::Signed(i16::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::I32 => Value::Signed(i32::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::I64 => Value::Signed(i64::from_le_bytes(reader.bytes(field).await?)),
+            ValueType::F32 => Value::Float(f32::from_le_bytes(reader.bytes(field).await?).into()),
+            ValueType::F64 => Value::Float(f64::from_le_bytes(reader.bytes(field).await?)),
+            ValueType::Bool => {
                 let [byte] = reader.bytes(field).await?;
                 Value::Bool(boolean(byte, field, at)?)
             }
-            Kind::String => Value::String(reader.string(MAX_STRING_BYTES, field).await?),
-            Kind::Array => Value::Array(self.array(key, 1).await?),
+            ValueType::String => Value::String(reader.string(MAX_STRING_BYTES, field).await?),
+            ValueType::Array => Value::Array(self.array(key, 1).await?),
         };
         Ok((value, at))
     }
@@ -167,19 +167,19 @@ impl Values<'_, '_> {
         self.reader.check_count(|| field.part("count").place(at), count, kind.min_bytes(), self.elements_left)?;
         self.elements_left -= count;
         Ok(match kind {
-            Kind::U8 => Array::Unsigned(self.numbers(field, count, |b| u8::from_le_bytes(b).into()).await?),
-            Kind::U16 => Array::Unsigned(self.numbers(field, count, |b| u16::from_le_bytes(b).into()).await?),
-            Kind::U32 => Array::Unsigned(self.numbers(field, count, |b| u32::from_le_bytes(b).into()).await?),
-            Kind::U64 => Array::Unsigned(self.numbers(field, count, u64::from_le_bytes).await?),
-            Kind::I8 => Array::Signed(self.numbers(field, count, |b| i8::from_le_bytes(b).into()).await?),
-            Kind::I16 => Array::Signed(self.numbers(field, count, |b| i16::from_le_bytes(b).into()).await?),
-            Kind::I32 => Array::Signed(self.numbers(field, count, |b| i32::from_le_bytes(b).into()).await?),
-            Kind::I64 => Array::Signed(self.numbers(field, count, i64::from_le_bytes).await?),
-            Kind::F32 => Array::Float(self.numbers(field, count, |b| f32::from_le_bytes(b).into()).await?),
-            Kind::F64 => Array::Float(self.numbers(field, count, f64::from_le_bytes).await?),
-            Kind::Bool => Array::Bool(self.booleans(field, count).await?),
-            Kind::String => Array::String(self.strings(field, count).await?),
-            Kind::Array => {
+            ValueType::U8 => Array::Unsigned(self.numbers(field, count, |b| u8::from_le_bytes(b).into()).await?),
+            ValueType::U16 => Array::Unsigned(self.numbers(field, count, |b| u16::from_le_bytes(b).into()).await?),
+            ValueType::U32 => Array::Unsigned(self.numbers(field, count, |b| u32::from_le_bytes(b).into()).await?),
+            ValueType::U64 => Array::Unsigned(self.numbers(field, count, u64::from_le_bytes).await?),
+            ValueType::I8 => Array::Signed(self.numbers(field, count, |b| i8::from_le_bytes(b).into()).await?),
+            ValueType::I16 => Array::Signed(self.numbers(field, count, |b| i16::from_le_bytes(b).into()).await?),
+            ValueType::I32 => Array::Signed(self.numbers(field, count, |b| i32::from_le_bytes(b).into()).await?),
+            ValueType::I64 => Array::Signed(self.numbers(field, count, i64::from_le_bytes).await?),
+            ValueType::F32 => Array::Float(self.numbers(field, count, |b| f32::from_le_bytes(b).into()).await?),
+            ValueType::F64 => Array::Float(self.numbers(field, count, f64::from_le_bytes).await?),
+            ValueType::Bool => Array::Bool(self.booleans(field, count).await?),
+            ValueType::String => Array::String(self.strings(field, count).await?),
+            ValueType::Array => {
                 let mut arrays = Vec::new();
                 for _ in 0..count {
                     arrays.push(Box::pin(self.array(key, depth + 1)).await?);
@@ -220,10 +220,10 @@ impl Values<'_, '_> {
         Ok(strings)
     }
 
-    async fn kind(&mut self, field: Field<'_>) -> Result<Kind> {
+    async fn kind(&mut self, field: Field<'_>) -> Result<ValueType> {
         let at = self.reader.position();
         let number = self.reader.u32(field).await?;
-        let known = usize::try_from(number).ok().and_then(|number| Kind::ALL.get(number));
+        let known = usize::try_from(number).ok().and_then(|number| ValueType::ALL.get(number));
         known.copied().ok_or_else(|| field.malformed(at, format!("{number} is not a type of the format")))
     }
 }

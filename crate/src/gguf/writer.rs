@@ -2,7 +2,7 @@
 
 use super::metadata::{Array, Value};
 use super::part::MAGIC;
-use super::values::{DEFAULT_ALIGNMENT, Kind};
+use super::values::{DEFAULT_ALIGNMENT, ValueType};
 use crate::quant::DType;
 
 const VERSION: u32 = 3;
@@ -34,8 +34,8 @@ impl HeaderWriter {
         self.pair_count += 1;
     }
 
-    /// Adds a tensor; `dims` are in ggml's order, columns first. Gives back the bytes of its data, without the padding that
-    /// [`padding`](Self::padding) tells.
+    /// Adds a tensor; `dims` are in ggml's order, columns first. Returns the bytes of its data, without the padding, which
+    /// [`padding`](Self::padding) returns.
     ///
     /// # Panics
     /// Where the columns are not whole blocks of the type.
@@ -80,7 +80,7 @@ impl HeaderWriter {
     }
 }
 
-fn put_kind(out: &mut Vec<u8>, kind: Kind) {
+fn put_kind(out: &mut Vec<u8>, kind: ValueType) {
     out.extend((kind as u32).to_le_bytes());
 }
 
@@ -96,15 +96,15 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::Signed(v) => put_signed(out, &[*v], |_| {}),
         Value::Float(v) => put_floats(out, &[*v], |_| {}),
         Value::Bool(v) => {
-            put_kind(out, Kind::Bool);
+            put_kind(out, ValueType::Bool);
             out.push(u8::from(*v));
         }
         Value::String(v) => {
-            put_kind(out, Kind::String);
+            put_kind(out, ValueType::String);
             put_string(out, v);
         }
         Value::Array(array) => {
-            put_kind(out, Kind::Array);
+            put_kind(out, ValueType::Array);
             put_array(out, array);
         }
     }
@@ -118,17 +118,17 @@ fn put_array(out: &mut Vec<u8>, array: &Array) {
         Array::Signed(v) => put_signed(out, v, count),
         Array::Float(v) => put_floats(out, v, count),
         Array::Bool(v) => {
-            put_kind(out, Kind::Bool);
+            put_kind(out, ValueType::Bool);
             count(out);
             out.extend(v.iter().map(|&v| u8::from(v)));
         }
         Array::String(v) => {
-            put_kind(out, Kind::String);
+            put_kind(out, ValueType::String);
             count(out);
             v.iter().for_each(|v| put_string(out, v));
         }
         Array::Array(v) => {
-            put_kind(out, Kind::Array);
+            put_kind(out, ValueType::Array);
             count(out);
             v.iter().for_each(|v| put_array(out, v));
         }
@@ -137,7 +137,7 @@ fn put_array(out: &mut Vec<u8>, array: &Array) {
 
 fn put_unsigned(out: &mut Vec<u8>, values: &[u64], count: impl Fn(&mut Vec<u8>)) {
     let narrow: Result<Vec<u32>, _> = values.iter().map(|&v| u32::try_from(v)).collect();
-    put_kind(out, if narrow.is_ok() { Kind::U32 } else { Kind::U64 });
+    put_kind(out, if narrow.is_ok() { ValueType::U32 } else { ValueType::U64 });
     count(out);
     match narrow {
         Ok(narrow) => out.extend(narrow.iter().flat_map(|v| v.to_le_bytes())),
@@ -147,7 +147,7 @@ fn put_unsigned(out: &mut Vec<u8>, values: &[u64], count: impl Fn(&mut Vec<u8>))
 
 fn put_signed(out: &mut Vec<u8>, values: &[i64], count: impl Fn(&mut Vec<u8>)) {
     let narrow: Result<Vec<i32>, _> = values.iter().map(|&v| i32::try_from(v)).collect();
-    put_kind(out, if narrow.is_ok() { Kind::I32 } else { Kind::I64 });
+    put_kind(out, if narrow.is_ok() { ValueType::I32 } else { ValueType::I64 });
     count(out);
     match narrow {
         Ok(narrow) => out.extend(narrow.iter().flat_map(|v| v.to_le_bytes())),
@@ -157,7 +157,7 @@ fn put_signed(out: &mut Vec<u8>, values: &[i64], count: impl Fn(&mut Vec<u8>)) {
 
 fn put_floats(out: &mut Vec<u8>, values: &[f64], count: impl Fn(&mut Vec<u8>)) {
     let fit = values.iter().all(|&v| f64::from(v as f32).to_bits() == v.to_bits());
-    put_kind(out, if fit { Kind::F32 } else { Kind::F64 });
+    put_kind(out, if fit { ValueType::F32 } else { ValueType::F64 });
     count(out);
     match fit {
         true => out.extend(values.iter().flat_map(|&v| (v as f32).to_le_bytes())),
@@ -221,8 +221,8 @@ mod tests {
             put_value(&mut out, value);
             (u32::from_le_bytes(out[..4].try_into().unwrap()), out.len() - 4)
         };
-        assert_eq!(kind(&Value::Unsigned(64)), (Kind::U32 as u32, 4));
-        assert_eq!(kind(&Value::Float(f64::from(1e-5f32))), (Kind::F32 as u32, 4));
-        assert_eq!(kind(&Value::Array(Array::Signed(vec![1, 3]))), (Kind::Array as u32, 4 + 8 + 8));
+        assert_eq!(kind(&Value::Unsigned(64)), (ValueType::U32 as u32, 4));
+        assert_eq!(kind(&Value::Float(f64::from(1e-5f32))), (ValueType::F32 as u32, 4));
+        assert_eq!(kind(&Value::Array(Array::Signed(vec![1, 3]))), (ValueType::Array as u32, 4 + 8 + 8));
     }
 }

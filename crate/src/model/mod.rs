@@ -14,6 +14,6 @@ pub use file::ModelFile;
 pub use network::{Axis, AxisId, Cut, Init, Network, StateSpec, TensorSpec};
 pub use plan::{Buffer, BufferId, Op, Operands, Plan, Recorder, Rows, StateId, Step, WeightId};
 pub use random::random_values;
-pub use slice::{Part, Slice};
+pub use slice::{Slice, WeightSlice};
 pub use state::State;
 pub use weights::{Weight, Weights};

@@ -40,7 +40,7 @@ pub enum Cut {
 /// How the values of a random tensor are drawn, so that activations stay near 1 through any number of layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
-    /// A matrix whose product is so many times as large as what it multiplies.
+    /// A matrix whose product is this many times as large as its input.
     Gain(f32),
     /// Evenly between two values.
     Between(f32, f32),

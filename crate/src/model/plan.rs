@@ -91,20 +91,20 @@ pub struct Step {
     pub reads: Vec<BufferId>,
     /// Weights that it reads.
     pub weights: Vec<WeightId>,
-    /// State that it reads and leaves behind.
+    /// State that it reads and updates.
     pub state: Vec<StateId>,
     /// Buffers that it writes.
     pub writes: Vec<BufferId>,
 }
 
-/// A step's operands, so many of each kind.
+/// A step's operands, a fixed number of each kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Operands<const R: usize, const W: usize, const S: usize, const O: usize> {
     /// Buffers that it reads.
     pub reads: [BufferId; R],
     /// Weights that it reads.
     pub weights: [WeightId; W],
-    /// State that it reads and leaves behind.
+    /// State that it reads and updates.
     pub state: [StateId; S],
     /// Buffers that it writes.
     pub writes: [BufferId; O],
@@ -141,7 +141,7 @@ impl Step {
 pub struct Plan {
     /// Every buffer that the steps name.
     pub buffers: Vec<Buffer>,
-    /// From tokens to the residual stream after the last layer, leaving the state behind.
+    /// From tokens to the residual stream after the last layer; these steps update the state.
     pub layers: Vec<Step>,
     /// From the residual stream to the logits of the wanted tokens.
     pub head: Vec<Step>,
@@ -161,7 +161,7 @@ impl Plan {
     }
 }
 
-/// Writes a plan down.
+/// Builds a plan.
 #[derive(Debug, Default)]
 pub struct Recorder {
     buffers: Vec<Buffer>,

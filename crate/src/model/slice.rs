@@ -1,8 +1,8 @@
 //! A rank's slice of a model, as tensor parallelism cuts it: its share of each of the network's axes.
 //!
-//! The rows that follow an axis are shared out among the ranks, and the columns that follow it belong to whoever has those rows.
-//! What a matrix gives that was cut in columns is then a partial sum, and so is a row of the embedding, which one rank has and
-//! the others take as zero: there ranks add up what they have. Norms are small and belong to all.
+//! The rows that follow an axis are shared out among the ranks, and the columns that follow it belong to the rank that has those
+//! rows. The product of a matrix that is cut in columns is then a partial sum, and so is a row of the embedding, which one rank has
+//! and the others take as zero: there the ranks all-reduce. Norms are small, and every rank has them.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::{AxisId, Cut, ModelFile, Network, Op, State, Step, Weight, Weights};
 
 /// Which rows and columns of a tensor a rank keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct WeightSlice {
     /// One range for each time that the axis repeats.
     pub rows: Vec<Range<usize>>,
     /// The columns of each of these rows.
@@ -20,15 +20,15 @@ pub struct Part {
 /// What one rank of several owns.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// Which of the ranks, from 0.
+    /// The rank, from 0.
     pub rank: usize,
-    /// How many there are.
+    /// The number of ranks.
     pub ranks: usize,
     /// Its share of each of the network's axes.
     pub shares: Vec<Range<usize>>,
     /// The network with only these.
     pub network: Network,
-    /// The model's weights with only these parts.
+    /// The model's weights, each with its slice.
     pub weights: Weights,
 }
 
@@ -36,8 +36,8 @@ pub struct Slice {
 const LANES: usize = 16;
 
 impl Slice {
-    /// The most ranks that a model can be cut for: each has some of every axis.
-    pub fn most_ranks(network: &Network, weights: &Weights) -> usize {
+    /// The most ranks that a model can be cut for: each has a share of every axis.
+    pub fn max_ranks(network: &Network, weights: &Weights) -> usize {
         let units = network.axes.iter().enumerate();
         let units = units.map(|(id, axis)| axis.length.div_ceil(unit(AxisId(id), network, weights)));
         units.min().unwrap_or(1)
@@ -46,9 +46,9 @@ impl Slice {
     /// The slice of rank `rank` of `ranks`.
     ///
     /// # Panics
-    /// Where there are more ranks than [`Slice::most_ranks`], or no such rank.
+    /// Where there are more ranks than [`Slice::max_ranks`], or no such rank.
     pub fn new(network: &Network, weights: &Weights, rank: usize, ranks: usize) -> Self {
-        let most = Self::most_ranks(network, weights);
+        let most = Self::max_ranks(network, weights);
         assert!(rank < ranks && ranks <= most, "rank {rank} of {ranks}, of a model for at most {most}");
         let axes = network.axes.iter().enumerate();
         let shares = axes.map(|(id, axis)| share(axis.length, unit(AxisId(id), network, weights), rank, ranks));
@@ -76,8 +76,8 @@ impl Slice {
         }
     }
 
-    /// This rank's part of a state of the whole network.
-    pub fn part_of_state(&self, whole: &Network, state: &State) -> State {
+    /// This rank's slice of a state of the whole network.
+    pub fn slice_of_state(&self, whole: &Network, state: &State) -> State {
         let tensors = whole.state.iter().zip(&state.tensors).map(|(spec, values)| {
             let Some(axis) = spec.axis else { return values.clone() };
             let each = spec.floats() / whole.axes[axis.0].length;
@@ -106,23 +106,23 @@ fn share(count: usize, unit: usize, rank: usize, ranks: usize) -> Range<usize> {
 fn cut_weights(network: &Network, weights: &Weights, shares: &[Range<usize>]) -> Weights {
     let cut = |(weight, cut): (&Weight, Cut)| {
         let mut weight = weight.clone();
-        let part = match cut {
+        let slice = match cut {
             Cut::Whole => return weight,
             Cut::Rows { axis, repeats } => {
                 let (length, Range { start, end }) = (weight.rows / repeats, shares[axis.0].clone());
                 let each = length / network.axes[axis.0].length;
                 let rows = (0..repeats).map(|i| i * length + start * each..i * length + end * each).collect();
-                Part { rows, columns: 0..weight.columns }
+                WeightSlice { rows, columns: 0..weight.columns }
             }
             Cut::Columns { axis } => {
                 let each = weight.columns / network.axes[axis.0].length;
                 let Range { start, end } = shares[axis.0];
                 let all = 0..weight.rows;
-                Part { rows: vec![all], columns: start * each..end * each }
+                WeightSlice { rows: vec![all], columns: start * each..end * each }
             }
         };
-        (weight.rows, weight.columns) = (part.rows.iter().map(Range::len).sum(), part.columns.len());
-        weight.part = Some(part);
+        (weight.rows, weight.columns) = (slice.rows.iter().map(Range::len).sum(), slice.columns.len());
+        weight.slice = Some(slice);
         weight
     };
     let cuts = network.tensors.iter().map(|spec| spec.cut);

@@ -3,7 +3,7 @@
 use super::Network;
 use crate::error::{Error, Result};
 
-/// A model's whole memory, as a value that can be kept, copied and given back.
+/// A model's state, as a value that can be kept, copied and restored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// Tokens read so far.
@@ -23,7 +23,7 @@ impl State {
         self.tensors.iter().map(Vec::len).sum()
     }
 
-    /// Whether every number is finite. What follows from a state with another one is no text.
+    /// Whether every number is finite: a state with another one leads to no text.
     pub fn is_finite(&self) -> bool {
         self.tensors.iter().all(|tensor| tensor.iter().fold(true, |all, x| all & x.is_finite()))
     }

@@ -1,6 +1,6 @@
 //! Finds a model's tensors in a file and checks their shapes.
 
-use super::{Network, Op, Part, TensorSpec, WeightId};
+use super::{Network, Op, TensorSpec, WeightId, WeightSlice};
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, Tensor};
 use crate::quant::DType;
@@ -16,14 +16,14 @@ pub struct Weight {
     pub columns: usize,
     /// True where kernels index it as plain f32 (norm weights, biases, conv taps, A and D): an executor decodes it at load.
     pub elementwise: bool,
-    /// Which part of the tensor these rows and columns are; none where they are all of it.
-    pub part: Option<Part>,
+    /// Which part of the tensor these rows and columns are; `None` for the whole tensor.
+    pub slice: Option<WeightSlice>,
 }
 
 impl Weight {
     /// Bytes as the file has them, of the part that is kept.
     pub fn bytes(&self) -> u64 {
-        match self.part {
+        match self.slice {
             None => self.tensor.bytes,
             Some(_) => (self.tensor.dtype.row_bytes(self.columns).unwrap_or(0) * self.rows) as u64,
         }
@@ -101,5 +101,5 @@ fn find(gguf: &Gguf, spec: &TensorSpec) -> Result<Weight> {
         return Err(Error::TensorShape { tensor: tensor.name, expected: expected.to_vec(), found: tensor.dims });
     }
     let TensorSpec { rows, columns, elementwise, .. } = *spec;
-    Ok(Weight { tensor, rows, columns, elementwise, part: None })
+    Ok(Weight { tensor, rows, columns, elementwise, slice: None })
 }

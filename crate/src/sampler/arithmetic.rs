@@ -14,8 +14,8 @@ const SMALLEST: u32 = 2 << 23;
 const INFINITY: u32 = 255 << 23;
 const SIGN: u32 = 1 << 31;
 
-/// Gives every float a place in the order, as bits: a NaN becomes the lowest number, an infinity the largest or lowest, and
-/// there is one zero.
+/// Makes floats totally ordered, as bits: a NaN becomes the lowest number, an infinity the largest or lowest, and there is one
+/// zero.
 pub fn clean(bits: u32) -> u32 {
     let magnitude = bits & !SIGN;
     if magnitude > INFINITY {
@@ -43,7 +43,7 @@ pub struct Penalties {
 }
 
 impl Penalties {
-    /// The logit of a token that occurred so many times.
+    /// The logit of a token that occurred `times` times.
     ///
     /// As in llama.cpp (`llama_sampler_penalties_apply`), after Keskar et al., "CTRL" (2019), and OpenAI's interface.
     pub fn apply(&self, logit: f32, times: u32) -> f32 {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::arithmetic::{Scale, cleaned, part, weight};
 use super::prepared::{ALL, Prepared};
 
-/// A token that may still be chosen.
+/// A token that may still be sampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     pub token: u32,
@@ -23,7 +23,7 @@ pub fn likeliest(logits: &[f32]) -> u32 {
     let Some(&first) = logits.first() else { return 0 };
     let mut best = Candidate { token: 0, logit: cleaned(first) };
     for (token, &logit) in (0..).zip(logits) {
-        // What is not above as it stands is not above when it is clean, and a NaN never is.
+        // A logit that is not above before cleaning is not above after it, and a NaN never is.
         if logit > best.logit && cleaned(logit) > best.logit {
             best = Candidate { token, logit: cleaned(logit) };
         }
@@ -150,8 +150,8 @@ fn highest_logit(candidates: &[Candidate]) -> f32 {
     candidates.iter().map(|candidate| candidate.logit).fold(f32::MIN, f32::max)
 }
 
-/// The token that the filters and the draw choose; `candidates` is memory to work in.
-pub fn choose(candidates: &mut Vec<Candidate>, logits: &[f32], prepared: &Prepared, random: u32) -> u32 {
+/// The token that the filters and the draw give; `candidates` is memory to work in.
+pub fn sample(candidates: &mut Vec<Candidate>, logits: &[f32], prepared: &Prepared, random: u32) -> u32 {
     if prepared.greedy {
         return likeliest(logits);
     }

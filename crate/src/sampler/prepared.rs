@@ -11,7 +11,7 @@ pub const ALL: u32 = u32::MAX;
 pub struct Prepared {
     /// Takes the likeliest, whatever the filters.
     pub greedy: bool,
-    /// Keeps so many; 0 keeps all.
+    /// The number of candidates kept; 0 keeps all.
     pub top_k: u32,
     /// The sum of probabilities to reach, in parts of 2^32, or [`ALL`].
     pub top_p: u32,

@@ -1,4 +1,4 @@
-//! A sampler as a value: to go on with an answer as if it had never been interrupted.
+//! A sampler as a value, with which an interrupted completion goes on exactly.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SamplerState {
-    /// How it chooses.
+    /// How it samples.
     pub options: SamplerOptions,
     /// Where its generator is.
     pub random: u64,

@@ -251,8 +251,9 @@ fn draws_follow_the_distribution() {
 
 #[test]
 fn borders_are_exact() {
-    let token =
-        |options: SamplerOptions, random| choose(&mut Vec::new(), &[0.0; 641], &Prepared::new(&options), random);
+    let token = |options: SamplerOptions, random| {
+        filters::sample(&mut Vec::new(), &[0.0; 641], &Prepared::new(&options), random)
+    };
     // The sum of four equal weights, and random numbers at its quarters and just before.
     for k in 0..4 {
         let four = SamplerOptions { top_k: 4, ..plain() };

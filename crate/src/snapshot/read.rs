@@ -37,11 +37,12 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     if XxHash3_128::oneshot(body).to_le_bytes() != checksum {
         return Err(damaged("its checksum is another".into()));
     }
-    // From here on a fault is somebody's intent, or a bug of who wrote it.
+    // The checksum is right: a fault from here on is intended, or a bug of the writer.
     let mut rest = Cursor { rest: &body[body.len() - rest.rest.len() + CHECKSUM_BYTES..] };
     let model = ModelHash(rest.array()?);
-    let shape = if version == 1 { Shape::first_version(&mut rest)? } else { Shape::second_version(&mut rest)? };
-    let Shape { shape, order, notes_bytes, tokens } = shape;
+    let shape =
+        if version == 1 { StateHeader::first_version(&mut rest)? } else { StateHeader::second_version(&mut rest)? };
+    let StateHeader { shape, order, notes_bytes, tokens } = shape;
     let expected = expected_bytes(&shape, numbers, tokens, notes_bytes);
     if notes_bytes > MAX_NOTES_BYTES || expected != Some(rest.rest.len() as u64) {
         return Err(damaged("its sizes do not fit its length".into()));
@@ -69,8 +70,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     Ok(Snapshot { model, shape: Rc::new(shape), state: Rc::new(state), tokens, pending, sampler, messages })
 }
 
-/// What stands before the tokens.
-struct Shape {
+/// The header after the fields that all versions share: what precedes the tokens.
+struct StateHeader {
     shape: StateShape,
     /// The tensors as they follow each other in the file.
     order: Vec<usize>,
@@ -78,7 +79,7 @@ struct Shape {
     tokens: u64,
 }
 
-impl Shape {
+impl StateHeader {
     /// Mamba's sizes.
     fn first_version(rest: &mut Cursor<'_>) -> Result<Self> {
         let mut size = || rest.u32().map(|size| size as usize);
@@ -130,7 +131,7 @@ fn expected_bytes(shape: &StateShape, numbers: Numbers, tokens: u64, notes: u32)
     Some(total)
 }
 
-/// What of the file is not read yet.
+/// The rest of the file.
 struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -156,7 +157,7 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// One tensor of so many.
+    /// The numbers of one tensor.
     fn floats(&mut self, floats: usize, numbers: Numbers) -> Result<Vec<f32>> {
         match numbers {
             Numbers::F32 => {

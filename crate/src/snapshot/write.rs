@@ -29,7 +29,7 @@ impl Numbers {
         }
     }
 
-    /// Bytes of a tensor of so many floats.
+    /// Bytes of a tensor with this number of floats.
     pub(super) fn tensor_bytes(self, floats: usize) -> usize {
         match self {
             Self::F32 => 4 * floats,

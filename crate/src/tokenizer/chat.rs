@@ -1,6 +1,6 @@
 //! Conversations to prompts, by the template that the file carries.
 //!
-//! A template mixes markers with what people wrote, in one string. So that only its own markers become control tokens, the
+//! A template mixes markers and the contents of messages in one string. So that only its own markers become control tokens, the
 //! contents are marked before rendering: wherever a control token could begin in a content, a character that occurs nowhere
 //! else (a private-use one) is put right after the first character of it. The marks are taken out of the rendered text
 //! again, and no control token may start at a marked character. Contents without such places, which is nearly all, go
@@ -16,7 +16,7 @@ use std::rc::Rc;
 use ahash::AHashSet;
 use serde::{Deserialize, Serialize};
 
-use super::jinja::{Input, Options, Template};
+use super::jinja::{Input, RenderOptions, Template};
 use super::special::SpecialTokens;
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
@@ -100,7 +100,7 @@ impl ChatTemplate {
         self.now = Some(unix_seconds);
     }
 
-    /// The prompt as text, for showing. It does not tell the template's markers from the same text in a content: to run
+    /// The prompt as text, for showing. It does not distinguish the template's markers from the same text in a content: to run
     /// it, use [`super::Tokenizer::encode_chat`].
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl ChatTemplate {
             ("add_generation_prompt", Input::Bool(add_generation_prompt)),
         ];
         context.extend(self.special_tokens.iter().map(|(name, token)| (*name, text(token))));
-        self.template.render(&context, Options { now: self.now, mark })
+        self.template.render(&context, RenderOptions { now: self.now, mark })
     }
 
     pub(super) fn render_guarded(

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::gguf::Metadata;
 use pre_tokenizer::PreTokenizer;
 use special::{Fragment, SpecialTokens};
-use vocab::{Kind, Vocabulary};
+use vocab::{TokenType, Vocabulary};
 
 /// Who the model speaks as.
 const ASSISTANT: &str = "assistant";
@@ -102,7 +102,7 @@ impl Tokenizer {
         Ok(self.with_bos(self.encode(text, special)?))
     }
 
-    /// Token ids of a conversation, ready for the model to answer. Where the last message is the assistant's, the model goes
+    /// Token ids of a conversation, ready for generation. Where the last message is the assistant's, the model goes
     /// on with it. Only the template's own text can become control tokens: the contents of the messages cannot.
     /// `ChatTemplate` documents the limits of that.
     ///
@@ -194,17 +194,17 @@ impl Tokenizer {
 
     /// Whether a token is a marker and not text.
     pub fn is_control(&self, id: u32) -> bool {
-        self.vocabulary.kind(id) == Some(Kind::Control)
+        self.vocabulary.kind(id) == Some(TokenType::Control)
     }
 
-    /// What is odd in the file's vocabulary without being in the way: a sentence each, for whoever made the file. A template
-    /// that does not compile is among it, since plain prompts need none.
+    /// Oddities of the file's vocabulary that prevent nothing, a sentence each, for the file's maker. One is a template that does not
+    /// compile, since plain prompts need none.
     pub fn notes(&self) -> Vec<String> {
         let template = self.chat.as_ref().err().map(|error| format!("chats are not possible: {error}"));
         self.vocabulary.notes.iter().cloned().chain(template).collect()
     }
 
-    /// Tokens that end an answer, sorted: EOS, EOT and EOM of the file, and end-of-turn markers known by their text.
+    /// Tokens that end a completion, sorted: EOS, EOT and EOM of the file, and end-of-turn markers known by their text.
     pub fn stop_tokens(&self) -> &[u32] {
         &self.vocabulary.stop
     }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use ahash::AHashMap;
 
-use super::vocab::{Kind, Vocabulary};
+use super::vocab::{TokenType, Vocabulary};
 use crate::error::{Error, Result};
 
 /// Bytes of a special token. Published ones have up to 50; at a place in a text, as many as this may end.
@@ -27,7 +27,7 @@ pub(super) enum Fragment {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SpecialToken {
     id: u32,
     text: String,
     is_control: bool,
@@ -37,7 +37,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct SpecialTokens {
     /// Longest first, then by id: the order in which llama.cpp looks for them, which decides where they overlap.
-    entries: Vec<Entry>,
+    entries: Vec<SpecialToken>,
     automaton: Automaton,
     /// For each entry, the longest one that ends it and is shorter.
     shorter: Vec<Option<u32>>,
@@ -105,7 +105,7 @@ impl Automaton {
 
 /// Where a token may be: it ends at `end`, and is the longest of those that were not ruled out there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
+struct Occurrence {
     /// In `entries`.
     entry: usize,
     end: usize,
@@ -113,17 +113,17 @@ struct Candidate {
 
 impl SpecialTokens {
     pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self> {
-        let of_kind = |kind: Kind| {
-            vocabulary.of_kind(kind).map(move |id| Entry {
+        let of_kind = |kind: TokenType| {
+            vocabulary.of_kind(kind).map(move |id| SpecialToken {
                 id,
                 text: vocabulary.special_text(id).to_owned(),
-                is_control: kind == Kind::Control,
+                is_control: kind == TokenType::Control,
             })
         };
-        Self::of(of_kind(Kind::Control).chain(of_kind(Kind::UserDefined)).collect())
+        Self::of(of_kind(TokenType::Control).chain(of_kind(TokenType::UserDefined)).collect())
     }
 
-    fn of(mut entries: Vec<Entry>) -> Result<Self> {
+    fn of(mut entries: Vec<SpecialToken>) -> Result<Self> {
         if let Some(long) = entries.iter().find(|entry| entry.text.len() > MAX_BYTES) {
             let (id, bytes) = (long.id, long.text.len());
             let problem = format!("special token {id} has {bytes} bytes, and at most {MAX_BYTES} are supported");
@@ -158,8 +158,8 @@ impl SpecialTokens {
     }
 
     /// The tokens that are taken, and where each starts, from left to right.
-    fn places(&self, text: &str, control_may_start: &dyn Fn(usize) -> bool) -> Vec<(usize, &Entry)> {
-        let mut by_length: Vec<Vec<Candidate>> = vec![Vec::new(); MAX_BYTES + 1];
+    fn places(&self, text: &str, control_may_start: &dyn Fn(usize) -> bool) -> Vec<(usize, &SpecialToken)> {
+        let mut by_length: Vec<Vec<Occurrence>> = vec![Vec::new(); MAX_BYTES + 1];
         for candidate in self.longest_ends(text) {
             by_length[self.entries[candidate.entry].text.len()].push(candidate);
         }
@@ -183,7 +183,7 @@ impl SpecialTokens {
                     places.push((start, entry));
                 } else if let Some(next) = self.shorter[candidate.entry] {
                     let entry = next as usize;
-                    by_length[self.entries[entry].text.len()].push(Candidate { entry, ..candidate });
+                    by_length[self.entries[entry].text.len()].push(Occurrence { entry, ..candidate });
                 }
             }
         }
@@ -192,11 +192,11 @@ impl SpecialTokens {
     }
 
     /// The longest token that ends at each place where one does.
-    fn longest_ends(&self, text: &str) -> impl Iterator<Item = Candidate> {
+    fn longest_ends(&self, text: &str) -> impl Iterator<Item = Occurrence> {
         let mut node = ROOT;
         (1..).zip(text.bytes()).filter_map(move |(end, byte)| {
             node = self.automaton.step(node, byte);
-            self.automaton.longest[node as usize].map(|entry| Candidate { entry: entry as usize, end })
+            self.automaton.longest[node as usize].map(|entry| Occurrence { entry: entry as usize, end })
         })
     }
 }
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     fn tokens(texts: &[(String, bool)]) -> SpecialTokens {
-        let entries = texts.iter().zip(0..).map(|((text, is_control), id)| Entry {
+        let entries = texts.iter().zip(0..).map(|((text, is_control), id)| SpecialToken {
             id,
             text: text.clone(),
             is_control: *is_control,
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_token_of_many_bytes_is_refused() {
-        let entries = |bytes| vec![Entry { id: 7, text: "x".repeat(bytes), is_control: true }];
+        let entries = |bytes| vec![SpecialToken { id: 7, text: "x".repeat(bytes), is_control: true }];
         assert!(SpecialTokens::of(entries(MAX_BYTES)).is_ok());
         let error = SpecialTokens::of(entries(MAX_BYTES + 1)).unwrap_err().to_string();
         assert!(error.contains("special token 7 has 257 bytes"), "{error}");

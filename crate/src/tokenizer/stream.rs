@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::vocab::{Kind, Vocabulary};
+use super::vocab::{TokenType, Vocabulary};
 
 /// Turns byte pieces into text. What has come out so far, and [`Utf8Stream::finish`], together equal
 /// `String::from_utf8_lossy` of all bytes.
@@ -42,7 +42,7 @@ fn incomplete_length(invalid: &[u8]) -> usize {
     }
 }
 
-/// Decodes the tokens of an answer as they are sampled. Made by [`super::Tokenizer::decode_stream`]; owns what it needs.
+/// Decodes the tokens of a completion as they are sampled. Made by [`super::Tokenizer::decode_stream`]; owns what it needs.
 #[derive(Debug, Clone)]
 pub struct DecodeStream {
     vocabulary: Rc<Vocabulary>,
@@ -57,13 +57,13 @@ impl DecodeStream {
 
     /// Takes a token and returns the characters that are complete with it. An id outside the vocabulary adds nothing.
     pub fn push(&mut self, id: u32) -> String {
-        if self.skip_special && self.vocabulary.kind(id) == Some(Kind::Control) {
+        if self.skip_special && self.vocabulary.kind(id) == Some(TokenType::Control) {
             return String::new();
         }
         self.text.push(self.vocabulary.bytes(id))
     }
 
-    /// What is left at the end of the answer: nothing, or one U+FFFD for a character that never ended.
+    /// What is left at the end of the completion: nothing, or one U+FFFD for a character that never ended.
     pub fn finish(&mut self) -> String {
         self.text.finish()
     }

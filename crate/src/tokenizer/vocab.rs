@@ -30,13 +30,13 @@ const UNUSED_KEYS: [&str; 5] = [
 
 const BOS_KEY: &str = "tokenizer.ggml.bos_token_id";
 
-/// Keys whose token ends an answer.
+/// Keys whose token ends a completion.
 const STOP_KEYS: [&str; 3] =
     ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
 
 /// What a token is for, from `tokenizer.ggml.token_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenType {
     /// Byte-level text, made by merges.
     Normal,
     /// A marker that structures the prompt; never made from text that a user wrote.
@@ -49,7 +49,7 @@ pub(super) enum Kind {
     Byte,
 }
 
-impl Kind {
+impl TokenType {
     fn from_type(id: usize, value: i64) -> Result<Self> {
         match value {
             0 | 1 => Ok(Self::Normal),
@@ -70,7 +70,7 @@ pub(super) struct Vocabulary {
     bytes: Vec<u8>,
     /// `ends[id]` is where token `id` ends in `bytes`.
     ends: Vec<usize>,
-    kinds: Vec<Kind>,
+    kinds: Vec<TokenType>,
     pub(super) bos: Option<u32>,
     pub(super) eos: Option<u32>,
     pub(super) stop: Vec<u32>,
@@ -129,17 +129,17 @@ impl Vocabulary {
         let by_text = STOP_MARKERS.iter().filter_map(|text| tokens.get(*text).copied());
 
         // A marker that the file calls ordinary is still a marker, or else a user could type it. But what merges make, or
-        // a single byte, really is text: where answers end with a blank line, prompts still need that token.
+        // a single byte, really is text: where completions end with a blank line, prompts still need that token.
         let merged: AHashSet<String> = merges.iter().map(|(left, right)| format!("{left}{right}")).collect();
         let is_marker = |id: u32| {
             let text = &texts[id as usize];
-            kinds[id as usize] != Kind::Normal || (text.chars().nth(1).is_some() && !merged.contains(text))
+            kinds[id as usize] != TokenType::Normal || (text.chars().nth(1).is_some() && !merged.contains(text))
         };
         let by_text: Vec<u32> = by_text.filter(|&id| is_marker(id)).collect();
         let promoted: Vec<u32> = stop.iter().chain(&bos).chain(&by_text).copied().filter(|&id| is_marker(id)).collect();
         for id in promoted {
-            if kinds[id as usize] != Kind::Unused {
-                kinds[id as usize] = Kind::Control;
+            if kinds[id as usize] != TokenType::Unused {
+                kinds[id as usize] = TokenType::Control;
             }
         }
         stop.extend(by_text);
@@ -147,12 +147,12 @@ impl Vocabulary {
         stop.dedup();
 
         // Control tokens are out of reach for BPE: no text that a user writes may become one, whatever the merges say.
-        let is_control = |text: &str| tokens.get(text).is_some_and(|&id| kinds[id as usize] == Kind::Control);
+        let is_control = |text: &str| tokens.get(text).is_some_and(|&id| kinds[id as usize] == TokenType::Control);
         let merges = merges
             .into_iter()
             .filter(|(left, right)| !is_control(left) && !is_control(right) && !is_control(&format!("{left}{right}")))
             .collect();
-        tokens.retain(|_, id| kinds[*id as usize] != Kind::Control);
+        tokens.retain(|_, id| kinds[*id as usize] != TokenType::Control);
 
         let (bytes, ends) = decode_all(texts, &kinds);
         Ok((Self { bytes, ends, kinds, bos, eos, stop, notes }, BpeTables { tokens, merges }))
@@ -170,7 +170,7 @@ impl Vocabulary {
         &self.bytes[start..end]
     }
 
-    pub(super) fn kind(&self, id: u32) -> Option<Kind> {
+    pub(super) fn kind(&self, id: u32) -> Option<TokenType> {
         self.kinds.get(id as usize).copied()
     }
 
@@ -180,7 +180,7 @@ impl Vocabulary {
     }
 
     /// Ids of a kind, in order.
-    pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn of_kind(&self, kind: TokenType) -> impl Iterator<Item = u32> + '_ {
         (0u32..).zip(&self.kinds).filter(move |(_, k)| **k == kind).map(|(id, _)| id)
     }
 }
@@ -189,17 +189,17 @@ fn bad(problem: String) -> Error {
     Error::Vocabulary { problem }
 }
 
-fn read_kinds(metadata: &Metadata, texts: &[String]) -> Result<Vec<Kind>> {
+fn read_kinds(metadata: &Metadata, texts: &[String]) -> Result<Vec<TokenType>> {
     let mut kinds = match metadata.opt_integers("tokenizer.ggml.token_type")? {
-        None => vec![Kind::Normal; texts.len()],
+        None => vec![TokenType::Normal; texts.len()],
         Some(types) if types.len() != texts.len() => {
             return Err(bad(format!("it has {} tokens and {} token types", texts.len(), types.len())));
         }
-        Some(types) => types.iter().enumerate().map(|(id, &t)| Kind::from_type(id, t)).collect::<Result<_>>()?,
+        Some(types) => types.iter().enumerate().map(|(id, &t)| TokenType::from_type(id, t)).collect::<Result<_>>()?,
     };
     for (kind, text) in kinds.iter_mut().zip(texts) {
         if text.is_empty() {
-            *kind = Kind::Unused;
+            *kind = TokenType::Unused;
         }
     }
     Ok(kinds)
@@ -211,7 +211,7 @@ fn says_none(id: Option<&Value>) -> bool {
 }
 
 /// Ids by text. An unused entry may repeat a text, since no text becomes it.
-fn index_texts(texts: &[String], kinds: &[Kind], notes: &mut Vec<String>) -> Result<AHashMap<String, u32>> {
+fn index_texts(texts: &[String], kinds: &[TokenType], notes: &mut Vec<String>) -> Result<AHashMap<String, u32>> {
     let mut tokens = AHashMap::with_capacity(texts.len());
     let mut repeated = 0;
     for (id, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
@@ -223,9 +223,9 @@ fn index_texts(texts: &[String], kinds: &[Kind], notes: &mut Vec<String>) -> Res
             }
             Some(first) => *first,
         };
-        if kinds[id] == Kind::Unused {
+        if kinds[id] == TokenType::Unused {
             repeated += 1;
-        } else if kinds[first as usize] == Kind::Unused {
+        } else if kinds[first as usize] == TokenType::Unused {
             repeated += 1;
             tokens.insert(text.clone(), number);
         } else {
@@ -288,20 +288,20 @@ fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-fn decode_all(texts: &[String], kinds: &[Kind]) -> (Vec<u8>, Vec<usize>) {
+fn decode_all(texts: &[String], kinds: &[TokenType]) -> (Vec<u8>, Vec<usize>) {
     let alphabet: AHashMap<char, u8> = byte_alphabet().into_iter().zip(0..=u8::MAX).collect();
     let mut bytes = Vec::with_capacity(texts.iter().map(String::len).sum());
     let mut ends = Vec::with_capacity(texts.len());
     for (text, kind) in texts.iter().zip(kinds) {
         let start = bytes.len();
         match kind {
-            Kind::Unused => {}
-            Kind::Control | Kind::UserDefined => bytes.extend_from_slice(text.as_bytes()),
-            Kind::Byte => match byte_name(text) {
+            TokenType::Unused => {}
+            TokenType::Control | TokenType::UserDefined => bytes.extend_from_slice(text.as_bytes()),
+            TokenType::Byte => match byte_name(text) {
                 Some(byte) => bytes.push(byte),
                 None => bytes.extend_from_slice(text.as_bytes()),
             },
-            Kind::Normal => {
+            TokenType::Normal => {
                 for char in text.chars() {
                     match alphabet.get(&char) {
                         Some(byte) => bytes.push(*byte),

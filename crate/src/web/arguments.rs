@@ -1,5 +1,5 @@
-//! What a page gives to a call: the one way by which JavaScript's values become the engine's. A value that does not fit is an error
-//! that names the argument or the option, what was given and what is accepted.
+//! The arguments of a call: the only conversion of JavaScript's values to the engine's. A value that does not fit is an error that
+//! names the argument or the option, what was given and what is accepted.
 
 use js_sys::{Array, Function, Reflect, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
@@ -14,8 +14,9 @@ use crate::tokenizer::ChatMessage;
 #[wasm_bindgen(module = "/src/web/values.js")]
 extern "C" {
     pub fn described(value: &JsValue) -> String;
-    /// What a thrown value says.
-    pub fn told(thrown: &JsValue) -> String;
+    /// The message of a thrown value.
+    #[wasm_bindgen(js_name = messageOf)]
+    pub fn message_of(thrown: &JsValue) -> String;
     #[wasm_bindgen(js_name = isArray)]
     pub fn is_array(value: &JsValue) -> bool;
     #[wasm_bindgen(js_name = isBytes)]
@@ -76,13 +77,13 @@ fn is_absent(value: &JsValue) -> bool {
 pub fn property<T: FromJs>(object: &JsValue, name: &str) -> Result<Option<T>, Misfit> {
     let value = Reflect::get(object, &name.into()).map_err(|thrown| Misfit {
         place: String::new(),
-        found: format!("not readable ({})", told(&thrown)),
+        found: format!("not readable ({})", message_of(&thrown)),
         expected: T::EXPECTED,
     });
     value.and_then(|value| if is_absent(&value) { Ok(None) } else { T::from_js(&value).map(Some) })
 }
 
-/// The options of a call. Each is taken by its name; what the page gave and nobody took is an error.
+/// The options of a call. Each is taken by its name; an option that is left over is an error.
 pub struct Options {
     /// Undefined where there are none.
     object: JsValue,
@@ -125,7 +126,7 @@ impl Options {
         }
         let problem = |thrown: JsValue| Error::InvalidArgument {
             argument: if self.path.is_empty() { "options" } else { self.path }.into(),
-            found: format!("not readable ({})", told(&thrown)),
+            found: format!("not readable ({})", message_of(&thrown)),
             expected: Object::EXPECTED,
         };
         let names = given_names(&self.object).map_err(problem)?;

@@ -1,4 +1,4 @@
-//! `Model.generate` and `Model.generateBatch`: completions in the making.
+//! `Model.generate` and `Model.generateBatch`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,9 +8,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::arguments::{Options, Tokens, argument};
+use super::exclusive::{Exclusive, GenerationHold};
 use super::model::JsModel;
 use super::signal::Signal;
-use super::slot::{Answering, Slot};
 use super::{next_task, to_js};
 use crate::engine::Model;
 use crate::error::{Error, Result};
@@ -21,16 +21,16 @@ use crate::sampler::SamplerOptions;
 extern "C" {
     /// Makes an async iterable of something with `next` and `cancel`.
     #[wasm_bindgen(js_name = asyncIterable)]
-    fn async_iterable(answer: JsValue, signal: JsValue) -> JsValue;
+    fn async_iterable(generation: JsValue, signal: JsValue) -> JsValue;
 }
 
-/// Answers that are written at once where nobody says how many.
+/// The default of `sequences`.
 const DEFAULT_SEQUENCES: usize = 8;
 
 #[wasm_bindgen(js_class = Model)]
 impl JsModel {
-    /// Reads what of a prompt is not known already and writes an answer. From its first event to its last, the answer has the
-    /// model: other calls that move it are `busy`.
+    /// Reads the part of a prompt that no checkpoint knows, and generates its completion. From the first event to the last, other
+    /// calls that change the model's state fail with `busy`.
     #[wasm_bindgen(unchecked_return_type = "AsyncIterableIterator<GenerateEvent>")]
     pub fn generate(
         &self,
@@ -46,8 +46,8 @@ impl JsModel {
         Ok(async_iterable(handle.into(), signal.as_js()))
     }
 
-    /// Reads many prompts and writes their answers side by side, `options.sequences` of them at once: every token of all of
-    /// them is one reading of the weights.
+    /// Reads several prompts and generates their completions as a batch of `options.sequences` at once: the weights are read once
+    /// for a token of each.
     #[wasm_bindgen(
         js_name = generateBatch,
         unchecked_return_type = "AsyncIterableIterator<GenerateEvent & { index: number }>"
@@ -95,21 +95,21 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
     Ok((generate, options.take("signal")?.unwrap_or_default()))
 }
 
-/// Completions in the making, and their hold on the model; `web.js` makes an async iterable of it.
+/// A generation and its hold on the model; `web.js` makes an async iterable of it.
 #[wasm_bindgen]
 pub struct GenerationHandle {
-    model: Slot<Model>,
+    model: Exclusive<Model>,
     /// None while a step is under way.
     generation: RefCell<Option<Generation>>,
     /// Whether an event says which prompt it belongs to.
     indexed: bool,
     cancelled: Rc<Cell<bool>>,
     /// From the first event to the last.
-    hold: RefCell<Option<Rc<Answering>>>,
+    hold: RefCell<Option<Rc<GenerationHold>>>,
 }
 
 impl GenerationHandle {
-    fn new(model: &Slot<Model>, generation: Generation, indexed: bool) -> Self {
+    fn new(model: &Exclusive<Model>, generation: Generation, indexed: bool) -> Self {
         let cancelled = generation.cancelled();
         let (generation, hold) = (RefCell::new(Some(generation)), RefCell::default());
         Self { model: model.clone(), generation, indexed, cancelled, hold }
@@ -121,12 +121,12 @@ impl GenerationHandle {
     /// The next event as an object, or undefined after the end.
     pub async fn next(&self) -> Result<JsValue, JsValue> {
         if self.hold.borrow().is_none() {
-            *self.hold.borrow_mut() = Some(self.model.begin_answer()?);
+            *self.hold.borrow_mut() = Some(self.model.begin_generation()?);
         }
         // Lets a stop arrive between two tokens.
         JsFuture::from(next_task()).await?;
         let Some(mut generation) = self.generation.take() else { return Err(to_js(Error::Busy)) };
-        let event = match self.model.take_for_answer().await {
+        let event = match self.model.take_for_generation().await {
             Ok(mut model) => generation.next_indexed(&mut model).await,
             Err(freed) => Err(freed),
         };

@@ -9,7 +9,7 @@ use super::arguments::{Options, argument};
 use super::model::{JsModel, settle};
 use super::signal::Signal;
 use super::source::{PageSource, byte_sources};
-use super::team;
+use super::workers;
 use crate::engine::{BackendChoice, LoadOptions, Model};
 use crate::error::Result;
 use crate::executor::Activations;
@@ -17,7 +17,7 @@ use crate::fit;
 use crate::gpu::GpuOptions;
 use crate::source::ByteSource;
 
-/// What a model is loaded with, as far as a page says; it stays so when the model is loaded again.
+/// The options that a page has set; they stay when the model is loaded again.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     backend: Option<BackendChoice>,
@@ -37,13 +37,13 @@ impl Wanted {
         let only_promised = gpu.take("gpu.onlyPromised")?;
         gpu.finish()?;
         let mut workers = options.nested("workers")?;
-        let (start, count) = (workers.take("workers.start")?, workers.take::<team::Count>("workers.count")?);
+        let (start, count) = (workers.take("workers.start")?, workers.take::<workers::Count>("workers.count")?);
         workers.finish()?;
         let count = count.map(|count| count.0);
         Ok(Self { backend, activations, self_test, only_promised, software, start, count })
     }
 
-    /// These, and of what was wanted before all that is not said now.
+    /// These options, and those of before that are not set now.
     fn or(self, before: Self) -> Self {
         Self {
             backend: self.backend.or(before.backend),
@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-/// A load that is ready to begin.
+/// A prepared load.
 pub struct Load {
     sources: Vec<Rc<dyn ByteSource>>,
     options: LoadOptions,
@@ -77,13 +77,13 @@ impl Load {
         let wanted = Wanted::take(&mut options)?.or(before);
         let (on_progress, signal) = (options.take("onProgress")?, options.take("signal")?.unwrap_or_default());
         options.finish()?;
-        let (crew, sources) = team::crew(wanted.start.as_ref(), wanted.count, sources)?;
+        let (workers, sources) = workers::worker_pool(wanted.start.as_ref(), wanted.count, sources)?;
         let Wanted { self_test, only_promised, software, .. } = wanted;
         let only_promised = only_promised.unwrap_or_default();
         let options = LoadOptions {
             backend: wanted.backend.unwrap_or_default(),
             activations: wanted.activations,
-            crew,
+            workers,
             unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
             gpu: GpuOptions { self_test, only_promised, software, ..GpuOptions::default() },
             ..LoadOptions::default()
@@ -120,7 +120,7 @@ pub fn load_model(
     })
 }
 
-/// Judges a model by its headers, before the bulk of it is fetched. Of a split set the first part alone will do.
+/// Plans a model from its header, before the weights are fetched. Of a split set the first part is enough.
 #[wasm_bindgen(js_name = planModel, unchecked_return_type = "Promise<ModelPlan>")]
 pub fn plan_model(
     #[wasm_bindgen(unchecked_param_type = "ByteSource[]")] sources: JsValue,

@@ -1,4 +1,4 @@
-//! `Model`: what it is, and the calls that read tokens and write nothing.
+//! `Model`: its description, and the calls that give logits.
 
 use std::cell::RefCell;
 
@@ -7,9 +7,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::arguments::{Options, Tokens, argument};
+use super::exclusive::{Exclusive, ExclusiveGuard};
 use super::load::{Load, Wanted};
 use super::signal::Signal;
-use super::slot::{Slot, Taken};
 use super::to_js;
 use crate::engine::Model;
 use crate::error::Result;
@@ -18,12 +18,12 @@ use crate::tokenizer::Special;
 /// A loaded model.
 #[wasm_bindgen(js_name = Model)]
 pub struct JsModel {
-    pub(super) model: Slot<Model>,
-    /// What changes only where the model is loaded again.
-    loaded: std::rc::Rc<RefCell<Loaded>>,
+    pub(super) model: Exclusive<Model>,
+    /// Changes only when the model is loaded again.
+    loaded: std::rc::Rc<RefCell<LoadedInfo>>,
 }
 
-struct Loaded {
+struct LoadedInfo {
     info: JsValue,
     wanted: Wanted,
 }
@@ -31,16 +31,16 @@ struct Loaded {
 impl JsModel {
     pub(super) fn new(model: Model, wanted: Wanted) -> Result<Self, JsValue> {
         let info = serde_wasm_bindgen::to_value(model.info())?;
-        Ok(Self { model: Slot::new(model), loaded: std::rc::Rc::new(RefCell::new(Loaded { info, wanted })) })
+        Ok(Self { model: Exclusive::new(model), loaded: std::rc::Rc::new(RefCell::new(LoadedInfo { info, wanted })) })
     }
 
-    /// One that was never there, for its class's sake.
+    /// An object that is freed already, from which the class is taken.
     pub(super) fn freed() -> Self {
-        let loaded = Loaded { info: JsValue::UNDEFINED, wanted: Wanted::default() };
-        Self { model: Slot::freed(), loaded: std::rc::Rc::new(RefCell::new(loaded)) }
+        let loaded = LoadedInfo { info: JsValue::UNDEFINED, wanted: Wanted::default() };
+        Self { model: Exclusive::freed(), loaded: std::rc::Rc::new(RefCell::new(loaded)) }
     }
 
-    fn logits_of(&self, tokens: &JsValue, options: &JsValue) -> Result<(Taken<Model>, Vec<u32>, Signal)> {
+    fn logits_of(&self, tokens: &JsValue, options: &JsValue) -> Result<(ExclusiveGuard<Model>, Vec<u32>, Signal)> {
         let Tokens(tokens) = argument("tokens", tokens)?;
         let mut options = Options::of_call(options)?;
         let signal = options.take("signal")?.unwrap_or_default();
@@ -51,14 +51,14 @@ impl JsModel {
 
 #[wasm_bindgen(js_class = Model)]
 impl JsModel {
-    /// What it is and where it runs.
+    /// Describes the model and where it runs.
     #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
     pub fn info(&self) -> Result<JsValue, JsValue> {
         self.model.check()?;
         Ok(self.loaded.borrow().info.clone())
     }
 
-    /// Gives its memory back, at the latest when the call that runs has ended. Every later call fails with `freed`.
+    /// Frees its memory, at the latest when the running call has ended. Every later call fails with `freed`.
     #[wasm_bindgen(skip_typescript)]
     pub fn release(&self) {
         self.model.free();
@@ -103,8 +103,8 @@ impl JsModel {
         Ok(Uint32Array::from(ids.as_slice()))
     }
 
-    /// Loads the same model again, after `device-lost` or onto another backend. Checkpoints stay, and an answer under way goes on
-    /// with its next event. So do options that are not given again: what was wanted of the backend, and the workers.
+    /// Loads the same model again, after `device-lost` or onto another backend. Checkpoints stay, and a running generation goes
+    /// on with its next event. Options that are not given again stay as they were.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn reload(
         &self,
@@ -114,17 +114,17 @@ impl JsModel {
         let loaded = self.loaded.clone();
         let prepare = || {
             let load = Load::prepare(&sources, &options, loaded.borrow().wanted.clone())?;
-            Ok((load, self.model.take_between()?, loaded.clone()))
+            Ok((load, self.model.take_between_steps()?, loaded.clone()))
         };
         settle(prepare(), async |(load, mut model, loaded)| {
             let wanted = load.reload(&mut model).await?;
-            *loaded.borrow_mut() = Loaded { info: serde_wasm_bindgen::to_value(model.info())?, wanted };
+            *loaded.borrow_mut() = LoadedInfo { info: serde_wasm_bindgen::to_value(model.info())?, wanted };
             Ok(JsValue::UNDEFINED)
         })
     }
 }
 
-/// A call whose arguments were looked at already: what is wrong with them rejects its promise, as everything later does.
+/// Runs a call whose arguments are checked already; an error in them rejects its promise, as every later error does.
 pub fn settle<A: 'static>(
     prepared: Result<A>,
     call: impl AsyncFnOnce(A) -> Result<JsValue, JsValue> + 'static,

@@ -1,6 +1,6 @@
 // What ends a call from outside.
 
-/** Resolves when a signal aborts, or when nobody waits for that any more: a promise that never does either would keep its listeners. */
+/** Resolves when a signal aborts, or at `end()`: a promise that never settles would keep its listeners. */
 export class Abortion {
   #signal;
   #listener;

@@ -40,7 +40,7 @@ extern "C" {
     fn reason_of(signal: &AbortSignal) -> JsValue;
 }
 
-/// What a call was given as `signal`; nothing ends one without it.
+/// The option `signal` of a call.
 #[derive(Debug, Clone, Default)]
 pub struct Signal(Option<AbortSignal>);
 
@@ -79,7 +79,7 @@ impl Signal {
         }
     }
 
-    /// What went wrong, for the page: where the signal asked for the end, its reason.
+    /// An error as the page gets it: the signal's reason where the signal ended the call.
     pub fn thrown(&self, error: Error) -> JsValue {
         match (error, &self.0) {
             (Error::Cancelled, Some(signal)) => reason_of(signal),
@@ -87,7 +87,7 @@ impl Signal {
         }
     }
 
-    /// Does something until it ends or the signal aborts, and lets go of it then. For work that can be dropped half way.
+    /// Runs work until it ends or the signal aborts, and drops it then. For work that may be dropped half way.
     ///
     /// # Errors
     /// The signal's reason, or the work's own error.
@@ -103,7 +103,7 @@ impl Signal {
     }
 }
 
-/// Work that has to end between two steps looks at its signal there, and lets the event loop turn so that it can abort.
+/// Work that must not be dropped checks its signal between two steps, after a turn of the event loop, in which it can abort.
 impl Pause for Signal {
     fn pause(&mut self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async move {

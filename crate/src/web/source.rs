@@ -10,14 +10,14 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_time::{Duration, Instant};
 
-use super::arguments::{FromJs, Misfit, Whole, described, is_array, is_bytes, items, property, told};
+use super::arguments::{FromJs, Misfit, Whole, described, is_array, is_bytes, items, message_of, property};
 use super::next_task;
 use crate::error::{Error, Result};
 use crate::source::{ByteSource, cut};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A `ByteSource` that was looked at.
+    /// A `ByteSource` that was checked.
     #[derive(Debug, Clone)]
     pub type JsByteSource;
     #[wasm_bindgen(method, catch)]
@@ -33,14 +33,14 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
-/// Sources whose bytes are there at once would keep the event loop from turning for as long as a load takes: so long at the most.
+/// The longest time without a turn of the event loop: sources whose bytes are there at once would block it for a whole load.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
 
 thread_local! {
     static LAST_TURN: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Lets the event loop turn where it has not for a while.
+/// Lets the event loop turn where it has not for [`LONGEST_TURN`].
 async fn take_turns() {
     let now = Instant::now();
     match LAST_TURN.get() {
@@ -51,7 +51,7 @@ async fn take_turns() {
     LAST_TURN.set(Some(Instant::now()));
 }
 
-/// A page's source, of which everything but what it reads is known to be sound.
+/// A page's source, checked but for the bytes that it gives.
 #[derive(Debug, Clone)]
 pub struct PageSource {
     name: String,
@@ -100,9 +100,9 @@ impl PageSource {
     }
 
     /// Bytes, or a promise of them.
-    async fn take(&self, answer: Result<JsValue, JsValue>, length: usize) -> Result<Vec<u8>, String> {
-        let answer = answer.map_err(|thrown| told(&thrown))?;
-        let bytes = JsFuture::from(Promise::resolve(&answer)).await.map_err(|thrown| told(&thrown))?;
+    async fn take(&self, read: Result<JsValue, JsValue>, length: usize) -> Result<Vec<u8>, String> {
+        let read = read.map_err(|thrown| message_of(&thrown))?;
+        let bytes = JsFuture::from(Promise::resolve(&read)).await.map_err(|thrown| message_of(&thrown))?;
         take_turns().await;
         if !is_bytes(&bytes) {
             return Err(format!("read gave {} and no Uint8Array", described(&bytes)));

@@ -21,10 +21,10 @@ extern "C" {
     fn fork_of(value: &JsValue) -> Result<JsValue, JsValue>;
 }
 
-/// What a model remembers at one point, as a value.
+/// A model's state at one point, as a value.
 #[wasm_bindgen(js_name = State)]
 pub struct JsState {
-    /// None once it was freed.
+    /// `None` once it is freed.
     snapshot: RefCell<Option<Snapshot>>,
 }
 
@@ -33,7 +33,7 @@ impl JsState {
         Self { snapshot: RefCell::new(Some(snapshot)) }
     }
 
-    /// One that was never there, for its class's sake.
+    /// An object that is freed already, from which the class is taken.
     pub(super) fn freed() -> Self {
         Self { snapshot: RefCell::new(None) }
     }
@@ -67,14 +67,14 @@ impl JsState {
         Ok(self.with(|snapshot| Ok(Uint32Array::from(&*snapshot.tokens)))?)
     }
 
-    /// The conversation that the tokens are of, where somebody told; else empty.
+    /// The conversation that the tokens are of, where it was set; else empty.
     #[wasm_bindgen(getter, unchecked_return_type = "ChatMessage[]")]
     pub fn messages(&self) -> Result<JsValue, JsValue> {
         let messages = self.with(|snapshot| Ok(snapshot.messages.clone()))?;
         Ok(serde_wasm_bindgen::to_value(&messages)?)
     }
 
-    /// Tells the conversation that the tokens are of; it goes into the file.
+    /// Sets the conversation that the tokens are of; the file holds it too.
     #[wasm_bindgen(setter)]
     pub fn set_messages(
         &self,
@@ -87,7 +87,7 @@ impl JsState {
         })?)
     }
 
-    /// Another value of the same; what becomes of one changes nothing of the other. They share their numbers.
+    /// An independent copy. Both share their numbers.
     pub fn fork(&self) -> Result<JsState, JsValue> {
         Ok(Self::new(self.with(|snapshot| Ok(snapshot.clone()))?))
     }
@@ -116,10 +116,10 @@ impl JsModel {
         Ok(self.model.with(|model| Ok(model.hash().to_string()))?)
     }
 
-    /// What the model remembers now. Between two events of an answer it can be saved too.
+    /// The model's present state. It can be saved between two events of a generation too.
     #[wasm_bindgen(js_name = saveState, unchecked_return_type = "Promise<State>")]
     pub fn save_state(&self) -> Promise {
-        settle(self.model.take_between(), async |mut model| {
+        settle(self.model.take_between_steps(), async |mut model| {
             let snapshot = model.save_state().await?;
             Ok(JsState::new(snapshot).into())
         })
@@ -169,7 +169,7 @@ impl JsModel {
         Ok(Uint32Array::from(tokens.as_slice()))
     }
 
-    /// How many of these tokens, the last one left out, an answer to them would not have to read.
+    /// How many of these tokens, without the last, a generation would not have to read.
     #[wasm_bindgen(js_name = knownTokens)]
     pub fn known_tokens(
         &self,
@@ -191,7 +191,7 @@ impl JsModel {
         options.finish()?;
         Ok(self.model.with_mut(|model: &mut Model| {
             let checkpoints = model.checkpoints();
-            // What a page cannot have it cannot use up.
+            // A budget beyond the address space cannot be used up.
             let budget = memory_bytes.map(|Whole(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX));
             budget.into_iter().for_each(|bytes| checkpoints.set_budget(bytes));
             interval.into_iter().for_each(|tokens| checkpoints.set_interval(tokens));
@@ -199,7 +199,7 @@ impl JsModel {
         })?)
     }
 
-    /// Checkpoints that were made since the last call and are still kept, for a page that keeps them longer.
+    /// Checkpoints that were made since the last call and are still kept, so that a page can store them.
     #[wasm_bindgen(js_name = newCheckpoints, unchecked_return_type = "CheckpointInfo[]")]
     pub fn new_checkpoints(&self) -> Result<JsValue, JsValue> {
         let new = self.model.with_mut(|model| Ok(model.checkpoints().take_new()))?;

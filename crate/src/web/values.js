@@ -1,11 +1,11 @@
-// Looks at a page's values without trusting them. A getter or a proxy may throw, and what another window made is no instance of ours.
+// Inspects values of a page without trusting them: a getter or a proxy may throw, and objects of another window are no instances of this one's classes.
 
-const MOST_LETTERS = 40;
+const MAX_LENGTH = 40;
 
 /** What a value is, for an error's message. */
 export function described(value) {
   try {
-    if (typeof value === 'string') return JSON.stringify(value.length > MOST_LETTERS ? `${value.slice(0, MOST_LETTERS)}…` : value);
+    if (typeof value === 'string') return JSON.stringify(value.length > MAX_LENGTH ? `${value.slice(0, MAX_LENGTH)}…` : value);
     if (typeof value === 'bigint') return `${value}n`;
     if (typeof value === 'function') return 'a function';
     if (typeof value !== 'object' || value === null) return String(value);
@@ -17,8 +17,8 @@ export function described(value) {
   }
 }
 
-/** What a thrown value says. */
-export function told(thrown) {
+/** The message of a thrown value. */
+export function messageOf(thrown) {
   try {
     if (typeof thrown === 'string') return thrown;
     const message = thrown?.message;
@@ -28,7 +28,7 @@ export function told(thrown) {
   }
 }
 
-/** Whether an object can be read as options. What a caller may have passed by mistake, a signal or a promise, has no names of its own to complain of. */
+/** Whether an object can be read as options. A signal or a promise, passed by mistake, has no names of its own that could be reported. */
 export function isOptions(value) {
   try {
     if (typeof value !== 'object' || value === null) return false;
@@ -38,7 +38,7 @@ export function isOptions(value) {
   }
 }
 
-/** Names of what a page has set itself, in the order in which it did; what is `undefined` or `null` is as good as absent. */
+/** Names of the options that a page has set, in its order; `undefined` and `null` count as absent. */
 export function givenNames(options) {
   const isGiven = (name) => {
     try {
@@ -71,7 +71,7 @@ export function isSignal(value) {
   }
 }
 
-/** Token ids as a `Uint32Array`; the place of the first value that is none; or undefined for what is no list of numbers. */
+/** Token ids as a `Uint32Array`; the index of the first value that is no token id; or undefined where the value is no list of numbers. */
 export function tokenIds(value) {
   if (value instanceof Uint32Array) return value;
   if (!isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) return undefined;

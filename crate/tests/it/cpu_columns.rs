@@ -126,7 +126,7 @@ fn kernels_write_nothing_but_their_view() {
     assert!(panics(|| product(ColumnsMut::new(&mut row, width))), "a row too few");
 
     let (mut state, mut out) = (vec![9.0; 3 * 16 * 4], vec![9.0; tokens * width]);
-    let a = lanes::Layout::Tiles.apply(&vec![-1.0; 4 * width], width);
+    let a = lanes::ChannelLayout::Tiles.apply(&vec![-1.0; 4 * width], width);
     let (floats, bc) = (vec![0.5; tokens * width], vec![0.5; tokens * 2 * 4]);
     let x_columns = x;
     let scan = |state: &mut [f32], out: ColumnsMut<'_>| {

@@ -272,9 +272,10 @@ fn convolutions_agree() {
         let taps = floats(&mut random, channels * d_conv, -1.0, 1.0);
         let bias = floats(&mut random, channels, -1.0, 1.0);
         let state = floats(&mut random, channels * past, -2.0, 2.0);
-        let lane_taps = lanes::Layout::Transposed.apply(&taps, channels);
+        let lane_taps = lanes::ChannelLayout::Transposed.apply(&taps, channels);
         let run = |isa: Isa| {
-            let mut state = if past == 0 { Vec::new() } else { lanes::Layout::Transposed.apply(&state, channels) };
+            let mut state =
+                if past == 0 { Vec::new() } else { lanes::ChannelLayout::Transposed.apply(&state, channels) };
             let mut out = vec![0.0; tokens * channels];
             let parts = |buffer| ColumnsMut::new(buffer, channels).split_in_tiles(2);
             for (state, out) in parts(&mut state).into_iter().zip(parts(&mut out)) {
@@ -287,7 +288,7 @@ fn convolutions_agree() {
         let (mut out, mut left) = (vec![0.0; tokens * channels], state.clone());
         kernels::conv1d_silu(x, tokens, &taps, &bias, &mut left, &mut out);
         close(&name, &portable, &out, 2e-6);
-        let left = if past == 0 { left } else { lanes::Layout::Transposed.apply(&left, channels) };
+        let left = if past == 0 { left } else { lanes::ChannelLayout::Transposed.apply(&left, channels) };
         assert_eq!(bits(&portable_state), bits(&left), "{name}");
         for isa in Isa::available() {
             let (out, state) = run(isa);
@@ -308,9 +309,10 @@ fn scans_agree() {
         let z = make(tokens * 2 * channels, -6.0, 6.0);
         let z = Columns { data: &z, stride: 2 * channels, start: channels, width: channels };
         let state = make(channels * d_state, -2.0, 2.0);
-        let lane_a = lanes::Layout::Tiles.apply(&a, channels);
+        let lane_a = lanes::ChannelLayout::Tiles.apply(&a, channels);
         let run = |isa: Isa| {
-            let (mut state, mut out) = (lanes::Layout::Tiles.apply(&state, channels), vec![0.0; tokens * channels]);
+            let (mut state, mut out) =
+                (lanes::ChannelLayout::Tiles.apply(&state, channels), vec![0.0; tokens * channels]);
             let mut states = &mut state[..];
             for out in ColumnsMut::new(&mut out, channels).split_in_tiles(2) {
                 let state = states.split_off_mut(..16 * d_state * out.tiles().len()).unwrap();
@@ -326,7 +328,7 @@ fn scans_agree() {
         kernels::selective_scan(inputs, tokens, &mut left, &mut out);
         // Sums of up to 16 states of size up to 50 each.
         close(&name, &portable, &out, 2e-4);
-        close(&name, &portable_state, &lanes::Layout::Tiles.apply(&left, channels), 2e-5);
+        close(&name, &portable_state, &lanes::ChannelLayout::Tiles.apply(&left, channels), 2e-5);
         for isa in Isa::available() {
             let (out, state) = run(isa);
             // Lanes without a channel hold what only their own kind reads: nothing to compare.

@@ -10,7 +10,7 @@ mod cpu_columns;
 mod cpu_executor;
 mod cpu_kernels;
 mod cpu_math;
-mod cpu_team;
+mod cpu_tensor_parallel;
 mod drift;
 mod generate;
 mod gguf_hostile;

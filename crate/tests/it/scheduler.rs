@@ -66,7 +66,7 @@ fn a_batch_that_is_dropped_while_it_reads_goes_on_from_its_checkpoints() {
     }
     drop(dropped);
     let kinds: Vec<_> = model.checkpoints().list().iter().map(|info| info.kind).collect();
-    assert!(kinds.contains(&CheckpointKind::Prompt) && kinds.contains(&CheckpointKind::Reading), "{kinds:?}");
+    assert!(kinds.contains(&CheckpointKind::Prompt) && kinds.contains(&CheckpointKind::Prefill), "{kinds:?}");
     let mut again = Generation::batch(&model, &prompts, &sampled(5), 2).unwrap();
     let completions = follow(&mut model, &mut again, 2);
     for ((ids, stop, prefilled), (right, ..)) in completions.iter().zip(&expected) {

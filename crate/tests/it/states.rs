@@ -198,7 +198,7 @@ fn a_document_goes_on_from_the_last_checkpoint_of_its_reading() {
         done = now;
         // What a page writes to its disk.
         for info in model.checkpoints().take_new() {
-            assert_eq!(info.kind, CheckpointKind::Reading);
+            assert_eq!(info.kind, CheckpointKind::Prefill);
             assert_eq!(model.checkpoints().list().len(), 1, "one of a document is enough");
             kept = model.checkpoints().get(info.id).map(|snapshot| snapshot.to_bytes(Numbers::F32).unwrap());
         }

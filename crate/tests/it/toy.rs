@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::support::batches::{alone, batched};
-use crate::support::local_crew::LocalCrew;
+use crate::support::local_workers::LocalWorkerPool;
 use crate::support::random_model::{RandomModel, Shape};
 use crate::support::runs::{IDS, Run, logits, run_until};
 use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::cpu::simd::Isa;
-use web_mamba::cpu::team::TeamExecutor;
+use web_mamba::cpu::tensor_parallel::TensorParallelExecutor;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor, Outputs};
@@ -179,12 +179,12 @@ fn ranks_share_it() {
         let toy = Toy { channels, ..sizes(dtype) };
         let whole = file(&toy, false, dtype);
         let made = toy.clone();
-        let crew = LocalCrew(Arc::new(move || RandomModel(file(&made, false, dtype))));
-        let most = Slice::most_ranks(&whole.network, &whole.weights);
+        let pool = LocalWorkerPool(Arc::new(move || RandomModel(file(&made, false, dtype))));
+        let most = Slice::max_ranks(&whole.network, &whole.weights);
         for ranks in [2, most.min(5)] {
             let mut ignore = |_| {};
-            let load_team = TeamExecutor::load(&whole, Activations::F32, (&crew, ranks, false), &mut ignore);
-            let mut team = block_on(load_team).unwrap();
+            let load_ranks = TensorParallelExecutor::load(&whole, Activations::F32, (&pool, ranks, false), &mut ignore);
+            let mut team = block_on(load_ranks).unwrap();
             let mut one = load(&whole, Activations::F32);
             let difference = worst(&logits(&mut one), &logits(&mut team));
             assert!(difference < 1e-5, "{dtype}, {ranks} ranks: {difference}");

@@ -32,7 +32,7 @@ pub struct Bench {
     /// How often both are timed; the median counts.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Also time decode after this many tokens; it is to cost the same at any position.
+    /// Also time decode after this many tokens; the time should be the same at any position.
     #[arg(long)]
     position: Option<usize>,
     /// Also time the decode of a batch of this many sequences.
@@ -142,7 +142,7 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-/// The process's largest resident size in bytes, where the system tells it (Linux).
+/// The process's largest resident size in bytes, where the system reports it (Linux).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

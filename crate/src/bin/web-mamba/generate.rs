@@ -42,7 +42,7 @@ pub struct Generate {
     model: ModelArguments,
     #[command(flatten)]
     prompt: PromptArguments,
-    /// Go on from a saved state: a chat after its conversation, a text or tokens after what was read.
+    /// Continue from a saved state: a chat after its conversation, a text or tokens after what was read.
     #[arg(long)]
     state: Option<PathBuf>,
     /// A system message before the chat.
@@ -50,16 +50,16 @@ pub struct Generate {
     system: Option<String>,
     #[command(flatten)]
     sampling: Sampling,
-    /// Tokens to make at the most.
+    /// The most tokens of the completion.
     #[arg(long, default_value_t = GenerateOptions::default().max_tokens)]
     max_tokens: usize,
-    /// A text that ends the answer; may be repeated.
+    /// A text that ends the completion; may be repeated.
     #[arg(long)]
     stop: Vec<String>,
-    /// Token ids that end the answer, separated by commas.
+    /// Token ids that end the completion, separated by commas.
     #[arg(long, value_delimiter = ',')]
     stop_tokens: Vec<u32>,
-    /// Go on past the model's own end tokens.
+    /// Continue past the model's own end tokens.
     #[arg(long)]
     ignore_eos: bool,
     /// Print one JSON object at the end instead of streaming the text.
@@ -110,7 +110,7 @@ struct Sampling {
     /// How many tokens are recent.
     #[arg(long, default_value_t = SamplerOptions::default().penalty_last_n)]
     penalty_last_n: usize,
-    /// The same seed gives the same answer. By default a random one, which `--json` tells.
+    /// The same seed gives the same completion. By default a random one, which `--json` reports.
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -167,9 +167,9 @@ impl Generate {
     }
 
     async fn stream(&self, model: &mut Model, mut generation: Generation) -> Result<()> {
-        let (mut ids, mut answer) = (Vec::new(), String::new());
-        let say = |answer: &mut String, piece: &str| {
-            *answer += piece;
+        let (mut ids, mut completion) = (Vec::new(), String::new());
+        let print_piece = |completion: &mut String, piece: &str| {
+            *completion += piece;
             if !self.json {
                 print_text(piece);
             }
@@ -179,12 +179,12 @@ impl Generate {
                 Event::Prefill { .. } => {}
                 Event::Token { id, text, .. } => {
                     ids.push(id);
-                    say(&mut answer, &text);
+                    print_piece(&mut completion, &text);
                 }
                 Event::End { text, stop, prompt_tokens, prefilled_tokens, tokens, seed, prefill_tps, decode_tps } => {
-                    say(&mut answer, &text);
+                    print_piece(&mut completion, &text);
                     let summary = json!({
-                        "ids": ids, "text": answer, "stop": stop, "prompt_tokens": prompt_tokens,
+                        "ids": ids, "text": completion, "stop": stop, "prompt_tokens": prompt_tokens,
                         "prefilled_tokens": prefilled_tokens, "tokens": tokens, "seed": seed, "prefill_tps": prefill_tps, "decode_tps": decode_tps,
                         "backend": model.info().backend, "adapter": model.info().adapter,
                     });

@@ -35,7 +35,7 @@ enum Command {
     Tokenize(tokenize::Tokenize),
     /// Print the logits after the last of some tokens.
     Logits(generate::Logits),
-    /// Write an answer, word by word.
+    /// Generate a completion and print it token by token.
     Generate(generate::Generate),
     /// Measure how well a model predicts a text.
     Perplexity(perplexity::Perplexity),
@@ -43,7 +43,7 @@ enum Command {
     PreRead(pre_read::PreRead),
     /// Time prefill and decode.
     Bench(bench::Bench),
-    /// Show where a token's time goes on a GPU.
+    /// Show the time of each kernel of a token on a GPU.
     Profile(profile::Profile),
     /// Run CPU and GPU step by step and name the first buffer that differs.
     Compare(bench::Compare),
@@ -83,7 +83,7 @@ fn print(json: bool, value: &impl Serialize, plain: impl FnOnce() -> String) -> 
     Ok(())
 }
 
-/// Writes text out at once. A reader that went away, such as `head`, is no error of ours.
+/// Writes text and flushes it. A reader that has closed the pipe, such as `head`, is no error.
 fn print_text(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

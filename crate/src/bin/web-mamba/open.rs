@@ -32,7 +32,7 @@ pub struct ModelArguments {
     /// How matrix products see their input: as it is, or in 8 bits. By default what is fastest here.
     #[arg(long, value_enum)]
     pub activations: Option<ActivationsArgument>,
-    /// Threads of the CPU; by default as many as run at once here.
+    /// Threads of the CPU; by default the parallelism of the machine.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Only a GPU whose name contains this.

@@ -1,4 +1,4 @@
-//! `web-mamba profile`: where a token's time goes on a GPU.
+//! `web-mamba profile`: the time of each kernel of a token on a GPU.
 
 use clap::Args;
 use serde_json::json;

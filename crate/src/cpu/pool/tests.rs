@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Pool;
+use super::ThreadPool;
 use crate::cpu::vectorised::ColumnsMut;
 
 const ROUNDS: usize = if cfg!(miri) { 3 } else { 2000 };
@@ -12,7 +12,7 @@ const ROUNDS: usize = if cfg!(miri) { 3 } else { 2000 };
 #[test]
 fn each_task_is_done_once_in_every_round() {
     for threads in [1, 2, 3, 5] {
-        let mut pool = Pool::new(threads);
+        let mut pool = ThreadPool::new(threads);
         let mut buffer = vec![0.0; 2 * 70];
         for round in 0..ROUNDS {
             let views = ColumnsMut::new(&mut buffer, 70).split_in_tiles(threads);
@@ -39,7 +39,7 @@ impl Drop for Bomb {
 
 #[test]
 fn a_round_ends_whatever_panics_in_it() {
-    let mut pool = Pool::new(3);
+    let mut pool = ThreadPool::new(3);
     for panicking in [0..0, 0..1, 1..3, 0..3] {
         let done = AtomicUsize::new(0);
         let work = |task: usize| {
@@ -56,7 +56,7 @@ fn a_round_ends_whatever_panics_in_it() {
 #[test]
 fn tasks_are_as_many_as_threads() {
     for count in [0, 1, 3] {
-        let mut pool = Pool::new(2);
+        let mut pool = ThreadPool::new(2);
         let round = catch_unwind(AssertUnwindSafe(|| pool.run(0..count, |_| ())));
         assert!(round.is_err(), "{count} tasks for two threads");
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Simd, SimdKernel};
 use crate::cpu::quantised::ActUnit;
 
 /// Proof of AVX2 and F16C: only [`run`] makes one.
@@ -13,7 +13,7 @@ pub fn available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
 }
 
-pub fn run<K: Kernel>(kernel: K) -> K::Output {
+pub fn run<K: SimdKernel>(kernel: K) -> K::Output {
     if !available() {
         return kernel.run(super::portable::Portable);
     }
@@ -22,7 +22,7 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
 }
 
 #[target_feature(enable = "avx2,f16c")]
-fn enter<K: Kernel>(kernel: K) -> K::Output {
+fn enter<K: SimdKernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Simd, SimdKernel};
 use crate::cpu::quantised::ActUnit;
 
 /// Proof of AVX-512 F, BW, VL and VNNI: only [`run`] makes one.
@@ -19,7 +19,7 @@ pub fn available() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
-pub fn run<K: Kernel>(kernel: K) -> K::Output {
+pub fn run<K: SimdKernel>(kernel: K) -> K::Output {
     if !available() {
         return kernel.run(super::portable::Portable);
     }
@@ -28,7 +28,7 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn enter<K: Kernel>(kernel: K) -> K::Output {
+fn enter<K: SimdKernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 

@@ -45,16 +45,16 @@ pub trait Simd: Copy {
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a / b`.
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The smaller; of a NaN nothing is promised.
+    /// The smaller value; NaN: unspecified.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The larger; of a NaN nothing is promised.
+    /// The larger value; NaN: unspecified.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// `|a|`.
     fn abs(self, a: Self::F) -> Self::F;
 
     /// As floats, rounded to nearest even.
     fn to_f(self, v: Self::I) -> Self::F;
-    /// The nearest integers, ties to even; of values beyond 2^22 nothing is promised.
+    /// The nearest integers, ties to even; magnitudes above 2^22: unspecified.
     fn nearest(self, v: Self::F) -> Self::I;
     /// `2^v` for v from -126 to 127.
     fn pow2(self, v: Self::I) -> Self::F;
@@ -69,7 +69,7 @@ pub trait Simd: Copy {
 
     /// `LANES` little-endian f32 values.
     fn f32(self, from: &[u8]) -> Self::F;
-    /// `LANES` little-endian f16 values; of infinities and NaN nothing is promised.
+    /// `LANES` little-endian f16 values; infinities and NaN: unspecified.
     fn f16(self, from: &[u8]) -> Self::F;
     /// `LANES` little-endian bf16 values.
     fn bf16(self, from: &[u8]) -> Self::F;
@@ -103,7 +103,7 @@ pub trait Simd: Copy {
 
 /// Work written over any [`Simd`]. `run` and all that it calls must be inlined, or the instructions stay behind calls:
 /// `#[inline(always)]`, and no closures.
-pub trait Kernel {
+pub trait SimdKernel {
     /// What it gives.
     type Output;
 
@@ -163,7 +163,7 @@ impl Isa {
         Self::available().pop().unwrap_or(Self::Portable)
     }
 
-    /// Its name, for people.
+    /// Its name, for display.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -183,7 +183,7 @@ impl Isa {
     }
 
     /// Runs a kernel with these instructions; with the portable ones where this machine lacks them.
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
         match self {
             #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Self::Portable => kernel.run(portable::Portable),

@@ -3,7 +3,7 @@
 
 use std::arch::{aarch64::*, asm, is_aarch64_feature_detected};
 
-use super::{Kernel, Simd};
+use super::{Simd, SimdKernel};
 use crate::cpu::quantised::ActUnit;
 
 /// NEON is part of aarch64; with `DOT`, proof of dot products too: only [`run_dot`] makes one.
@@ -16,11 +16,11 @@ pub fn dot_available() -> bool {
 
 /// A function for each kernel: all of them in one would be more than a compiler allots registers well for.
 #[inline(never)]
-pub fn run<K: Kernel>(kernel: K) -> K::Output {
+pub fn run<K: SimdKernel>(kernel: K) -> K::Output {
     kernel.run(Neon::<false>(()))
 }
 
-pub fn run_dot<K: Kernel>(kernel: K) -> K::Output {
+pub fn run_dot<K: SimdKernel>(kernel: K) -> K::Output {
     if !dot_available() {
         return run(kernel);
     }
@@ -31,7 +31,7 @@ pub fn run_dot<K: Kernel>(kernel: K) -> K::Output {
 /// See [`run`].
 #[inline(never)]
 #[target_feature(enable = "dotprod")]
-fn enter_dot<K: Kernel>(kernel: K) -> K::Output {
+fn enter_dot<K: SimdKernel>(kernel: K) -> K::Output {
     kernel.run(Neon::<true>(()))
 }
 

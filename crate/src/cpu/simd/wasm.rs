@@ -3,7 +3,7 @@
 
 use std::arch::wasm32::*;
 
-use super::{Kernel, Simd};
+use super::{Simd, SimdKernel};
 use crate::cpu::quantised::ActUnit;
 
 /// Wasm knows no detection at run time: a build has the instructions or it has not.
@@ -12,7 +12,7 @@ pub struct Wasm(());
 
 /// A function for each kernel: all of them in one would be more than a compiler allots registers well for.
 #[inline(never)]
-pub fn run<K: Kernel>(kernel: K) -> K::Output {
+pub fn run<K: SimdKernel>(kernel: K) -> K::Output {
     kernel.run(Wasm(()))
 }
 
@@ -86,8 +86,8 @@ impl Simd for Wasm {
 
     #[inline(always)]
     fn nearest(self, v: Self::F) -> Self::I {
-        // All bits of a float of this size that are below 1 are rounded away, to nearest even; good to 2^22, and far cheaper
-        // than the instruction that also answers for NaN.
+        // All bits of a float of this size that are below 1 are rounded away, to nearest even; exact to 2^22, and far
+        // cheaper than the instruction that also handles NaN.
         let magic = f32x4_splat(12_582_912.0);
         i32x4_sub(f32x4_add(v, magic), magic)
     }

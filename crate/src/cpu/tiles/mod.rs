@@ -6,8 +6,8 @@
 pub(in crate::cpu) mod format;
 mod pack;
 
-use super::matrix::Reader;
-use super::simd::{Isa, Kernel, Simd};
+use super::matrix::WeightReader;
+use super::simd::{Isa, Simd, SimdKernel};
 use crate::error::{Error, Result};
 use crate::quant::DType;
 use format::{Format, Layout, layout, with_format};
@@ -53,7 +53,7 @@ impl Tiles {
     }
 
     /// Reads a weight from its file and packs it as it comes, so that no more than a few tiles are held twice.
-    pub(super) async fn load(mut reader: Reader<'_>) -> Result<Self> {
+    pub(super) async fn load(mut reader: WeightReader<'_>) -> Result<Self> {
         let (dtype, rows, columns) = reader.shape();
         let mut tiles = Self::empty(dtype, rows, columns);
         let needed = tiles.tile_bytes.checked_mul(tiles.tiles());
@@ -120,7 +120,7 @@ struct DecodeRow<'a, F> {
     format: std::marker::PhantomData<F>,
 }
 
-impl<F: Format> Kernel for DecodeRow<'_, F> {
+impl<F: Format> SimdKernel for DecodeRow<'_, F> {
     type Output = ();
 
     #[inline(always)]

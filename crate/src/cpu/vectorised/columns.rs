@@ -158,7 +158,7 @@ impl<'a> ColumnsMut<'a> {
     #[inline(always)]
     pub fn read(&self, row: usize, columns: Range<usize>) -> &[f32] {
         let start = self.position(row, &columns);
-        // SAFETY: as in `row`; who reads shares the view, so that nobody has it to write.
+        // SAFETY: as in `row`; a reader shares the view, so no writer has it.
         unsafe { std::slice::from_raw_parts(self.start.add(start), columns.end - columns.start) }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::ColumnsMut;
 use super::math::{load_or_pad, silu, store_or_cut};
 use crate::cpu::kernels::Columns;
-use crate::cpu::simd::{Kernel, Simd};
+use crate::cpu::simd::{Simd, SimdKernel};
 
 /// The twin of `kernels::conv1d_silu`, with taps and state transposed.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Conv1dSilu<'a> {
     pub out: ColumnsMut<'a>,
 }
 
-impl Kernel for Conv1dSilu<'_> {
+impl SimdKernel for Conv1dSilu<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! exp, softplus and silu of every lane. Bounds, held by `tests/cpu_math.rs` against f64: exp 1.2e-7 of the value where that is
 //! a normal f32 (-87.3 to 88; outside it stays at that end), softplus 3e-7 of the value, silu 2.5e-7.
 
-use crate::cpu::simd::{Kernel, Simd};
+use crate::cpu::simd::{Simd, SimdKernel};
 
 /// `e^x`. Range reduction by powers of two and a polynomial of degree 7 (S. Moshier, Cephes, `expf.c`).
 #[inline(always)]
@@ -37,7 +37,7 @@ pub fn softplus<S: Simd>(s: S, x: S::F) -> S::F {
     p = s.add(s.mul(p, v2), s.splat(1.0 / 5.0));
     p = s.add(s.mul(p, v2), s.splat(1.0 / 3.0));
     p = s.add(s.mul(p, v2), s.splat(1.0));
-    // In this order a NaN stays one.
+    // In this order a NaN stays a NaN.
     s.add(s.max(s.splat(0.0), x), s.mul(s.add(v, v), p))
 }
 
@@ -88,7 +88,7 @@ pub struct Apply<'a> {
     pub values: &'a mut [f32],
 }
 
-impl Kernel for Apply<'_> {
+impl SimdKernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use super::ColumnsMut;
 use crate::cpu::kernels::Columns;
 use crate::cpu::quantised::{ActUnit, Quantised};
-use crate::cpu::simd::{Isa, Kernel, Simd};
+use crate::cpu::simd::{Isa, Simd, SimdKernel};
 use crate::cpu::tiles::format::{self, Format, Header, Unit, with_format};
 use crate::cpu::tiles::{ROWS, Tiles};
 use crate::quant::DType;
@@ -91,7 +91,7 @@ struct Quants<'a, F> {
     format: PhantomData<F>,
 }
 
-impl<F: Format> Kernel for Quants<'_, F> {
+impl<F: Format> SimdKernel for Quants<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -222,7 +222,7 @@ struct Floats<'a, const BYTES: usize> {
     bf16: bool,
 }
 
-impl<const BYTES: usize> Kernel for Floats<'_, BYTES> {
+impl<const BYTES: usize> SimdKernel for Floats<'_, BYTES> {
     type Output = ();
 
     #[inline(always)]
@@ -269,7 +269,7 @@ impl<const BYTES: usize> Floats<'_, BYTES> {
         s.store(sum, &mut sums[row..]);
     }
 
-    /// Four tokens share each reading of the weights.
+    /// Four tokens for each read of the weights.
     #[inline(always)]
     fn four<S: Simd>(&self, s: S, tile: &[u8], row: usize, x: [&[f32]; 4], sums: &mut [[f32; ROWS]]) {
         let zero = s.splat(0.0);

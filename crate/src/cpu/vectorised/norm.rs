@@ -1,6 +1,6 @@
 //! `out = x / sqrt(mean(x^2) + eps) * weight`, row by row.
 
-use crate::cpu::simd::{Kernel, Simd};
+use crate::cpu::simd::{Simd, SimdKernel};
 
 /// The twin of `kernels::rms_norm`. The squares are added in 16 columns, as many as the widest vector has, whatever the
 /// vector's width.
@@ -16,7 +16,7 @@ pub struct RmsNorm<'a> {
     pub out: &'a mut [f32],
 }
 
-impl Kernel for RmsNorm<'_> {
+impl SimdKernel for RmsNorm<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::ColumnsMut;
 use super::math::{exp, load_or_pad, silu, softplus, store_or_cut};
 use crate::cpu::kernels::Columns;
-use crate::cpu::simd::{Kernel, Simd};
+use crate::cpu::simd::{Simd, SimdKernel};
 use crate::cpu::tiles::ROWS;
 
 /// The twin of `kernels::selective_scan`.
@@ -36,7 +36,7 @@ pub struct SelectiveScan<'a> {
     pub out: ColumnsMut<'a>,
 }
 
-impl Kernel for SelectiveScan<'_> {
+impl SimdKernel for SelectiveScan<'_> {
     type Output = ();
 
     #[inline(always)]

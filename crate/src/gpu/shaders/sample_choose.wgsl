@@ -5,7 +5,7 @@
 // the tokens that may be kept, where these are not all; history: (B, HISTORY + vocab_size): where the next recent token
 // goes, how many there are, a ring of them, and how often each token is among them; tokens: (B); ids: (steps, B),
 // with NOT_FINITE where the highest logit is infinite or none is a number.
-// Grid: (1, B, 1); a workgroup owns a row. Twin: sampler::filters::choose.
+// Grid: (1, B, 1); a workgroup owns a row. Twin: sampler::filters::sample.
 
 struct Step { // twin: params::SamplingStep
     step: u32,

@@ -28,7 +28,7 @@ const OBJECT_BYTES: usize = 96;
 const DICT_ENTRY_BYTES: usize = 96;
 
 #[derive(Debug)]
-struct Memory {
+struct MemoryLimit {
     used: Cell<usize>,
     limit: usize,
 }
@@ -37,14 +37,14 @@ struct Memory {
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     steps_left: Rc<Cell<u64>>,
-    memory: Rc<Memory>,
+    memory: Rc<MemoryLimit>,
 }
 
 /// Bytes that are in use until this is dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
     bytes: usize,
-    memory: Rc<Memory>,
+    memory: Rc<MemoryLimit>,
 }
 
 impl Charge {
@@ -69,7 +69,7 @@ impl Meter {
     /// A budget for a conversation of this many bytes: what the conversation itself takes comes on top of what every
     /// template has.
     pub(super) fn for_input(bytes: usize) -> Self {
-        let memory = Memory { used: Cell::new(0), limit: MEMORY.saturating_add(bytes.saturating_mul(8)) };
+        let memory = MemoryLimit { used: Cell::new(0), limit: MEMORY.saturating_add(bytes.saturating_mul(8)) };
         Self { steps_left: Rc::new(Cell::new(STEPS.saturating_add(bytes as u64))), memory: Rc::new(memory) }
     }
 

@@ -13,7 +13,7 @@ pub(super) const FLOAT_STEPS: usize = 8;
 
 /// How a field is laid out.
 #[derive(Debug, Clone)]
-struct Layout {
+struct FieldFormat {
     fill: char,
     /// `<`, `>`, `^` or `=` (between sign and digits).
     align: Option<char>,
@@ -24,13 +24,13 @@ struct Layout {
     precision: Option<usize>,
 }
 
-impl Default for Layout {
+impl Default for FieldFormat {
     fn default() -> Self {
         Self { fill: ' ', align: None, plus: None, alternate: false, width: 0, grouping: None, precision: None }
     }
 }
 
-impl Layout {
+impl FieldFormat {
     /// Writes `sign` and `body` with what fills the width.
     fn pad(&self, sign: &str, body: &str, default: char, out: &mut TextBuilder) -> Result<()> {
         let length = sign.len() + body.chars().count();
@@ -171,8 +171,8 @@ pub(super) fn percent(format: &Text, values: &Value, meter: &Meter) -> Result<Va
     Ok(out.finish())
 }
 
-fn percent_flags(rest: &mut &str) -> Layout {
-    let mut layout = Layout::default();
+fn percent_flags(rest: &mut &str) -> FieldFormat {
+    let mut layout = FieldFormat::default();
     while let Some(flag) = rest.chars().next() {
         match flag {
             '-' => (layout.align, layout.fill) = (Some('<'), ' '),
@@ -194,12 +194,12 @@ fn width_of(value: &Value) -> Result<usize> {
     usize::try_from(width).map_err(|_| failure("a width is to be a positive integer"))
 }
 
-fn percent_field(layout: &Layout, kind: char, value: &Value, meter: &Meter, out: &mut TextBuilder) -> Result<()> {
+fn percent_field(layout: &FieldFormat, kind: char, value: &Value, meter: &Meter, out: &mut TextBuilder) -> Result<()> {
     match kind {
         's' | 'r' | 'a' => {
             let mut text = TextBuilder::new(meter)?;
             if kind == 's' { write_text(value, &mut text) } else { write_repr(value, &mut text) }?;
-            let fill = Layout { fill: ' ', align: layout.align.filter(|align| *align == '<'), ..layout.clone() };
+            let fill = FieldFormat { fill: ' ', align: layout.align.filter(|align| *align == '<'), ..layout.clone() };
             fill.write_text(text.as_str(), '>', out)
         }
         'c' => match (value, value.as_int()) {
@@ -221,7 +221,7 @@ fn percent_field(layout: &Layout, kind: char, value: &Value, meter: &Meter, out:
             if digits == 0 {
                 return layout.write_int(number, if matches!(kind, 'i' | 'u') { 'd' } else { kind }, out);
             }
-            let zeros = Layout { fill: '0', align: Some('='), width: digits, ..Layout::default() };
+            let zeros = FieldFormat { fill: '0', align: Some('='), width: digits, ..FieldFormat::default() };
             let mut text = TextBuilder::new(meter)?;
             let radix_kind = if matches!(kind, 'i' | 'u') { 'd' } else { kind };
             zeros.write_int(i64::try_from(number.unsigned_abs()).unwrap_or(i64::MAX), radix_kind, &mut text)?;
@@ -245,7 +245,7 @@ pub(super) fn whole(value: f64) -> Result<i64> {
 }
 
 /// What a replacement field names.
-pub(super) enum Field<'f> {
+pub(super) enum FieldName<'f> {
     Next,
     Index(usize),
     Name(&'f str),
@@ -259,7 +259,7 @@ pub(super) enum Field<'f> {
 pub(super) fn braces(
     format: &str,
     meter: &Meter,
-    look_up: &mut dyn FnMut(Option<Value>, Field<'_>) -> Result<Value>,
+    look_up: &mut dyn FnMut(Option<Value>, FieldName<'_>) -> Result<Value>,
 ) -> Result<Value> {
     let mut out = TextBuilder::new(meter)?;
     let mut rest = format;
@@ -293,26 +293,26 @@ pub(super) fn braces(
     Ok(out.finish())
 }
 
-fn resolve(path: &str, look_up: &mut dyn FnMut(Option<Value>, Field<'_>) -> Result<Value>) -> Result<Value> {
+fn resolve(path: &str, look_up: &mut dyn FnMut(Option<Value>, FieldName<'_>) -> Result<Value>) -> Result<Value> {
     let end = path.find(['.', '[']).unwrap_or(path.len());
     let (first, mut rest) = path.split_at(end);
     let mut value = look_up(
         None,
         match first.parse() {
-            Ok(index) => Field::Index(index),
-            Err(_) if first.is_empty() => Field::Next,
-            Err(_) => Field::Name(first),
+            Ok(index) => FieldName::Index(index),
+            Err(_) if first.is_empty() => FieldName::Next,
+            Err(_) => FieldName::Name(first),
         },
     )?;
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('[') {
             let (key, after) = after.split_once(']').ok_or_else(|| failure("a format has a single bracket"))?;
-            value = look_up(Some(value), Field::Entry(key))?;
+            value = look_up(Some(value), FieldName::Entry(key))?;
             rest = after;
         } else {
             let after = rest.strip_prefix('.').ok_or_else(|| failure("a format has a field without a dot"))?;
             let (name, after) = after.split_at(after.find(['.', '[']).unwrap_or(after.len()));
-            value = look_up(Some(value), Field::Attribute(name))?;
+            value = look_up(Some(value), FieldName::Attribute(name))?;
             rest = after;
         }
     }
@@ -321,7 +321,7 @@ fn resolve(path: &str, look_up: &mut dyn FnMut(Option<Value>, Field<'_>) -> Resu
 
 /// `[[fill]align][sign][#][0][width][grouping][.precision][kind]`
 fn brace_field(value: &Value, spec: &str, meter: &Meter, out: &mut TextBuilder) -> Result<()> {
-    let mut layout = Layout::default();
+    let mut layout = FieldFormat::default();
     let mut rest = spec;
     let mut chars = rest.chars();
     let (first, second) = (chars.next(), chars.next());

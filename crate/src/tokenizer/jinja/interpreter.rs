@@ -90,11 +90,11 @@ impl<'t> Interpreter<'t> {
         })
     }
 
-    pub(super) fn with_options(self, options: super::Options) -> Self {
+    pub(super) fn with_options(self, options: super::RenderOptions) -> Self {
         Self { now: options.now, mark: options.mark, ..self }
     }
 
-    /// Runs a whole template, for a text of at most so many bytes.
+    /// Runs a whole template, for a text of limited length.
     pub(super) fn run(mut self, body: &'t [Statement], most: usize) -> Result<String> {
         self.body(body)?;
         let text = self.out.into_string();

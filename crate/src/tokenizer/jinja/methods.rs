@@ -3,7 +3,7 @@
 
 use super::budget::{ListBuilder, TextBuilder};
 use super::evaluation::Args;
-use super::formatting::{self, Field};
+use super::formatting::{self, FieldName};
 use super::interpreter::Interpreter;
 use super::value::{Text, Value, equal};
 use super::{Result, failure, python};
@@ -269,23 +269,23 @@ impl<'t> Interpreter<'t> {
         formatting::braces(format, &meter, &mut |value, field| {
             let missing = || failure("a format needs more values than it is given");
             match (value, field) {
-                (None, Field::Name(name)) => {
+                (None, FieldName::Name(name)) => {
                     let found = args.named.iter().find(|(given, _)| **given == *name);
                     found.map(|(_, value)| value.clone()).ok_or_else(missing)
                 }
-                (None, Field::Index(index)) => args.positional.get(index).cloned().ok_or_else(missing),
+                (None, FieldName::Index(index)) => args.positional.get(index).cloned().ok_or_else(missing),
                 (None, _) => {
                     next += 1;
                     args.positional.get(next - 1).cloned().ok_or_else(missing)
                 }
-                (Some(value), Field::Entry(key)) => {
+                (Some(value), FieldName::Entry(key)) => {
                     let key = match key.parse() {
                         Ok(index) => Value::Int(index),
                         Err(_) => self.meter.text(key)?,
                     };
                     self.item(&value, &key)
                 }
-                (Some(value), Field::Attribute(name)) => self.attribute(&value, &name.into()),
+                (Some(value), FieldName::Attribute(name)) => self.attribute(&value, &name.into()),
                 (Some(value), _) => Ok(value),
             }
         })

@@ -128,9 +128,9 @@ impl Input {
     }
 }
 
-/// What a rendering is told beside the context.
+/// Options of a rendering, besides the context.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Options {
+pub(super) struct RenderOptions {
     /// Seconds since 1970; without it there is no `strftime_now`.
     pub(super) now: Option<i64>,
     /// A character of the contents that is never escaped.
@@ -161,7 +161,7 @@ impl Template {
     ///
     /// # Errors
     /// [`Error::ChatTemplate`] where it fails, or takes more than its budget.
-    pub(super) fn render(&self, context: &[(&str, Input)], options: Options) -> crate::error::Result<String> {
+    pub(super) fn render(&self, context: &[(&str, Input)], options: RenderOptions) -> crate::error::Result<String> {
         let bytes: usize = context.iter().map(|(_, value)| value.bytes()).sum();
         let meter = Meter::for_input(bytes);
         let mut globals = BTreeMap::new();

@@ -79,7 +79,7 @@ fn entries(input: Input) -> Vec<(String, Input)> {
 
 fn render(source: &str, context: &[(String, Input)], now: Option<i64>) -> crate::error::Result<String> {
     let context: Vec<_> = context.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    Template::new(source)?.render(&context, Options { now, mark: None })
+    Template::new(source)?.render(&context, RenderOptions { now, mark: None })
 }
 
 fn problem(source: &str) -> String {
@@ -208,7 +208,7 @@ fn without_a_clock_there_is_no_date() {
 fn marks_are_never_escaped() {
     let context = [("x", Input::Text("<\u{E000}|é".into()))];
     let template = Template::new("{{ [x] }}{{ x | tojson(true) }}{{ {'a': x} | tojson }}").unwrap();
-    let options = Options { now: None, mark: Some('\u{E000}') };
+    let options = RenderOptions { now: None, mark: Some('\u{E000}') };
     let rendered = template.render(&context, options).unwrap();
     assert_eq!(rendered, "['<\u{E000}|é']\"<\u{E000}|\\u00e9\"{\"a\": \"<\u{E000}|é\"}");
 }

@@ -5,7 +5,7 @@ pub mod batches;
 pub mod counting_source;
 pub mod gguf_writer;
 pub mod golden;
-pub mod local_crew;
+pub mod local_workers;
 pub mod memory;
 pub mod random_model;
 pub mod runs;

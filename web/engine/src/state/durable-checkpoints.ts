@@ -91,14 +91,14 @@ export class DurableCheckpoints {
 
   /** In the middle of a prompt, a disk that is still busy with the last checkpoint waits for the next. */
   #isWorthKeeping({ kind, position }: CheckpointInfo): boolean {
-    if (kind === 'reading') return !this.#busy;
-    return kind === 'answer' || kind === 'shared' || this.isWorthReading(position - this.#position);
+    if (kind === 'prefill') return !this.#busy;
+    return kind === 'completion' || kind === 'shared' || this.isWorthReading(position - this.#position);
   }
 
   #write({ id, kind }: CheckpointInfo): void {
     const state = this.model.checkpoint(id);
     if (!state) return;
-    this.#put(state, kind === 'reading');
+    this.#put(state, kind === 'prefill');
     state.free();
   }
 

@@ -7,5 +7,5 @@ addEventListener('message', (event: MessageEvent<{ module: WebAssembly.Module }>
 async function serve(module: WebAssembly.Module): Promise<void> {
   const engine = await importPackage(self.name as Flavour);
   await engine.default({ module_or_path: module });
-  engine.servePeer();
+  engine.serveRank();
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use futures_util::future::LocalBoxFuture;
 
 use crate::support::batches::{alone, batched};
-use crate::support::local_crew::LocalCrew;
+use crate::support::local_workers::LocalWorkerPool;
 use crate::support::random_model::{RandomModel, Shape};
 use crate::support::runs::{IDS, logits};
 use pollster::block_on;
 use proptest::prelude::*;
 use web_mamba::Result;
 use web_mamba::cpu::CpuExecutor;
-use web_mamba::cpu::team::{Command, Crew, Job, Peers, Started, TeamExecutor};
+use web_mamba::cpu::tensor_parallel::{Command, RankConfig, RemoteRanks, Started, TensorParallelExecutor, WorkerPool};
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor, Outputs};
@@ -27,15 +27,15 @@ fn whole(model: &RandomModel, activations: Activations) -> CpuExecutor {
     block_on(CpuExecutor::load(model, activations, &mut |_| {})).unwrap()
 }
 
-fn team(shape: Shape, dtype: DType, ranks: usize, activations: Activations) -> TeamExecutor {
-    let crew = LocalCrew(Arc::new(move || RandomModel::new(&shape, dtype, 5)));
-    let model = (crew.0)();
+fn parallel(shape: Shape, dtype: DType, ranks: usize, activations: Activations) -> TensorParallelExecutor {
+    let pool = LocalWorkerPool(Arc::new(move || RandomModel::new(&shape, dtype, 5)));
+    let model = (pool.0)();
     let mut read = 0;
     let mut progress = |bytes| read += bytes;
-    let load = TeamExecutor::load(&model, activations, (&crew, ranks, false), &mut progress);
-    let team = block_on(load).unwrap();
+    let load = TensorParallelExecutor::load(&model, activations, (&pool, ranks, false), &mut progress);
+    let executor = block_on(load).unwrap();
     assert_eq!(read, model.weights.all().iter().map(Weight::bytes).sum::<u64>());
-    team
+    executor
 }
 
 fn root_mean_square(values: impl Iterator<Item = f32>) -> f64 {
@@ -48,13 +48,13 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
     root_mean_square(a.iter().zip(b).map(|(a, b)| a - b)) / root_mean_square(a.iter().copied())
 }
 
-fn most(shape: &Shape, dtype: DType) -> usize {
+fn max_ranks(shape: &Shape, dtype: DType) -> usize {
     let model = RandomModel::new(shape, dtype, 5);
-    Slice::most_ranks(&model.network, &model.weights)
+    Slice::max_ranks(&model.network, &model.weights)
 }
 
 #[test]
-fn commands_survive_the_way() {
+fn commands_round_trip_as_words() {
     let state = State { position: 1 << 40 | 7, tensors: vec![vec![1.5, -0.0], Vec::new(), vec![f32::MIN_POSITIVE; 3]] };
     for command in [
         Command::Forward { sequence: 3, outputs: Outputs::Each, tokens: vec![7, 0, u32::MAX] },
@@ -74,20 +74,20 @@ fn commands_survive_the_way() {
     }
 }
 
-/// Every type, cut for two ranks and for as many as there can be. Without rounding, only the order of additions differs.
+/// Every type, cut for two ranks and for the most ranks. Without rounding, only the order of additions differs.
 #[test]
-fn a_team_gives_what_one_executor_gives() {
+fn ranks_give_what_one_executor_gives() {
     for (i, dtype) in DType::all().enumerate() {
         let shape = Shape { norm_dt_b_c: i % 2 == 0, tied_head: i % 3 == 0, d_inner: 768, ..Shape::odd(dtype) };
         let model = RandomModel::new(&shape, dtype, 5);
         let exact = logits(&mut whole(&model, Activations::F32));
         let rounded = logits(&mut whole(&model, Activations::Q8));
-        for ranks in [2, most(&shape, dtype).min(7)] {
-            let found = difference(&exact, &logits(&mut team(shape, dtype, ranks, Activations::F32)));
+        for ranks in [2, max_ranks(&shape, dtype).min(7)] {
+            let found = difference(&exact, &logits(&mut parallel(shape, dtype, ranks, Activations::F32)));
             assert!(found < 1e-5, "{dtype}, {ranks} ranks, f32: {found}");
             // A sum that differs in its last bit may be rounded to the next of 255 steps: no farther from the exact logits than
             // one executor's, but elsewhere.
-            let found = difference(&exact, &logits(&mut team(shape, dtype, ranks, Activations::Q8)));
+            let found = difference(&exact, &logits(&mut parallel(shape, dtype, ranks, Activations::Q8)));
             let alone = difference(&exact, &rounded);
             println!("{dtype}, {ranks} ranks: {found:.1e}, alone {alone:.1e}");
             assert!(found < 1.25 * alone + 1e-5, "{dtype}, {ranks} ranks: {found}, alone {alone}");
@@ -97,36 +97,36 @@ fn a_team_gives_what_one_executor_gives() {
 
 /// Each sequence goes on as it would alone, bit for bit.
 #[test]
-fn a_team_decodes_batches() {
+fn ranks_decode_batches() {
     for (ranks, dtype) in [(1, DType::Q8_0), (2, DType::Q4_K), (3, DType::F16)] {
         let shape = Shape { d_inner: 768, ..Shape::odd(dtype) };
-        let mut executor = team(shape, dtype, ranks, Activations::Q8);
+        let mut executor = parallel(shape, dtype, ranks, Activations::Q8);
         assert_eq!(batched(&mut executor), alone(&mut executor), "{dtype}, {ranks} ranks");
     }
 }
 
 #[test]
-fn a_team_of_one_is_one_executor() {
+fn a_single_rank_is_one_executor() {
     let shape = Shape::odd(DType::Q4_K);
     let alone = logits(&mut whole(&RandomModel::new(&shape, DType::Q4_K, 5), Activations::Q8));
-    assert_eq!(logits(&mut team(shape, DType::Q4_K, 1, Activations::Q8)), alone);
+    assert_eq!(logits(&mut parallel(shape, DType::Q4_K, 1, Activations::Q8)), alone);
 }
 
-/// A crew of so many.
+/// A pool that requests this number of ranks.
 #[derive(Debug)]
-struct CrewOf(LocalCrew, usize);
+struct FixedWorkerPool(LocalWorkerPool, usize);
 
-impl Crew for CrewOf {
-    fn most(&self) -> usize {
-        self.0.most()
+impl WorkerPool for FixedWorkerPool {
+    fn max_ranks(&self) -> usize {
+        self.0.max_ranks()
     }
 
-    fn wanted(&self) -> Option<usize> {
+    fn requested_ranks(&self) -> Option<usize> {
         Some(self.1)
     }
 
-    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>> {
-        self.0.start(job)
+    fn start(&self, config: RankConfig) -> LocalBoxFuture<'_, Result<Started>> {
+        self.0.start(config)
     }
 }
 
@@ -135,11 +135,11 @@ impl Crew for CrewOf {
 fn a_model_that_is_loaded_again_keeps_its_workers() {
     let shape = Shape { d_inner: 88, ..Shape::odd(DType::F32) };
     let make = move || RandomModel::new(&shape, DType::F32, 5);
-    let crew = |ranks| Some(Rc::new(CrewOf(LocalCrew(Arc::new(make)), ranks)) as Rc<dyn Crew>);
+    let pool = |ranks| Some(Rc::new(FixedWorkerPool(LocalWorkerPool(Arc::new(make)), ranks)) as Rc<dyn WorkerPool>);
     let sources = || make().gguf.sources().to_vec();
-    let on = |backend, crew| LoadOptions { backend, crew, ..LoadOptions::default() };
+    let on = |backend, workers| LoadOptions { backend, workers, ..LoadOptions::default() };
     for first in [BackendChoice::WebGpu, BackendChoice::Cpu] {
-        let mut model = match block_on(Model::load(sources(), &on(first, crew(3)), &mut |_, _| {})) {
+        let mut model = match block_on(Model::load(sources(), &on(first, pool(3)), &mut |_, _| {})) {
             // Without a device the other round has to do.
             Err(Error::NoGpu { .. }) if first == BackendChoice::WebGpu => continue,
             model => model.unwrap(),
@@ -149,18 +149,18 @@ fn a_model_that_is_loaded_again_keeps_its_workers() {
         block_on(model.reload(sources(), &on(BackendChoice::Cpu, None), &mut |_, _| {})).unwrap();
         assert!(model.info().adapter.contains("3 workers"), "{}", model.info().adapter);
         assert!(difference(&expected, &block_on(model.logits(&IDS[..9])).unwrap()) < 1e-2);
-        block_on(model.reload(sources(), &on(BackendChoice::Cpu, crew(2)), &mut |_, _| {})).unwrap();
+        block_on(model.reload(sources(), &on(BackendChoice::Cpu, pool(2)), &mut |_, _| {})).unwrap();
         assert!(model.info().adapter.contains("2 workers"), "{}", model.info().adapter);
     }
 }
 
-/// A team of two whose second worker is gone after so many commands, once.
+/// A pool of two ranks whose second worker is gone after this number of commands, once.
 #[derive(Debug)]
-struct MortalCrew(LocalCrew, Rc<Cell<usize>>);
+struct FailingWorkerPool(LocalWorkerPool, Rc<Cell<usize>>);
 
-struct MortalPeers(Box<dyn Peers>, Rc<Cell<usize>>);
+struct FailingRanks(Box<dyn RemoteRanks>, Rc<Cell<usize>>);
 
-impl Peers for MortalPeers {
+impl RemoteRanks for FailingRanks {
     fn loaded(&mut self) -> LocalBoxFuture<'_, Result<()>> {
         self.0.loaded()
     }
@@ -173,19 +173,19 @@ impl Peers for MortalPeers {
     }
 }
 
-impl Crew for MortalCrew {
-    fn most(&self) -> usize {
-        self.0.most()
+impl WorkerPool for FailingWorkerPool {
+    fn max_ranks(&self) -> usize {
+        self.0.max_ranks()
     }
 
-    fn wanted(&self) -> Option<usize> {
+    fn requested_ranks(&self) -> Option<usize> {
         Some(2)
     }
 
-    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>> {
+    fn start(&self, config: RankConfig) -> LocalBoxFuture<'_, Result<Started>> {
         Box::pin(async move {
-            let (link, peers) = self.0.start(job).await?;
-            Ok((link, Box::new(MortalPeers(peers, Rc::clone(&self.1))) as Box<dyn Peers>))
+            let (communicator, remote) = self.0.start(config).await?;
+            Ok((communicator, Box::new(FailingRanks(remote, Rc::clone(&self.1))) as Box<dyn RemoteRanks>))
         })
     }
 }
@@ -216,12 +216,12 @@ fn ids_of<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<u32> {
 
 /// Whether a worker is lost while the prompt is read or between two tokens, what is written is what would have been.
 #[test]
-fn answers_go_on_after_a_worker_is_lost() {
+fn completions_go_on_after_a_worker_is_lost() {
     let shape = Shape { d_inner: 88, ..Shape::odd(DType::F32) };
     let make = move || RandomModel::new(&shape, DType::F32, 5);
     let left = Rc::new(Cell::new(0));
-    let crew: Rc<dyn Crew> = Rc::new(MortalCrew(LocalCrew(Arc::new(make)), Rc::clone(&left)));
-    let load = LoadOptions { backend: BackendChoice::Cpu, crew: Some(crew), ..LoadOptions::default() };
+    let pool: Rc<dyn WorkerPool> = Rc::new(FailingWorkerPool(LocalWorkerPool(Arc::new(make)), Rc::clone(&left)));
+    let load = LoadOptions { backend: BackendChoice::Cpu, workers: Some(pool), ..LoadOptions::default() };
     let sources = || make().gguf.sources().to_vec();
     let mut model = block_on(Model::load(sources(), &load, &mut |_, _| {})).unwrap();
     let reload = |model: &mut Model| block_on(model.reload(sources(), &load, &mut |_, _| {})).unwrap();
@@ -229,9 +229,9 @@ fn answers_go_on_after_a_worker_is_lost() {
     let sampler = SamplerOptions { temperature: 1.0, seed: Some(3), ..SamplerOptions::default() };
     let options = GenerateOptions { sampler, max_tokens: 9, reuse: false, ..GenerateOptions::default() };
     let one = |model: &mut Model, commands| {
-        let mut answer = Generation::new(model, &prompt, options.clone()).unwrap();
+        let mut generation = Generation::new(model, &prompt, options.clone()).unwrap();
         left.set(commands);
-        let (events, losses) = follow(|model| block_on(answer.next(model)), model, &reload);
+        let (events, losses) = follow(|model| block_on(generation.next(model)), model, &reload);
         (ids_of(events.iter()), losses)
     };
     let alone = one(&mut model, 0);
@@ -241,9 +241,9 @@ fn answers_go_on_after_a_worker_is_lost() {
     }
     let prompts = [prompt.clone(), Prompt::Tokens(IDS[3..20].to_vec())];
     let many = |model: &mut Model, commands| {
-        let mut answers = Generation::batch(model, &prompts, &options, 2).unwrap();
+        let mut generation = Generation::batch(model, &prompts, &options, 2).unwrap();
         left.set(commands);
-        let (events, losses) = follow(|model| block_on(answers.next_indexed(model)), model, &reload);
+        let (events, losses) = follow(|model| block_on(generation.next_indexed(model)), model, &reload);
         let of = |index| ids_of(events.iter().filter(|event| event.index == index).map(|event| &event.event));
         ([of(0), of(1)], losses)
     };
@@ -262,7 +262,7 @@ fn answers_go_on_after_a_worker_is_lost() {
 fn states_go_in_and_out_whole() {
     let shape = Shape { d_inner: 88, ..Shape::odd(DType::F32) };
     let model = RandomModel::new(&shape, DType::F32, 5);
-    let (mut one, mut many) = (whole(&model, Activations::Q8), team(shape, DType::F32, 3, Activations::Q8));
+    let (mut one, mut many) = (whole(&model, Activations::Q8), parallel(shape, DType::F32, 3, Activations::Q8));
     logits(&mut one);
     logits(&mut many);
     let (right, found) = (block_on(one.read_state(0)).unwrap(), block_on(many.read_state(0)).unwrap());
@@ -286,12 +286,12 @@ fn states_go_in_and_out_whole() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Channels and tokens are all owned, by one rank each, whatever the sizes.
+    /// Every channel and every token belongs to exactly one rank, whatever the sizes.
     #[test]
     fn slices_share_out_everything(d_inner in 1usize..200, vocab_size in 17usize..600, d_state in 1usize..9, d_conv in 1usize..5, ranks in 1usize..9) {
         let shape = Shape { d_inner, vocab_size, d_state, d_conv, ..Shape::odd(DType::F32) };
         let model = RandomModel::new(&shape, DType::F32, 5);
-        let ranks = ranks.min(Slice::most_ranks(&model.network, &model.weights));
+        let ranks = ranks.min(Slice::max_ranks(&model.network, &model.weights));
         let (mut channel, mut token, mut bytes) = (0, 0, 0);
         for rank in 0..ranks {
             let slice = Slice::new(&model.network, &model.weights, rank, ranks);
@@ -299,8 +299,8 @@ proptest! {
             prop_assert_eq!((channels.start, tokens.start), (channel, token));
             prop_assert!(!channels.is_empty() && !tokens.is_empty());
             (channel, token) = (channels.end, tokens.end);
-            // Norms belong to all.
-            let kept = slice.weights.all().iter().filter(|w| w.part.is_some());
+            // Every rank has the norms.
+            let kept = slice.weights.all().iter().filter(|w| w.slice.is_some());
             bytes += kept.map(Weight::bytes).sum::<u64>();
         }
         prop_assert_eq!((channel, token), (d_inner, vocab_size));
@@ -309,7 +309,7 @@ proptest! {
         let ids = IDS.map(|id| id % vocab_size as u32);
         let run = |executor: &mut dyn Executor| block_on(executor.forward(0, &ids[..9], Outputs::Each)).unwrap();
         let right = run(&mut whole_of(&model));
-        prop_assert!(difference(&right, &run(&mut team(shape, DType::F32, ranks, Activations::Q8))) < 1e-4);
+        prop_assert!(difference(&right, &run(&mut parallel(shape, DType::F32, ranks, Activations::Q8))) < 1e-4);
     }
 }
 

@@ -1,29 +1,29 @@
-//! An executor whose work several ranks share: rank 0, which is here, and peers elsewhere that obey its commands.
+//! An executor over a model that several ranks share: rank 0 is here, and the other ranks execute its commands elsewhere.
 
 use std::fmt;
 
 use futures_util::future::LocalBoxFuture;
 
 use super::CpuExecutor;
-use super::rank::{Link, Rank, capacity};
+use super::rank::{Communicator, Rank, capacity};
 use super::vectorised::matmul::MAX_TOKENS;
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, Outputs, check_tokens};
 use crate::model::{ModelFile, Network, Slice, State, Weights};
 
-/// What a peer is to do, the same on every rank.
+/// A command of rank 0, the same for every other rank.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// [`Rank::forward`].
     Forward {
-        /// Which sequence.
+        /// The sequence.
         sequence: usize,
-        /// Whose logits.
+        /// The tokens whose logits are computed.
         outputs: Outputs,
-        /// What is read.
+        /// The tokens of the chunk.
         tokens: Vec<u32>,
     },
-    /// [`Rank::decode_batch`]: sequences, and as many tokens.
+    /// [`Rank::decode_batch`]: sequences, and a token of each.
     DecodeBatch(Vec<usize>, Vec<u32>),
     /// [`Executor::set_sequences`].
     SetSequences(usize),
@@ -63,7 +63,7 @@ impl Command {
         }
     }
 
-    /// The inverse of [`Command::to_words`]; none for words that it does not give.
+    /// The inverse of [`Command::to_words`]; `None` for words of no command.
     pub fn from_words(words: &[u32]) -> Option<Self> {
         Some(match words {
             [0, sequence, outputs, tokens @ ..] => {
@@ -102,11 +102,11 @@ impl Command {
 }
 
 impl Rank {
-    /// Does what a peer is told.
+    /// Executes a command of rank 0.
     ///
     /// # Errors
-    /// As of [`Link::gather`], and of what is called.
-    pub async fn obey(&mut self, command: Command) -> Result<()> {
+    /// As of [`Communicator::gather`], and of what is called.
+    pub async fn execute(&mut self, command: Command) -> Result<()> {
         match command {
             Command::Forward { sequence, outputs, tokens } => {
                 self.forward(sequence, &tokens, outputs).await?;
@@ -125,102 +125,102 @@ impl Rank {
     }
 }
 
-/// The ranks after the first. Dropping it lets them go.
-pub trait Peers {
+/// The ranks after the first. Dropping this ends them.
+pub trait RemoteRanks {
     /// Resolves when each has its slice.
     ///
     /// # Errors
-    /// What went wrong there, as [`Error::Worker`].
+    /// The failure of a rank, as [`Error::Worker`].
     fn loaded(&mut self) -> LocalBoxFuture<'_, Result<()>>;
 
-    /// Tells rank `rank` what to do, without waiting for it. Commands are done in order.
+    /// Sends rank `rank` a command without waiting for it. Commands are executed in order.
     ///
     /// # Errors
     /// [`Error::Worker`] where it is known to be gone.
     fn command(&mut self, rank: usize, command: &Command) -> Result<()>;
 }
 
-/// What peers are to load.
+/// What each rank loads, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Job {
-    /// How many ranks there are, rank 0 among them.
+pub struct RankConfig {
+    /// The number of ranks, rank 0 included.
     pub ranks: usize,
-    /// The most floats that a rank gives at once.
+    /// The most floats that a rank contributes to one collective operation.
     pub capacity: usize,
     /// How products see their input.
     pub activations: Activations,
-    /// The model that ranks are timed with in place of the real one.
+    /// Whether to load the small model of a trial in place of the real one.
     pub trial: bool,
 }
 
-/// Rank 0's link to its peers, and the peers, which have begun to load.
-pub type Started = (Box<dyn Link>, Box<dyn Peers>);
+/// The communicator of rank 0, and the other ranks, which have begun to load.
+pub type Started = (Box<dyn Communicator>, Box<dyn RemoteRanks>);
 
-/// Where peers come from.
-pub trait Crew: fmt::Debug {
-    /// Ranks that can run at once here, rank 0 among them.
-    fn most(&self) -> usize;
+/// Starts the workers that run the other ranks.
+pub trait WorkerPool: fmt::Debug {
+    /// The most ranks that run in parallel here, rank 0 included.
+    fn max_ranks(&self) -> usize;
 
-    /// Ranks that somebody asked for; else they are chosen by timing them.
-    fn wanted(&self) -> Option<usize>;
+    /// The number of ranks that was requested; with `None` a trial determines it.
+    fn requested_ranks(&self) -> Option<usize>;
 
-    /// Starts the peers of a job, which begin to load, and gives rank 0 its link to them.
+    /// Starts the other ranks, which begin to load, and returns rank 0.s communicator.
     ///
     /// # Errors
     /// [`Error::Worker`] where one does not start.
-    fn start(&self, job: Job) -> LocalBoxFuture<'_, Result<Started>>;
+    fn start(&self, config: RankConfig) -> LocalBoxFuture<'_, Result<Started>>;
 }
 
 /// A model on the CPU, shared by several ranks.
-pub struct TeamExecutor {
+pub struct TensorParallelExecutor {
     network: Network,
     slices: Vec<Slice>,
     first: Rank,
-    peers: Box<dyn Peers>,
-    /// What went wrong before: ranks that are out of step stay so.
+    remote: Box<dyn RemoteRanks>,
+    /// The first error: ranks that are out of step stay so, and every later call returns it.
     broken: Option<Error>,
 }
 
-impl TeamExecutor {
-    /// Loads a slice into each of `ranks` ranks. `progress` is called with the bytes that are read in all, as rank 0's share tells.
+impl TensorParallelExecutor {
+    /// Loads a slice into each of `ranks` ranks. `progress` is called with the bytes that all ranks have read, estimated from rank 0's share.
     ///
     /// # Errors
     /// As of [`CpuExecutor::load`], and [`Error::Worker`].
     ///
     /// # Panics
-    /// Where there are more ranks than [`Slice::most_ranks`].
+    /// Where there are more ranks than [`Slice::max_ranks`].
     pub async fn load(
         file: &ModelFile,
         activations: Activations,
-        (crew, ranks, trial): (&dyn Crew, usize, bool),
+        (pool, ranks, trial): (&dyn WorkerPool, usize, bool),
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let slices = Slice::all(file, ranks);
-        let job = Job { ranks, capacity: capacity(&slices), activations, trial };
-        let (link, mut peers) = crew.start(job).await?;
+        let config = RankConfig { ranks, capacity: capacity(&slices), activations, trial };
+        let (communicator, mut remote) = pool.start(config).await?;
         let bytes = |weights: &Weights| weights.all().iter().map(crate::model::Weight::bytes).sum::<u64>();
         let (total, share) = (bytes(&file.weights), bytes(&slices[0].weights).max(1));
-        let (mut read, mut told) = (0, 0);
+        let (mut read, mut reported) = (0, 0);
         let mut scaled = |more: u64| {
             read += more;
             let done = (u128::from(read) * u128::from(total) / u128::from(share)) as u64;
-            progress(done - told);
-            told = done;
+            progress(done - reported);
+            reported = done;
         };
-        let first = Rank::load(&file.gguf, &slices, 0, activations, link, &mut scaled).await?;
-        peers.loaded().await?;
-        Ok(Self { network: file.network.clone(), slices, first, peers, broken: None })
+        let first = Rank::load(&file.gguf, &slices, 0, activations, communicator, &mut scaled).await?;
+        remote.loaded().await?;
+        Ok(Self { network: file.network.clone(), slices, first, remote, broken: None })
     }
 
-    fn tell(&mut self, command: &Command) -> Result<()> {
+    fn broadcast(&mut self, command: &Command) -> Result<()> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
-        let told = (1..self.slices.len()).try_for_each(|rank| self.peers.command(rank, command));
-        self.keep(told)
+        let sent = (1..self.slices.len()).try_for_each(|rank| self.remote.command(rank, command));
+        self.keep(sent)
     }
 
-    /// Remembers an error.
+    /// Keeps the first error.
     fn keep<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.broken = Some(error.clone());
@@ -230,13 +230,13 @@ impl TeamExecutor {
 
     async fn run(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
         check_tokens(tokens, MAX_TOKENS, self.network.vocab_size)?;
-        self.tell(&Command::Forward { sequence, outputs, tokens: tokens.to_vec() })?;
+        self.broadcast(&Command::Forward { sequence, outputs, tokens: tokens.to_vec() })?;
         let logits = self.first.forward(sequence, tokens, outputs).await;
         self.keep(logits)
     }
 }
 
-impl Executor for TeamExecutor {
+impl Executor for TensorParallelExecutor {
     fn network(&self) -> &Network {
         &self.network
     }
@@ -270,7 +270,7 @@ impl Executor for TeamExecutor {
         let (sequences, tokens): (Vec<_>, Vec<_>) = tokens.iter().copied().unzip();
         Box::pin(async move {
             check_tokens(&tokens, MAX_TOKENS, self.network.vocab_size)?;
-            self.tell(&Command::DecodeBatch(sequences.clone(), tokens.clone()))?;
+            self.broadcast(&Command::DecodeBatch(sequences.clone(), tokens.clone()))?;
             let logits = self.first.decode_batch(&sequences, &tokens).await;
             self.keep(logits)
         })
@@ -282,19 +282,19 @@ impl Executor for TeamExecutor {
 
     fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            self.tell(&Command::SetSequences(count))?;
+            self.broadcast(&Command::SetSequences(count))?;
             self.first.executor().set_sequences(count).await
         })
     }
 
     fn reset(&mut self, sequence: usize) -> Result<()> {
-        self.tell(&Command::Reset(sequence))?;
+        self.broadcast(&Command::Reset(sequence))?;
         self.first.executor().reset(sequence)
     }
 
     fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
         Box::pin(async move {
-            self.tell(&Command::ReadState(sequence))?;
+            self.broadcast(&Command::ReadState(sequence))?;
             let state = self.first.read_state(sequence).await;
             self.keep(state)
         })
@@ -306,11 +306,11 @@ impl Executor for TeamExecutor {
             return Err(error.clone());
         }
         for rank in 1..self.slices.len() {
-            let part = self.slices[rank].part_of_state(&self.network, state);
-            let told = self.peers.command(rank, &Command::WriteState(sequence, part));
-            self.keep(told)?;
+            let slice = self.slices[rank].slice_of_state(&self.network, state);
+            let sent = self.remote.command(rank, &Command::WriteState(sequence, slice));
+            self.keep(sent)?;
         }
-        let part = self.slices[0].part_of_state(&self.network, state);
-        self.first.executor().write_state(sequence, &part)
+        let slice = self.slices[0].slice_of_state(&self.network, state);
+        self.first.executor().write_state(sequence, &slice)
     }
 }

@@ -1,37 +1,37 @@
-// How ranks give each other floats: through a memory that all see where the page is isolated, else by messages.
+// Collective operations between the ranks: through shared memory where the page is isolated, else by messages.
 
-/** Looks at a rank's counter before sleeping: a few tens of microseconds, about as long as ranks are apart. */
-const LOOKS = 3000;
-/** A rank is lost after so many sleeps in which nothing came. A computer that sleeps itself uses up only one of them. */
-const SLEEPS = 10;
+/** Polls of a rank's counter before a thread sleeps: a few tens of microseconds, the usual time between two ranks' arrivals. */
+const SPINS = 3000;
+/** A rank is lost after this many sleeps in which nothing arrived. A computer that is suspended uses up only one of them. */
+const MAX_SLEEPS = 10;
 const SLEEP_MILLISECONDS = 2000;
 /**
- * Asleep, rank 0 hears nothing: neither that a worker is gone, nor a stop. Ranks are rarely apart for so long, and what is later is
- * waited for between turns of the event loop, which cost a late round a twenty-fifth more.
+ * While rank 0 blocks it receives no event, neither the loss of a worker nor a stop. Ranks are rarely apart for this long; after it,
+ * rank 0 polls between turns of the event loop, which makes a late round 4 % longer.
  */
-const DEAF_MILLISECONDS = 250;
+const BLOCK_MILLISECONDS = 250;
 const TURN_MILLISECONDS = 10;
-/** Counters lie on cache lines of their own. */
+/** Each counter has a cache line of its own: 16 numbers of 4 bytes. */
 const LINE = 16;
 
-/** What is said of a rank that is gone, or might as well be. */
-export const SILENT = 'it does not answer any more';
+/** The problem of a rank that is gone or does not respond. */
+export const UNRESPONSIVE = 'it does not answer any more';
 
-/** What is thrown where a rank does not answer. */
-export function lost(rank, problem) {
+/** The error of a rank. */
+export function rankError(rank, problem) {
   return Object.assign(new Error(problem), { rank });
 }
 
-/** Bytes of the memory for so many ranks, each of which gives at most `capacity` floats. */
+/** Bytes of shared memory for `ranks` ranks, each of which contributes at most `capacity` floats. */
 export function memoryBytes(ranks, capacity) {
   return 4 * (LINE * (ranks + 1) + 2 * ranks * capacity);
 }
 
 /**
- * Each rank writes what it gives beside the memory's counters and raises its own; the others wait for that. Rounds use two places
- * in turn: whoever writes the next but one has seen that all have finished the one before.
+ * Each rank writes its contribution to the memory and raises its own counter; the others wait for that. Rounds alternate between two
+ * buffers: a rank that writes to a buffer again has seen that all ranks have finished the round in between.
  */
-export class SharedLink {
+export class SharedMemoryCommunicator {
   #counters;
   #floats;
   #problem;
@@ -46,71 +46,71 @@ export class SharedLink {
   gather(forAll, mine, lengths, gathered) {
     const { rank, ranks } = this;
     this.#round = (this.#round + 1) | 0;
-    this.#floats.set(mine, this.#place(rank));
+    this.#floats.set(mine, this.#offset(rank));
     Atomics.store(this.#counters, LINE * rank, this.#round);
     Atomics.notify(this.#counters, LINE * rank);
     let start = 0;
     for (let other = 0; other < ranks; other += 1) {
-      if (other !== rank && !this.#wait(other)) return this.#gatherInTurns(Array.from(lengths));
+      if (other !== rank && !this.#wait(other)) return this.#gatherAsync(Array.from(lengths));
       if (!forAll && rank > 0) continue;
-      const place = this.#place(other);
-      gathered.set(this.#floats.subarray(place, place + lengths[other]), start);
+      const offset = this.#offset(other);
+      gathered.set(this.#floats.subarray(offset, offset + lengths[other]), start);
       start += lengths[other];
     }
   }
 
-  /** Lets nobody wait for a rank that has failed. */
+  /** Ends the waiting of all ranks for one that has failed. */
   fail(rank, problem) {
     this.#problem = problem;
     Atomics.store(this.#counters, LINE * this.ranks, rank + 1);
     for (let each = 0; each < this.ranks; each += 1) Atomics.notify(this.#counters, LINE * each);
   }
 
-  #place(rank) {
+  #offset(rank) {
     return (2 * rank + (this.#round & 1)) * this.capacity;
   }
 
-  /** False where it does not come as long as rank 0 may sleep. */
+  /** False where the rank has not arrived within the time for which rank 0 may block. */
   #wait(other) {
     const index = LINE * other;
     const isFirst = this.rank === 0;
-    for (let looks = 0, sleeps = 0; ; looks += 1) {
-      if (this.#hasCome(other)) return true;
+    for (let spins = 0, sleeps = 0; ; spins += 1) {
+      if (this.#hasArrived(other)) return true;
       this.#check();
-      if (looks < LOOKS) continue;
+      if (spins < SPINS) continue;
       const seen = Atomics.load(this.#counters, index);
-      if (this.#hasCome(other)) return true;
-      const slept = Atomics.wait(this.#counters, index, seen, isFirst ? DEAF_MILLISECONDS : SLEEP_MILLISECONDS);
+      if (this.#hasArrived(other)) return true;
+      const slept = Atomics.wait(this.#counters, index, seen, isFirst ? BLOCK_MILLISECONDS : SLEEP_MILLISECONDS);
       if (slept !== 'timed-out') continue;
       if (isFirst) return false;
       sleeps += 1;
-      if (sleeps >= SLEEPS) throw lost(other, SILENT);
+      if (sleeps >= MAX_SLEEPS) throw rankError(other, UNRESPONSIVE);
     }
   }
 
-  /** The same for rank 0 while the event loop turns: what everyone gave, when the last has come. */
-  async #gatherInTurns(lengths) {
-    const late = () => lengths.findIndex((_, other) => other !== this.rank && !this.#hasCome(other));
+  /** The same for rank 0 between turns of the event loop: resolves to the contributions of all ranks when the last has arrived. */
+  async #gatherAsync(lengths) {
+    const late = () => lengths.findIndex((_, other) => other !== this.rank && !this.#hasArrived(other));
     for (let turns = 0; late() >= 0; turns += 1) {
       this.#check();
-      if (turns * TURN_MILLISECONDS >= SLEEPS * SLEEP_MILLISECONDS) throw lost(late(), SILENT);
+      if (turns * TURN_MILLISECONDS >= MAX_SLEEPS * SLEEP_MILLISECONDS) throw rankError(late(), UNRESPONSIVE);
       await new Promise((resolve) => setTimeout(resolve, TURN_MILLISECONDS));
     }
-    return joined(lengths.map((length, other) => this.#floats.subarray(this.#place(other), this.#place(other) + length)));
+    return concatenated(lengths.map((length, other) => this.#floats.subarray(this.#offset(other), this.#offset(other) + length)));
   }
 
-  #hasCome(other) {
+  #hasArrived(other) {
     return ((Atomics.load(this.#counters, LINE * other) - this.#round) | 0) >= 0;
   }
 
   #check() {
     const failed = Atomics.load(this.#counters, LINE * this.ranks);
-    if (failed > 0) throw lost(failed - 1, this.#problem ?? 'it failed');
+    if (failed > 0) throw rankError(failed - 1, this.#problem ?? 'it failed');
   }
 }
 
 /** Every rank has a port to each other one. */
-export class PortLink {
+export class MessageCommunicator {
   #ports;
   #arrived;
   #waiting;
@@ -125,7 +125,7 @@ export class PortLink {
       if (!port) return;
       port.onmessage = ({ data }) => {
         this.#arrived[other].push(data);
-        this.#look();
+        this.#settle();
       };
     });
   }
@@ -143,13 +143,13 @@ export class PortLink {
     this.#watch ??= setInterval(() => this.#sleep(), SLEEP_MILLISECONDS);
     return new Promise((resolve, reject) => {
       this.#waiting = { own, wanted: forAll || rank === 0, resolve, reject, sleeps: 0 };
-      this.#look();
+      this.#settle();
     });
   }
 
   fail(rank, problem) {
-    this.#failed = lost(rank, problem);
-    this.#look();
+    this.#failed = rankError(rank, problem);
+    this.#settle();
   }
 
   close() {
@@ -162,10 +162,10 @@ export class PortLink {
     if (!waiting) return;
     waiting.sleeps += 1;
     const late = this.#arrived.findIndex((queue, other) => other !== this.rank && queue.length === 0);
-    if (waiting.sleeps > SLEEPS) this.fail(late, SILENT);
+    if (waiting.sleeps > MAX_SLEEPS) this.fail(late, UNRESPONSIVE);
   }
 
-  #look() {
+  #settle() {
     const waiting = this.#waiting;
     if (!waiting) return;
     if (this.#failed) {
@@ -174,12 +174,12 @@ export class PortLink {
     } else if (this.#arrived.every((queue, other) => other === this.rank || queue.length > 0)) {
       this.#waiting = undefined;
       const parts = this.#arrived.map((queue, other) => (other === this.rank ? waiting.own : queue.shift()));
-      waiting.resolve(waiting.wanted ? joined(parts) : undefined);
+      waiting.resolve(waiting.wanted ? concatenated(parts) : undefined);
     }
   }
 }
 
-function joined(parts) {
+function concatenated(parts) {
   const all = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
   let start = 0;
   for (const part of parts) {

@@ -1,54 +1,54 @@
-// Workers that share a model: rank 0's side, which starts them and answers their reads, and theirs.
-import { PortLink, SILENT, SharedLink, lost, memoryBytes } from './links.js';
-import { described, isBytes, told } from './values.js';
+// Workers that run a model together: the side of rank 0, which starts them and serves their reads, and the side of a worker.
+import { MessageCommunicator, SharedMemoryCommunicator, UNRESPONSIVE, memoryBytes, rankError } from './communicator.js';
+import { described, isBytes, messageOf } from './values.js';
 
-/** A worker that has not started by then never will. */
+/** A worker that has not started within this time never will. */
 const START_MILLISECONDS = 30_000;
-/** Whole rows that are kept for the ranks that want other columns of them. */
+/** Reads of whole rows that are kept for the ranks that need other columns of them. */
 const KEPT_READS = 3;
 
-/** The peers of a job. Once started they have rank 0's `link`, and a promise `loaded`. */
-export class Peers {
-  #job;
+/** The ranks after the first. Once started this has rank 0's `communicator`, and a promise `loaded`. */
+export class RemoteRanks {
+  #config;
   #sources;
   #workers = [];
   #failed;
   #rejects = [];
-  /** Ends the watch over them. */
+  /** Ends the watches over the workers. */
   #freed = new AbortController();
 
-  constructor(job, sources) {
-    this.#job = job;
+  constructor(config, sources) {
+    this.#config = config;
     this.#sources = sources;
   }
 
   async start(start, module) {
-    const { ranks, capacity } = this.#job;
+    const { ranks, capacity } = this.#config;
     const begun = [];
     for (let rank = 1; rank < ranks; rank += 1) {
       const worker = start();
-      if (typeof worker?.postMessage !== 'function') throw lost(rank, 'workers.start gave no Worker');
+      if (typeof worker?.postMessage !== 'function') throw rankError(rank, 'workers.start gave no Worker');
       this.#workers.push(worker);
-      begun.push(this.#answer(rank, worker, 'ready'));
+      begun.push(this.#receive(rank, worker, 'ready'));
       worker.postMessage({ type: 'start', module });
     }
     let timer;
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(lost(1, 'it did not start')), START_MILLISECONDS)));
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(rankError(1, 'it did not start')), START_MILLISECONDS)));
     await Promise.race([Promise.all(begun), late]).finally(() => clearTimeout(timer));
-    // Only a worker may sleep for a memory to change.
+    // Only a worker may block until shared memory changes.
     const isolated = globalThis.crossOriginIsolated === true && typeof WorkerGlobalScope !== 'undefined';
     const memory = isolated ? new SharedArrayBuffer(memoryBytes(ranks, capacity)) : undefined;
     const ports = memory ? [] : mesh(ranks);
-    this.link = memory ? new SharedLink(0, ranks, capacity, memory) : new PortLink(0, ranks, ports[0]);
+    this.communicator = memory ? new SharedMemoryCommunicator(0, ranks, capacity, memory) : new MessageCommunicator(0, ranks, ports[0]);
     const sources = this.#sources.map(({ name, length }) => ({ name, length }));
     const loaded = this.#workers.map((worker, index) => {
       const rank = index + 1;
       const mine = ports[rank] ?? [];
-      worker.postMessage({ type: 'load', job: { ...this.#job, rank }, memory, ports: mine, sources }, mine.filter(Boolean));
-      return this.#answer(rank, worker, 'loaded');
+      worker.postMessage({ type: 'load', config: { ...this.#config, rank }, memory, ports: mine, sources }, mine.filter(Boolean));
+      return this.#receive(rank, worker, 'loaded');
     });
     this.loaded = Promise.all(loaded);
-    // It is awaited only once rank 0 has loaded its own slice.
+    // It is awaited only when rank 0 has loaded its own slice.
     this.loaded.catch(() => undefined);
   }
 
@@ -57,23 +57,23 @@ export class Peers {
     this.#workers[rank - 1].postMessage({ type: 'command', words }, [words.buffer]);
   }
 
-  /** Also while they start: nothing waits for them any more. */
+  /** Ends the workers, also while they start: then `start` rejects. */
   free() {
-    this.#failed ??= lost(0, 'the load was ended');
+    this.#failed ??= rankError(0, 'the load was ended');
     this.#end();
-    this.link?.close?.();
+    this.communicator?.close?.();
   }
 
-  /** Ranks that are out of step are of no use any more, and hold a model. */
+  /** Ends all workers: after a failure the ranks are out of step, and each holds its slice. */
   #end() {
     this.#freed.abort();
     this.#rejects.forEach((reject) => reject(this.#failed));
     this.#workers.forEach((worker) => worker.terminate?.());
   }
 
-  /** Resolves at a message of this type; listens to all others meanwhile and afterwards. */
-  #answer(rank, worker, type) {
-    const answer = new Promise((resolve, reject) => {
+  /** Resolves at a message of this type; handles all other messages from now on. */
+  #receive(rank, worker, type) {
+    const received = new Promise((resolve, reject) => {
       if (this.#failed) return reject(this.#failed);
       this.#rejects.push(reject);
       worker.onerror = (event) => {
@@ -87,22 +87,22 @@ export class Peers {
         else if (data.type === 'alive') this.#watch(rank, data.lock);
       };
     });
-    // Where another one fails first, nobody asks for this one's failure.
-    answer.catch(() => undefined);
-    return answer;
+    // Where another worker fails first, nothing awaits this one.
+    received.catch(() => undefined);
+    return received;
   }
 
-  /** The browser says nothing of a worker that it has ended, but gives its lock to the next who asks for it. */
+  /** No event reports a worker that the browser has ended, but its lock is then granted to the next request. */
   #watch(rank, lock) {
     const { signal } = this.#freed;
-    // It rejects where the watch is ended first.
-    navigator.locks.request(lock, { signal }, () => this.#fail(rank, SILENT)).catch(() => undefined);
+    // It rejects where the watch ends first.
+    navigator.locks.request(lock, { signal }, () => this.#fail(rank, UNRESPONSIVE)).catch(() => undefined);
   }
 
   #fail(rank, problem) {
     if (this.#failed) return;
-    this.#failed = lost(rank, problem);
-    this.link?.fail(rank, problem);
+    this.#failed = rankError(rank, problem);
+    this.communicator?.fail(rank, problem);
     this.#end();
   }
 
@@ -111,12 +111,12 @@ export class Peers {
       const bytes = await this.#sources[part].readColumns(offset, stride, rows, start, width);
       worker.postMessage({ type: 'bytes', id, bytes }, [bytes.buffer]);
     } catch (problem) {
-      worker.postMessage({ type: 'bytes', id, problem: told(problem) });
+      worker.postMessage({ type: 'bytes', id, problem: messageOf(problem) });
     }
   }
 }
 
-/** `ports[a][b]` leads from rank a to rank b. */
+/** A port for each pair of ranks: `ports[a][b]` is rank a's, to rank b. */
 function mesh(ranks) {
   const ports = Array.from({ length: ranks }, () => new Array(ranks).fill(null));
   for (let a = 0; a < ranks; a += 1) {
@@ -129,7 +129,7 @@ function mesh(ranks) {
   return ports;
 }
 
-/** A source whose rows several ranks read. */
+/** A source for several ranks. */
 export function sharedSource(source, name, length) {
   return new SharedSource(source, name, length);
 }
@@ -138,7 +138,7 @@ export function hardwareConcurrency() {
   return globalThis.navigator?.hardwareConcurrency ?? 1;
 }
 
-/** Ranks want different columns of the same rows at about the same time: those rows are read once. */
+/** Ranks read different columns of the same rows at about the same time: those rows are read once. */
 class SharedSource {
   #source;
   #kept = new Map();
@@ -152,10 +152,10 @@ class SharedSource {
     return this.#source.read(offset, length);
   }
 
-  /** Bytes of its own, which may be handed on. */
+  /** A buffer of its own, which may be transferred. */
   async readColumns(offset, stride, rows, start, width) {
-    if (width === stride) return sound(await this.read(offset, stride * rows), stride * rows).slice();
-    const whole = sound(await this.#rows(offset, stride * rows), stride * rows);
+    if (width === stride) return checked(await this.read(offset, stride * rows), stride * rows).slice();
+    const whole = checked(await this.#rows(offset, stride * rows), stride * rows);
     const bytes = new Uint8Array(rows * width);
     for (let row = 0; row < rows; row += 1) {
       bytes.set(whole.subarray(row * stride + start, row * stride + start + width), row * width);
@@ -176,30 +176,30 @@ class SharedSource {
   }
 }
 
-/** What was read, if it is what was asked for: a shorter answer would leave zeros among the weights. */
-function sound(bytes, length) {
+/** The bytes that were read, if they are as many as requested: fewer would leave zeros among the weights. */
+function checked(bytes, length) {
   if (!isBytes(bytes)) throw new Error(`read gave ${described(bytes)} and no Uint8Array`);
   if (bytes.length !== length) throw new Error(`read gave ${bytes.length} bytes`);
   return bytes;
 }
 
-/** A peer's side: `load(job, sources, link)` gives what obeys commands. */
-export function servePeer(load) {
+/** The side of a worker: `load(config, sources, communicator)` resolves to a rank, which executes commands. */
+export function serveRank(load) {
   if (typeof document !== 'undefined' || typeof postMessage !== 'function') return false;
   const reads = new Map();
-  let link;
+  let communicator;
   let rank;
-  // Commands are done one after the other.
+  // Commands are executed one after the other.
   let last = Promise.resolve();
   const fail = (thrown) => {
     const problem = String(thrown?.message ?? thrown);
-    link?.fail(thrown?.rank ?? rank ?? 0, problem);
+    communicator?.fail(thrown?.rank ?? rank ?? 0, problem);
     postMessage({ type: 'failed', problem });
   };
   const next = (work) => {
     last = last.then(work).catch(fail);
   };
-  let obeys;
+  let handle;
   globalThis.onmessage = ({ data }) => {
     if (data.type === 'bytes') {
       const read = reads.get(data.id);
@@ -207,15 +207,15 @@ export function servePeer(load) {
       if (data.problem === undefined) read?.resolve(data.bytes);
       else read?.reject(new Error(data.problem));
     } else if (data.type === 'load') {
-      const { job, memory, ports, sources } = data;
-      rank = job.rank;
-      link = memory ? new SharedLink(rank, job.ranks, job.capacity, memory) : new PortLink(rank, job.ranks, ports);
+      const { config, memory, ports, sources } = data;
+      rank = config.rank;
+      communicator = memory ? new SharedMemoryCommunicator(rank, config.ranks, config.capacity, memory) : new MessageCommunicator(rank, config.ranks, ports);
       next(async () => {
-        obeys = await load(job, sources.map((source, part) => new RemoteSource(source, part, reads)), link);
+        handle = await load(config, sources.map((source, part) => new RemoteSource(source, part, reads)), communicator);
         postMessage({ type: 'loaded' });
       });
     } else if (data.type === 'command') {
-      next(() => obeys.obey(data.words));
+      next(() => handle.execute(data.words));
     }
   };
   holdLock();
@@ -223,7 +223,7 @@ export function servePeer(load) {
   return true;
 }
 
-/** Takes a lock that is let go only when this worker is gone, however it ended. Where there are no locks, others wait for it in vain a while. */
+/** Takes a lock that is released only when this worker ends, however it ends. Without locks, other ranks notice its end only after a time-out. */
 function holdLock() {
   if (!globalThis.navigator?.locks) return;
   const lock = `web-mamba worker ${crypto.randomUUID()}`;
@@ -231,11 +231,11 @@ function holdLock() {
     postMessage({ type: 'alive', lock });
     return new Promise(() => undefined);
   });
-  // Some pages have locks and may not use them.
+  // Some pages have the API and may not use it.
   held.catch(() => undefined);
 }
 
-/** A file that rank 0 reads. */
+/** A file that rank 0 reads for this worker. */
 class RemoteSource {
   static #id = 0;
   #part;
