@@ -184,20 +184,20 @@ fn ranks_share_it() {
         for ranks in [2, most.min(5)] {
             let mut ignore = |_| {};
             let load_ranks = TensorParallelExecutor::load(&whole, Activations::F32, (&pool, ranks, false), &mut ignore);
-            let mut team = block_on(load_ranks).unwrap();
+            let mut parallel = block_on(load_ranks).unwrap();
             let mut one = load(&whole, Activations::F32);
-            let difference = worst(&logits(&mut one), &logits(&mut team));
+            let difference = worst(&logits(&mut one), &logits(&mut parallel));
             assert!(difference < 1e-5, "{dtype}, {ranks} ranks: {difference}");
-            let state = block_on(team.read_state(0)).unwrap();
+            let state = block_on(parallel.read_state(0)).unwrap();
             state.check(&whole.network).unwrap();
             assert!(state.tensors.iter().flatten().any(|&v| v != 0.0));
             // What one executor read, the ranks go on from.
             let state = block_on(one.read_state(0)).unwrap();
-            team.write_state(0, &state).unwrap();
-            assert_eq!(block_on(team.read_state(0)).unwrap(), state);
+            parallel.write_state(0, &state).unwrap();
+            assert_eq!(block_on(parallel.read_state(0)).unwrap(), state);
             let next = |executor: &mut dyn Executor| block_on(executor.forward(0, &[5], Outputs::Last)).unwrap();
-            assert!(worst(&next(&mut one), &next(&mut team)) < 1e-5, "{dtype}, {ranks} ranks, continued");
-            assert_eq!(batched(&mut team), alone(&mut team), "{dtype}, {ranks} ranks");
+            assert!(worst(&next(&mut one), &next(&mut parallel)) < 1e-5, "{dtype}, {ranks} ranks, continued");
+            assert_eq!(batched(&mut parallel), alone(&mut parallel), "{dtype}, {ranks} ranks");
         }
     }
 }
