@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::random_model::{Random, RandomModel, Shape};
+use crate::support::random_model::{RandomModel, Shape};
 use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Difference, Gpu, GpuExecutor, GpuOptions, KERNELS, Kernel, first_difference};
 use web_mamba::model::{Op, State, Step, Weight};
-use web_mamba::quant::{DType, device_row_bytes};
+use web_mamba::quant::{DType, SplitMix64, device_row_bytes};
 
 /// Largest difference, as a part of max(1, |value|). The worst over all cases on Mesa's software Vulkan is 9e-5, in the
 /// scan's output and the final norm: sums of up to 512 products, after two layers in which WGSL lets `exp` be off by
@@ -72,10 +72,10 @@ fn check_kind(name: &str, model: &RandomModel, options: &GpuOptions, activations
         Activations::F32 => TOLERANCE,
         Activations::Q8 => Q8_TOLERANCE,
     };
-    let mut random = Random(CHUNKS.len() as u64);
+    let mut random = SplitMix64::new(CHUNKS.len() as u64);
     let mut reached = Reached::new();
     for count in CHUNKS {
-        let tokens: Vec<u32> = (0..count).map(|_| (random.next() % model.network.vocab_size as u64) as u32).collect();
+        let tokens: Vec<u32> = (0..count).map(|_| (random.bits() % model.network.vocab_size as u64) as u32).collect();
         let name = format!("{name}, {count} tokens, {activations:?}, {options:?}");
         assert_eq!(difference(&mut cpu, &mut gpu, &tokens, tolerance), None, "{name}");
 
