@@ -1,6 +1,6 @@
 // What wgpu cannot do in a browser, and the engine needs there.
 
-// The label of this engine's own device requests (`gpu/device.rs`): those of others stay as they are.
+// The label of this engine's own device requests (`gpu/device/gpu.rs`): those of others stay as they are.
 const OWN_LABEL = 'web-mamba';
 
 /** Whether this is a place where GPUs are asked for: wgpu panics elsewhere, as in Node. */

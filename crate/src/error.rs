@@ -92,10 +92,12 @@ pub enum Error {
         found: String,
     },
     /// `general.architecture` is not one that this engine runs.
-    #[error("the model's architecture is `{found}`; this engine runs `mamba` (Mamba and Falcon-Mamba)")]
+    #[error("the model's architecture is `{found}`; this engine runs {supported}")]
     Architecture {
         /// The architecture named by the file.
         found: String,
+        /// Those that this engine runs.
+        supported: String,
     },
     /// A tensor that the architecture needs is absent.
     #[error("the model file has no tensor `{tensor}`")]

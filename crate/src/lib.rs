@@ -100,7 +100,7 @@ pub mod snapshot;
 #[doc(hidden)]
 pub mod source;
 mod stop;
-mod synthetic;
+pub mod synthetic;
 pub mod tokenizer;
 #[cfg(target_arch = "wasm32")]
 mod web;

@@ -6,6 +6,7 @@ use web_time::Instant;
 
 use crate::engine::{Model, ModelInfo};
 use crate::error::{Error, Result};
+use crate::executor::MAX_SEQUENCES;
 use crate::generate::{Event, GenerateOptions, Generation, Prompt};
 use crate::instruments::{StageTime, WARM_UP, median};
 use crate::pause::Pause;
@@ -21,13 +22,15 @@ pub struct BenchOptions {
     pub gen_tokens: usize,
     /// How often.
     pub runs: usize,
+    /// Time the decode of a batch of this many sequences too, where it is more than one.
+    pub sequences: usize,
     /// Time each kind of kernel too.
     pub stages: bool,
 }
 
 impl Default for BenchOptions {
     fn default() -> Self {
-        Self { prompt_tokens: 512, gen_tokens: 64, runs: 5, stages: false }
+        Self { prompt_tokens: 512, gen_tokens: 64, runs: 5, sequences: 1, stages: false }
     }
 }
 
@@ -78,6 +81,10 @@ pub struct Report {
     pub prefill_tps: Figure,
     /// Tokens made per second, after the first, the choice of each token included.
     pub decode_tps: Figure,
+    /// Sequences of the batch.
+    pub sequences: usize,
+    /// Tokens made per second by all sequences of a batch together, after the first of each; none for one sequence.
+    pub batch_decode_tps: Option<Figure>,
     /// Milliseconds of a decoded token, the median of all tokens of all runs.
     pub token_milliseconds: f64,
     /// Bytes of weights that a token reads.
@@ -115,7 +122,7 @@ pub async fn bench(
     pause: &mut dyn Pause,
 ) -> Result<Report> {
     check(options)?;
-    let &BenchOptions { prompt_tokens, gen_tokens, runs, .. } = options;
+    let &BenchOptions { prompt_tokens, gen_tokens, runs, sequences, .. } = options;
     progress(BenchStep::WarmUp, 0, runs);
     let start = Instant::now();
     // A run goes through every pipeline once; short ones until the clocks are up.
@@ -123,13 +130,19 @@ pub async fn bench(
     while start.elapsed() < WARM_UP {
         run(model, 1, 8, pause).await?;
     }
-    let (mut prefill, mut decode, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    if sequences > 1 {
+        run_batch(model, sequences, 8, pause).await?;
+    }
+    let (mut prefill, mut decode, mut batch, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for done in 0..runs {
         progress(BenchStep::Run, done, runs);
         let mut once = run(model, prompt_tokens, gen_tokens, pause).await?;
         prefill.push(once.prefill_tps);
         decode.push(once.decode_tps);
         tokens.append(&mut once.milliseconds);
+        if sequences > 1 {
+            batch.push(run_batch(model, sequences, gen_tokens, pause).await?);
+        }
     }
     let info = model.info().clone();
     let instruments = model.executor().instruments();
@@ -139,6 +152,8 @@ pub async fn bench(
         runs,
         prefill_tps: Figure::of(prefill),
         decode_tps: Figure::of(decode),
+        sequences,
+        batch_decode_tps: (sequences > 1).then(|| Figure::of(batch)),
         token_milliseconds: median(&mut tokens),
         bytes_per_token: info.bytes_per_token,
         bandwidth: None,
@@ -174,6 +189,7 @@ fn check(options: &BenchOptions) -> Result<()> {
         // Of one token there is no time between two.
         ("genTokens", options.gen_tokens, 2..=1 << 20, "from 2 to 1048576"),
         ("runs", options.runs, 1..=1000, "from 1 to 1000"),
+        ("sequences", options.sequences, 1..=MAX_SEQUENCES, "from 1 to 32"),
     ];
     for (option, value, range, expected) in limits {
         if !range.contains(&value) {
@@ -190,16 +206,20 @@ struct Run {
     milliseconds: Vec<f64>,
 }
 
-/// One prompt and its greedy completion, generated as in a page.
-async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize, pause: &mut dyn Pause) -> Result<Run> {
-    let options = GenerateOptions {
+fn greedy(max_tokens: usize) -> GenerateOptions {
+    GenerateOptions {
         sampler: SamplerOptions { temperature: 0.0, ..SamplerOptions::default() },
-        max_tokens: gen_tokens,
+        max_tokens,
         ignore_eos: true,
         // Every run reads the same prompt, and all of it.
         reuse: false,
         ..GenerateOptions::default()
-    };
+    }
+}
+
+/// One prompt and its greedy completion, generated as in a page.
+async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize, pause: &mut dyn Pause) -> Result<Run> {
+    let options = greedy(gen_tokens);
     let prompt = Prompt::Tokens(some_tokens(prompt_tokens, model.info().vocab_size));
     let mut generation = Generation::new(model, &prompt, options)?;
     let mut run = Run { prefill_tps: 0.0, decode_tps: 0.0, milliseconds: Vec::new() };
@@ -218,6 +238,27 @@ async fn run(model: &mut Model, prompt_tokens: usize, gen_tokens: usize, pause: 
         }
     }
     Ok(run)
+}
+
+/// Tokens a second of all sequences together, from where each has its first token.
+async fn run_batch(model: &mut Model, sequences: usize, gen_tokens: usize, pause: &mut dyn Pause) -> Result<f64> {
+    let vocab_size = model.info().vocab_size;
+    // Prompts that differ, so that the sequences do.
+    let prompt = |sequence| Prompt::Tokens(vec![(sequence % vocab_size) as u32]);
+    let prompts: Vec<_> = (0..sequences).map(prompt).collect();
+    let mut generation = Generation::batch(model, &prompts, &greedy(gen_tokens), sequences)?;
+    let (mut given, mut seconds) = (0, 0.0);
+    loop {
+        pause.pause().await?;
+        let start = Instant::now();
+        let Some(event) = generation.next(model).await? else { break };
+        given += usize::from(matches!(event, Event::Token { .. }));
+        // The prompts are read, and a first token given out of each, before the first step of all.
+        if given > sequences {
+            seconds += start.elapsed().as_secs_f64();
+        }
+    }
+    Ok((given - sequences) as f64 / seconds)
 }
 
 #[cfg(test)]

@@ -114,11 +114,13 @@ export interface ModelPlan {
   doubt?: string;
 }
 
-/** All have defaults: 512, 64, 5 and false. */
+/** All have defaults: 512, 64, 5, 1 and false. */
 export interface BenchOptions extends CallOptions {
   promptTokens?: number;
   genTokens?: number;
   runs?: number;
+  /** Time the decode of a batch of this many sequences too, at most 32. */
+  sequences?: number;
   /** Time each kind of kernel too. */
   stages?: boolean;
   onProgress?: (progress: { step: 'warmUp' | 'run' | 'bandwidth' | 'stages'; done: number; runs: number }) => void;
@@ -136,6 +138,9 @@ export interface BenchReport {
   runs: number;
   prefillTps: BenchFigure;
   decodeTps: BenchFigure;
+  sequences: number;
+  /** Tokens made per second by all sequences of the batch together; absent for one. */
+  batchDecodeTps?: BenchFigure;
   /** The median of all tokens. */
   tokenMilliseconds: number;
   bytesPerToken: number;
@@ -187,7 +192,7 @@ export interface GenerateOptions extends CallOptions {
   resume?: boolean;
   /**
    * A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are the same up
-   * to there. Of `generate` only.
+   * to there.
    */
   keepAfter?: string;
 }

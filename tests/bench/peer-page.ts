@@ -1,5 +1,5 @@
 /** wllama (llama.cpp compiled to wasm) in a page of its own, as benchmarks drive it: `window.peer`. */
-import type { ChatMessage } from '../../web/src/engine/protocol';
+import type { ChatMessage } from '../../web/engine/src/protocol/protocol';
 import type { Site } from '../e2e/site';
 
 /** Folder of its package; empty where a script has not named it. */

@@ -131,6 +131,33 @@ describe('workers', () => {
   });
 });
 
+/** Sequences of a batch: the answers that are offered side by side, and the four sections of a document that are written at once. */
+const BATCHES = [3, 4];
+
+describe('batches', () => {
+  test.each(FILES)('%s', async (file) => {
+    const site = new Site(HARNESS, { isolated: true });
+    site.mount('/files/', path.dirname(file));
+    await site.start();
+    for (const workers of [1, 2]) {
+      const page = await browser.newPage();
+      await page.goto(site.url);
+      await page.evaluate(([url, count]) => window.harness.open(url, { backend: 'cpu', workers: { count } }), [`${site.url}files/${path.basename(file)}`, workers] as const);
+      for (const sequences of BATCHES) {
+        const { prefill, decode, batch = NaN } = await page.evaluate(
+          ([promptTokens, genTokens, runs, sequences]) => window.harness.bench({ promptTokens, genTokens, runs, sequences }), [PROMPT, ANSWER, RUNS, sequences] as const,
+        );
+        console.log(JSON.stringify({
+          model: path.basename(file, '.gguf'), workers, sequences, prefill: Number(prefill.toFixed(1)), decode: Number(decode.toFixed(1)), batch: Number(batch.toFixed(1)),
+          'times one': Number((batch / decode).toFixed(2)), 'of prefill': Number((batch / prefill).toFixed(3)),
+        }));
+      }
+      await page.close();
+    }
+    await site.stop();
+  });
+});
+
 /** A transformer of about the size of mamba-130m, for the same curve. */
 const TRANSFORMER = process.env.PEER_TRANSFORMER ?? '';
 const POSITIONS = [64, 16_384];

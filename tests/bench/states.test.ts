@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BrowserContext, Page } from 'playwright-core';
 import { openBrowser } from '../e2e/browser';
 import { HARNESS, ROOT } from '../e2e/folders';
-import type { ChatMessage } from '../../web/src/engine/protocol';
+import type { ChatMessage } from '../../web/engine/src/protocol/protocol';
 import { Site } from '../e2e/site';
 import { givePeer, PEER } from './peer-page';
 

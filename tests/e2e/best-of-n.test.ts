@@ -1,7 +1,7 @@
 /** Several answers to one question at once: as a visitor asks for them, and what the engine reads for them. */
 import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { openBrowser, picture } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS, HARNESS } from './folders';
@@ -86,7 +86,7 @@ describe.each(Object.entries(backends))('on %s', (_, device) => {
     await open();
     const prompt = await page.evaluate((seed) => window.states.someTokens(80, seed), device.backend === 'cpu' ? 21 : 22);
     const options = { ...LIVELY, maxTokens: 12 };
-    const several = () => page.evaluate(([prompt, options]) => window.states.several(prompt, 3, options), [prompt, options] as const);
+    const several = () => page.evaluate(([prompt, options]) => window.states.batch(prompt, 3, options), [prompt, options] as const);
     const answers = await several();
     expect(answers.map(({ prefilledTokens }) => prefilledTokens)).toEqual([80, 1, 1]);
     expect(new Set(answers.map(({ ids }) => ids.join())).size).toBe(3);
@@ -117,7 +117,7 @@ test('a device that is lost while several answers are written is rebuilt, and al
   await page.evaluate((url) => window.states.open(url, { backend: 'webgpu', activations: 'f32' }), TINY);
   const prompt = await page.evaluate(() => window.states.someTokens(60, 31));
   const options = { ...LIVELY, maxTokens: 30 };
-  const several = (reuse: boolean) => page.evaluate(([prompt, options]) => window.states.several(prompt, 3, options), [prompt, { ...options, reuse }] as const);
+  const several = (reuse: boolean) => page.evaluate(([prompt, options]) => window.states.batch(prompt, 3, options), [prompt, { ...options, reuse }] as const);
   const undisturbed = await several(false);
   const disturbed = several(true);
   await page.waitForFunction(() => window.states.progress.tokens >= 20);

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DIST, HARNESS } from './folders';
 
-export default async function setup(): Promise<void> {
+/** `enginePackage`: a folder with another build of the engine than the page's own. */
+export async function buildHarness(outDir: string, enginePackage?: string): Promise<void> {
   if (!existsSync(path.join(DIST, 'index.html'))) throw new Error('web/dist is missing: run scripts/build first');
   const require = createRequire(path.join(DIST, '../package.json'));
   const { build } = (await import(pathToFileURL(require.resolve('vite')).href)) as typeof import('vite');
@@ -22,8 +23,11 @@ export default async function setup(): Promise<void> {
       alias: [
         { find: 'comlink', replacement: require.resolve('comlink/dist/esm/comlink.mjs') },
         { find: /^lit-html$/, replacement: path.join(DIST, '../node_modules/lit-html') },
+        ...(enginePackage ? [{ find: /^.*\/pkg(-relaxed)?\/web_mamba\.js$/, replacement: path.join(enginePackage, 'web_mamba.js') }] : []),
       ],
     },
-    build: { outDir: HARNESS, emptyOutDir: true, target: 'es2022' },
+    build: { outDir, emptyOutDir: true, target: 'es2022' },
   });
 }
+
+export default () => buildHarness(HARNESS);

@@ -6,7 +6,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { GOLDEN_LOGITS, GOLDEN_MODELS, HARNESS } from './folders';
 import { withBrowser } from './opened';
 import { Site } from './site';

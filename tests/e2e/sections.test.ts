@@ -1,7 +1,7 @@
 /** Several answers side by side, as a document's sections are: what was read is kept over a pause and a reload, on the CPU and on WebGPU. */
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { openBrowser } from './browser';
 import { GOLDEN_MODELS, HARNESS } from './folders';
 import { Site } from './site';

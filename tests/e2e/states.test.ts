@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { newProfile } from './browser';
 import { GOLDEN_MODELS, HARNESS, ROOT } from './folders';
 import { loseDevice, loseDeviceForGood, makeLosable } from './lost-device';

@@ -1,7 +1,7 @@
 /** Workers that share a model on the CPU: with a memory that all of them see, and by messages where the page is not isolated. */
 import type { BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { openBrowser } from './browser';
 import { GOLDEN_MODELS, HARNESS } from './folders';
 import { Site } from './site';

@@ -20,7 +20,7 @@ for (const name of ['pkg', 'pkg-relaxed']) {
         const { code, output } = await runScript('build-package', { args: [step, name, path.join(folder, name)] });
         assert.equal(code, 0, output);
       }
-      const [bySteps, byWasmPack] = [filesOf(path.join(folder, name)), filesOf(path.join(ROOT, 'web/src/engine', name))];
+      const [bySteps, byWasmPack] = [filesOf(path.join(folder, name)), filesOf(path.join(ROOT, 'web/engine', name))];
       assert.deepEqual([...bySteps.keys()], [...byWasmPack.keys()]);
       for (const [file, bytes] of bySteps) assert.ok(bytes.equals(byWasmPack.get(file)), `${file} differs`);
     } finally {

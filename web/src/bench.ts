@@ -1,10 +1,12 @@
 /** The benchmark page's entry. */
-import { BenchController } from './app/bench-controller';
-import { EngineClient } from './engine/client';
-import { AddressBar } from './ui/address-bar';
-import { AgreedInTab } from './ui/agreed';
-import { BenchPage } from './ui/bench-page';
-import { allowOwnWorkers } from './ui/trusted-types';
+import { EngineClient, setMessages } from 'web-mamba';
+import { engineMessages } from './base/engine-messages';
+import { AddressBar } from './base/view/address-bar';
+import { AgreedInTab } from './base/view/agreed';
+import { allowOwnWorkers } from './base/view/trusted-types';
+import { BenchController } from './bench/bench-controller';
+import { BenchPage } from './bench/view/bench-page';
 
 allowOwnWorkers();
+setMessages(engineMessages);
 new BenchController(new BenchPage(), new EngineClient(), new AddressBar(), new AgreedInTab()).start();

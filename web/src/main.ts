@@ -1,15 +1,17 @@
 /** The page's entry. */
-import { openAppDatabase } from './app/app-database';
-import { Controller } from './app/controller';
-import { extractInWorker } from './documents/extractor';
-import { EngineClient } from './engine/client';
-import { AddressBar } from './ui/address-bar';
-import { AgreedInTab } from './ui/agreed';
-import { Page } from './ui/page';
-import { allowOwnWorkers } from './ui/trusted-types';
-import { PageUpdates } from './ui/updates';
+import { EngineClient, setMessages } from 'web-mamba';
+import { engineMessages } from './base/engine-messages';
+import { AddressBar } from './base/view/address-bar';
+import { AgreedInTab } from './base/view/agreed';
+import { allowOwnWorkers } from './base/view/trusted-types';
+import { openAppDatabase } from './data/app-database';
+import { extractInWorker } from './documents/extract/extractor';
+import { Controller } from './page/controller';
+import { Page } from './page/view/page';
+import { PageUpdates } from './page/view/updates';
 
 allowOwnWorkers();
+setMessages(engineMessages);
 const engine = new EngineClient();
 const surroundings = { database: openAppDatabase(), extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab() };
 const controller = new Controller(new Page(), engine, new AddressBar(), surroundings);

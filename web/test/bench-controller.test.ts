@@ -1,10 +1,10 @@
 /** The benchmark opens a model as the chat does: where a licence must be accepted, it asks first. */
 import { expect, test, vi } from 'vitest';
 import './browser';
-import { BenchController, type BenchData } from '../src/app/bench-controller';
-import { catalogue, entryById, entrySource } from '../src/app/catalogue';
-import type { BenchReport, OpenModel, StoredModel } from '../src/engine/protocol';
-import { sourceKey } from '../src/weights/model-source';
+import { BenchController, type BenchData } from '../src/bench/bench-controller';
+import { catalogue, entryById, entrySource } from '../src/models/catalogue';
+import type { BenchReport, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
+import { sourceKey } from '../engine/src/store/model-source';
 
 const FALCON = catalogue.find(({ licence }) => licence.accept);
 

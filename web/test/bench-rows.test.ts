@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { BenchReport } from '../src/engine/protocol';
-import { figureRows, reportText, stageRows } from '../src/ui/bench-rows';
+import type { BenchReport } from '../engine/src/protocol/protocol';
+import { figureRows, reportText, stageRows } from '../src/bench/bench-rows';
 
 const figure = (median: number) => ({ median, lowest: median - 1, highest: median + 1 });
 const REPORT: BenchReport = {

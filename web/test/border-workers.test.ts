@@ -4,10 +4,10 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker as NodeWorker } from 'node:worker_threads';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { initSync, loadModel, type ByteSource } from '../src/engine/pkg/web_mamba.js';
+import { initSync, loadModel, type ByteSource } from '../engine/pkg/web_mamba.js';
 
 const here = import.meta.dirname;
-const PACKAGE = path.join(here, '../src/engine/pkg/web_mamba.js');
+const PACKAGE = path.join(here, '../engine/pkg/web_mamba.js');
 const file = new Uint8Array(readFileSync(path.join(here, '../../tests/golden/models/falcon-tiny-F32.gguf')));
 const source: ByteSource = { name: 'tiny', length: file.length, read: (offset, length) => file.subarray(offset, offset + length) };
 const TOKENS = Uint32Array.of(5, 17, 3, 99, 7);

@@ -1,12 +1,13 @@
 /** The few browser interfaces that the store uses and Node lacks, and files to fill it with. */
 import { createHash } from 'node:crypto';
 import 'fake-indexeddb/auto';
-import { openDatabase } from '../src/weights/database';
-import type { DownloadLimits } from '../src/weights/download-job';
-import type { Environment } from '../src/weights/environment';
-import type { ModelRecord, PartPlan } from '../src/weights/model-record';
-import { ModelStore } from '../src/weights/model-store';
-import { storedFiles } from '../src/weights/stored-file';
+import { openDatabase } from '../engine/src/store/database';
+import type { DownloadLimits } from '../engine/src/store/download-job';
+import type { Environment } from '../engine/src/store/environment';
+import { IndexedChunkStore } from '../engine/src/store/indexed-chunk-store';
+import type { ModelRecord, PartPlan } from '../engine/src/store/model-record';
+import { ModelStore } from '../engine/src/store/model-store';
+import { storedFiles } from '../engine/src/store/stored-file';
 
 // Older Node has none; a browser without quota, persistence and locks is one that the page must live with anyway.
 globalThis.navigator ??= {} as Navigator;
@@ -46,7 +47,7 @@ export async function emptyStore(): Promise<{ store: ModelStore; rows: () => Pro
   databases += 1;
   const database = await openDatabase(`test-${databases}`);
   const rows = async () => (await database.getAll('models')).length + (await database.getAll('chunks')).length;
-  return { store: new ModelStore(database), rows };
+  return { store: new ModelStore(new IndexedChunkStore(database)), rows };
 }
 
 /** `length` bytes that begin as a GGUF file does; no two chunks of them are alike. */
@@ -64,10 +65,10 @@ const HASTE = 100;
 
 export const LIMITS: DownloadLimits = {
   lanes: { start: 4, most: 6 },
-  patience: { firstTries: 4, tries: 9, base: 500, longest: 30_000 },
+  retries: { firstTries: 4, tries: 9, base: 500, longest: 30_000 },
   // 300 real milliseconds, in which a busy machine must let one piece pass.
   stall: { milliseconds: 300 * HASTE, bytes: 256 },
-  express: Infinity,
+  wholeRate: Infinity,
 };
 
 export function hastyEnvironment(changes: Partial<Environment> = {}): Environment {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { inspectDevice, judge, type Device } from '../src/app/capability';
-import { catalogue, entrySource } from '../src/app/catalogue';
-import { offered, offerOf, refusal, type Kept } from '../src/app/offer';
-import { sourceKey } from '../src/weights/model-source';
+import { inspectDevice, judge, type Device } from '../src/models/capability';
+import { catalogue, entrySource } from '../src/models/catalogue';
+import { offered, offerOf, refusal, type Kept } from '../src/models/offer';
+import { sourceKey } from '../engine/src/store/model-source';
 
 const GB = 1024 ** 3;
 const GPU = { name: 'nvidia', maxBuffer: 4 * GB, maxBinding: 2 * GB };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { checkFits } from '../src/engine/check-fits';
-import type { ByteSource, ModelPlan } from '../src/engine/pkg/web_mamba.js';
+import { checkFits } from '../engine/src/worker/check-fits';
+import type { ByteSource, ModelPlan } from '../engine/pkg/web_mamba.js';
 
 const PLAN: ModelPlan = {
   needs: { weights: 4e9, state: 1e6, scratch: 1e6, total: 4.002e9, largestBinding: 3e8 },

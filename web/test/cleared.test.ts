@@ -2,13 +2,14 @@
 import { deleteDB, openDB } from 'idb';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { fillDisk, refuseDatabases, settle } from './browser';
-import { openAppDatabase } from '../src/app/app-database';
-import { Conversation, type ConversationRecord } from '../src/app/conversation';
-import { ConversationStore } from '../src/app/conversation-store';
-import { Pace } from '../src/app/pace';
-import { SettingsStore } from '../src/app/settings-store';
+import { openAppDatabase } from '../src/data/app-database';
+import { Conversation } from '../src/chat/conversation';
+import { ConversationStore } from '../src/chat/conversation-store';
+import { SpeedEstimates } from '../src/models/speed-estimates';
+import { SettingsStore } from '../src/chat/settings-store';
 import { DocumentStore, type WholeDocument } from '../src/documents/document-store';
-import type { QuestionRecord, SummaryRecord } from '../src/documents/records';
+import type { QuestionRecord, SummaryRecord } from '../src/data/document-records';
+import type { ConversationRecord } from '../src/data/conversation-record';
 
 let names = 0;
 const newName = () => `cleared-${(names += 1)}`;
@@ -115,7 +116,7 @@ test('a page without the database API keeps what is done in memory', async () =>
   await settings.set({ key: 'topK', value: 7 });
   await store.save(spoken('A', 'one'));
   expect([settings.sampling, (await store.list()).length, database.unkept?.code]).toEqual([{ topK: 7 }, 1, 'app-storage']);
-  await expect(new Pace(database, () => 'm').read()).resolves.toBeUndefined();
+  await expect(new SpeedEstimates(database, () => 'm').read()).resolves.toBeUndefined();
   expect(await new DocumentStore(database).list()).toEqual([]);
 });
 

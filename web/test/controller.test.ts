@@ -1,12 +1,14 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { fillDisk, refuseDatabases, settle } from './browser';
-import { openAppDatabase } from '../src/app/app-database';
-import { Controller } from '../src/app/controller';
-import type { TextFile } from '../src/app/conversation-files';
-import { newerOf } from '../src/app/catalogue';
-import { failure } from '../src/app/failure';
-import type { PageAddress, PageData, PageEvents, PageView, Shown } from '../src/app/page-data';
-import type { ChatMessage, GenerateOptions, ModelInfo, EngineWorker, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../src/engine/protocol';
+import { openAppDatabase } from '../src/data/app-database';
+import { Controller } from '../src/page/controller';
+import { newerOf } from '../src/models/catalogue';
+import { failure } from '../src/base/failure';
+import type { PageData, PageEvents, PageView } from '../src/page/page-data';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { ChatMessage, GenerateOptions, ModelInfo, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
+import type { TextFile } from '../src/base/files';
+import type { PageAddress, Shown } from '../src/base/page-address';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };
@@ -372,7 +374,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   await settle();
   const first = page.data?.messages[1];
   if (first?.role !== 'assistant') throw new Error('an answer');
-  emit('answerSeveral', first);
+  emit('answerBatch', first);
   await settle();
   const [prompts, options] = engine.generateBatch.mock.calls[0] ?? [];
   expect(prompts).toEqual(Array(3).fill([{ role: 'user', content: 'One?' }]));
@@ -382,7 +384,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   sayOf({ ...end, index: 2, stop: 'eos' });
   expect(shown()).toBe('Ja.');
   const running = page.data?.messages[1];
-  expect(running && page.data?.chats.several(running)).toEqual({ count: 3, finished: 1 });
+  expect(running && page.data?.chats.batch(running)).toEqual({ count: 3, finished: 1 });
   expect(running && page.data?.chats.branches(running)).toEqual({ index: 1, ids: [2, 3, 4, 5], shut: false });
   sayOf({ type: 'rebuild' });
   expect(page.data?.status).toMatchObject({ rebuilding: true });

@@ -1,11 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { refuseDatabases } from './browser';
-import { openAppDatabase } from '../src/app/app-database';
-import { Conversation, shortened, type ConversationRecord } from '../src/app/conversation';
-import { importedConversations, jsonFile, markdownFile, readConversations } from '../src/app/conversation-files';
-import { ConversationStore } from '../src/app/conversation-store';
-import { isOwnSystem, languages, presets, systemText, translatorLanguage, translatorSystem } from '../src/app/presets';
-import { generateOptions, soundChoice } from '../src/app/sampling';
+import { openAppDatabase } from '../src/data/app-database';
+import { Conversation } from '../src/chat/conversation';
+import { importedConversations, jsonFile, markdownFile, readConversations } from '../src/chat/conversation-files';
+import { ConversationStore } from '../src/chat/conversation-store';
+import { isOwnSystem, languages, presets, systemText, translatorLanguage, translatorSystem } from '../src/chat/presets';
+import { GENERATE_DEFAULTS } from 'web-mamba';
+import { generateOptions, soundChoice } from '../src/chat/sampling';
+import { shortened } from '../src/base/shortened';
+import type { ConversationRecord } from '../src/data/conversation-record';
 
 const DONE = { kind: 'done', stop: 'eos', stats: { tokens: 2, firstToken: 0.1, rate: 5 } } as const;
 const texts = (conversation: Conversation) => conversation.messages.map(({ text }) => text);
@@ -223,6 +227,19 @@ test('sampling: what the visitor set, else the preset, else the model; a seed of
   expect(options.seed).toBeGreaterThanOrEqual(0);
   expect(generateOptions({ seed: 5 }).seed).toBe(5);
   expect(soundChoice({ temperature: 9, topK: 3, seed: -5, other: 1 })).toEqual({ topK: 3 });
+});
+
+test('what nobody sets is as the engine has it', () => {
+  const rust = (file: string) => readFileSync(new URL(`../../crate/src/${file}`, import.meta.url), 'utf8');
+  for (const [key, value] of Object.entries(GENERATE_DEFAULTS)) {
+    const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const text = key === 'maxTokens' ? rust('generate.rs') : rust('sampler.rs');
+    const [, found] = new RegExp(`^ {12}${name}: ([\\d.]+),`, 'm').exec(text) ?? [];
+    expect([key, Number(found)]).toEqual([key, value]);
+  }
+  const { maxTokens: _, ...usual } = generateOptions({});
+  const { seed: __, ...drawn } = usual;
+  expect(GENERATE_DEFAULTS).toMatchObject(drawn);
 });
 
 test('the translator translates into the language that is chosen, and a prompt of the visitor’s own is known as such', () => {

@@ -1,10 +1,10 @@
 /** Downloads from a correct server, and from servers that lack one thing or another. */
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Progress } from '../src/weights/download-job';
-import type { Environment } from '../src/weights/environment';
-import { missingChunks, type PartPlan } from '../src/weights/model-record';
+import { failure } from '../src/base/failure';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Progress } from '../engine/src/store/download-job';
+import type { Environment } from '../engine/src/store/environment';
+import { missingChunks, type PartPlan } from '../engine/src/store/model-record';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy } from './fault-proxy';
 import { started } from './local-server';
@@ -57,7 +57,7 @@ test('a server of another origin that hides the range and the length of the file
 
 test('fast lines receive chunks as a whole, which the store keeps as Blobs', async () => {
   const { store } = await emptyStore();
-  const model = await download(store, planOf(await serve(), listed(BYTES)), options({ limits: { ...LIMITS, express: 0 } }));
+  const model = await download(store, planOf(await serve(), listed(BYTES)), options({ limits: { ...LIMITS, wholeRate: 0 } }));
   expect(await allBytes(store, model)).toEqual([BYTES]);
   expect(await store.chunk([model.url, 0, 0])).toBeInstanceOf(Uint8Array);
   expect(await store.chunk([model.url, 0, 5])).toBeInstanceOf(Blob);

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import './browser';
-import { decodeHtml, decodeText } from '../src/documents/encoding';
-import { extract } from '../src/documents/extract';
-import { namedEncoding } from '../src/documents/html-encoding';
+import { decodeHtml, decodeText } from '../src/documents/extract/encoding';
+import { extract } from '../src/documents/extract/extract';
+import { namedEncoding } from '../src/documents/extract/html-encoding';
 
 const WORDS = 'Größe, Übermut – “naïve”';
 const wide = (text: string, bigEndian = false) => (bigEndian ? Buffer.from(text, 'utf16le').swap16() : Buffer.from(text, 'utf16le'));

@@ -1,17 +1,23 @@
 /** What becomes of the page's engine when its worker breaks: calls end, the worker is replaced, and models open again. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Device } from '../src/app/capability';
-import { failure } from '../src/app/failure';
-import { ModelLoader } from '../src/app/model-loader';
-import type { PageAddress } from '../src/app/page-data';
-import type { StorageTasks } from '../src/app/storage-tasks';
-import { EngineClient } from '../src/engine/client';
-import { described, EngineGuard, isFault } from '../src/engine/engine-guard';
-import type { AnswerEvent, DeviceOptions, EngineWorker, OpenModel } from '../src/engine/protocol';
-import { ResumedAnswer } from '../src/engine/resumed-answer';
-import type { WasmEngine } from '../src/engine/wasm-engine';
-import type { ModelSource } from '../src/weights/model-source';
+import type { Device } from '../src/models/capability';
+import { failure } from '../src/base/failure';
+import { ModelLoader } from '../src/models/model-loader';
+import type { StorageTasks } from '../src/models/storage-tasks';
+import { EngineClient } from '../engine/src/client/client';
+import { described, EngineGuard, isFault } from '../engine/src/worker/engine-guard';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { AnswerEvent, DeviceOptions, OpenModel } from '../engine/src/protocol/protocol';
+import { ResumedAnswer } from '../engine/src/client/resumed-answer';
+import type { WasmEngine } from '../engine/src/base/wasm-engine';
+import type { ModelSource } from '../engine/src/store/model-source';
+import { setMessages } from 'web-mamba';
+import { engineMessages } from '../src/base/engine-messages';
 import { FakeWorker, opened, soundCalls } from './fake-worker';
+import type { PageAddress } from '../src/base/page-address';
+
+beforeEach(() => setMessages(engineMessages));
+afterEach(() => setMessages({}));
 
 const source = (name: string): ModelSource => ({ kind: 'address', name, urls: [`https://example.org/${name}.gguf`] });
 const quiet = () => undefined;
@@ -302,7 +308,7 @@ describe('what the page shows', () => {
     const engine = { open, stored: async () => [] } as unknown as EngineWorker;
     const address = { model: null, state: null, base: 'https://example.org/', device: {} } as unknown as PageAddress;
     const storage = { models: [], list: async () => undefined } as unknown as StorageTasks;
-    const listener = { changed: quiet, failed, told: quiet };
+    const listener = { changed: quiet, failed, stateOpened: quiet };
     return { failed, loader: new ModelLoader(engine, { permit: async () => undefined } as never, address, storage, Promise.resolve({} as Device), listener) };
   };
 

@@ -3,11 +3,11 @@ import { Document, HeadingLevel, NoBreakHyphen, Packer, Paragraph, SoftHyphen, T
 import { strToU8, unzipSync, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import './browser';
-import { extract } from '../src/documents/extract';
-import { formatOf } from '../src/documents/first-bytes';
-import { documentKind } from '../src/documents/kinds';
-import { joinPages, paragraphs } from '../src/documents/pdf-text';
-import type { DocumentKind, Extracted } from '../src/documents/records';
+import { extract } from '../src/documents/extract/extract';
+import { formatOf } from '../src/documents/extract/first-bytes';
+import { documentKind } from '../src/documents/extract/kinds';
+import { joinPages, paragraphs } from '../src/documents/extract/pdf-text';
+import type { DocumentKind, Extracted } from '../src/data/document-records';
 import { CHAPTERS, docx, epub, html, markdown } from './make-documents';
 
 const PARAGRAPHS = CHAPTERS.flatMap((chapter) => chapter.paragraphs);

@@ -1,8 +1,9 @@
 /** A worker without a browser: what it offers runs in the same thread, and the test breaks it as it likes. */
 import { expose } from 'comlink';
 import { vi } from 'vitest';
-import type { EngineWorker, OpenModel } from '../src/engine/protocol';
-import type { SupervisedWorker, WorkerNews } from '../src/engine/supervisor';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { OpenModel, WorkerNews } from '../engine/src/protocol/protocol';
+import type { SupervisedWorker } from '../engine/src/client/supervisor';
 
 export class FakeWorker implements SupervisedWorker {
   readonly terminate = vi.fn(() => (this.#isGone = true));

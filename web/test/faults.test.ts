@@ -4,9 +4,9 @@
  * SEEDS=from-to runs others. Each prints a line: its setting, what was done to it, how it ended, and what came twice.
  */
 import { expect, test } from 'vitest';
-import { toFailure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Fault } from '../src/weights/fault';
+import { toFailure } from '../src/base/failure';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Fault } from '../engine/src/store/fault';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy, FAULTS, seeded, type FaultKind, type FaultPlan } from './fault-proxy';
 import { Origin } from './origin';
@@ -42,7 +42,7 @@ async function run(seed: number): Promise<Outcome> {
   const knowledge = pick(['none', 'sha256', 'chunks', 'chunks'] as const);
   const ranges = random() < 0.85;
   const etag = pick(['strong', 'strong', 'weak', 'none'] as const);
-  const express = random() < 0.3 ? 0 : Infinity;
+  const wholeRate = random() < 0.3 ? 0 : Infinity;
   const length = pick([3 * CHUNK, 9 * CHUNK + 17, 16 * CHUNK, 5 * CHUNK - 1]);
   const bytes = ggufBytes(length, seed);
   const changed = ggufBytes(length, seed + 1);
@@ -100,7 +100,7 @@ async function run(seed: number): Promise<Outcome> {
     return new Response(counted ?? null, response);
   };
   const options = (): DownloadOptions => ({
-    env: hastyEnvironment({ fetch: fetchCounting, random: jitter, crossOrigin: () => hiding !== 'nothing' }), limits: { ...LIMITS, express }, signal: new AbortController().signal,
+    env: hastyEnvironment({ fetch: fetchCounting, random: jitter, crossOrigin: () => hiding !== 'nothing' }), limits: { ...LIMITS, wholeRate }, signal: new AbortController().signal,
     onProgress: () => undefined, chunkBytes: CHUNK,
   });
   try {
@@ -136,7 +136,7 @@ async function run(seed: number): Promise<Outcome> {
     if (orderly) expect(excess.ranges, `${seed}: chunks fetched twice for ${faults.length} faults`).toBeLessThanOrEqual(faults.length + slow);
     const restarts = changes || (edges && knowledge === 'none') ? 1 : 0;
     const bound = boundOf({ chunks: length / CHUNK, faults, slow, knowledge, ranges: ranges && hiding !== 'length', restarts });
-    const setting = [knowledge, ranges ? 'ranges' : 'whole', etag, express === 0 && 'express', changes && 'changes', hiding !== 'nothing' && `hides ${hiding}`, edges && 'edges'];
+    const setting = [knowledge, ranges ? 'ranges' : 'whole', etag, wholeRate === 0 && 'express', changes && 'changes', hiding !== 'nothing' && `hides ${hiding}`, edges && 'edges'];
     const outcome = { seed, setting: setting.filter(Boolean).join(' '), faults, ended, excess, bound };
     expect(excess.all, `chunks fetched twice: ${lineOf(outcome)}`).toBeLessThanOrEqual(bound);
     return outcome;

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { expect, test, vi } from 'vitest';
 import './browser';
-import { extract } from '../src/documents/extract';
-import { StallWatch } from '../src/documents/extractor';
-import type { DocumentKind } from '../src/documents/records';
-import { ZipFiles } from '../src/documents/zip-files';
+import { extract } from '../src/documents/extract/extract';
+import { StallWatch } from '../src/documents/extract/extractor';
+import type { DocumentKind } from '../src/data/document-records';
+import { ZipFiles } from '../src/documents/extract/zip-files';
 import { BOOK, bookOf, docxOf, spineOf, zipOf, type ZipEntry } from './make-hostile';
 
 // Some are read whole, on a machine that may be busy.

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import './browser';
-import { extract } from '../src/documents/extract';
-import { htmlText } from '../src/documents/html-text';
+import { extract } from '../src/documents/extract/extract';
+import { htmlText } from '../src/documents/extract/html-text';
 
 const read = (name: string) => readFileSync(path.join(import.meta.dirname, 'documents', name));
 

@@ -1,10 +1,10 @@
 /** What is kept stays: refusals, damage and wrong copies cost what they concern and no more. */
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Progress } from '../src/weights/download-job';
-import { missingChunks, type PartPlan } from '../src/weights/model-record';
-import type { ModelStore } from '../src/weights/model-store';
+import { failure } from '../src/base/failure';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Progress } from '../engine/src/store/download-job';
+import { missingChunks, type PartPlan } from '../engine/src/store/model-record';
+import type { ModelStore } from '../engine/src/store/model-store';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy, type FaultPlan } from './fault-proxy';
 import { started } from './local-server';
@@ -131,7 +131,7 @@ test('a part of a split set that is not the listed one leaves the other parts al
   expect(origin.requests.every((request) => request.includes('/b.gguf'))).toBe(true);
 });
 
-test('a download that goes on has as much patience as one that is under way', async () => {
+test('a download that goes on is tried as often as one that is under way', async () => {
   const { store } = await emptyStore();
   let refused = 0;
   const { proxy } = await served(() => (refused > 0 && (refused -= 1) >= 0 ? { kind: 'refuse', at: 0, bit: 0 } : undefined));

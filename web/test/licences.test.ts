@@ -8,18 +8,21 @@ import crates from '../crate-licences.json';
 const WEB = path.join(import.meta.dirname, '..');
 const REMEDY = 'run scripts/crate-licences.mjs';
 
-/** Packages that the sources name. */
-function imported(): string[] {
-  const sources = readdirSync(path.join(WEB, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|css)$/.test(name) && !name.includes(`engine${path.sep}pkg`));
+/** Packages that the sources in a folder name. */
+function imported(folder: string): string[] {
+  const sources = readdirSync(path.join(WEB, folder), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|css)$/.test(name));
   const names = sources.flatMap((name) =>
-    [...readFileSync(path.join(WEB, 'src', name), 'utf8').matchAll(/(?:from|import|import\(|url\() ?'((?:@[\w-]+\/)?[\w][\w-]*)[^']*'/g)].map(([, found]) => found as string));
+    [...readFileSync(path.join(WEB, folder, name), 'utf8').matchAll(/(?:from|import|import\(|url\() ?'((?:@[\w-]+\/)?[\w][\w-]*)[^']*'/g)].map(([, found]) => found as string));
   return [...new Set(names)].sort();
 }
 
 test('every package that the sources name is a dependency with an allowed licence and its text, and so is what it depends on', () => {
-  const { dependencies } = JSON.parse(readFileSync(path.join(WEB, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
-  expect(imported()).toEqual(Object.keys(dependencies).sort());
-  const packages = packagesOf(imported().map((name) => path.join(WEB, 'node_modules', name)));
+  const dependencies = (folder: string) =>
+    Object.keys((JSON.parse(readFileSync(path.join(WEB, folder, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }).dependencies).sort();
+  const [page, engine] = [imported('src'), imported('engine/src')];
+  expect([page, engine]).toEqual([dependencies('.'), dependencies('engine')]);
+  const others = new Set([...page, ...engine].filter((name) => name !== 'web-mamba'));
+  const packages = packagesOf([...others].map((name) => path.join(WEB, 'node_modules', name)));
   expect(packages.map(({ name }) => name)).toEqual(expect.arrayContaining(['jszip', 'pako', 'linkify-it', 'entities', '@xmldom/xmldom']));
   expect(packages.map(({ name }) => name)).not.toContain('argparse');
   const text = licencesText(packages, []);

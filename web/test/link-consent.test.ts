@@ -1,13 +1,14 @@
 /** What only a link names is asked about before anything of it is fetched. */
 import { expect, test, vi } from 'vitest';
 import { settle } from './browser';
-import { BenchController, type BenchData } from '../src/app/bench-controller';
-import { chooseAddress, chooseParam, chooseStored } from '../src/app/choice';
-import { failure } from '../src/app/failure';
-import { LinkConsent, type LinkQuestion } from '../src/app/link-consent';
-import type { EngineWorker, OpenModel, OpenProgress, StoredModel } from '../src/engine/protocol';
-import { addressParts, addressText } from '../src/ui/address-text';
-import { fileAddress } from '../src/weights/model-source';
+import { BenchController, type BenchData } from '../src/bench/bench-controller';
+import { chooseAddress, chooseParam, chooseStored } from '../src/models/choice';
+import { failure } from '../src/base/failure';
+import { LinkConsent, type LinkQuestion } from '../src/models/link-consent';
+import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { OpenModel, OpenProgress, StoredModel } from '../engine/src/protocol/protocol';
+import { addressParts, addressText } from '../engine/src/base/address-text';
+import { fileAddress } from '../engine/src/store/model-source';
 
 const BASE = 'https://page.example/chat/';
 const MODEL = 'https://host.example/m.gguf';

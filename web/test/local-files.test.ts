@@ -1,7 +1,7 @@
 /** Files that come from and go to the visitor, over stand-ins of the browser's windows, which no test can press. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-type LocalFiles = typeof import('../src/ui/local-files');
+type LocalFiles = typeof import('../src/base/view/local-files');
 const pressed: string[] = [];
 const handle = (name: string) => ({ kind: 'file', name, getFile: async () => new File(['x'], name) }) as unknown as FileSystemFileHandle;
 
@@ -21,7 +21,7 @@ async function page(pickers: object, names = new Set<string>()): Promise<LocalFi
   vi.stubGlobal('document', { createElement: () => ({ click: () => pressed.push('download') }) });
   const request = async (_: string, { ifAvailable }: { ifAvailable?: boolean }, work: (lock: unknown) => unknown) => ifAvailable && work({});
   vi.stubGlobal('navigator', { storage: { getDirectory: async () => folder(names) }, locks: { request } });
-  return import('../src/ui/local-files');
+  return import('../src/base/view/local-files');
 }
 
 beforeEach(() => {

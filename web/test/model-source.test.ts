@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addressSource, fileParts, modelName, partUrls, sourceKey, sourceName, safeName } from '../src/weights/model-source';
+import { addressSource, fileParts, modelName, partUrls, sourceKey, sourceName, safeName } from '../engine/src/store/model-source';
 
 const BASE = 'http://192.168.1.7:8080/chat/';
 

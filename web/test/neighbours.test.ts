@@ -1,10 +1,10 @@
 /** Tabs that wait for each other: never without a word, and never longer than their visitor likes. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import './browser';
-import { failure } from '../src/app/failure';
-import type { Progress } from '../src/weights/download-job';
-import { readMessage } from '../src/weights/neighbour-message';
-import { exclusively, reading } from '../src/weights/neighbours';
+import { failure } from '../src/base/failure';
+import type { Progress } from '../engine/src/store/download-job';
+import { readMessage } from '../engine/src/store/neighbour-message';
+import { exclusively, reading } from '../engine/src/store/neighbours';
 
 /** As much of Web Locks as is used here: one lock, held by another tab until it is let go. */
 function heldLocks() {

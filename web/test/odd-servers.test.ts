@@ -1,10 +1,10 @@
 /** Servers that keep to the letter of the standard, or not even that: each ends with the exact bytes or a failure, never without an end. */
 import { afterEach, expect, test } from 'vitest';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import { fetchJson } from '../src/weights/listing';
-import type { Environment } from '../src/weights/environment';
-import { hasChunk, type PartPlan } from '../src/weights/model-record';
-import { requestRange } from '../src/weights/range-request';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import { fetchJson } from '../engine/src/store/listing';
+import type { Environment } from '../engine/src/store/environment';
+import { hasChunk, type PartPlan } from '../engine/src/store/model-record';
+import { requestRange } from '../engine/src/store/range-request';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 
 const BYTES = ggufBytes(10 * CHUNK + 123);

@@ -1,7 +1,7 @@
 /** RTF: code pages, Unicode, what is skipped, tables, notes, headings. */
 import { expect, test } from 'vitest';
 import './browser';
-import { rtfText } from '../src/documents/rtf-text';
+import { rtfText } from '../src/documents/extract/rtf-text';
 
 const text = (rtf: string) => rtfText(Buffer.from(rtf, 'latin1')).text;
 const FONTS = '{\\fonttbl{\\f0\\froman\\fcharset0 Times New Roman;}{\\f1\\fnil\\fcharset204{\\*\\falt Arial}Arial Cyr;}{\\f2\\fcharset128 MS Mincho;}{\\f3\\fnil\\fcharset238 X;}{\\f4\\fcharset2 Symbol;}}';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { GenerateEvent, KnownEvent } from '../src/engine/protocol';
+import type { GenerateEvent, KnownEvent } from '../engine/src/protocol/protocol';
 import { CountedText } from '../src/documents/counted-text';
 import { passagesFor } from '../src/documents/passages';
 import type { DocumentPrompt } from '../src/documents/prompts';
-import type { SummaryRecord } from '../src/documents/records';
+import type { SummaryRecord } from '../src/data/document-records';
 import { blocksOf, placeOf, sectionsOf } from '../src/documents/sections';
 import { SummaryJob, type SummaryProgress } from '../src/documents/summary-job';
 import { CHAPTERS, longChapters, markdown } from './make-documents';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { AnswerEvent } from '../src/engine/protocol';
-import { Session } from '../src/engine/session';
-import type { EngineModel, WasmEngine } from '../src/engine/wasm-engine';
-import type { ModelSource } from '../src/weights/model-source';
+import type { AnswerEvent } from '../engine/src/protocol/protocol';
+import { Session } from '../engine/src/worker/session';
+import type { EngineModel, WasmEngine } from '../engine/src/base/wasm-engine';
+import type { ModelSource } from '../engine/src/store/model-source';
 import { emptyStore, ggufBytes } from './browser';
 
 const SOURCE: ModelSource = { kind: 'address', name: 'model', urls: ['https://example.org/model.gguf'] };

@@ -1,15 +1,15 @@
 import { expect, test, vi } from 'vitest';
-import { AnswerClock } from '../src/app/answer-clock';
-import { Conversation } from '../src/app/conversation';
-import { failure, toFailure } from '../src/app/failure';
-import { browserEnvironment } from '../src/weights/environment';
-import { Fault } from '../src/weights/fault';
-import { Lanes } from '../src/weights/lanes';
-import { Patience } from '../src/weights/patience';
-import { watched } from '../src/weights/watchdog';
+import { AnswerClock } from '../src/chat/answer-clock';
+import { Conversation } from '../src/chat/conversation';
+import { failure, toFailure } from '../src/base/failure';
+import { browserEnvironment } from '../engine/src/store/environment';
+import { Fault } from '../engine/src/store/fault';
+import { Lanes } from '../engine/src/store/lanes';
+import { Retries } from '../engine/src/store/retries';
+import { watched } from '../engine/src/store/watchdog';
 import { hastyEnvironment } from './browser';
-import { Transfer } from '../src/app/transfer';
-import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/ui/format';
+import { Transfer } from '../src/models/transfer';
+import { fill, formatBytes, formatRate, formatRemaining, formatSeconds } from '../src/base/format';
 
 test('numbers read as people write them', () => {
   expect([0, 999, 20374272, 4.2e9].map(formatBytes)).toEqual(['0 bytes', '999 bytes', '20.4 MB', '4.2 GB']);
@@ -58,20 +58,20 @@ test('anything thrown becomes a failure with a sentence and a remedy', () => {
   }
 });
 
-test('patience: without a network a download that has begun waits for it, however long, and one that has not says so', async () => {
+test('retries: without a network a download that has begun waits for it, however long, and one that has not says so', async () => {
   let offline = true;
   const rested: number[] = [];
   const env = hastyEnvironment({ offline: () => offline, rest: async (milliseconds) => void rested.push(milliseconds) });
   const said: boolean[] = [];
-  const patience = new Patience(env, { firstTries: 3, tries: 6, base: 100, longest: 1000 }, (waits) => said.push(waits));
+  const retries = new Retries(env, { firstTries: 3, tries: 6, base: 100, longest: 1000 }, (waits) => said.push(waits));
   const { signal } = new AbortController();
-  expect(await patience.network(signal)).toBe(false);
-  patience.progress();
-  expect([await patience.network(signal), await patience.network(signal)]).toEqual([true, true]);
+  expect(await retries.network(signal)).toBe(false);
+  retries.progress();
+  expect([await retries.network(signal), await retries.network(signal)]).toEqual([true, true]);
   expect(rested).toEqual([1000, 1000]);
   expect(said).toEqual([true, true]);
   offline = false;
-  expect(await patience.network(signal)).toBe(false);
+  expect(await retries.network(signal)).toBe(false);
 });
 
 test('a network that comes back ends pauses, and no watch over a request', async () => {
@@ -120,20 +120,20 @@ test('requests at once: half as many for a busy server, more again when all goes
   expect(lanes.limit).toBe(6);
 });
 
-test('patience: pauses double with jitter up to a limit, what the server asks is obeyed by all, and too much of it ends the wait', async () => {
+test('retries: pauses double with jitter up to a limit, what the server asks is obeyed by all, and too much of it ends the wait', async () => {
   let time = 0;
   const slept: number[] = [];
   const env = hastyEnvironment({ now: () => time, random: () => 0.5, sleep: async (ms) => { slept.push(ms); time += ms; } });
-  const patience = new Patience(env, { firstTries: 3, tries: 6, base: 100, longest: 1000 }, () => undefined);
+  const retries = new Retries(env, { firstTries: 3, tries: 6, base: 100, longest: 1000 }, () => undefined);
   const { signal } = new AbortController();
   const broken = new Fault('connection', '');
-  expect([await patience.again(broken, 1, signal), await patience.again(broken, 2, signal), await patience.again(broken, 3, signal)]).toEqual([true, true, false]);
-  patience.progress();
-  expect([await patience.again(broken, 5, signal), await patience.again(broken, 6, signal)]).toEqual([true, false]);
+  expect([await retries.again(broken, 1, signal), await retries.again(broken, 2, signal), await retries.again(broken, 3, signal)]).toEqual([true, true, false]);
+  retries.progress();
+  expect([await retries.again(broken, 5, signal), await retries.again(broken, 6, signal)]).toEqual([true, false]);
   expect(slept).toEqual([75, 150, 750]);
   const from = time;
-  const asked = patience.again(new Fault('busy', '', 5000, 429), 1, signal);
-  await Promise.all([asked, patience.open(signal)]);
+  const asked = retries.again(new Fault('busy', '', 5000, 429), 1, signal);
+  await Promise.all([asked, retries.open(signal)]);
   expect(time - from).toBeGreaterThanOrEqual(5000);
-  expect(await patience.again(new Fault('busy', '', 600_000, 429), 1, signal)).toBe(false);
+  expect(await retries.again(new Fault('busy', '', 600_000, 429), 1, signal)).toBe(false);
 });

@@ -1,13 +1,13 @@
 import { deleteDB, openDB } from 'idb';
 import { expect, test, vi } from 'vitest';
-import { Conversation } from '../src/app/conversation';
-import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../src/engine/protocol';
-import { Generation } from '../src/engine/generation';
-import type { EngineModel } from '../src/engine/wasm-engine';
-import { DurableCheckpoints } from '../src/state/durable-checkpoints';
-import { pack, unpack } from '../src/state/state-file';
-import { StateStore } from '../src/state/state-store';
-import { openDatabase } from '../src/weights/database';
+import { Conversation } from '../src/chat/conversation';
+import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
+import { Generation } from '../engine/src/worker/generation';
+import type { EngineModel } from '../engine/src/base/wasm-engine';
+import { DurableCheckpoints } from '../engine/src/state/durable-checkpoints';
+import { pack, unpack } from '../engine/src/state/state-file';
+import { StateStore } from '../engine/src/state/state-store';
+import { openDatabase } from '../engine/src/store/database';
 import './browser';
 
 let databases = 0;
@@ -260,7 +260,7 @@ test.each(['one answer', 'several'])('a lost device is rebuilt and %s go on, but
 
 test('a conversation that came with a state shows what was said, and tells the model all of it', () => {
   const told = [{ role: 'system', content: 'manual' }, { role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }];
-  const conversation = Conversation.told(told);
+  const conversation = Conversation.after(told);
   expect(conversation.messages.map(({ text }) => text)).toEqual(['a', 'b']);
   const answer = conversation.ask('c');
   expect(conversation.promptFor(answer)).toEqual([...told, { role: 'user', content: 'c' }]);

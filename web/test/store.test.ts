@@ -2,9 +2,10 @@
 import { openDB } from 'idb';
 import { expect, test } from 'vitest';
 import './browser';
-import { openDatabase } from '../src/weights/database';
-import { newModel } from '../src/weights/model-record';
-import { ModelStore } from '../src/weights/model-store';
+import { openDatabase } from '../engine/src/store/database';
+import { IndexedChunkStore } from '../engine/src/store/indexed-chunk-store';
+import { newModel } from '../engine/src/store/model-record';
+import { ModelStore } from '../engine/src/store/model-store';
 
 let names = 0;
 const model = (url: string) => newModel(url, 'm', null, [], 0);
@@ -15,7 +16,7 @@ async function opened() {
   const database = await openDatabase(name);
   let connection: IDBDatabase | undefined;
   await database.use(async (open) => void (connection = (open as unknown as { transaction: (name: 'models') => { db: IDBDatabase } }).transaction('models').db));
-  return { name, store: new ModelStore(database), database, connection: connection as IDBDatabase };
+  return { name, store: new ModelStore(new IndexedChunkStore(database)), database, connection: connection as IDBDatabase };
 }
 
 test('a connection that the browser closed is opened again by the next use', async () => {
@@ -46,7 +47,7 @@ test('another tab that does not give way is named', async () => {
   await expect(openDatabase(name, 50)).rejects.toMatchObject({ code: 'blocked', remedy: expect.stringContaining('Close') as string });
   old.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await new ModelStore(await openDatabase(name, 50)).list()).toEqual([]);
+  expect(await new ModelStore(new IndexedChunkStore(await openDatabase(name, 50))).list()).toEqual([]);
 });
 
 test('a page older than the store says so', async () => {

@@ -2,16 +2,22 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { catalogue, entryById, entryOf, entrySource, newerOf, replaced } from '../src/app/catalogue';
-import { sourceKey } from '../src/weights/model-source';
-import { failures } from '../src/ui/strings';
+import { catalogue, entryById, entryOf, entrySource, newerOf, replaced } from '../src/models/catalogue';
+import { sourceKey } from '../engine/src/store/model-source';
+import { ENGLISH } from 'web-mamba';
+import { engineMessages } from '../src/base/engine-messages';
+import { failures } from '../src/base/failures';
+import { strings } from '../src/base/strings';
+import { chatStrings } from '../src/chat/chat-strings';
+import { modelStrings } from '../src/models/model-strings';
+import { pageStrings } from '../src/page/page-strings';
 
 const WEB = path.join(import.meta.dirname, '..');
 const DOM = /\b(document|window|localStorage|sessionStorage|HTMLElement|querySelector|getElementById|addEventListener\('(click|keydown)')\b|\blocation\./;
 
 function sources(folder: string): string[] {
   const names = readdirSync(path.join(WEB, folder), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => name.endsWith('.ts') && !name.startsWith(`engine${path.sep}pkg`)).map((name) => path.join(folder, name));
+  return names.filter((name) => name.endsWith('.ts')).map((name) => path.join(folder, name));
 }
 
 /** The code of a file without comments and strings. */
@@ -19,21 +25,25 @@ function code(file: string): string {
   return readFileSync(path.join(WEB, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'|`[^`]*`/g, '');
 }
 
-test('nothing outside src/ui touches the DOM', () => {
-  const offenders = sources('src').filter((file) => !file.startsWith(path.join('src', 'ui')) && DOM.test(code(file)));
+function withoutComments(file: string): string {
+  return readFileSync(path.join(WEB, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^ *\/\/.*/gm, '');
+}
+
+test('nothing but the views touches the DOM', () => {
+  const offenders = sources('src').filter((file) => !file.split(path.sep).includes('view') && DOM.test(code(file)));
   expect(offenders).toEqual([]);
 });
 
-test('only the controller, and what starts it, knows both page and engine', () => {
-  const offenders = sources('src/ui').filter((file) => /from '\.\.\/(weights|engine)\//.test(readFileSync(path.join(WEB, file), 'utf8').replace(/import type .*/g, '')));
-  expect(offenders).toEqual([]);
+test('only what starts the page, or its bench, makes an engine', () => {
+  const makers = sources('src').filter((file) => /new EngineClient\b/.test(code(file)));
+  expect(makers.sort()).toEqual(['bench.ts', 'main.ts'].map((name) => path.join('src', name)));
 });
 
 test('one file imports the wasm packages, and only workers import that', () => {
-  const importing = (what: RegExp) => sources('src').filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
-  expect(importing(/^import (?!type ).*\/pkg|import\('\.\/pkg.*\)\)? as|: import\('\.\/pkg/m)).toEqual([path.join('src', 'engine', 'flavour.ts')]);
+  const importing = (what: RegExp) => [...sources('src'), ...sources('engine/src')].filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
+  expect(importing(/^import (?!type ).*\/pkg|import\('[./]*\/pkg.*\)\)? as|: import\('[./]*\/pkg/m)).toEqual([path.join('engine/src/worker/flavour.ts')]);
   expect(importing(/^import (?!type ).*'\.\/(flavour|load-engine)'/m).sort()).toEqual(
-    ['load-engine.ts', 'peer.worker.ts', 'worker.ts'].map((name) => path.join('src', 'engine', name)),
+    ['load-engine.ts', 'peer.worker.ts', 'worker.ts'].map((name) => path.join('engine/src/worker', name)),
   );
 });
 
@@ -42,7 +52,14 @@ test('what people read is in the strings files: the page’s own HTML has only w
   const withoutScripts = body.replace(/<noscript>[^<]*<\/noscript>/, '').replace(/<!--[\s\S]*?-->/g, '');
   expect(withoutScripts.replace(/<[^>]*>/g, '').trim()).toBe('');
   expect(withoutScripts).not.toMatch(/aria-label=|title=|placeholder=/);
-  expect(readFileSync(path.join(WEB, 'src/engine/check-fits.ts'), 'utf8')).not.toMatch(/'[A-Z][a-z]+ [a-z]+ /);
+  const english = sources('engine/src').filter((file) => /'[A-Z][a-z’]+ [a-z’]+ /.test(withoutComments(file)));
+  expect(english).toEqual([path.join('engine/src/base/messages.ts')]);
+});
+
+test('the engine’s package has the version of the project, and the page uses just that', () => {
+  const json = (file: string) => JSON.parse(readFileSync(path.join(WEB, file), 'utf8')) as { version: string; dependencies: Record<string, string> };
+  const [, version] = /^version = "(.*)"$/m.exec(readFileSync(path.join(WEB, '../Cargo.toml'), 'utf8')) ?? [];
+  expect([json('engine/package.json').version, json('package.json').dependencies['web-mamba']]).toEqual([version, version]);
 });
 
 test('every error code of the engine has a sentence', () => {
@@ -50,7 +67,18 @@ test('every error code of the engine has a sentence', () => {
   const body = /fn code\(&self\)[\s\S]*?\n {4}\}/.exec(rust)?.[0] ?? '';
   const codes = [...body.matchAll(/=> "([a-z0-9-]+)"/g)].map((match) => match[1]);
   expect(codes.length).toBeGreaterThan(10);
-  expect(codes.filter((each) => !(each && each in failures))).toEqual([]);
+  expect(codes.filter((each) => !(each && each in ENGLISH.failures))).toEqual([]);
+  expect(Object.keys(failures).filter((each) => each in ENGLISH.failures)).toEqual([]);
+});
+
+test('the engine’s own English names nothing of this page, and what the page puts in its place names buttons that it has', () => {
+  const texts = (table: object): string[] => Object.values(table).flatMap((each: unknown) => (typeof each === 'string' ? [each] : texts(each as object)));
+  const ofPage = /“(?!\{)|\?backend|this page|line below/i;
+  expect(texts(ENGLISH).filter((text) => ofPage.test(text))).toEqual(['Another tab of this page, of an older version, keeps the stored models to itself.', 'Close the other tabs of this page, then reload this one.', 'Reload this page.']);
+  const labels = new Set([strings, modelStrings, chatStrings, pageStrings].flatMap(texts));
+  const named = texts({ failures, engineMessages }).flatMap((text) => [...text.matchAll(/“([^{”]+)”/g)].map(([, label]) => label as string));
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((label) => !labels.has(label))).toEqual([]);
 });
 
 test('the catalogue says the true size of the models beside the page', () => {

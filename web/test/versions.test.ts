@@ -1,12 +1,12 @@
 /** A change of the file is believed when it is confirmed, and one wrong answer costs nothing that is kept. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
-import { failure } from '../src/app/failure';
-import { download, type DownloadOptions, type DownloadPlan } from '../src/weights/download';
-import type { Progress } from '../src/weights/download-job';
-import type { Environment } from '../src/weights/environment';
-import { missingChunks, type PartPlan } from '../src/weights/model-record';
-import type { ModelStore } from '../src/weights/model-store';
+import { failure } from '../src/base/failure';
+import { download, type DownloadOptions, type DownloadPlan } from '../engine/src/store/download';
+import type { Progress } from '../engine/src/store/download-job';
+import type { Environment } from '../engine/src/store/environment';
+import { missingChunks, type PartPlan } from '../engine/src/store/model-record';
+import type { ModelStore } from '../engine/src/store/model-store';
 import { allBytes, CHUNK, emptyStore, ggufBytes, hastyEnvironment, LIMITS, listed } from './browser';
 import { FaultProxy } from './fault-proxy';
 import { LocalServer, started } from './local-server';

@@ -5,16 +5,14 @@
 
 use super::kernels::Columns;
 use super::simd::{Isa, Simd, SimdKernel};
-
-/// Values that share a scale: the columns of one unit of weights.
-pub const UNIT: usize = 32;
+use crate::quant::UNIT_LEN;
 
 /// 32 neighbouring values of one token: `value = scale * quant`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(16))]
 pub struct ActUnit {
     /// From -127 to 127.
-    pub quants: [i8; UNIT],
+    pub quants: [i8; UNIT_LEN],
     /// `max |v| / 127`.
     pub scale: f32,
     /// `scale` times the sum of the first half's quants, of the second's, and of all: what a minimum is multiplied by.
@@ -23,17 +21,17 @@ pub struct ActUnit {
     pub sums: [i32; 2],
     /// The quants as 16-bit integers, each four of them in the order 0, 2, 1, 3: what simd128 multiplies.
     #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
-    pub wide: [i16; UNIT],
+    pub wide: [i16; UNIT_LEN],
 }
 
 impl ActUnit {
     const ZERO: Self = Self {
-        quants: [0; UNIT],
+        quants: [0; UNIT_LEN],
         scale: 0.0,
         scaled_sums: [0.0; 3],
         sums: [0; 2],
         #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
-        wide: [0; UNIT],
+        wide: [0; UNIT_LEN],
     };
 
     /// The quants of one half, four to an integer as they lie in memory.
@@ -58,9 +56,9 @@ impl Quantised {
     /// # Panics
     /// Where the columns are not whole units: no quantised matrix has such.
     pub fn set(&mut self, isa: Isa, x: Columns<'_>, tokens: usize) {
-        assert!(x.width.is_multiple_of(UNIT), "{} columns are not whole units of {UNIT}", x.width);
+        assert!(x.width.is_multiple_of(UNIT_LEN), "{} columns are not whole units of {UNIT_LEN}", x.width);
         self.tokens = tokens;
-        self.units.resize(x.width / UNIT * tokens, ActUnit::ZERO);
+        self.units.resize(x.width / UNIT_LEN * tokens, ActUnit::ZERO);
         isa.run(Quantise { x, tokens, units: &mut self.units });
     }
 
@@ -93,7 +91,7 @@ impl SimdKernel for Quantise<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         for token in 0..self.tokens {
-            for (unit, values) in self.x.row(token).chunks_exact(UNIT).enumerate() {
+            for (unit, values) in self.x.row(token).chunks_exact(UNIT_LEN).enumerate() {
                 quantise(s, values, &mut self.units[unit * self.tokens + token]);
             }
         }

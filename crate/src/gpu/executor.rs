@@ -1,48 +1,28 @@
-//! Runs a plan's steps on a device.
+//! The GPU executor: a runner of the loaded model, the sequences, the steps that run ahead, and the size of a chunk. Each keeps its
+//! own invariants; this file puts them together to an [`Executor`].
+
+use std::ops::Range;
 
 use futures_util::future::LocalBoxFuture;
 use web_time::Instant;
 
-use super::Gpu;
-use super::choosing::{RunAhead, steps_ahead};
-use super::chunk_tokens::ChunkTokens;
-use super::compiling::Compiling;
-use super::drafts::Drafter;
-use super::pipelines::Pipelines;
-use super::sampling::GpuSampler;
-use super::slots::Slots;
-use super::stages::{Extent, Stage, build, chunk_stages, decode_stages, programs};
-use super::storage::{States, Storage};
-use super::weights::{DeviceWeight, allocate, upload};
 use crate::error::{Error, Result};
 use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Outputs, check_tokens};
+use crate::gpu::device::Gpu;
+use crate::gpu::lowering::{Extent, Stage};
+use crate::gpu::resources::{self, MAX_OUTPUTS, steps_ahead};
+use crate::gpu::run::{ChunkTokens, LoadedModel, RunAhead, Runner, Sequences};
 use crate::instruments::Instruments;
 use crate::model::{ModelFile, Network, Plan, State, Weights};
 use crate::sampler::Sampler;
 
-/// The most tokens whose logits one submission gives.
-pub(super) const MAX_OUTPUTS: usize = MAX_SEQUENCES;
-
 /// A model on a GPU.
 pub struct GpuExecutor {
-    pub(super) gpu: Gpu,
-    pub(super) network: Network,
-    pub(super) activations: Activations,
-    pub(super) weights: Vec<DeviceWeight>,
-    pub(super) storage: Storage,
-    /// Receives the logits, (MAX_OUTPUTS, vocab_size), for the host to read.
-    staging: wgpu::Buffer,
-    pub(super) pipelines: Pipelines,
-    /// Chunks and batches: a stage a step.
-    pub(super) chunk: Vec<Stage>,
-    /// One token of one sequence, in joined steps.
-    pub(super) decode: Vec<Stage>,
-    pub(super) slots: Slots,
-    pub(super) positions: Vec<u64>,
-    pub(super) chunk_tokens: ChunkTokens,
-    /// None where the device cannot choose from this vocabulary.
-    pub(super) sampler: Option<GpuSampler>,
-    pub(super) ahead: RunAhead,
+    runner: Runner,
+    sequences: Sequences,
+    /// None where the device cannot sample from this vocabulary.
+    run_ahead: Option<RunAhead>,
+    chunk_tokens: ChunkTokens,
 }
 
 impl GpuExecutor {
@@ -57,50 +37,21 @@ impl GpuExecutor {
         activations: Activations,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let ModelFile { gguf, network, weights } = file;
-        if let Some(refusal) = Self::refusal(network, weights, activations, gpu.max_binding_bytes) {
+        if let Some(refusal) = Self::refusal(&file.network, &file.weights, activations, gpu.max_binding_bytes) {
             return Err(refusal);
         }
         // Browsers report a buffer that found no memory later than the call that made it: the scope waits for that.
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let slots = Slots::new(1, steps_ahead(network.state_bytes()));
-        let rooms = weights.all().iter().map(|weight| allocate(&gpu, weight)).collect::<Result<Vec<_>>>()?;
-        let storage = Storage::new(&gpu, network, activations, (ChunkTokens::MOST, MAX_OUTPUTS, slots.count()));
-        let logits = storage.buffer(network.plan.logits).plain();
-        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("staging"),
-            size: logits.size(),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut executor = Self {
-            gpu,
-            network: network.clone(),
-            activations,
-            weights: rooms,
-            storage,
-            staging,
-            pipelines: Pipelines::default(),
-            chunk: Vec::new(),
-            decode: Vec::new(),
-            slots,
-            positions: vec![0],
-            chunk_tokens: ChunkTokens::default(),
-            sampler: None,
-            ahead: RunAhead::default(),
-        };
-        let compiling = executor.start_pipelines();
-        upload(&executor.gpu, gguf, weights, &executor.weights, progress).await?;
-        executor.storage.join(&executor.gpu, &executor.weights);
-        executor.pipelines.finish(compiling).await?;
-        executor.make_stages();
-        executor.make_sampler();
-        executor.gpu.finish().await?;
+        let sequences = Sequences::new(1, steps_ahead(file.network.state_bytes()));
+        let model = LoadedModel::load(gpu, file, activations, sequences.slots(), progress).await?;
+        let mut runner = Runner::new(model);
+        let run_ahead = RunAhead::new(&mut runner, sequences.len());
+        runner.model().gpu().finish().await?;
         match memory.pop().await {
-            None => Ok(executor),
+            None => Ok(Self { runner, sequences, run_ahead, chunk_tokens: ChunkTokens::default() }),
             Some(_) => Err(Error::OutOfMemory {
                 what: "the model on this GPU".into(),
-                needed: executor.memory_bytes(),
+                needed: runner.bytes(),
                 available: None,
             }),
         }
@@ -108,146 +59,147 @@ impl GpuExecutor {
 
     /// What a model takes on a device, before anything is loaded.
     pub fn memory_needed(network: &Network, weights: &Weights) -> Memory {
-        Memory {
-            weights: weights.all().iter().map(super::weights::device_bytes).sum(),
-            ..Memory::needed(
-                network,
-                weights,
-                ChunkTokens::MOST,
-                MAX_OUTPUTS,
-                Slots::new(1, steps_ahead(network.state_bytes())).count(),
-            )
-        }
+        resources::memory_needed(network, weights)
     }
 
-    fn drafter(&self) -> Drafter<'_> {
-        Drafter {
-            gpu: &self.gpu,
-            network: &self.network,
-            weights: &self.weights,
-            storage: &self.storage,
-            activations: self.activations,
-        }
+    /// The smallest storage binding with which a model can run, in bytes.
+    pub fn largest_binding(network: &Network, weights: &Weights) -> u64 {
+        resources::largest_binding(network, weights)
     }
 
-    /// Starts to make every pipeline, so that they are there when the weights are.
-    fn start_pipelines(&mut self) -> Compiling {
-        let drafter = self.drafter();
-        let stages = [decode_stages(&drafter).unwrap_or_default(), chunk_stages(&drafter)];
-        let stages = stages.iter().flat_map(|stages| programs(&self.gpu, stages));
-        let all: Vec<_> = GpuSampler::programs(&self.gpu).into_iter().rev().chain(stages).collect();
-        self.pipelines.start(&self.gpu, all.into_iter())
-    }
-
-    fn make_stages(&mut self) {
-        let drafter = self.drafter();
-        let (decode, chunk) = (decode_stages(&drafter), chunk_stages(&drafter));
-        let mut build = |stages| build(&self.gpu, &mut self.pipelines, &self.storage.batch, stages);
-        self.decode = decode.map(&mut build).unwrap_or_default();
-        self.chunk = build(chunk);
-    }
-
-    fn make_states(&mut self, slots: Slots, sequences: usize) {
-        self.storage.states = States::new(&self.gpu, &self.network, slots.count());
-        (self.slots, self.positions) = (slots, vec![0; sequences]);
-        self.ahead = RunAhead::default();
-        self.make_stages();
-        self.make_sampler();
+    /// Why a device whose bindings hold `max_binding_bytes` cannot hold a model, where it cannot.
+    pub fn refusal(
+        network: &Network,
+        weights: &Weights,
+        activations: Activations,
+        max_binding_bytes: u64,
+    ) -> Option<Error> {
+        resources::refusal(network, weights, activations, max_binding_bytes)
     }
 
     /// The plan that it runs.
     pub fn plan(&self) -> &Plan {
-        &self.network.plan
+        &self.network().plan
     }
 
-    /// Reads chunks of so many tokens from now on, at most 512, until it has learnt better.
+    /// Reads chunks of `tokens`, at most 512, until it has learnt a better number.
     pub fn set_max_tokens(&mut self, tokens: usize) {
         self.chunk_tokens = ChunkTokens::of(tokens);
     }
 
-    async fn run(&mut self, extent: Extent) -> Result<Vec<f32>> {
-        self.gpu.check()?;
-        let mut encoder = self.encode_parts(extent);
-        if extent.outputs == 0 {
-            self.gpu.queue.submit([encoder.finish()]);
-            self.gpu.finish().await?;
-            return Ok(Vec::new());
-        }
-        let floats = extent.outputs * self.network.vocab_size;
-        let logits = self.storage.buffer(self.network.plan.logits).plain();
-        encoder.copy_buffer_to_buffer(&logits, 0, &self.staging, 0, 4 * floats as u64);
-        self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.read_floats(&self.staging, floats).await
+    /// The steps of each stage over a chunk of `tokens`, and the kernel that runs them.
+    pub fn stage_steps(&self, tokens: usize) -> Vec<(Range<usize>, &'static str)> {
+        let extent = Extent { tokens, sequences: 1, outputs: 1 };
+        let kernel = |stage: &Stage| stage.dispatches.iter().find(|d| d.runs(extent)).map(|d| d.kernel());
+        let stages = self.runner.model().stages(extent).iter();
+        stages.filter_map(|stage| Some((stage.steps.clone(), kernel(stage)?))).collect()
     }
 
-    pub(super) async fn run_chunk(&mut self, sequence: usize, tokens: &[u32], extent: Extent) -> Result<Vec<f32>> {
-        self.settle();
+    /// For tools: the runner, to run single stages of what [`GpuExecutor::begin_stages`] prepared.
+    pub(in crate::gpu) fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    /// For tools: prepares a chunk of sequence 0, whose stages the caller runs one by one.
+    pub(in crate::gpu) fn begin_stages(&mut self, tokens: &[u32], extent: Extent) {
+        self.roll_back();
+        self.runner.prepare(tokens, extent, &[self.sequences.next_chunk(0)]);
+    }
+
+    /// For tools: all stages of the chunk have run.
+    pub(in crate::gpu) fn end_stages(&mut self, extent: Extent) {
+        self.sequences.advance(0, extent.tokens);
+    }
+
+    /// For tools: the slots that a chunk of sequence 0 would read and write now.
+    pub(in crate::gpu) fn next_slots(&self) -> [u32; 2] {
+        self.sequences.next_chunk(0)
+    }
+
+    /// What runs ahead is rolled back, and every state is the one that the caller knows.
+    fn roll_back(&mut self) {
+        if let Some(run_ahead) = &mut self.run_ahead {
+            run_ahead.roll_back(&mut self.sequences);
+        }
+    }
+
+    fn replace_sequences(&mut self, sequences: Sequences) {
+        self.runner.model_mut().replace_states(sequences.slots());
+        self.run_ahead = RunAhead::new(&mut self.runner, sequences.len());
+        self.sequences = sequences;
+    }
+
+    async fn run_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: usize) -> Result<Vec<f32>> {
+        self.roll_back();
         let start = Instant::now();
-        self.write_batch(tokens, extent, &[self.slots.of(sequence)]);
-        let logits = self.run(extent).await?;
+        let extent = Extent { tokens: tokens.len(), sequences: 1, outputs };
+        self.runner.prepare(tokens, extent, &[self.sequences.next_chunk(sequence)]);
+        let logits = self.runner.run(extent).await?;
         self.chunk_tokens.learn(tokens.len(), start.elapsed());
-        self.advance(sequence, tokens.len());
+        self.sequences.advance(sequence, tokens.len());
         Ok(logits)
     }
 
-    async fn read_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
-        check_tokens(tokens, self.max_tokens(), self.network.vocab_size)?;
-        let extent = Extent { tokens: tokens.len(), sequences: 1, outputs: outputs.count(tokens.len()) };
-        assert!(extent.outputs <= MAX_OUTPUTS, "logits of at most {MAX_OUTPUTS} tokens, not {}", extent.outputs);
-        self.run_chunk(sequence, tokens, extent).await
+    async fn forward_chunk(&mut self, sequence: usize, tokens: &[u32], outputs: Outputs) -> Result<Vec<f32>> {
+        check_tokens(tokens, self.max_tokens(), self.vocab_size())?;
+        let outputs = outputs.count(tokens.len());
+        assert!(outputs <= MAX_OUTPUTS, "logits of at most {MAX_OUTPUTS} tokens, not {outputs}");
+        self.run_chunk(sequence, tokens, outputs).await
     }
 
-    pub(super) async fn read_one_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
+    async fn decode_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
         let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
-        check_tokens(&ids, MAX_SEQUENCES, self.network.vocab_size)?;
-        self.settle();
-        let extent = self.write_each(tokens, &ids);
-        self.run(extent).await
-    }
-
-    /// Tells the device one token for each of some sequences.
-    pub(super) fn write_each(&mut self, tokens: &[(usize, u32)], ids: &[u32]) -> Extent {
-        // One token moves a state in place: who reads a value is who writes it.
-        let slots: Vec<_> = tokens.iter().map(|&(sequence, _)| [self.slots.of(sequence)[0]; 2]).collect();
+        check_tokens(&ids, MAX_SEQUENCES, self.vocab_size())?;
+        self.roll_back();
         let extent = Extent { tokens: 1, sequences: tokens.len(), outputs: tokens.len() };
-        self.write_batch(ids, extent, &slots);
-        for &(sequence, _) in tokens {
-            self.positions[sequence] += 1;
-        }
-        extent
+        let slots: Vec<_> = tokens.iter().map(|&(sequence, _)| self.sequences.in_place(sequence)).collect();
+        self.runner.prepare(&ids, extent, &slots);
+        tokens.iter().for_each(|&(sequence, _)| self.sequences.count(sequence, 1));
+        self.runner.run(extent).await
     }
 
-    /// The slots that a sequence's next chunk reads and writes.
-    pub(super) fn current_slots(&self, sequence: usize) -> [u32; 2] {
-        self.slots.of(sequence)
+    async fn sample_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+        check_tokens(tokens, self.max_tokens(), self.vocab_size())?;
+        self.runner.model().gpu().check()?;
+        let Some(run_ahead) = &mut self.run_ahead else {
+            let mut logits = self.run_chunk(sequence, tokens, 1).await?;
+            return sampler.sample(&mut logits);
+        };
+        // Several sequences take turns: what one ran ahead, the next would roll back.
+        let alone = self.sequences.len() == 1;
+        let ahead = if alone { steps_ahead(self.runner.model().network().state_bytes()) } else { 0 };
+        let rows = [sequence];
+        let samplers = &mut [sampler];
+        let ids = run_ahead.sample(&self.runner, &mut self.sequences, (&rows, tokens), samplers, ahead).await?;
+        Ok(ids[0])
     }
 
-    /// A chunk has been run for a sequence.
-    pub(super) fn advance(&mut self, sequence: usize, tokens: usize) {
-        self.slots.advance(sequence);
-        self.positions[sequence] += tokens as u64;
+    async fn sample_each(&mut self, tokens: &[(usize, u32)], samplers: &mut [&mut Sampler]) -> Result<Vec<u32>> {
+        assert_eq!(tokens.len(), samplers.len(), "a sampler for each sequence");
+        let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
+        check_tokens(&ids, MAX_SEQUENCES, self.vocab_size())?;
+        self.runner.model().gpu().check()?;
+        let Some(run_ahead) = &mut self.run_ahead else {
+            let vocab_size = self.vocab_size();
+            let mut logits = self.decode_each(tokens).await?;
+            let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
+            return rows.map(|(row, sampler)| sampler.sample(row)).collect();
+        };
+        let rows: Vec<usize> = tokens.iter().map(|&(sequence, _)| sequence).collect();
+        // What cannot be rolled back does not run ahead.
+        let ahead = usize::from(self.sequences.can_roll_back(rows.len()));
+        run_ahead.sample(&self.runner, &mut self.sequences, (&rows, &ids), samplers, ahead).await
     }
 
-    fn memory_bytes(&self) -> u64 {
-        self.weights.iter().map(DeviceWeight::bytes).sum::<u64>() + self.storage.bytes() + self.staging.size()
-    }
-
-    /// Each tensor of a sequence's state that has numbers (the past of a convolution of one tap has none): its buffer, the first
-    /// byte there, and its floats.
-    fn state_parts(&self, sequence: usize) -> Vec<(&wgpu::Buffer, u64, usize)> {
-        let [slot, _] = self.slots.of(sequence);
-        let tensors = self.storage.states.all().iter().zip(&self.network.state);
-        let parts = tensors.map(|(buffer, tensor)| {
-            let floats = tensor.floats();
-            (buffer, u64::from(slot) * 4 * floats as u64, floats)
-        });
-        parts.collect()
+    /// Each tensor of a sequence's state: its buffer, its first byte there, and its floats.
+    fn state_tensors(&self, sequence: usize) -> Vec<(&wgpu::Buffer, u64, usize)> {
+        self.runner.model().storage().state_in(self.network(), self.sequences.state_slot(sequence))
     }
 }
 
 impl Executor for GpuExecutor {
     fn network(&self) -> &Network {
-        &self.network
+        self.runner.model().network()
     }
 
     fn max_tokens(&self) -> usize {
@@ -259,11 +211,12 @@ impl Executor for GpuExecutor {
     }
 
     fn backend(&self) -> Backend {
+        let model = self.runner.model();
         Backend {
-            kind: self.gpu.kind(),
-            adapter: self.gpu.adapter_name(),
-            activations: self.activations,
-            memory_bytes: self.memory_bytes(),
+            kind: model.gpu().kind(),
+            adapter: model.gpu().adapter_name(),
+            activations: model.activations(),
+            memory_bytes: self.runner.bytes(),
         }
     }
 
@@ -277,11 +230,11 @@ impl Executor for GpuExecutor {
         tokens: &'a [u32],
         outputs: Outputs,
     ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
-        Box::pin(self.read_chunk(sequence, tokens, outputs))
+        Box::pin(self.forward_chunk(sequence, tokens, outputs))
     }
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
-        Box::pin(self.read_one_each(tokens))
+        Box::pin(self.decode_each(tokens))
     }
 
     fn sample<'a>(
@@ -302,59 +255,63 @@ impl Executor for GpuExecutor {
     }
 
     fn sequences(&self) -> usize {
-        self.positions.len()
+        self.sequences.len()
     }
 
     fn set_sequences(&mut self, count: usize) -> LocalBoxFuture<'_, Result<()>> {
         assert!((1..=MAX_SEQUENCES).contains(&count), "1 to {MAX_SEQUENCES} sequences, not {count}");
         Box::pin(async move {
+            let state_bytes = self.network().state_bytes();
             // Without room for as many spare states no step runs ahead.
-            let spares = if count == 1 { [steps_ahead(self.network.state_bytes()), 1] } else { [count, 1] };
+            let spares = if count == 1 { [steps_ahead(state_bytes), 1] } else { [count, 1] };
             for spare in spares {
-                let memory = self.gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-                self.make_states(Slots::new(count, spare), count);
+                let gpu = self.runner.model().gpu();
+                let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+                self.replace_sequences(Sequences::new(count, spare));
                 if memory.pop().await.is_none() {
-                    return self.gpu.check();
+                    return self.runner.model().gpu().check();
                 }
             }
             Err(Error::OutOfMemory {
                 what: format!("{count} states on this GPU"),
-                needed: (self.slots.count() * self.network.state_bytes()) as u64,
+                needed: (self.sequences.slots() * state_bytes) as u64,
                 available: None,
             })
         })
     }
 
     fn reset(&mut self, sequence: usize) -> Result<()> {
-        self.settle();
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        for (buffer, offset, floats) in self.state_parts(sequence).into_iter().filter(|(_, _, floats)| *floats > 0) {
+        self.roll_back();
+        let gpu = self.runner.model().gpu();
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        for (buffer, offset, floats) in self.state_tensors(sequence).into_iter().filter(|(_, _, floats)| *floats > 0) {
             encoder.clear_buffer(buffer, offset, Some(4 * floats as u64));
         }
-        self.gpu.queue.submit([encoder.finish()]);
-        self.positions[sequence] = 0;
-        self.gpu.check()
+        gpu.queue.submit([encoder.finish()]);
+        self.sequences.set_position(sequence, 0);
+        self.runner.model().gpu().check()
     }
 
     fn read_state(&mut self, sequence: usize) -> LocalBoxFuture<'_, Result<State>> {
-        self.settle();
+        self.roll_back();
         Box::pin(async move {
-            let parts = self.state_parts(sequence);
-            let all = self.gpu.read_parts(&parts).await?;
+            let parts = self.state_tensors(sequence);
+            let all = self.runner.model().gpu().read_parts(&parts).await?;
             let mut rest = all.as_slice();
             let tensors = parts.iter().map(|&(_, _, floats)| rest.split_off(..floats).unwrap_or_default().to_vec());
-            Ok(State { position: self.positions[sequence], tensors: tensors.collect() })
+            Ok(State { position: self.sequences.position(sequence), tensors: tensors.collect() })
         })
     }
 
     fn write_state(&mut self, sequence: usize, state: &State) -> Result<()> {
-        state.check(&self.network)?;
-        self.settle();
-        let parts = self.state_parts(sequence).into_iter().zip(&state.tensors);
-        for ((buffer, offset, _), values) in parts.filter(|(_, values)| !values.is_empty()) {
-            self.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(values));
+        state.check(self.network())?;
+        self.roll_back();
+        let gpu = self.runner.model().gpu();
+        let tensors = self.state_tensors(sequence).into_iter().zip(&state.tensors);
+        for ((buffer, offset, _), values) in tensors.filter(|(_, values)| !values.is_empty()) {
+            gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(values));
         }
-        self.positions[sequence] = state.position;
-        self.gpu.check()
+        self.sequences.set_position(sequence, state.position);
+        self.runner.model().gpu().check()
     }
 }

@@ -1,34 +1,20 @@
-//! The GPU executor: the plan's kernels in WGSL, through wgpu. The only place that knows wgpu.
+//! The GPU executor: a plan's steps as WGSL kernels, through wgpu. No other part of the crate knows wgpu.
+//!
+//! Rooms, each of which uses only those before it: `device`, `kernels`, `resources`, `lowering`, `run`; then `executor`, which
+//! puts them together, and `tools`, which look at it. `shaders` has the WGSL.
 
-mod bandwidth;
-mod choosing;
-mod chunk_tokens;
-mod compare;
-mod compiling;
 mod device;
-mod drafts;
 mod executor;
 mod kernels;
-mod limits;
-mod params;
-mod pipelines;
-mod profile;
-mod sampling;
-mod self_test;
-mod shape;
-mod slots;
-mod stages;
-mod storage;
-mod submission;
-mod timing;
-mod units;
-mod waiting;
-mod weights;
+mod lowering;
+mod resources;
+mod run;
+mod tools;
 
-pub use compare::{Difference, first_difference};
 pub use device::{Gpu, GpuOptions, Granted};
 pub use executor::GpuExecutor;
-pub use kernels::{KERNELS, Kernel, SAMPLING_KERNELS, Variant, compose, compose_sampling};
-pub use self_test::self_test;
-pub use shape::{DecodeScan, Scan, Team, Tile};
-pub use units::unit_source;
+pub use kernels::{
+    DecodeScan, KERNELS, Kernel, LaneGroups, PrefillScan, SAMPLING_KERNELS, Tile, Variant, compose, compose_sampling,
+    unit_source,
+};
+pub use tools::{Difference, first_difference, not_compared, self_test};

@@ -53,7 +53,7 @@ pub enum Op {
         /// True for `+=`: the residual.
         accumulate: bool,
     },
-    /// `out = silu(conv1d(x) + bias)`, causal and depthwise. Reads: xz, with x in its first half, (T, 2 d_inner). Weights: taps,
+    /// `out = silu(conv1d(x) + bias)`, causal and depthwise. Reads: x, the first d_inner columns of a buffer. Weights: taps,
     /// (d_inner, d_conv); bias, (d_inner). State: the last inputs, (d_inner, d_conv - 1). Writes: out, (T, d_inner).
     Conv1dSilu,
     /// `dt, B, C = split(dbc)`, each divided by its root mean square where there is an `eps`. Reads: dbc, (T, dt_rank + 2 d_state).

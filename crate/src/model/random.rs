@@ -1,6 +1,8 @@
 //! Random values of each kind of tensor, of such sizes that activations stay near 1 through any number of layers, time steps are
 //! those of trained models, and logits have a standard deviation of a few.
 
+use half::{bf16, f16};
+
 use super::{Init, TensorSpec};
 use crate::quant::{DType, RandomRows, SplitMix64};
 
@@ -18,7 +20,7 @@ fn element(tensor: &TensorSpec, index: usize, random: &mut SplitMix64) -> f32 {
     }
 }
 
-/// Makes a tensor's data chunk by chunk, and hands each on.
+/// Makes a tensor's data chunk by chunk, and hands each on. What kernels index is of floats.
 pub fn random_values<E>(
     tensor: &TensorSpec,
     dtype: DType,
@@ -29,7 +31,12 @@ pub fn random_values<E>(
     let Init::Gain(gain) = tensor.init else {
         let mut chunk = Vec::with_capacity(CHUNK);
         for index in 0..count {
-            chunk.extend(element(tensor, index, random).to_le_bytes());
+            let value = element(tensor, index, random);
+            match dtype {
+                DType::F16 => chunk.extend(f16::from_f32(value).to_le_bytes()),
+                DType::BF16 => chunk.extend(bf16::from_f32(value).to_le_bytes()),
+                _ => chunk.extend(value.to_le_bytes()),
+            }
             if chunk.len() >= CHUNK || index + 1 == count {
                 write(&chunk)?;
                 chunk.clear();

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::{AxisId, Cut, ModelFile, Network, Op, State, Step, Weight, Weights};
+use crate::quant::TILE_ROWS;
 
 /// Which rows and columns of a tensor a rank keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +32,6 @@ pub struct Slice {
     /// The model's weights, each with its slice.
     pub weights: Weights,
 }
-
-/// Every axis is dealt out in lanes of a tile.
-const LANES: usize = 16;
 
 impl Slice {
     /// The most ranks that a model can be cut for: each has a share of every axis.
@@ -88,12 +86,12 @@ impl Slice {
     }
 }
 
-/// An axis is cut where every tensor that has it as columns is between two blocks.
+/// An axis is cut between tiles, and where every tensor that has it as columns is between two blocks.
 fn unit(axis: AxisId, network: &Network, weights: &Weights) -> usize {
     let along = network.tensors.iter().zip(weights.all());
     let along = along.filter(|(spec, _)| spec.cut == Cut::Columns { axis });
     // Lengths of blocks are powers of two, so the longest is a multiple of all.
-    along.map(|(_, weight)| weight.tensor.dtype.block_len()).fold(LANES, usize::max)
+    along.map(|(_, weight)| weight.tensor.dtype.block_len()).fold(TILE_ROWS, usize::max)
 }
 
 /// The share of a rank in `count`, in whole units but for the last one's end.

@@ -4,7 +4,6 @@
 //! `qh` or `hmask` their high bits. A super-block of 256 values holds groups of 16 or 32 values with a small integer
 //! scale each.
 
-use super::{DType, TABLE};
 use bytemuck::{Pod, Zeroable};
 
 /// 16 bytes hold 32 nibbles: byte `j` has value `j` in its low half and value `j + 16` in its high half.
@@ -150,23 +149,3 @@ pub(super) struct IQ4_XS {
 /// Source: `kvalues_iq4nl` of `ggml-common.h`.
 pub(super) const IQ4_VALUES: [f32; 16] =
     [-127., -104., -83., -65., -49., -35., -22., -10., 1., 13., 25., 38., 53., 69., 89., 113.];
-
-/// A struct whose size strays from the type table would shift every block after the first.
-const fn has_size_of<B>(dtype: DType) -> bool {
-    size_of::<B>() == TABLE[dtype as usize].4 && align_of::<B>() == 1
-}
-
-const _: () = {
-    assert!(has_size_of::<Q4_0>(DType::Q4_0));
-    assert!(has_size_of::<Q4_1>(DType::Q4_1));
-    assert!(has_size_of::<Q5_0>(DType::Q5_0));
-    assert!(has_size_of::<Q5_1>(DType::Q5_1));
-    assert!(has_size_of::<Q8_0>(DType::Q8_0));
-    assert!(has_size_of::<Q2_K>(DType::Q2_K));
-    assert!(has_size_of::<Q3_K>(DType::Q3_K));
-    assert!(has_size_of::<Q4_K>(DType::Q4_K));
-    assert!(has_size_of::<Q5_K>(DType::Q5_K));
-    assert!(has_size_of::<Q6_K>(DType::Q6_K));
-    assert!(has_size_of::<IQ4_NL>(DType::IQ4_NL));
-    assert!(has_size_of::<IQ4_XS>(DType::IQ4_XS));
-};

@@ -10,7 +10,7 @@ mod iq;
 mod k;
 mod legacy;
 
-use super::{DType, TABLE, blocks};
+use super::DType;
 use bytemuck::Pod;
 
 /// Decodes one row: `bytes` holds the blocks of `out.len()` values, as in a GGUF file.
@@ -26,34 +26,27 @@ pub fn decode_row(dtype: DType, bytes: &[u8], out: &mut [f32]) {
         out.len(),
         bytes.len()
     );
-    match dtype {
-        DType::F32 => decode_values(bytes, out, f32::from_le_bytes),
-        DType::F16 => decode_values(bytes, out, half_to_f32),
-        DType::BF16 => decode_values(bytes, out, |[low, high]| f32::from_le_bytes([0, 0, low, high])),
-        DType::Q4_0 => decode_blocks::<32, blocks::Q4_0>(bytes, out),
-        DType::Q4_1 => decode_blocks::<32, blocks::Q4_1>(bytes, out),
-        DType::Q5_0 => decode_blocks::<32, blocks::Q5_0>(bytes, out),
-        DType::Q5_1 => decode_blocks::<32, blocks::Q5_1>(bytes, out),
-        DType::Q8_0 => decode_blocks::<32, blocks::Q8_0>(bytes, out),
-        DType::Q2_K => decode_blocks::<256, blocks::Q2_K>(bytes, out),
-        DType::Q3_K => decode_blocks::<256, blocks::Q3_K>(bytes, out),
-        DType::Q4_K => decode_blocks::<256, blocks::Q4_K>(bytes, out),
-        DType::Q5_K => decode_blocks::<256, blocks::Q5_K>(bytes, out),
-        DType::Q6_K => decode_blocks::<256, blocks::Q6_K>(bytes, out),
-        DType::IQ4_NL => decode_blocks::<32, blocks::IQ4_NL>(bytes, out),
-        DType::IQ4_XS => decode_blocks::<256, blocks::IQ4_XS>(bytes, out),
-    }
+    (dtype.row().decode)(bytes, out);
+}
+
+pub(super) fn decode_f32(bytes: &[u8], out: &mut [f32]) {
+    decode_values(bytes, out, f32::from_le_bytes);
+}
+
+pub(super) fn decode_f16(bytes: &[u8], out: &mut [f32]) {
+    decode_values(bytes, out, half_to_f32);
+}
+
+pub(super) fn decode_bf16(bytes: &[u8], out: &mut [f32]) {
+    decode_values(bytes, out, |[low, high]| f32::from_le_bytes([0, 0, low, high]));
 }
 
 /// A block of `LEN` values.
-trait Block<const LEN: usize>: Pod {
-    const DTYPE: DType;
-
+pub(super) trait Block<const LEN: usize>: Pod {
     fn decode(&self, out: &mut [f32; LEN]);
 }
 
-fn decode_blocks<const LEN: usize, B: Block<LEN>>(bytes: &[u8], out: &mut [f32]) {
-    const { assert!(LEN == TABLE[B::DTYPE as usize].3 && size_of::<B>() == TABLE[B::DTYPE as usize].4) };
+pub(super) fn decode_blocks<const LEN: usize, B: Block<LEN>>(bytes: &[u8], out: &mut [f32]) {
     let (chunks, _) = out.as_chunks_mut::<LEN>();
     for (block, values) in bytemuck::cast_slice::<u8, B>(bytes).iter().zip(chunks) {
         block.decode(values);

@@ -11,30 +11,14 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::DType;
-
-/// Values of one unit, the piece of a row that a kernel decodes at once.
-pub const UNIT_LEN: usize = 32;
+use super::{DType, UNIT_LEN};
 
 /// Bytes of the vector that kernels read, `vec4<u32>`: planes, and therefore rows, are whole vectors.
 pub const VECTOR_BYTES: usize = 16;
 
-/// The planes of a row in their order: which bytes of a file's block each of them gathers. Empty where there are no blocks.
+/// The planes of a row. Empty where there are no blocks.
 fn planes(dtype: DType) -> &'static [Range<usize>] {
-    match dtype {
-        DType::F32 | DType::F16 | DType::BF16 => &[],
-        DType::Q4_0 | DType::IQ4_NL => &[2..18, 0..2],          // qs; d
-        DType::Q4_1 => &[4..20, 0..4],                          // qs; d, m
-        DType::Q5_0 => &[6..22, 2..6, 0..2],                    // qs; qh; d
-        DType::Q5_1 => &[8..24, 0..8],                          // qs; d, m, qh
-        DType::Q8_0 => &[2..34, 0..2],                          // qs; d
-        DType::Q2_K => &[16..80, 0..16, 80..84],                // qs; scales; d, dmin
-        DType::Q3_K => &[32..96, 0..32, 96..110],               // qs; hmask; scales, d
-        DType::Q4_K => &[16..144, 0..16],                       // qs; d, dmin, scales
-        DType::Q5_K => &[48..176, 16..48, 0..16],               // qs; qh; d, dmin, scales
-        DType::Q6_K => &[0..128, 128..192, 192..208, 208..210], // ql; qh; scales; d
-        DType::IQ4_XS => &[8..136, 0..8],                       // qs; d, scales_h, scales_l
-    }
+    dtype.row().quants.as_ref().map_or(&[], |quants| quants.planes)
 }
 
 /// Bytes that a field takes in its plane: a power of two, so that none lies across vectors that it does not fill. Only the 14

@@ -1,8 +1,6 @@
 //! Whether blocks decode to finite numbers, told by their scales alone.
 
-use std::mem::offset_of;
-
-use super::{DType, blocks};
+use super::DType;
 
 /// True where every value that whole blocks decode to is finite. Quants are integers, so only scales and minimums decide, and none
 /// of their products with an integer leaves f32's range.
@@ -12,28 +10,20 @@ use super::{DType, blocks};
 pub fn are_finite(dtype: DType, bytes: &[u8]) -> bool {
     let size = dtype.block_bytes();
     assert!(bytes.len().is_multiple_of(size), "{} bytes are not whole blocks of {dtype}", bytes.len());
-    let fields: &[usize] = match dtype {
-        DType::F32 => return bytes.as_chunks().0.iter().fold(true, |all, b| all & f32::from_le_bytes(*b).is_finite()),
-        DType::BF16 => return bytes.as_chunks().0.iter().fold(true, |all, b| all & is_finite(*b, 0x7f80)),
-        DType::F16 => return bytes.as_chunks().0.iter().fold(true, |all, b| all & is_finite(*b, F16_EXPONENT)),
-        DType::Q4_0 => &[offset_of!(blocks::Q4_0, d)],
-        DType::Q4_1 => &[offset_of!(blocks::Q4_1, d), offset_of!(blocks::Q4_1, m)],
-        DType::Q5_0 => &[offset_of!(blocks::Q5_0, d)],
-        DType::Q5_1 => &[offset_of!(blocks::Q5_1, d), offset_of!(blocks::Q5_1, m)],
-        DType::Q8_0 => &[offset_of!(blocks::Q8_0, d)],
-        DType::Q2_K => &[offset_of!(blocks::Q2_K, d), offset_of!(blocks::Q2_K, dmin)],
-        DType::Q3_K => &[offset_of!(blocks::Q3_K, d)],
-        DType::Q4_K => &[offset_of!(blocks::Q4_K, d), offset_of!(blocks::Q4_K, dmin)],
-        DType::Q5_K => &[offset_of!(blocks::Q5_K, d), offset_of!(blocks::Q5_K, dmin)],
-        DType::Q6_K => &[offset_of!(blocks::Q6_K, d)],
-        DType::IQ4_NL => &[offset_of!(blocks::IQ4_NL, d)],
-        DType::IQ4_XS => &[offset_of!(blocks::IQ4_XS, d)],
+    let fields = match (dtype, &dtype.row().quants) {
+        (_, Some(quants)) => quants.scales,
+        (DType::F32, _) => {
+            return bytes.as_chunks().0.iter().fold(true, |all, b| all & f32::from_le_bytes(*b).is_finite());
+        }
+        (DType::BF16, _) => return bytes.as_chunks().0.iter().fold(true, |all, b| all & is_finite(*b, BF16_EXPONENT)),
+        (_, None) => return bytes.as_chunks().0.iter().fold(true, |all, b| all & is_finite(*b, F16_EXPONENT)),
     };
     let finite = |block: &[u8]| fields.iter().all(|&at| is_finite([block[at], block[at + 1]], F16_EXPONENT));
     bytes.chunks_exact(size).all(finite)
 }
 
 const F16_EXPONENT: u16 = 0x7c00;
+const BF16_EXPONENT: u16 = 0x7f80;
 
 /// Of a float of 16 bits, whose exponent's bits are these.
 fn is_finite(bytes: [u8; 2], exponent: u16) -> bool {

@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 
 use super::blocks::{self, Nibbles32, ScalesAndMins};
-use super::{DType, TABLE};
+use super::{DType, SUPER_BLOCK_LEN, UNIT_LEN};
 
 /// The steps of both IQ4 types, by quant.
 pub const IQ4_STEPS: [i8; 16] = {
@@ -28,76 +28,22 @@ pub struct BlockIntegers {
     /// Factor of the minimum of each group.
     pub minimums: [u8; 16],
     /// As stored, with no offset taken off; of Q8_0, signed.
-    pub quants: [u8; 256],
+    pub quants: [u8; SUPER_BLOCK_LEN],
 }
 
 impl BlockIntegers {
     /// All zero, and so is every value of such a block but for an offset.
-    pub const ZERO: Self = Self { d: [0; 2], minimum: [0; 2], scales: [0; 16], minimums: [0; 16], quants: [0; 256] };
+    pub const ZERO: Self =
+        Self { d: [0; 2], minimum: [0; 2], scales: [0; 16], minimums: [0; 16], quants: [0; SUPER_BLOCK_LEN] };
 
     /// Takes one block apart.
     ///
     /// # Panics
     /// Where `bytes` are not one block of a type that has quants.
     pub fn new(dtype: DType, bytes: &[u8]) -> Self {
-        let mut out = Self::ZERO;
-        match dtype {
-            DType::F32 | DType::F16 | DType::BF16 => unreachable!("{dtype} has no blocks"),
-            DType::Q4_0 => {
-                let b: &blocks::Q4_0 = block(dtype, bytes);
-                out.d = b.d;
-                out.nibbles(0, &b.qs);
-            }
-            DType::Q4_1 => {
-                let b: &blocks::Q4_1 = block(dtype, bytes);
-                (out.d, out.minimum) = (b.d, negative(b.m));
-                out.nibbles(0, &b.qs);
-            }
-            DType::Q5_0 => {
-                let b: &blocks::Q5_0 = block(dtype, bytes);
-                out.d = b.d;
-                out.nibbles(0, &b.qs);
-                out.fifth_bits(b.qh);
-            }
-            DType::Q5_1 => {
-                let b: &blocks::Q5_1 = block(dtype, bytes);
-                (out.d, out.minimum) = (b.d, negative(b.m));
-                out.nibbles(0, &b.qs);
-                out.fifth_bits(b.qh);
-            }
-            DType::Q8_0 => {
-                let b: &blocks::Q8_0 = block(dtype, bytes);
-                out.d = b.d;
-                out.quants[..32].copy_from_slice(bytemuck::cast_slice(&b.qs));
-            }
-            DType::IQ4_NL => {
-                let b: &blocks::IQ4_NL = block(dtype, bytes);
-                out.d = b.d;
-                out.nibbles(0, &b.qs);
-            }
-            DType::IQ4_XS => out.iq4_xs(block(dtype, bytes)),
-            DType::Q2_K => out.q2_k(block(dtype, bytes)),
-            DType::Q3_K => out.q3_k(block(dtype, bytes)),
-            DType::Q4_K => {
-                let b: &blocks::Q4_K = block(dtype, bytes);
-                (out.d, out.minimum) = (b.d, b.dmin);
-                out.scales_and_mins(&b.scales);
-                out.runs_of_nibbles(&b.qs);
-            }
-            DType::Q5_K => {
-                let b: &blocks::Q5_K = block(dtype, bytes);
-                (out.d, out.minimum) = (b.d, b.dmin);
-                out.scales_and_mins(&b.scales);
-                out.runs_of_nibbles(&b.qs);
-                for (group, quants) in out.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-                    for (q, high) in quants.iter_mut().zip(b.qh) {
-                        *q |= (high >> group & 1) << 4;
-                    }
-                }
-            }
-            DType::Q6_K => out.q6_k(block(dtype, bytes)),
-        }
-        out
+        let Some(quants) = &dtype.row().quants else { unreachable!("{dtype} has no blocks") };
+        assert!(bytes.len() == dtype.block_bytes(), "{} bytes are not one block of {dtype}", bytes.len());
+        (quants.integers)(bytes)
     }
 
     /// 32 quants from column `at`.
@@ -135,17 +81,6 @@ impl BlockIntegers {
         }
     }
 
-    fn iq4_xs(&mut self, b: &blocks::IQ4_XS) {
-        self.d = b.d;
-        let high = u16::from_le_bytes(b.scales_h);
-        for (group, qs) in b.qs.iter().enumerate() {
-            let low = b.scales_l[group / 2] >> (4 * (group % 2)) & 15;
-            let scale = low | ((high >> (2 * group) & 3) as u8) << 4;
-            self.scales[group] = scale.wrapping_sub(32);
-            self.nibbles(32 * group, qs);
-        }
-    }
-
     /// Bit pairs of two runs of 32 bytes.
     fn bit_pairs(&mut self, qs: &[u8; 64]) {
         for (half, run) in self.quants.as_chunks_mut::<128>().0.iter_mut().zip(qs.as_chunks::<32>().0) {
@@ -156,34 +91,111 @@ impl BlockIntegers {
             }
         }
     }
+}
 
-    fn q2_k(&mut self, b: &blocks::Q2_K) {
-        (self.d, self.minimum) = (b.d, b.dmin);
-        self.scales = b.scales.map(|both| both & 15);
-        self.minimums = b.scales.map(|both| both >> 4);
-        self.bit_pairs(&b.qs);
+/// A block that can be taken apart.
+pub(super) trait Integers: Pod {
+    /// Puts its numbers into `out`, which is zero.
+    fn take_apart(&self, out: &mut BlockIntegers);
+}
+
+/// The numbers of a block's bytes.
+pub(super) fn integers_of<B: Integers>(bytes: &[u8]) -> BlockIntegers {
+    let mut out = BlockIntegers::ZERO;
+    bytemuck::from_bytes::<B>(bytes).take_apart(&mut out);
+    out
+}
+
+impl Integers for blocks::Q4_0 {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        out.nibbles(0, &self.qs);
     }
+}
 
-    fn q3_k(&mut self, b: &blocks::Q3_K) {
-        self.d = b.d;
-        self.bit_pairs(&b.qs);
-        for (s, quants) in self.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-            for (q, high) in quants.iter_mut().zip(b.hmask) {
+impl Integers for blocks::Q4_1 {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        (out.d, out.minimum) = (self.d, negative(self.m));
+        out.nibbles(0, &self.qs);
+    }
+}
+
+impl Integers for blocks::Q5_0 {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        out.nibbles(0, &self.qs);
+        out.fifth_bits(self.qh);
+    }
+}
+
+impl Integers for blocks::Q5_1 {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        (out.d, out.minimum) = (self.d, negative(self.m));
+        out.nibbles(0, &self.qs);
+        out.fifth_bits(self.qh);
+    }
+}
+
+impl Integers for blocks::Q8_0 {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        out.quants[..UNIT_LEN].copy_from_slice(bytemuck::cast_slice(&self.qs));
+    }
+}
+
+impl Integers for blocks::Q2_K {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        (out.d, out.minimum) = (self.d, self.dmin);
+        out.scales = self.scales.map(|both| both & 15);
+        out.minimums = self.scales.map(|both| both >> 4);
+        out.bit_pairs(&self.qs);
+    }
+}
+
+impl Integers for blocks::Q3_K {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        out.bit_pairs(&self.qs);
+        for (s, quants) in out.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            for (q, high) in quants.iter_mut().zip(self.hmask) {
                 *q |= (high >> s & 1) << 2;
             }
         }
-        for (group, scale) in self.scales.iter_mut().enumerate() {
-            let low = b.scales[group % 8] >> (4 * (group / 8)) & 15;
-            let high = b.scales[8 + group % 4] >> (2 * (group / 4)) & 3;
+        for (group, scale) in out.scales.iter_mut().enumerate() {
+            let low = self.scales[group % 8] >> (4 * (group / 8)) & 15;
+            let high = self.scales[8 + group % 4] >> (2 * (group / 4)) & 3;
             *scale = (low | high << 4).wrapping_sub(32);
         }
     }
+}
 
-    fn q6_k(&mut self, b: &blocks::Q6_K) {
-        self.d = b.d;
-        self.scales = b.scales.map(|scale| scale as u8);
-        let halves = self.quants.as_chunks_mut::<128>().0.iter_mut();
-        for ((half, low), high) in halves.zip(b.ql.as_chunks::<64>().0).zip(b.qh.as_chunks::<32>().0) {
+impl Integers for blocks::Q4_K {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        (out.d, out.minimum) = (self.d, self.dmin);
+        out.scales_and_mins(&self.scales);
+        out.runs_of_nibbles(&self.qs);
+    }
+}
+
+impl Integers for blocks::Q5_K {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        (out.d, out.minimum) = (self.d, self.dmin);
+        out.scales_and_mins(&self.scales);
+        out.runs_of_nibbles(&self.qs);
+        for (group, quants) in out.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            for (q, high) in quants.iter_mut().zip(self.qh) {
+                *q |= (high >> group & 1) << 4;
+            }
+        }
+    }
+}
+
+impl Integers for blocks::Q6_K {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        out.scales = self.scales.map(|scale| scale as u8);
+        let halves = out.quants.as_chunks_mut::<128>().0.iter_mut();
+        for ((half, low), high) in halves.zip(self.ql.as_chunks::<64>().0).zip(self.qh.as_chunks::<32>().0) {
             for (s, quants) in half.as_chunks_mut::<32>().0.iter_mut().enumerate() {
                 for (j, q) in quants.iter_mut().enumerate() {
                     *q = low[32 * (s % 2) + j] >> (4 * (s / 2)) & 15 | (high[j] >> (2 * s) & 3) << 4;
@@ -193,9 +205,24 @@ impl BlockIntegers {
     }
 }
 
-fn block<B: Pod>(dtype: DType, bytes: &[u8]) -> &B {
-    assert!(bytes.len() == TABLE[dtype as usize].4, "{} bytes are not one block of {dtype}", bytes.len());
-    bytemuck::from_bytes(bytes)
+impl Integers for blocks::IQ4_NL {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        out.nibbles(0, &self.qs);
+    }
+}
+
+impl Integers for blocks::IQ4_XS {
+    fn take_apart(&self, out: &mut BlockIntegers) {
+        out.d = self.d;
+        let high = u16::from_le_bytes(self.scales_h);
+        for (group, qs) in self.qs.iter().enumerate() {
+            let low = self.scales_l[group / 2] >> (4 * (group % 2)) & 15;
+            let scale = low | ((high >> (2 * group) & 3) as u8) << 4;
+            out.scales[group] = scale.wrapping_sub(32);
+            out.nibbles(32 * group, qs);
+        }
+    }
 }
 
 /// The f16 of the other sign.

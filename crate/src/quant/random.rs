@@ -30,7 +30,7 @@ impl SplitMix64 {
         low + (high - low) * ((self.bits() >> 40) as f32 / (1 << 24) as f32)
     }
 
-    fn fill(&mut self, bytes: &mut [u8]) {
+    pub(super) fn fill(&mut self, bytes: &mut [u8]) {
         let mut words = bytes.chunks_exact_mut(8);
         for word in &mut words {
             word.copy_from_slice(&self.bits().to_le_bytes());
@@ -100,7 +100,11 @@ impl RandomRows {
             _ => {
                 random.fill(bytes);
                 for block in bytes.chunks_exact_mut(block_bytes) {
-                    set_scale(self.dtype, block, random.between(0.75, 1.25) * self.scale, random.bits() & 1 == 1);
+                    let size = random.between(0.75, 1.25) * self.scale;
+                    let scale = Scale { size, negative: random.bits() & 1 == 1 };
+                    if let Some(quants) = &self.dtype.row().quants {
+                        (quants.set_scale)(block, scale);
+                    }
                 }
             }
         }
@@ -118,51 +122,87 @@ impl RandomRows {
     }
 }
 
-/// Makes a block of random bits a valid one: a finite scale, and a minimum that puts the values around zero. A scale may be
-/// negative where real files have such, which evens out that -8 has no +8 beside it.
-fn set_scale(dtype: DType, block: &mut [u8], scale: f32, negative: bool) {
-    let d = f16::from_f32(scale);
-    let times = |factor: f32| f16::from_f32(factor * d.to_f32()).to_le_bytes();
-    let signed = if negative { -d } else { d }.to_le_bytes();
-    let d = d.to_le_bytes();
-    match dtype {
-        DType::Q4_0 => view::<blocks::Q4_0>(block).d = signed,
-        DType::Q5_0 => view::<blocks::Q5_0>(block).d = signed,
-        DType::Q8_0 => view::<blocks::Q8_0>(block).d = signed,
-        DType::Q3_K => view::<blocks::Q3_K>(block).d = signed,
-        DType::Q6_K => view::<blocks::Q6_K>(block).d = signed,
-        DType::IQ4_NL => view::<blocks::IQ4_NL>(block).d = signed,
-        DType::IQ4_XS => view::<blocks::IQ4_XS>(block).d = signed,
-        // The minimum is the mean quant, for K types in each group: one number is its scale and its minimum.
-        DType::Q4_1 => {
-            let block = view::<blocks::Q4_1>(block);
-            (block.d, block.m) = (d, times(-7.5));
-        }
-        DType::Q5_1 => {
-            let block = view::<blocks::Q5_1>(block);
-            (block.d, block.m) = (d, times(-15.5));
-        }
-        DType::Q2_K => {
-            let block = view::<blocks::Q2_K>(block);
-            (block.d, block.dmin) = (d, times(1.5));
-            block.scales = block.scales.map(same_nibbles);
-        }
-        DType::Q4_K => {
-            let block = view::<blocks::Q4_K>(block);
-            (block.d, block.dmin) = (d, times(7.5));
-            minimums_as_scales(&mut block.scales);
-        }
-        DType::Q5_K => {
-            let block = view::<blocks::Q5_K>(block);
-            (block.d, block.dmin) = (d, times(15.5));
-            minimums_as_scales(&mut block.scales);
-        }
-        DType::F32 | DType::F16 | DType::BF16 => unreachable!("{dtype} has no blocks"),
+/// The scale of a block to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    /// Above zero.
+    pub size: f32,
+    /// Whether the block's scale is negative where real files have such, which evens out that -8 has no +8 beside it.
+    pub negative: bool,
+}
+
+impl Scale {
+    fn f16(self) -> f16 {
+        f16::from_f32(self.size)
+    }
+
+    /// Of either sign.
+    fn signed(self) -> [u8; 2] {
+        if self.negative { -self.f16() } else { self.f16() }.to_le_bytes()
+    }
+
+    /// With a minimum of so many scales.
+    fn with_minimum(self, factor: f32) -> [[u8; 2]; 2] {
+        [self.f16(), f16::from_f32(factor * self.f16().to_f32())].map(f16::to_le_bytes)
     }
 }
 
-fn view<B: Pod>(block: &mut [u8]) -> &mut B {
-    bytemuck::from_bytes_mut(block)
+/// A block of random bits that is given a finite scale, and a minimum that puts its values around zero.
+pub(super) trait Scaled: Pod {
+    /// Sets both.
+    fn set_scale(&mut self, scale: Scale);
+}
+
+/// The same of a block's bytes.
+pub(super) fn set_scale_of<B: Scaled>(block: &mut [u8], scale: Scale) {
+    bytemuck::from_bytes_mut::<B>(block).set_scale(scale);
+}
+
+macro_rules! without_minimum {
+    ($($name:ident)*) => {
+        $(impl Scaled for blocks::$name {
+            fn set_scale(&mut self, scale: Scale) {
+                self.d = scale.signed();
+            }
+        })*
+    };
+}
+
+without_minimum!(Q4_0 Q5_0 Q8_0 Q3_K Q6_K IQ4_NL IQ4_XS);
+
+// The minimum is the mean quant, for K types in each group: one number is its scale and its minimum.
+
+impl Scaled for blocks::Q4_1 {
+    fn set_scale(&mut self, scale: Scale) {
+        [self.d, self.m] = scale.with_minimum(-7.5);
+    }
+}
+
+impl Scaled for blocks::Q5_1 {
+    fn set_scale(&mut self, scale: Scale) {
+        [self.d, self.m] = scale.with_minimum(-15.5);
+    }
+}
+
+impl Scaled for blocks::Q2_K {
+    fn set_scale(&mut self, scale: Scale) {
+        [self.d, self.dmin] = scale.with_minimum(1.5);
+        self.scales = self.scales.map(same_nibbles);
+    }
+}
+
+impl Scaled for blocks::Q4_K {
+    fn set_scale(&mut self, scale: Scale) {
+        [self.d, self.dmin] = scale.with_minimum(7.5);
+        minimums_as_scales(&mut self.scales);
+    }
+}
+
+impl Scaled for blocks::Q5_K {
+    fn set_scale(&mut self, scale: Scale) {
+        [self.d, self.dmin] = scale.with_minimum(15.5);
+        minimums_as_scales(&mut self.scales);
+    }
 }
 
 fn same_nibbles(byte: u8) -> u8 {

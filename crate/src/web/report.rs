@@ -16,6 +16,7 @@ fn bench_options(options: &JsValue) -> Result<(BenchOptions, Option<Function>, S
         prompt_tokens: options.take("promptTokens")?.unwrap_or(defaults.prompt_tokens),
         gen_tokens: options.take("genTokens")?.unwrap_or(defaults.gen_tokens),
         runs: options.take("runs")?.unwrap_or(defaults.runs),
+        sequences: options.take("sequences")?.unwrap_or(defaults.sequences),
         stages: options.take("stages")?.unwrap_or(defaults.stages),
     };
     let (on_progress, signal) = (options.take("onProgress")?, options.take("signal")?.unwrap_or_default());

@@ -208,6 +208,8 @@ fn bench_reports_speed_bytes_and_memory() {
         "5",
         "--position",
         "70",
+        "--sequences",
+        "3",
         "--runs",
         "2",
         "--backend",
@@ -216,7 +218,9 @@ fn bench_reports_speed_bytes_and_memory() {
         "f32",
         "--json",
     ]);
-    for key in ["prefill_tps", "decode_tps", "position_decode_tps", "bytes_per_token", "peak_memory_bytes"] {
+    for key in
+        ["prefill_tps", "decode_tps", "position_decode_tps", "batch_decode_tps", "bytes_per_token", "peak_memory_bytes"]
+    {
         assert!(value[key].as_f64().unwrap() > 0.0, "{key} in {value}");
     }
     assert_eq!((value["backend"].as_str(), value["position"].as_u64()), (Some("cpu"), Some(70)));
@@ -256,6 +260,26 @@ fn bench_compares_with_the_bandwidth_of_the_gpu() {
 fn compare_finds_no_difference() {
     let value = json(&["compare", &model("falcon-tiny-Q4_0.gguf"), "--json"]);
     assert_eq!(value["difference"], Value::Null);
+    assert_eq!((&value["activations"], &value["not_compared"]), (&"f32".into(), &Value::Null));
+}
+
+/// With 8-bit activations it runs the kernels of these, and says what it leaves out. Every step's input in 8 bits is named: the
+/// norm's output, the convolution's, the time step's and the scan's.
+#[test]
+fn compare_says_what_it_does_not_do_in_8_bits() {
+    let arguments = ["compare", &model("falcon-tiny-Q4_0.gguf"), "--activations", "q8"];
+    let value = json(&[&arguments[..], &["--json"]].concat());
+    assert_eq!((&value["difference"], &value["activations"]), (&Value::Null, &"q8".into()));
+    let said = value["not_compared"].as_str().unwrap();
+    for part in ["`h`, `xi`, `dt_low`, `y`", "is not given the CPU's", "half a quant", "Of `xi` only the f32 values"] {
+        assert!(said.contains(part), "no `{part}` in: {said}");
+    }
+    // So fine a tolerance finds the rounding, where it was asked for 8 bits.
+    let value = json(&[&arguments[..], &["--tolerance", "1e-5", "--json"]].concat());
+    assert_ne!(value["difference"], Value::Null);
+    let output = tool(&arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("CPU and GPU agree") && text.contains(said), "{text}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn the_device_samples_what_the_host_would() {
 
 /// After a completion the state is that of the tokens that were read, whatever ran ahead; and so in the middle of one.
 #[test]
-fn what_ran_ahead_is_undone() {
+fn steps_that_ran_ahead_are_rolled_back() {
     let mut model = gpu();
     let sampler = samplers()[1].clone();
     let ids = ids_of(&mut model, prompt(2), options(sampler.clone(), 12));
@@ -127,9 +127,36 @@ fn what_ran_ahead_is_undone() {
     assert_eq!(again, ids);
 }
 
+/// Timing the kernels in the middle of a completion, while steps run ahead, changes neither state nor tokens.
+#[test]
+fn profiling_changes_no_completion() {
+    let mut model = gpu();
+    let sample = |model: &mut Model, count: usize, profiled: Option<usize>| {
+        model.executor().reset(0).unwrap();
+        let mut sampler = Sampler::new(samplers()[1].clone()).unwrap();
+        let mut next = prompt(2);
+        let mut ids = Vec::new();
+        for step in 0..count {
+            let id = block_on(model.executor().sample(0, &next, &mut sampler)).unwrap();
+            sampler.accept(id);
+            ids.push(id);
+            next = vec![id];
+            if profiled == Some(step) {
+                block_on(model.executor().instruments().unwrap().stage_times(1)).unwrap();
+            }
+        }
+        (ids, block_on(model.executor().read_state(0)).unwrap())
+    };
+    let (ids, state) = sample(&mut model, 9, None);
+    // In the middle, where the next tokens follow; and at the end, where what ran ahead is rolled back.
+    for step in [4, 8] {
+        assert_eq!(sample(&mut model, 9, Some(step)), (ids.clone(), state.clone()), "profiled after step {step}");
+    }
+}
+
 /// The ids of each completion of a batch are those of the completion alone, with fewer sequences than prompts and with one each.
 #[test]
-fn many_answers_are_those_of_one_at_a_time() {
+fn completions_of_a_batch_are_those_of_one_at_a_time() {
     for backend in [BackendChoice::WebGpu, BackendChoice::Cpu] {
         let mut model = model("mamba-tiny-Q8_0.gguf", backend);
         let prompts: Vec<Vec<u32>> = (0..5).map(|i| prompt(i)[..5 + 4 * i as usize].to_vec()).collect();

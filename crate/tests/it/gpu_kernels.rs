@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::random_model::{Random, RandomModel, Shape};
+use crate::support::random_model::{RandomModel, Shape};
 use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Difference, Gpu, GpuExecutor, GpuOptions, KERNELS, Kernel, first_difference};
-use web_mamba::model::{Op, State, Weight};
-use web_mamba::quant::{DType, device_row_bytes};
+use web_mamba::model::{Op, State, Step, Weight};
+use web_mamba::quant::{DType, SplitMix64, device_row_bytes};
 
 /// Largest difference, as a part of max(1, |value|). The worst over all cases on Mesa's software Vulkan is 9e-5, in the
 /// scan's output and the final norm: sums of up to 512 products, after two layers in which WGSL lets `exp` be off by
@@ -72,10 +72,10 @@ fn check_kind(name: &str, model: &RandomModel, options: &GpuOptions, activations
         Activations::F32 => TOLERANCE,
         Activations::Q8 => Q8_TOLERANCE,
     };
-    let mut random = Random(CHUNKS.len() as u64);
+    let mut random = SplitMix64::new(CHUNKS.len() as u64);
     let mut reached = Reached::new();
     for count in CHUNKS {
-        let tokens: Vec<u32> = (0..count).map(|_| (random.next() % model.network.vocab_size as u64) as u32).collect();
+        let tokens: Vec<u32> = (0..count).map(|_| (random.bits() % model.network.vocab_size as u64) as u32).collect();
         let name = format!("{name}, {count} tokens, {activations:?}, {options:?}");
         assert_eq!(difference(&mut cpu, &mut gpu, &tokens, tolerance), None, "{name}");
 
@@ -162,6 +162,83 @@ fn row_shards_agree_for_every_type() {
         let options = GpuOptions { max_shard_bytes: Some(limit as u64), ..Default::default() };
         check(&format!("{dtype} in shards"), &model, &options, Activations::F32);
     }
+}
+
+/// Plans whose steps no rule of fusion takes, or only some: each step runs all the same, beside fused ones, on values in the form
+/// that these left behind.
+#[test]
+fn steps_that_are_not_fused_run_beside_fused_ones() {
+    /// What a plan becomes, and kernels of decode: those that it must run, and one that it must not.
+    type Case = (fn(&[Step]) -> Vec<Step>, &'static [&'static str], &'static str);
+    let cases: [Case; 4] = [
+        // A norm twice: the second finds its input whole, and leaves a norm that is finished.
+        (
+            |steps| after(steps, is_norm, Clone::clone),
+            &["in_project", "dt_scan", "out_project", "rms_norm", "matvec"],
+            "matmul",
+        ),
+        // The convolution's output is added to the residual, which only a product of many tokens does.
+        (
+            |steps| {
+                let out = steps.iter().find(|step| step.op == Op::MatMul { accumulate: true }).unwrap().clone();
+                after(
+                    steps,
+                    |step| step.op == Op::Conv1dSilu,
+                    move |conv| Step { reads: conv.writes.clone(), ..out.clone() },
+                )
+            },
+            &["matvec", "conv1d_silu", "dt_scan", "matmul"],
+            "in_project",
+        ),
+        // The time step's input is made, and something else runs before its product.
+        (
+            |steps| {
+                let norm = steps.iter().find(|step| is_norm(step)).unwrap().clone();
+                after(steps, |step| matches!(step.op, Op::SplitDtBC { .. }), move |_| norm.clone())
+            },
+            &["in_project", "split_dt_b_c", "matvec", "selective_scan", "out_project"],
+            "dt_scan",
+        ),
+        // What the product of W_out leaves is normalised later.
+        (
+            |steps| {
+                let split = steps.iter().find(|step| matches!(step.op, Op::SplitDtBC { .. })).unwrap().clone();
+                after(steps, |step| step.op == Op::MatMul { accumulate: true }, move |_| split.clone())
+            },
+            &["in_project", "dt_scan", "matmul", "rms_norm"],
+            "out_project",
+        ),
+    ];
+    for (number, (change, expected, absent)) in cases.into_iter().enumerate() {
+        let RandomModel(mut file) = RandomModel::new(&Shape::odd(DType::Q4_K), DType::Q4_K, 91);
+        file.network.plan.layers = change(&file.network.plan.layers);
+        for software in [false, true] {
+            let options = GpuOptions { software: Some(software), ..GpuOptions::default() };
+            let mut cpu = block_on(CpuExecutor::load(&file, Activations::F32, &mut |_| {})).unwrap();
+            let gpu = block_on(Gpu::open(&options)).unwrap();
+            let mut gpu = block_on(GpuExecutor::load(gpu, &file, Activations::F32, &mut |_| {})).unwrap();
+            for tokens in [&[5][..], &[7], &[1, 2, 3], &[9]] {
+                assert_eq!(difference(&mut cpu, &mut gpu, tokens, TOLERANCE), None, "plan {number}, {tokens:?}");
+            }
+            let kernels: BTreeSet<_> = gpu.stage_steps(1).into_iter().map(|(_, kernel)| kernel).collect();
+            assert!(expected.iter().all(|kernel| kernels.contains(kernel)), "plan {number} runs {kernels:?}");
+            assert!(!kernels.contains(absent), "plan {number} runs {kernels:?}");
+            // And as a whole, without what the comparison hands on.
+            let (right, found) =
+                (block_on(cpu.forward(0, &[3], Outputs::Last)), block_on(gpu.forward(0, &[3], Outputs::Last)));
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-2 * a.abs().max(1.0);
+            assert!(right.unwrap().iter().zip(&found.unwrap()).all(close), "plan {number} as a whole");
+        }
+    }
+}
+
+fn is_norm(step: &Step) -> bool {
+    matches!(step.op, Op::RmsNorm { .. })
+}
+
+/// The steps, and after each of a kind another one.
+fn after(steps: &[Step], kind: impl Fn(&Step) -> bool, other: impl Fn(&Step) -> Step) -> Vec<Step> {
+    steps.iter().flat_map(|step| [Some(step.clone()), kind(step).then(|| other(step))]).flatten().collect()
 }
 
 /// The rows that the head takes are those of the last tokens, whichever way the head runs.

@@ -40,5 +40,6 @@ mod tokenizer;
 mod tokenizer_chat;
 mod tokenizer_hostile;
 mod tokenizer_templates;
+mod toy;
 #[cfg(feature = "gpu")]
 mod wgsl_kernels;

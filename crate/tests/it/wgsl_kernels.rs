@@ -9,7 +9,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 use web_mamba::executor::Activations;
 use web_mamba::gpu::{
-    DecodeScan, KERNELS, Kernel, SAMPLING_KERNELS, Scan, Team, Tile, Variant, compose, compose_sampling,
+    DecodeScan, KERNELS, Kernel, LaneGroups, PrefillScan, SAMPLING_KERNELS, Tile, Variant, compose, compose_sampling,
 };
 use web_mamba::quant::{DType, UNIT_LEN};
 
@@ -67,7 +67,7 @@ fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
             // The one that is written over shuffles is not made without them.
             let subgroups: &[usize] = if kernel.name == "matvec_many" { &[4, 8, 16, 32] } else { &[1, 4] };
             for &subgroup in subgroups {
-                // dt, B and C of more columns are not joined to one kernel.
+                // dt, B and C of more columns are not fused to one kernel.
                 let columns = if kernel.name == "dt_scan" { columns.min(2048) } else { columns };
                 let sizes = Variant {
                     columns,
@@ -92,19 +92,19 @@ fn shapes(v: Variant, integers: bool) -> Vec<Variant> {
         false => Tile { rows: 64, tokens: 32, own_rows: 4, own_tokens: 4, units_at_once: 1 },
     };
     let wide = Variant {
-        team: Team { lanes: 32, rows: 2, teams: 8 },
+        lane_groups: LaneGroups { lanes: 32, rows: 2, groups: 8 },
         tile: many,
         decode_scan: DecodeScan { channels: 32, lanes: 8 },
-        scan: Scan { channels: 16, lanes: 4, steps: if v.d_state > 100 { 4 } else { 16 } },
+        prefill_scan: PrefillScan { channels: 16, lanes: 4, steps: if v.d_state > 100 { 4 } else { 16 } },
         workgroup: 64,
         ..v
     };
     let narrow = Variant {
         subgroup: 1,
-        team: Team { lanes: 1, rows: 1, teams: 16 },
+        lane_groups: LaneGroups { lanes: 1, rows: 1, groups: 16 },
         tile: Tile { rows: 16, tokens: 16, own_rows: 4, own_tokens: 4, units_at_once: 1 },
         decode_scan: DecodeScan { channels: 16, lanes: 1 },
-        scan: Scan { channels: 16, lanes: 1, steps: 1 },
+        prefill_scan: PrefillScan { channels: 16, lanes: 1, steps: 1 },
         ..v
     };
     vec![wide, narrow]
@@ -156,10 +156,11 @@ fn every_shader_binds_what_the_table_says() {
     });
 }
 
-/// The fields of the struct that a line of WGSL says it is the twin of, as `gpu/params.rs` has them: (name, WGSL type).
+/// The fields of the struct that a line of WGSL says it is the twin of, as `gpu/kernels/params.rs` has them: (name, WGSL type).
 fn twin_fields(name: &str, params: &str, twin: &str) -> Vec<(String, &'static str)> {
     let start = format!("pub struct {twin} {{\n");
-    let (_, body) = params.split_once(&start).unwrap_or_else(|| panic!("{name}: no struct {twin} in gpu/params.rs"));
+    let (_, body) =
+        params.split_once(&start).unwrap_or_else(|| panic!("{name}: no struct {twin} in gpu/kernels/params.rs"));
     let (body, _) = body.split_once("\n}").unwrap();
     let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.strip_suffix(',')?.split_once(": "));
     fields
@@ -173,13 +174,13 @@ fn twin_fields(name: &str, params: &str, twin: &str) -> Vec<(String, &'static st
 
 #[test]
 fn uniform_structs_are_their_twins() {
-    let params = read("params.rs");
+    let params = read("kernels/params.rs");
     for_every_shader(|kernel, name, module| {
         // What several kernels share stands in a file of its own.
         let source = match SAMPLING_KERNELS.iter().any(|other| other.name == kernel.name) {
             true => compose_sampling(kernel, MAX_INVOCATIONS),
             false if kernel.name.starts_with("matmul") || kernel.name == "matvec_many" => {
-                read("shaders/parts/matmul_params.wgsl")
+                read("shaders/shared/matmul_params.wgsl")
             }
             false => read(&format!("shaders/{}.wgsl", kernel.name)),
         };
@@ -256,7 +257,30 @@ fn every_type_has_units_of_its_layout() {
     }
 }
 
-/// That loops end is what lets them run unbounded (`gpu/pipelines.rs`): each has a counter, which its condition compares and only its
+/// The lengths of a run and of a unit are composed into a kernel as constants, and no shader has them as numbers. Files of units
+/// speak of blocks; sampling has neither runs nor units; in `matvec_many` such numbers are lanes.
+#[test]
+fn runs_and_units_have_one_length() {
+    let others = ["/units/", "/sampling/", "/sample_", "/matvec_many.wgsl", "/bandwidth.wgsl"];
+    let mut named = 0;
+    for (path, text) in shader_files() {
+        let path = path.replace('\\', "/");
+        if others.iter().any(|other| path.contains(other)) {
+            continue;
+        }
+        for line in text.lines().map(|line| line.split("//").next().unwrap_or_default()) {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let is_shift = line.contains("<<") || line.contains(">>");
+            let number = words.clone().find(|word| ["16", "16u", "32", "32u"].contains(word));
+            // A shift by 16 bits is of a word's halves.
+            assert!(is_shift || number.is_none(), "{path}: `{}` has a length as a number", line.trim());
+            named += usize::from(words.any(|word| word == "RUN_LEN"));
+        }
+    }
+    assert!(named > 20, "only {named} lines name the length of a run");
+}
+
+/// That loops end is what lets them run unbounded (`gpu/resources/pipelines.rs`): each has a counter, which its condition compares and only its
 /// own step changes, one way.
 #[test]
 fn every_loop_ends() {

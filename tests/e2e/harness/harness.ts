@@ -1,13 +1,13 @@
 /** What tests call in the browser, as `window.harness`. The app itself has no such handle. */
 import { proxy, wrap } from 'comlink';
-import { EngineClient } from '../../../web/src/engine/client';
-import { checkFits } from '../../../web/src/engine/check-fits';
-import { loadEngine } from '../../../web/src/engine/load-engine';
-import type { ModelPlan } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/src/engine/protocol';
+import { EngineClient } from '../../../web/engine/src/client/client';
+import { checkFits } from '../../../web/engine/src/worker/check-fits';
+import { loadEngine } from '../../../web/engine/src/worker/load-engine';
+import type { ModelPlan } from '../../../web/engine/pkg/web_mamba.js';
+import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '../../../web/engine/src/protocol/protocol';
 import { html, render } from 'lit-html';
-import { loadMarkdown, prose } from '../../../web/src/ui/prose';
-import type { Progress } from '../../../web/src/weights/download-job';
+import { loadMarkdown, prose } from '../../../web/src/markdown/view/prose';
+import type { Progress } from '../../../web/engine/src/store/download-job';
 import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 
 const engine = new EngineClient();
@@ -120,9 +120,9 @@ export const harness = {
     return [...(await engine.logits(Uint32Array.from(tokens)))];
   },
   /** Tokens a second: medians of reading and of writing. */
-  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number }> {
-    const { prefillTps, decodeTps } = await engine.bench(options, () => undefined);
-    return { prefill: prefillTps.median, decode: decodeTps.median };
+  async bench(options: BenchOptions): Promise<{ prefill: number; decode: number; batch?: number }> {
+    const { prefillTps, decodeTps, batchDecodeTps } = await engine.bench(options, () => undefined);
+    return { prefill: prefillTps.median, decode: decodeTps.median, ...(batchDecodeTps ? { batch: batchDecodeTps.median } : {}) };
   },
   /** Milliseconds between the tokens of one answer of so many. */
   async tokenTimes(maxTokens: number): Promise<number[]> {

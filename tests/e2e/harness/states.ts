@@ -1,7 +1,7 @@
 /** What tests of states call in the browser, as `window.states`: the engine itself in the page, and the engine's worker. */
-import { EngineClient } from '../../../web/src/engine/client';
-import init, { loadModel, type ByteSource, type Model } from '../../../web/src/engine/pkg/web_mamba.js';
-import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, BatchEvent, BatchOptions, OpenedState } from '../../../web/src/engine/protocol';
+import { EngineClient } from '../../../web/engine/src/client/client';
+import init, { loadModel, type ByteSource, type Model } from '../../../web/engine/pkg/web_mamba.js';
+import type { AnswerEvent, ChatMessage, DeviceOptions, GenerateOptions, BatchEvent, BatchOptions, OpenedState } from '../../../web/engine/src/protocol/protocol';
 
 const engine = new EngineClient();
 const TOKENS_BELOW = 500;
@@ -153,7 +153,7 @@ export const states = {
     return answer;
   },
   /** Several answers to one prompt, each with a seed of its own. What is no answer's own event is noted with the first. */
-  async several(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
+  async batch(prompt: number[], count: number, options: GenerateOptions): Promise<Answer[]> {
     const answers = Array.from({ length: count }, noAnswer);
     await engine.generateBatch(answers.map(() => Uint32Array.from(prompt)), { ...options, sequences: count }, writing(answers));
     return answers;

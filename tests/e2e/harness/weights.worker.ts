@@ -1,13 +1,14 @@
 /** The store and its downloads in a worker, as the app has them, without the engine beside them. */
 import { expose } from 'comlink';
-import { acquire } from '../../../web/src/weights/acquire';
-import { openDatabase } from '../../../web/src/weights/database';
-import { LIMITS, type Progress } from '../../../web/src/weights/download-job';
-import { browserEnvironment } from '../../../web/src/weights/environment';
-import { addressSource } from '../../../web/src/weights/model-source';
-import { ModelStore } from '../../../web/src/weights/model-store';
-import { sha256 } from '../../../web/src/weights/sha256';
-import { storedFiles } from '../../../web/src/weights/stored-file';
+import { acquire } from '../../../web/engine/src/store/acquire';
+import { openDatabase } from '../../../web/engine/src/store/database';
+import { LIMITS, type Progress } from '../../../web/engine/src/store/download-job';
+import { browserEnvironment } from '../../../web/engine/src/store/environment';
+import { IndexedChunkStore } from '../../../web/engine/src/store/indexed-chunk-store';
+import { addressSource } from '../../../web/engine/src/store/model-source';
+import { ModelStore } from '../../../web/engine/src/store/model-store';
+import { sha256 } from '../../../web/engine/src/store/sha256';
+import { storedFiles } from '../../../web/engine/src/store/stored-file';
 
 export interface DownloadOptions {
   chunkBytes?: number;
@@ -28,7 +29,7 @@ export interface DownloadResult {
   elsewhere: number;
 }
 
-const store = openDatabase().then((database) => new ModelStore(database));
+const store = openDatabase().then((database) => new ModelStore(new IndexedChunkStore(database)));
 
 const worker = {
   async download(url: string, { chunkBytes, blind, hasty }: DownloadOptions, onProgress: (progress: Progress) => void): Promise<DownloadResult> {

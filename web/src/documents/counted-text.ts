@@ -1,7 +1,7 @@
 /** A text with the tokens of each of its blocks, as one model counts them, and where it is cut for that model. */
+import type { Section, SectionSummary, SummaryStyle } from '../data/document-records';
 import { passagesFor } from './passages';
 import { answerTokens, PROMPT_TOKENS, sectionTokens, summaryTokens } from './prompts';
-import type { Section, SectionSummary, SummaryStyle } from './records';
 import { sectionsOf, type Block } from './sections';
 
 /** A passage that answers a question is about so long; then it says where it is, and several fit. */

@@ -1,6 +1,6 @@
 /** Documents in the browser's database. What is made of one that is open waits in the page where the database does not take it. */
-import { BORN, type AppDatabase } from '../app/app-database';
-import type { DocumentRecord, DocumentText, QuestionRecord, SummaryRecord } from './records';
+import { BORN, type AppDatabase } from '../data/app-database';
+import type { DocumentRecord, DocumentText, QuestionRecord, SummaryRecord } from '../data/document-records';
 
 /** A document as it is open here, with what was made of it. */
 export interface WholeDocument {

@@ -1,5 +1,5 @@
 /** Which parts of a long text a question is about, by Okapi BM25 (Robertson and Zaragoza 2009): words that are rare in the text weigh most. */
-import type { Section } from './records';
+import type { Section } from '../data/document-records';
 
 /** The usual constants: how soon repetition stops counting, and how much length counts against a part. */
 const K1 = 1.2;

@@ -1,6 +1,6 @@
 /** What the model is asked. Instructions come after the text: a state-space model remembers best what it read last. */
-import type { ChatMessage } from '../engine/protocol';
-import type { SummaryStyle } from './records';
+import type { ChatMessage } from 'web-mamba';
+import type { SummaryStyle } from '../data/document-records';
 
 /** What is asked about a text, which comes first. */
 export interface DocumentPrompt {

@@ -1,7 +1,7 @@
 /** Cuts a text where readers would: between paragraphs, else sentences, else words; then fills sections evenly. */
-import { documentStrings } from '../ui/document-strings';
-import { fill } from '../ui/format';
-import type { Place, Section } from './records';
+import { fill } from '../base/format';
+import type { Place, Section } from '../data/document-records';
+import { documentStrings } from './document-strings';
 
 export interface Block {
   start: number;

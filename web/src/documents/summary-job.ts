@@ -4,9 +4,9 @@
  * section is kept at once, and of those that are not the engine keeps what it has read: a pause or a closed page costs what was
  * being written.
  */
-import type { GenerateEvent, KnownEvent } from '../engine/protocol';
+import type { GenerateEvent, KnownEvent } from 'web-mamba';
+import type { SummaryRecord } from '../data/document-records';
 import { mergePrompt, PROMPT_TOKENS, sectionPrompt, sectionTokens, summaryTokens, wholePrompt, type DocumentPrompt } from './prompts';
-import type { SummaryRecord } from './records';
 
 /** Sections that are read and written at once. */
 export const PARALLEL = 4;
@@ -231,11 +231,11 @@ export class SummaryJob {
     const sectionsDone = sections.filter(({ summary }) => summary !== null).length;
     const { count, texts } = this.#answering;
     const text = count === 1 && (step === 'merge' || sections.length === 1) ? (texts[0] ?? '') : '';
-    const pace = step === 'merge' || text !== '' ? this.#writingPace() : this.#readingPace(read, total);
-    this.parts.onProgress({ step, read, total, sectionsDone, sections: sections.length, ...pace, text });
+    const speed = step === 'merge' || text !== '' ? this.#writingSpeed() : this.#readingSpeed(read, total);
+    this.parts.onProgress({ step, read, total, sectionsDone, sections: sections.length, ...speed, text });
   }
 
-  #readingPace(read: number, total: number): Pick<SummaryProgress, 'rate' | 'remaining'> {
+  #readingSpeed(read: number, total: number): Pick<SummaryProgress, 'rate' | 'remaining'> {
     const seconds = (this.#now() - this.#began) / 1000;
     const rate = seconds > 1 ? (read - this.#readBefore) / seconds : 0;
     const { style, sections } = this.record;
@@ -246,7 +246,7 @@ export class SummaryJob {
     return { rate, remaining: this.parts.seconds?.(total - read, Math.ceil(waiting / PARALLEL) * sectionTokens(this.context) + inTheEnd) };
   }
 
-  #writingPace(): Pick<SummaryProgress, 'rate' | 'remaining'> {
+  #writingSpeed(): Pick<SummaryProgress, 'rate' | 'remaining'> {
     const { unread, written, since, most } = this.#answering;
     const seconds = (this.#now() - since) / 1000;
     // The first token's time belongs to the reading.

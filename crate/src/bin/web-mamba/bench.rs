@@ -10,17 +10,14 @@ use web_mamba::cpu::CpuExecutor;
 use web_mamba::engine::Model;
 use web_mamba::error::Error;
 use web_mamba::executor::{Activations, Executor};
-use web_mamba::gpu::{Gpu, GpuExecutor, first_difference};
-use web_mamba::measure::{self, BenchOptions, Report, some_tokens};
+use web_mamba::gpu::{Gpu, GpuExecutor, first_difference, not_compared};
+use web_mamba::measure::{self, BenchOptions, Figure, Report, some_tokens};
 use web_mamba::model::ModelFile;
 use web_mamba::pause::NoPause;
 use web_mamba::sampler::{Sampler, SamplerOptions};
 
 use crate::open::{ModelArguments, open_gguf};
 use crate::print;
-
-/// Steps of a batch that are not timed: the first goes through every pipeline once, the others raise the clocks.
-const MANY_WARM_UP: usize = 8;
 
 #[derive(Debug, Args)]
 pub struct Bench {
@@ -39,8 +36,8 @@ pub struct Bench {
     #[arg(long)]
     position: Option<usize>,
     /// Also time the decode of a batch of this many sequences.
-    #[arg(long)]
-    sequences: Option<usize>,
+    #[arg(long, default_value_t = 1)]
+    sequences: usize,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -51,11 +48,10 @@ impl Bench {
         let start = Instant::now();
         let mut model = self.model.load()?;
         let load_seconds = start.elapsed().as_secs_f64();
-        let &Self { prompt_tokens, gen_tokens, runs, .. } = self;
-        let options = BenchOptions { prompt_tokens, gen_tokens, runs, stages: false };
+        let &Self { prompt_tokens, gen_tokens, runs, sequences, .. } = self;
+        let options = BenchOptions { prompt_tokens, gen_tokens, runs, sequences, stages: false };
         let report = pollster::block_on(measure::bench(&mut model, &options, &mut |_, _, _| {}, &mut NoPause))?;
         let there = self.position.map(|position| tps_at(&mut model, position, gen_tokens)).transpose()?;
-        let many = self.sequences.map(|sequences| tps_of_many(&mut model, sequences, gen_tokens)).transpose()?;
         let info = &report.info;
         let value = json!({
             "prefill_tps": report.prefill_tps.median, "decode_tps": report.decode_tps.median,
@@ -63,7 +59,8 @@ impl Bench {
             "decode_median_milliseconds": report.token_milliseconds,
             "prompt_tokens": prompt_tokens, "gen_tokens": gen_tokens,
             "position": self.position, "position_decode_tps": there,
-            "sequences": self.sequences, "many_decode_tps": many,
+            "sequences": sequences, "batch_decode_tps": report.batch_decode_tps.as_ref().map(|figure| figure.median),
+            "batch_decode_tps_all": report.batch_decode_tps,
             "load_seconds": load_seconds, "self_test_milliseconds": info.self_test_milliseconds,
             "bytes_per_token": info.bytes_per_token, "bandwidth_bytes_per_second": report.bandwidth,
             "bound_tps": report.bound_tps, "percent_of_bound": report.percent_of_bound,
@@ -72,18 +69,11 @@ impl Bench {
             "peak_memory_bytes": peak_memory(), "backend": info.backend, "adapter": info.adapter,
             "activations": info.activations,
         });
-        let further = Further { position: self.position.zip(there), sequences: self.sequences.zip(many) };
-        print(self.json, &value, || plain(&report, load_seconds, &further))
+        print(self.json, &value, || plain(&report, load_seconds, self.position.zip(there)))
     }
 }
 
-/// Speeds that are measured only where asked for, with what they were asked for.
-struct Further {
-    position: Option<(usize, f64)>,
-    sequences: Option<(usize, f64)>,
-}
-
-fn plain(report: &Report, load_seconds: f64, further: &Further) -> String {
+fn plain(report: &Report, load_seconds: f64, there: Option<(usize, f64)>) -> String {
     let Report { info, prefill_tps, decode_tps, prompt_tokens, gen_tokens, runs, .. } = report;
     let mut out = format!(
         "{} on {} ({}, {:?} activations), loaded in {load_seconds:.1} s\n\
@@ -101,11 +91,15 @@ fn plain(report: &Report, load_seconds: f64, further: &Further) -> String {
         decode_tps.highest,
     );
     // Writing to a string cannot fail.
-    if let Some((position, tps)) = further.position {
+    if let Some((position, tps)) = there {
         let _ = writeln!(out, "decode  {tps:8.1} tokens/s from position {position}");
     }
-    if let Some((sequences, tps)) = further.sequences {
-        let _ = writeln!(out, "decode  {tps:8.1} tokens/s, {sequences} sequences at once");
+    if let Some(batch) = &report.batch_decode_tps {
+        let (sequences, Figure { median, lowest, highest }) = (report.sequences, batch);
+        let _ = writeln!(
+            out,
+            "decode  {median:8.1} tokens/s by {sequences} sequences (median of {runs}, {lowest:.1} to {highest:.1})"
+        );
     }
     let bytes = report.bytes_per_token as f64;
     let _ = writeln!(out, "a token reads {:.1} MB: {:.2} GB/s", bytes / 1e6, bytes * decode_tps.median / 1e9);
@@ -148,29 +142,6 @@ fn tps_at(model: &mut Model, position: usize, count: usize) -> Result<f64> {
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Tokens decoded per second by a batch of sequences, all together.
-fn tps_of_many(model: &mut Model, sequences: usize, count: usize) -> Result<f64> {
-    pollster::block_on(async {
-        model.begin_sequences(sequences).await?;
-        let mut samplers =
-            vec![Sampler::new(SamplerOptions { seed: Some(0), ..SamplerOptions::default() })?; sequences];
-        let mut tokens: Vec<(usize, u32)> = (0..sequences).map(|s| (s, s as u32 % 7)).collect();
-        let mut start = Instant::now();
-        for step in 0..MANY_WARM_UP + count {
-            if step == MANY_WARM_UP {
-                start = Instant::now();
-            }
-            let mut all: Vec<_> = samplers.iter_mut().collect();
-            let ids = model.executor().sample_batch(&tokens, &mut all).await?;
-            for ((token, sampler), id) in tokens.iter_mut().zip(&mut samplers).zip(ids) {
-                sampler.accept(id);
-                token.1 = id;
-            }
-        }
-        Ok((sequences * count) as f64 / start.elapsed().as_secs_f64())
-    })
-}
-
 /// The process's largest resident size in bytes, where the system reports it (Linux).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -186,9 +157,9 @@ pub struct Compare {
     /// Tokens to read, in chunks of the executors' own size.
     #[arg(long, default_value_t = 40)]
     tokens: usize,
-    /// Largest accepted difference, relative to values above 1.
-    #[arg(long, default_value_t = 1e-3)]
-    tolerance: f32,
+    /// Largest accepted difference, relative to values above 1; by default 0.001, and 0.2 with 8-bit activations.
+    #[arg(long)]
+    tolerance: Option<f32>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -197,27 +168,40 @@ pub struct Compare {
 impl Compare {
     pub fn run(&self) -> Result<()> {
         let file = ModelFile::of(open_gguf(&self.model.file)?)?;
-        let difference = pollster::block_on(async {
+        let wanted = self.model.activations().unwrap_or(Activations::F32);
+        let tolerance = self.tolerance.unwrap_or(match wanted {
+            Activations::F32 => 1e-3,
+            Activations::Q8 => 0.2,
+        });
+        let (difference, not_compared) = pollster::block_on(async {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
-            let mut gpu = GpuExecutor::load(gpu, &file, Activations::F32, &mut |_| {}).await?;
+            let activations = gpu.activations(Some(wanted))?;
+            let mut gpu = GpuExecutor::load(gpu, &file, activations, &mut |_| {}).await?;
             let mut cpu = CpuExecutor::load(&file, Activations::F32, &mut |_| {}).await?;
+            let not_compared = not_compared(&gpu);
             for chunk in some_tokens(self.tokens, file.network.vocab_size).chunks(cpu.max_tokens()) {
-                let difference = first_difference(&mut cpu, &mut gpu, chunk, self.tolerance).await?;
+                let difference = first_difference(&mut cpu, &mut gpu, chunk, tolerance).await?;
                 if difference.is_some() {
-                    return Ok(difference);
+                    return Ok((difference, not_compared));
                 }
             }
-            Ok::<_, Error>(None)
+            Ok::<_, Error>((None, not_compared))
         })?;
         let value = difference.as_ref().map(|d| {
             json!({ "step": d.step, "what": d.what, "buffer": d.buffer, "index": d.index, "cpu": d.cpu, "gpu": d.gpu })
         });
-        print(self.json, &json!({ "difference": value }), || match &difference {
-            None => "CPU and GPU agree".into(),
-            Some(d) => format!(
-                "step {} ({}) differs in buffer `{}` at {}: CPU {}, GPU {}",
-                d.step, d.what, d.buffer, d.index, d.cpu, d.gpu
-            ),
+        let value = json!({
+            "difference": value, "activations": wanted, "tolerance": tolerance, "not_compared": not_compared,
+        });
+        print(self.json, &value, || {
+            let found = match &difference {
+                None => "CPU and GPU agree".into(),
+                Some(d) => format!(
+                    "step {} ({}) differs in buffer `{}` at {}: CPU {}, GPU {}",
+                    d.step, d.what, d.buffer, d.index, d.cpu, d.gpu
+                ),
+            };
+            not_compared.iter().fold(found, |found, not_compared| found + "\n" + not_compared)
         })
     }
 }

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use web_mamba::gguf::{HeaderWriter, Value};
-use web_mamba::model::{Network, TensorSpec, random_values};
-use web_mamba::quant::{DType, SplitMix64};
+use web_mamba::gguf::Value;
+use web_mamba::model::Network;
+use web_mamba::synthetic::Synthetic;
 
 use crate::failure::Failure;
 use crate::print;
@@ -49,14 +49,15 @@ impl MakeRandom {
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
         let network = self.shape.network(self.layers.map(usize::from));
-        let tensors = network.tensors.iter();
-        let tensors: Vec<(&TensorSpec, DType)> =
-            tensors.map(|tensor| (tensor, self.file_type.dtype_of(tensor, network.tied_head))).collect();
-        let bytes = self.write(&network, &tensors)?;
+        let mut model = Synthetic::new(&network, |tensor| self.file_type.dtype_of(tensor, network.tied_head));
+        (model.pairs, model.seed) = (self.pairs(&network), self.seed);
+        let mut file = NewFile::create(&self.out, self.force)?;
+        let bytes = model.write(|piece| file.write(piece))?;
+        file.finish()?;
 
-        let parameters: usize = tensors.iter().map(|(tensor, _)| tensor.rows * tensor.columns).sum();
+        let parameters: usize = network.tensors.iter().map(|tensor| tensor.rows * tensor.columns).sum();
         let mut types = BTreeMap::new();
-        for (_, dtype) in &tensors {
+        for dtype in &model.dtypes {
             *types.entry(dtype.name()).or_insert(0) += 1;
         }
         let seconds = start.elapsed().as_secs_f64();
@@ -77,33 +78,10 @@ impl MakeRandom {
         Ok(())
     }
 
-    /// Bytes written.
-    fn write(&self, network: &Network, tensors: &[(&TensorSpec, DType)]) -> Result<u64, Failure> {
-        let mut header = HeaderWriter::new();
-        for (key, value) in self.pairs(network) {
-            header.pair(&key, &value);
-        }
-        let mut data_bytes = Vec::with_capacity(tensors.len());
-        for (tensor, dtype) in tensors {
-            data_bytes.push(header.tensor(&tensor.name(), *dtype, &tensor.dims()));
-        }
-        let mut file = NewFile::create(&self.out, self.force)?;
-        let start = header.to_bytes();
-        file.write(&start)?;
-        let mut random = SplitMix64::new(self.seed);
-        for ((tensor, dtype), bytes) in tensors.iter().zip(data_bytes) {
-            random_values(tensor, *dtype, &mut random, |chunk| file.write(chunk))?;
-            file.write(&vec![0; HeaderWriter::padding(bytes)])?;
-        }
-        file.finish()?;
-        Ok(start.len() as u64 + header.data_bytes())
-    }
-
-    /// The metadata: what this engine reads, and what llama.cpp asks for besides.
+    /// The metadata beside the architecture's: what llama.cpp asks for, and a vocabulary.
     fn pairs(&self, network: &Network) -> Vec<(String, Value)> {
         let name = format!("random {} {}", self.shape.name(), self.file_type.name());
         let architecture = network.architecture.name();
-        let own = network.architecture.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value));
         let general = [
             ("general.name", Value::String(name)),
             ("general.file_type", Value::Unsigned(self.file_type.number())),
@@ -116,8 +94,8 @@ impl MakeRandom {
             ("vocab_size", network.vocab_size as u64),
         ];
         let asked_for = asked_for.map(|(key, value)| (format!("{architecture}.{key}"), Value::Unsigned(value)));
-        let vocabulary = vocabulary::pairs(network.vocab_size, self.shape.is_falcon());
+        let vocabulary = vocabulary::pairs(network.vocab_size, self.shape.is_chat());
         let named = general.into_iter().chain(vocabulary).map(|(key, value)| (key.to_owned(), value));
-        own.chain(asked_for).chain(named).collect()
+        asked_for.into_iter().chain(named).collect()
     }
 }

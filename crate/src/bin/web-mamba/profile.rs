@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use web_mamba::Result;
 use web_mamba::gpu::{Gpu, GpuExecutor};
-use web_mamba::instruments::StageTime;
+use web_mamba::instruments::{Instruments, StageTime};
 use web_mamba::model::ModelFile;
 
 use crate::open::{ModelArguments, open_gguf};
@@ -29,7 +29,7 @@ impl Profile {
             let gpu = Gpu::open(&self.model.gpu_options()).await?;
             let activations = gpu.activations(self.model.activations())?;
             let load = GpuExecutor::load;
-            load(gpu, &file, activations, &mut |_| {}).await?.profile(self.tokens).await
+            load(gpu, &file, activations, &mut |_| {}).await?.stage_times(self.tokens).await
         })?;
         let rate = |stage: &StageTime| stage.bytes as f64 / stage.milliseconds / 1e6;
         let values = stages.iter().map(|stage| {

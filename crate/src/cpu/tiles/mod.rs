@@ -9,11 +9,10 @@ mod pack;
 use super::matrix::WeightReader;
 use super::simd::{Isa, Simd, SimdKernel};
 use crate::error::{Error, Result};
-use crate::quant::DType;
-use format::{Format, Layout, layout, with_format};
+use crate::quant::{DType, TileLayout, UNIT_LEN};
+use format::{Format, with_format};
 
-/// Rows of a tile: the lanes of the widest vector.
-pub const ROWS: usize = 16;
+pub use crate::quant::TILE_ROWS as ROWS;
 
 /// A (rows, columns) matrix in tiles. The last tile is filled up with rows of zero.
 #[derive(Debug, Clone)]
@@ -27,7 +26,7 @@ pub struct Tiles {
 
 /// Bytes of one tile.
 fn tile_bytes(dtype: DType, columns: usize) -> usize {
-    match layout(dtype) {
+    match dtype.tile_layout() {
         Some(layout) => columns / dtype.block_len() * layout.block_bytes(),
         None => ROWS * columns * dtype.block_bytes(),
     }
@@ -125,11 +124,11 @@ impl<F: Format> SimdKernel for DecodeRow<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let layout: Layout = F::LAYOUT;
+        let layout: TileLayout = F::LAYOUT;
         // The vector that the row is in, and its lane there.
         let (first, lane) = (self.row / S::LANES * S::LANES, self.row % S::LANES);
         let (mut bytes, mut lanes) = ([0u8; 64], [0f32; 16]);
-        let mut out = self.out.chunks_exact_mut(32);
+        let mut out = self.out.chunks_exact_mut(UNIT_LEN);
         for block in self.tile.chunks_exact(layout.block_bytes()) {
             let header = format::header::<S, F>(s, block, first);
             for unit in block[layout.header_bytes()..].chunks_exact(layout.unit_bytes()) {

@@ -1,15 +1,14 @@
 //! Packs rows into tiles. `format.rs` says how they lie there.
 
 use super::ROWS;
-use super::format::{Layout, Scales, layout};
-use crate::quant::{BlockIntegers, DType};
+use crate::quant::{BlockIntegers, DType, GroupScales, TileLayout, UNIT_LEN};
 
 /// Appends one tile. `rows` are at most 16 whole rows, as a file has them; those that are missing become zero.
 pub fn tile(dtype: DType, columns: usize, rows: &[u8], out: &mut Vec<u8>) {
     let (blocks, block_bytes) = (columns / dtype.block_len(), dtype.block_bytes());
     let block =
         |row: usize, block: usize| rows.get((row * blocks + block) * block_bytes..).and_then(|r| r.get(..block_bytes));
-    let Some(layout) = layout(dtype) else {
+    let Some(layout) = dtype.tile_layout() else {
         let zero = [0; 4];
         for column in 0..columns {
             (0..ROWS).for_each(|row| out.extend_from_slice(block(row, column).unwrap_or(&zero[..block_bytes])));
@@ -25,7 +24,7 @@ pub fn tile(dtype: DType, columns: usize, rows: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn append(layout: &Layout, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
+fn append(layout: &TileLayout, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
     rows.iter().for_each(|row| out.extend(row.d));
     if layout.minimum {
         rows.iter().for_each(|row| out.extend(row.minimum));
@@ -33,13 +32,13 @@ fn append(layout: &Layout, rows: &[BlockIntegers; ROWS], out: &mut Vec<u8>) {
     for unit in 0..layout.units {
         let groups = layout.groups * unit..layout.groups * (unit + 1);
         match layout.scales {
-            Scales::Header => {}
-            Scales::Signed => groups.for_each(|g| out.extend(rows.iter().map(|row| row.scales[g]))),
-            Scales::WithMinimum => {
+            GroupScales::Header => {}
+            GroupScales::Signed => groups.for_each(|g| out.extend(rows.iter().map(|row| row.scales[g]))),
+            GroupScales::WithMinimum => {
                 groups.clone().for_each(|g| out.extend(rows.iter().map(|row| row.scales[g])));
                 groups.for_each(|g| out.extend(rows.iter().map(|row| row.minimums[g])));
             }
-            Scales::Nibbles => {
+            GroupScales::Nibbles => {
                 groups.for_each(|g| out.extend(rows.iter().map(|row| row.scales[g] | row.minimums[g] << 4)));
             }
         }
@@ -56,7 +55,7 @@ fn plane(bits: usize, from: usize, unit: usize, rows: &[BlockIntegers; ROWS], ou
     out.resize(start + 64 * bits, 0);
     let (words, _) = out[start..].as_chunks_mut::<4>();
     for (row, integers) in rows.iter().enumerate() {
-        let (fours, _) = integers.quants[32 * unit..][..32].as_chunks::<4>();
+        let (fours, _) = integers.quants[UNIT_LEN * unit..][..UNIT_LEN].as_chunks::<4>();
         for vector in 0..bits {
             // Each vector shares its bytes among 8 / bits fours of columns.
             let share = |n: usize| (u32::from_le_bytes(fours[vector + bits * n]) >> from & mask) << (bits * n);

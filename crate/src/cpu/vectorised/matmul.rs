@@ -18,7 +18,7 @@ use crate::cpu::quantised::{ActUnit, Quantised};
 use crate::cpu::simd::{Isa, Simd, SimdKernel};
 use crate::cpu::tiles::format::{self, Format, Header, Unit, with_format};
 use crate::cpu::tiles::{ROWS, Tiles};
-use crate::quant::DType;
+use crate::quant::{DType, UNIT_LEN};
 
 /// What is multiplied: rounded where the weights have quants, else as it is.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ pub fn matmul(isa: Isa, m: MatMul<'_>) {
     assert!(m.tokens <= MAX_TOKENS, "a product takes at most {MAX_TOKENS} tokens, not {}", m.tokens);
     match m.x {
         Input::Quantised(x) => {
-            let fits = x.units() * 32 == m.w.columns() && x.tokens() == m.tokens;
+            let fits = x.units() * UNIT_LEN == m.w.columns() && x.tokens() == m.tokens;
             assert!(fits, "activations do not fit a matrix of {} columns", m.w.columns());
             with_format!(m.w.dtype(), F => isa.run(Quants::<F> { m, x, format: PhantomData }),
                 unreachable!("weights without quants are multiplied by floats"));

@@ -1,12 +1,13 @@
 // Causal depthwise convolution and its activation, over the rows of all sequences:
 // xi[t, c] = silu(bias[c] + sum_k weight[c, k] * x[t - (D_CONV - 1) + k, c]).
-// xz: (rows, 2 d_inner), x its first half; weight: (d_inner, D_CONV); state: (slots, d_inner, D_CONV - 1), the inputs before
+// xz: (rows, stride), x its first d_inner columns; weight: (d_inner, D_CONV); state: (slots, d_inner, D_CONV - 1), the inputs before
 // the chunk, oldest first; the slot that is written gets the chunk's last ones. xi: (rows, d_inner); out_acts: xi again.
 // Grid: (ceil(d_inner / 64), rows, 1); an invocation owns a channel of a row. Nothing runs through time here, but a sequence
 // of several rows must not write the slot that it reads. Twin: cpu::kernels::conv1d_silu.
 
 struct Params { // twin: params::Conv1dSilu
     d_inner: u32,
+    stride: u32, // floats of a row of xz
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var window: array<f32, D_CONV>;
         for (var k = 0u; k < D_CONV; k++) {
             if t + k >= TAPS {
-                window[k] = xz[(row + k - TAPS) * 2u * params.d_inner + channel];
+                window[k] = xz[(row + k - TAPS) * params.stride + channel];
             } else {
                 window[k] = state[from_state + t + k];
             }
@@ -57,10 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     finished[local] = value;
     workgroupBarrier();
     let run = 4u * group.x + local;
-    if local < 4u && 16u * run < params.d_inner {
-        var values: array<f32, 16>;
-        for (var i = 0u; i < 16u; i++) {
-            values[i] = finished[16u * local + i];
+    if local < 4u && RUN_LEN * run < params.d_inner {
+        var values: array<f32, RUN_LEN>;
+        for (var i = 0u; i < RUN_LEN; i++) {
+            values[i] = finished[RUN_LEN * local + i];
         }
         write_run(row, run, &values);
     }

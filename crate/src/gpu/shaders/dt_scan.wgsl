@@ -109,7 +109,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             + dot(w[4], dt_values[at.y]) + dot(w[5], dt_values[at.y + 1u])
             + dot(w[6], dt_values[at.y + 2u]) + dot(w[7], dt_values[at.y + 3u]);
     }
-    let step = softplus(team_sum(sum, local) + bias);
+    let step = softplus(lane_group_sum(sum, local) + bias);
 
     var y = 0.0;
     for (var i = 0u; i < STATES; i++) {
@@ -122,16 +122,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    y = team_sum(y, local);
+    y = lane_group_sum(y, local);
     if lane == 0u {
         finished[own] = select(0.0, (y + d * input) * gate / (1.0 + exp(-gate)), valid);
     }
     workgroupBarrier();
-    let run = (params.first_row + CHANNELS * group.x) / 16u + local;
-    if local < CHANNELS / 16u && 16u * run < params.d_inner {
-        var values: array<f32, 16>;
-        for (var i = 0u; i < 16u; i++) {
-            values[i] = finished[16u * local + i];
+    let run = (params.first_row + CHANNELS * group.x) / RUN_LEN + local;
+    if local < CHANNELS / RUN_LEN && RUN_LEN * run < params.d_inner {
+        var values: array<f32, RUN_LEN>;
+        for (var i = 0u; i < RUN_LEN; i++) {
+            values[i] = finished[RUN_LEN * local + i];
         }
         write_run(0u, run, &values);
     }

@@ -3,7 +3,7 @@
 // W: (rows, COLUMNS) in units, a shard of (2 d_inner, d_model); acts: one row, times the norm's weights but not yet its
 // scale; conv_weight: (d_inner, D_CONV); state: (slots, d_inner, D_CONV - 1), oldest first; xz: (2 d_inner), of which z is
 // written; xi: (d_inner). What reads xi next is W_x, so small that it takes f32 activations in any mode.
-// Grid: (ceil(rows / (TEAMS * ROWS)), 1, 1).
+// Grid: (ceil(rows / (LANE_GROUPS * ROWS)), 1, 1).
 // Twin: cpu::kernels::matmul, then conv1d_silu.
 
 struct Params { // twin: params::InProject
@@ -28,7 +28,7 @@ const TAPS: u32 = D_CONV - 1u;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = local % LANES;
-    let first = (group.x * TEAMS + local / LANES) * ROWS;
+    let first = (group.x * LANE_GROUPS + local / LANES) * ROWS;
     let channel = params.first_row + first + lane;
     let owns = lane < ROWS && first + lane < params.rows;
     let convolves = owns && channel < params.d_inner;

@@ -34,7 +34,7 @@ fn load_weights(first_row: u32, unit: u32, local: u32) {
 }
 
 fn load_x(first_token: u32, tokens: u32, unit: u32, local: u32) {
-    let runs = unit_columns(unit) / 16u;
+    let runs = unit_columns(unit) / RUN_LEN;
     for (var i = local; i < TILE_TOKENS * 8u; i += WORKGROUP) {
         let token = min(first_token + i / 8u, tokens - 1u);
         let run = select(runs.x, runs.y, i % 8u >= 4u);

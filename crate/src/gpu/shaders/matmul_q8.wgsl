@@ -37,7 +37,7 @@ fn load_x(first_token: u32, tokens: u32, first_unit: u32, local: u32) {
         let t = i / UNITS_AT_ONCE;
         let u = i % UNITS_AT_ONCE;
         let row = min(first_token + t, tokens - 1u) * ACT_VECTORS;
-        let runs = unit_columns(min(first_unit + u, UNITS - 1u)) / 16u;
+        let runs = unit_columns(min(first_unit + u, UNITS - 1u)) / RUN_LEN;
         let a = run_scale(row, runs.x);
         let b = run_scale(row, runs.y);
         x_tile[t * STRIDE + 2u * u] = acts[row + runs.x];

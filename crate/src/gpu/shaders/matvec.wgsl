@@ -1,7 +1,7 @@
 // Matrix-vector products of one shard: out[t, first_row + r] = W[r] . x[t], times the norm's scale where x is not normalised
 // yet. Serves decode, W_x and the head; and for few tokens the matrices whose few rows would make too few tiles.
 // W: (rows, COLUMNS) in units; acts: (T) rows; out: (T, out_stride).
-// Grid: (ceil(rows / (TEAMS * ROWS)), T, 1). Twin: cpu::kernels::matmul.
+// Grid: (ceil(rows / (LANE_GROUPS * ROWS)), T, 1). Twin: cpu::kernels::matmul.
 
 struct Params { // twin: params::MatVec
     rows: u32,
@@ -18,7 +18,7 @@ struct Params { // twin: params::MatVec
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = local % LANES;
-    let first = (group.x * TEAMS + local / LANES) * ROWS;
+    let first = (group.x * LANE_GROUPS + local / LANES) * ROWS;
     let squares = first_squares(lane);
     let products = row_products(first, params.rows, group.y * ACT_VECTORS, local);
     var scale = 1.0;

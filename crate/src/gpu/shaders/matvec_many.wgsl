@@ -1,15 +1,14 @@
 // Matrix-vector products of one shard and up to 16 tokens at once: out[t, first_row + r] = W[r] . x[t], or += where
 // accumulating. Serves batched decode where the rows are too few for tiles to fill a large GPU. As in matvec.wgsl the LANES
-// invocations of a team, here of one subgroup, share rows, two of them; each unit is multiplied by every token's columns.
+// invocations of a lane group, here of one subgroup, share rows, two of them; each unit is multiplied by every token's columns.
 // W: (rows, COLUMNS) in units; acts: (T) rows; out: (T, out_stride).
-// Grid: (ceil(rows / (2 TEAMS)), 1, 1). Twin: cpu::kernels::matmul.
+// Grid: (ceil(rows / (2 LANE_GROUPS)), 1, 1). Twin: cpu::kernels::matmul.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> batch: Batch;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-const TOKENS: u32 = 16u;
-const TEAMS: u32 = WORKGROUP / LANES;
+const LANE_GROUPS: u32 = WORKGROUP / LANES;
 // Tokens that a lane finishes.
 const KEPT_TOKENS: u32 = max(TOKENS / LANES, 1u);
 
@@ -28,7 +27,7 @@ fn share(sums: ptr<function, Sums>, lane: u32, mask: u32, low: u32, high: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let tokens = batch.tokens * batch.sequences;
     let lane = local % LANES;
-    let first = 2u * (group.x * TEAMS + local / LANES);
+    let first = 2u * (group.x * LANE_GROUPS + local / LANES);
     // Past the last row or token the last one is read again: cheaper than a branch, and its sum is not written.
     let row_a = min(first, params.rows - 1u) * ROW_VECTORS;
     let row_b = min(first + 1u, params.rows - 1u) * ROW_VECTORS;

@@ -14,13 +14,13 @@ struct Params { // twin: params::OutProject
 @group(0) @binding(5) var<storage, read_write> x: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out_acts: array<u32>;
 
-var<workgroup> finished: array<f32, 16>;
-var<workgroup> squares: array<f32, 16>;
+var<workgroup> finished: array<f32, RUN_LEN>;
+var<workgroup> squares: array<f32, RUN_LEN>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let lane = local % LANES;
-    let first = 16u * group.x + local / LANES * ROWS;
+    let first = RUN_LEN * group.x + local / LANES * ROWS;
     let row = params.first_row + first + lane;
     let owns = lane < ROWS && first + lane < params.rows;
     // What the end needs is asked for now, so that it has arrived by then.
@@ -41,11 +41,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
     if local == 0u {
-        let run = params.first_row / 16u + group.x;
+        let run = params.first_row / RUN_LEN + group.x;
         var values = finished;
         write_run(0u, run, &values);
         var total = 0.0;
-        for (var i = 0u; i < 16u; i++) {
+        for (var i = 0u; i < RUN_LEN; i++) {
             total += squares[i];
         }
         write_partial(run, total);

@@ -26,10 +26,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let sum = workgroup_sum(vec4(squares, 0.0, 0.0, 0.0), local).x;
     let scale = 1.0 / sqrt(sum / f32(params.width) + params.eps);
-    for (var run = local; 16u * run < params.width; run += WORKGROUP) {
-        var values: array<f32, 16>;
-        for (var i = 0u; i < min(16u, params.width - 16u * run); i++) {
-            values[i] = x[x_row + 16u * run + i] * scale * weight[16u * run + i];
+    for (var run = local; RUN_LEN * run < params.width; run += WORKGROUP) {
+        var values: array<f32, RUN_LEN>;
+        for (var i = 0u; i < min(RUN_LEN, params.width - RUN_LEN * run); i++) {
+            values[i] = x[x_row + RUN_LEN * run + i] * scale * weight[RUN_LEN * run + i];
         }
         write_run(group.y, run, &values);
     }

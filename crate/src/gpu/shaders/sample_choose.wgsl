@@ -11,8 +11,6 @@ struct Step { // twin: params::SamplingStep
     step: u32,
 }
 
-const NOT_FINITE: u32 = 1u << 31u; // twin: gpu::sampling::NOT_FINITE
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> rows: array<Row>;

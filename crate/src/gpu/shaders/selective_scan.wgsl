@@ -45,13 +45,13 @@ fn load_steps(first_row: u32, steps: u32, first_channel: u32, local: u32) {
 }
 
 fn write_steps(first_row: u32, steps: u32, first_channel: u32, local: u32) {
-    const RUNS_HERE: u32 = CHANNELS / 16u;
+    const RUNS_HERE: u32 = CHANNELS / RUN_LEN;
     for (var i = local; i < steps * RUNS_HERE; i += WORKGROUP) {
-        let run = first_channel / 16u + i % RUNS_HERE;
-        if 16u * run < params.d_inner {
-            var values: array<f32, 16>;
-            for (var j = 0u; j < min(16u, params.d_inner - 16u * run); j++) {
-                values[j] = input_of[16u * i + j];
+        let run = first_channel / RUN_LEN + i % RUNS_HERE;
+        if RUN_LEN * run < params.d_inner {
+            var values: array<f32, RUN_LEN>;
+            for (var j = 0u; j < min(RUN_LEN, params.d_inner - RUN_LEN * run); j++) {
+                values[j] = input_of[RUN_LEN * i + j];
             }
             write_run(first_row + i / RUNS_HERE, run, &values);
         }
@@ -93,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     y += bc_of[k * 2u * D_STATE + D_STATE + n] * s[i];
                 }
             }
-            y = team_sum(y, local);
+            y = lane_group_sum(y, local);
             if lane == 0u {
                 input_of[at] = (y + d * input) * gate_of[at];
             }

@@ -31,10 +31,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let widths = vec4(f32(params.dt_rank), f32(D_STATE), f32(D_STATE), 1.0);
         scale = 1.0 / sqrt(workgroup_sum(squares, local) / widths + params.eps);
     }
-    for (var run = local; 16u * run < params.dt_rank; run += WORKGROUP) {
-        var values: array<f32, 16>;
-        for (var i = 0u; i < min(16u, params.dt_rank - 16u * run); i++) {
-            values[i] = scale.x * dbc[row + 16u * run + i];
+    for (var run = local; RUN_LEN * run < params.dt_rank; run += WORKGROUP) {
+        var values: array<f32, RUN_LEN>;
+        for (var i = 0u; i < min(RUN_LEN, params.dt_rank - RUN_LEN * run); i++) {
+            values[i] = scale.x * dbc[row + RUN_LEN * run + i];
         }
         write_run(group.y, run, &values);
     }

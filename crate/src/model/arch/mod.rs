@@ -2,6 +2,8 @@
 //! ranks share them, state, forward pass. Everything else works on the [`Network`] that it makes.
 
 pub mod mamba;
+#[cfg(feature = "toy-architecture")]
+pub mod toy;
 
 use std::fmt;
 use std::rc::Rc;
@@ -15,7 +17,11 @@ use crate::quant::DType;
 type Read = fn(&Gguf) -> Result<Rc<dyn Architecture>>;
 
 /// `general.architecture`, and what reads it.
-const ARCHITECTURES: [(&str, Read); 1] = [(mamba::NAME, mamba::read)];
+const ARCHITECTURES: &[(&str, Read)] = &[
+    (mamba::NAME, mamba::read),
+    #[cfg(feature = "toy-architecture")]
+    (toy::NAME, toy::read),
+];
 
 /// The largest vocabulary accepted; Falcon-Mamba has 65,024 tokens, the largest published ones about 262,144.
 const MAX_VOCABULARY: u64 = 1 << 20;
@@ -74,7 +80,8 @@ pub const HEAD: &str = "output.weight";
 pub fn network(gguf: &Gguf) -> Result<Network> {
     let found = gguf.metadata.string("general.architecture")?;
     let Some((_, read)) = ARCHITECTURES.iter().find(|(name, _)| *name == found) else {
-        return Err(Error::Architecture { found: found.into() });
+        let names: Vec<_> = ARCHITECTURES.iter().map(|(name, _)| format!("`{name}`")).collect();
+        return Err(Error::Architecture { found: found.into(), supported: names.join(", ") });
     };
     let architecture = read(gguf)?;
     let vocab_size = vocab_size(gguf)?;

@@ -1,11 +1,9 @@
 //! Decode of the IQ4 types: 4-bit indices into a table of uneven steps.
 
-use super::{Block, DType, half_to_f32};
+use super::{Block, half_to_f32};
 use crate::quant::blocks::{IQ4_NL, IQ4_VALUES, IQ4_XS, Nibbles32};
 
 impl Block<32> for IQ4_NL {
-    const DTYPE: DType = DType::IQ4_NL;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 32]) {
         decode_group(half_to_f32(self.d), &self.qs, out);
@@ -13,8 +11,6 @@ impl Block<32> for IQ4_NL {
 }
 
 impl Block<256> for IQ4_XS {
-    const DTYPE: DType = DType::IQ4_XS;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 256]) {
         let d = half_to_f32(self.d);

@@ -1,11 +1,9 @@
 //! Decode of the K types: super-blocks of 256 values in groups of 16 or 32 with integer scales of their own.
 
-use super::{Block, DType, half_to_f32};
+use super::{Block, half_to_f32};
 use crate::quant::blocks::{Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, ScalesAndMins};
 
 impl Block<256> for Q2_K {
-    const DTYPE: DType = DType::Q2_K;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 256]) {
         let (d, dmin) = (half_to_f32(self.d), half_to_f32(self.dmin));
@@ -23,8 +21,6 @@ impl Block<256> for Q2_K {
 }
 
 impl Block<256> for Q3_K {
-    const DTYPE: DType = DType::Q3_K;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 256]) {
         let d = half_to_f32(self.d);
@@ -45,8 +41,6 @@ impl Block<256> for Q3_K {
 }
 
 impl Block<256> for Q4_K {
-    const DTYPE: DType = DType::Q4_K;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 256]) {
         let (d, dmin) = (half_to_f32(self.d), half_to_f32(self.dmin));
@@ -63,8 +57,6 @@ impl Block<256> for Q4_K {
 }
 
 impl Block<256> for Q5_K {
-    const DTYPE: DType = DType::Q5_K;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 256]) {
         let (d, dmin) = (half_to_f32(self.d), half_to_f32(self.dmin));
@@ -82,8 +74,6 @@ impl Block<256> for Q5_K {
 }
 
 impl Block<256> for Q6_K {
-    const DTYPE: DType = DType::Q6_K;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 256]) {
         let d = half_to_f32(self.d);

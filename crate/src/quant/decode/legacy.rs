@@ -1,11 +1,9 @@
 //! Decode of the types with 32 values and one f16 scale a block: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0.
 
-use super::{Block, DType, half_to_f32};
+use super::{Block, half_to_f32};
 use crate::quant::blocks::{Nibbles32, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
 impl Block<32> for Q4_0 {
-    const DTYPE: DType = DType::Q4_0;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 32]) {
         let d = half_to_f32(self.d);
@@ -17,8 +15,6 @@ impl Block<32> for Q4_0 {
 }
 
 impl Block<32> for Q4_1 {
-    const DTYPE: DType = DType::Q4_1;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 32]) {
         let (d, m) = (half_to_f32(self.d), half_to_f32(self.m));
@@ -30,8 +26,6 @@ impl Block<32> for Q4_1 {
 }
 
 impl Block<32> for Q5_0 {
-    const DTYPE: DType = DType::Q5_0;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 32]) {
         let d = half_to_f32(self.d);
@@ -43,8 +37,6 @@ impl Block<32> for Q5_0 {
 }
 
 impl Block<32> for Q5_1 {
-    const DTYPE: DType = DType::Q5_1;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 32]) {
         let (d, m) = (half_to_f32(self.d), half_to_f32(self.m));
@@ -56,8 +48,6 @@ impl Block<32> for Q5_1 {
 }
 
 impl Block<32> for Q8_0 {
-    const DTYPE: DType = DType::Q8_0;
-
     #[inline(always)]
     fn decode(&self, out: &mut [f32; 32]) {
         let d = half_to_f32(self.d);

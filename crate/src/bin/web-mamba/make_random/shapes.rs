@@ -4,8 +4,10 @@ use clap::ValueEnum;
 use std::rc::Rc;
 
 use web_mamba::model::Network;
-use web_mamba::model::arch::Architecture as _;
+use web_mamba::model::arch::Architecture;
 use web_mamba::model::arch::mamba::Mamba;
+#[cfg(feature = "toy-architecture")]
+use web_mamba::model::arch::toy::Toy;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shape {
@@ -23,56 +25,57 @@ pub enum Shape {
     Mamba2800M,
     /// Two small Falcon-Mamba layers.
     Tiny,
+    /// Two layers of the architecture that only tests have.
+    #[cfg(feature = "toy-architecture")]
+    Toy,
 }
 
 /// GPT-NeoX's 50,277 tokens, padded to a multiple of 8.
 const NEOX_VOCABULARY: usize = 50280;
 
-impl Shape {
-    fn sizes(self, d_model: usize, n_layers: usize, dt_rank: usize) -> Mamba {
-        let d_inner = 2 * d_model;
-        Mamba {
-            d_model,
-            d_inner,
-            d_state: 16,
-            d_conv: 4,
-            dt_rank,
-            n_layers,
-            rms_eps: 1e-5,
-            norm_dt_b_c: self.is_falcon(),
-        }
-    }
+/// A Mamba of these sizes, or a Falcon-Mamba.
+fn mamba(d_model: usize, n_layers: usize, dt_rank: usize, norm_dt_b_c: bool) -> Mamba {
+    let d_inner = 2 * d_model;
+    Mamba { d_model, d_inner, d_state: 16, d_conv: 4, dt_rank, n_layers, rms_eps: 1e-5, norm_dt_b_c }
+}
 
-    fn config(self) -> Mamba {
+impl Shape {
+    /// The sizes, with another number of layers where one is given.
+    fn architecture(self, layers: Option<usize>) -> Rc<dyn Architecture> {
+        let mamba = |d_model, n_layers, dt_rank| {
+            Rc::new(mamba(d_model, layers.unwrap_or(n_layers), dt_rank, self.is_chat())) as Rc<dyn Architecture>
+        };
         match self {
-            Self::FalconMamba7B => self.sizes(4096, 64, 256),
-            Self::Mamba130M => self.sizes(768, 24, 48),
-            Self::Mamba370M => self.sizes(1024, 48, 64),
-            Self::Mamba790M => self.sizes(1536, 48, 96),
-            Self::Mamba1400M => self.sizes(2048, 48, 128),
-            Self::Mamba2800M => self.sizes(2560, 64, 160),
+            Self::FalconMamba7B => mamba(4096, 64, 256),
+            Self::Mamba130M => mamba(768, 24, 48),
+            Self::Mamba370M => mamba(1024, 48, 64),
+            Self::Mamba790M => mamba(1536, 48, 96),
+            Self::Mamba1400M => mamba(2048, 48, 128),
+            Self::Mamba2800M => mamba(2560, 64, 160),
             // Whole super-blocks but for dt_rank, so that every mixture with K types has its fallback.
-            Self::Tiny => self.sizes(256, 2, 32),
+            Self::Tiny => mamba(256, 2, 32),
+            #[cfg(feature = "toy-architecture")]
+            Self::Toy => Rc::new(Toy { d_model: 64, channels: 96, taps: 4, n_layers: layers.unwrap_or(2), eps: 1e-5 }),
         }
     }
 
     /// The network, of another number of layers where one is given.
     pub fn network(self, n_layers: Option<usize>) -> Network {
-        let config = self.config();
-        let n_layers = n_layers.unwrap_or(config.n_layers);
-        Rc::new(Mamba { n_layers, ..config }).network(self.vocab_size(), !self.is_falcon())
+        self.architecture(n_layers).network(self.vocab_size(), !self.is_chat())
     }
 
     pub fn vocab_size(self) -> usize {
         match self {
             Self::FalconMamba7B => 65024,
             Self::Tiny => 512,
+            #[cfg(feature = "toy-architecture")]
+            Self::Toy => 512,
             _ => NEOX_VOCABULARY,
         }
     }
 
     /// Falcon-Mamba has a head of its own and was tuned for chat.
-    pub fn is_falcon(self) -> bool {
+    pub fn is_chat(self) -> bool {
         matches!(self, Self::FalconMamba7B | Self::Tiny)
     }
 

@@ -17,9 +17,9 @@ fn partial_squares(index: u32) -> vec4<f32> {
 // Values 4 i to 4 i + 3 of a run. `row` is the index of the row's first vector.
 fn run_values(row: u32, run: u32, i: u32) -> vec4<f32> {
     let values = acts[row + 4u * run + i];
-    if COLUMNS % 32u == 0u {
+    if COLUMNS % UNIT_LEN == 0u {
         return values;
     }
     // What decode hands on as plain f32 ends with its last column, and what follows may not be finite.
-    return select(vec4(0.0), values, vec4(16u * run + 4u * i) + vec4(0u, 1u, 2u, 3u) < vec4(COLUMNS));
+    return select(vec4(0.0), values, vec4(RUN_LEN * run + 4u * i) + vec4(0u, 1u, 2u, 3u) < vec4(COLUMNS));
 }

@@ -3,13 +3,13 @@
 
 const OUT_ROW: u32 = 4u * (4u * OUT_RUNS + (OUT_RUNS + 3u) / 4u);
 
-fn write_run(row: u32, run: u32, values: ptr<function, array<f32, 16>>) {
-    let at = row * OUT_ROW + 16u * run;
-    for (var i = 0u; i < 16u; i++) {
+fn write_run(row: u32, run: u32, values: ptr<function, array<f32, RUN_LEN>>) {
+    let at = row * OUT_ROW + RUN_LEN * run;
+    for (var i = 0u; i < RUN_LEN; i++) {
         out_acts[at + i] = bitcast<u32>((*values)[i]);
     }
 }
 
 fn write_partial(run: u32, squares: f32) {
-    out_acts[16u * OUT_RUNS + run] = bitcast<u32>(squares);
+    out_acts[RUN_LEN * OUT_RUNS + run] = bitcast<u32>(squares);
 }

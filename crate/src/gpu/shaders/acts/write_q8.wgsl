@@ -3,10 +3,10 @@
 
 const OUT_ROW: u32 = 4u * (OUT_RUNS + OUT_RUNS / 2u + (OUT_RUNS + 3u) / 4u);
 
-fn write_run(row: u32, run: u32, values: ptr<function, array<f32, 16>>) {
+fn write_run(row: u32, run: u32, values: ptr<function, array<f32, RUN_LEN>>) {
     // Magnitudes have the order of their bits, in which infinity and NaN are the highest: d is then neither finite, and no product is.
     var bits = 0u;
-    for (var i = 0u; i < 16u; i++) {
+    for (var i = 0u; i < RUN_LEN; i++) {
         bits = max(bits, bitcast<u32>((*values)[i]) & 0x7fffffffu);
     }
     let highest = bitcast<f32>(bits);

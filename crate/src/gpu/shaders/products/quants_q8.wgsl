@@ -8,7 +8,7 @@ struct UnitX {
 }
 
 fn unit_x(row: u32, unit: u32) -> UnitX {
-    let runs = unit_columns(unit) / 16u;
+    let runs = unit_columns(unit) / RUN_LEN;
     let a = run_scale(row, runs.x);
     let b = run_scale(row, runs.y);
     return UnitX(acts[row + runs.x], acts[row + runs.y], vec2(a.x, b.x), vec2(a.y, b.y));

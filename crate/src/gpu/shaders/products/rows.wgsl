@@ -1,8 +1,8 @@
-// Matrix-vector products for decode. A workgroup owns TEAMS * ROWS rows: the LANES invocations of a team multiply ROWS rows,
+// Matrix-vector products for decode. A workgroup owns LANE_GROUPS * ROWS rows: the LANES invocations of a group multiply ROWS rows,
 // so that each reads its part of x once for all of them; neighbouring lanes take neighbouring units, which are neighbouring
 // vectors of a plane.
 
-// Products of ROWS rows from `first` on with the row of activations that starts at vector `x_row`, for each lane of the team.
+// Products of ROWS rows from `first` on with the row of activations that starts at vector `x_row`, for each lane of the group.
 fn row_products(first: u32, rows: u32, x_row: u32, local: u32) -> array<f32, ROWS> {
     var sums: array<f32, ROWS>;
     for (var unit = local % LANES; unit < UNITS; unit += LANES) {
@@ -13,12 +13,12 @@ fn row_products(first: u32, rows: u32, x_row: u32, local: u32) -> array<f32, ROW
         }
     }
     for (var r = 0u; r < ROWS; r++) {
-        sums[r] = team_sum(sums[r], local);
+        sums[r] = lane_group_sum(sums[r], local);
     }
     return sums;
 }
 
-// The product that a lane is to finish: lane r of a team has row `first + r`.
+// The product that a lane is to finish: lane r of a group has row `first + r`.
 fn own_product(sums: array<f32, ROWS>, lane: u32) -> f32 {
     var all = sums;
     var own = all[0];
@@ -41,6 +41,6 @@ fn norm_scale(first: vec4<f32>, width: u32, eps: f32, local: u32) -> f32 {
     for (var i = lane + LANES; i < PARTIAL_VECTORS; i += LANES) {
         squares += partial_squares(i);
     }
-    let sum = team_sum(dot(squares, vec4(1.0)), local);
+    let sum = lane_group_sum(dot(squares, vec4(1.0)), local);
     return 1.0 / sqrt(sum / f32(width) + eps);
 }

@@ -6,7 +6,7 @@ struct UnitX {
 }
 
 fn unit_x(row: u32, unit: u32) -> UnitX {
-    let runs = unit_columns(unit) / 16u;
+    let runs = unit_columns(unit) / RUN_LEN;
     return UnitX(
         array(run_values(row, runs.x, 0u), run_values(row, runs.x, 1u), run_values(row, runs.x, 2u), run_values(row, runs.x, 3u)),
         array(run_values(row, runs.y, 0u), run_values(row, runs.y, 1u), run_values(row, runs.y, 2u), run_values(row, runs.y, 3u)),

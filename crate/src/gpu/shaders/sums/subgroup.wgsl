@@ -3,29 +3,29 @@
 // specification promises: the self-test at the start would find an adapter where they are not. All invocations of the
 // workgroup must call them.
 
-const TEAM_PARTS: u32 = max(LANES / SUBGROUP, 1u);
+const GROUP_PARTS: u32 = max(LANES / SUBGROUP, 1u);
 const WORKGROUP_PARTS: u32 = max(WORKGROUP / SUBGROUP, 1u);
 
-var<workgroup> parts_of_teams: array<f32, WORKGROUP_PARTS>;
+var<workgroup> parts_of_lane_groups: array<f32, WORKGROUP_PARTS>;
 var<workgroup> parts_of_workgroup: array<vec4<f32>, WORKGROUP_PARTS>;
 
-// The sum over the LANES neighbouring invocations of a team, for each of them.
-fn team_sum(value: f32, local: u32) -> f32 {
+// The sum over the LANES neighbouring invocations of a lane group, for each of them.
+fn lane_group_sum(value: f32, local: u32) -> f32 {
     var sum = value;
     for (var mask = min(LANES, SUBGROUP) / 2u; mask > 0u; mask /= 2u) {
         sum += subgroupShuffleXor(sum, mask);
     }
-    if TEAM_PARTS == 1u {
+    if GROUP_PARTS == 1u {
         return sum;
     }
-    // Whoever still reads the last sum comes first.
+    // Invocations that still read the last sum come first.
     workgroupBarrier();
-    parts_of_teams[local / SUBGROUP] = sum;
+    parts_of_lane_groups[local / SUBGROUP] = sum;
     workgroupBarrier();
-    let first = local / LANES * TEAM_PARTS;
+    let first = local / LANES * GROUP_PARTS;
     sum = 0.0;
-    for (var part = 0u; part < TEAM_PARTS; part++) {
-        sum += parts_of_teams[first + part];
+    for (var part = 0u; part < GROUP_PARTS; part++) {
+        sum += parts_of_lane_groups[first + part];
     }
     return sum;
 }

@@ -3,9 +3,6 @@
 //
 // Words are picked by selects: indexing a vector at run time goes through memory on some drivers.
 
-// Values of a unit: two runs of 16 columns.
-const UNIT_LEN: u32 = 32u;
-
 @group(0) @binding(2) var<storage, read> weights: array<vec4<u32>>;
 
 // Field `index` of a plane of 8-byte fields that starts at vector `plane`.

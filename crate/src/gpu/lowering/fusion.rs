@@ -1,0 +1,146 @@
+//! Which neighbouring steps of decode are fused to one dispatch: rules over the plan, tried at each step in turn. A step to
+//! which no rule applies runs by itself.
+//!
+//! A fused kernel may leave a buffer in another form than the steps by themselves would ([`Form`]), and some buffers not written
+//! at all. A rule therefore also looks at every step that reads these buffers.
+
+use super::fused::Form;
+use super::stages::LoweredStage;
+use super::steps::Lowering;
+use crate::gpu::kernels::DecodeScan;
+use crate::model::{BufferId, Op, Step};
+
+/// Gives the stage of step `at` and some that follow it, where the rule applies.
+type Rule = fn(&Steps<'_>, &Lowering<'_>, usize) -> Option<LoweredStage>;
+
+/// The first that applies is taken.
+const RULES: [Rule; 4] = [in_project, dt_scan, out_project, matvec];
+
+/// The fused stage that begins with step `at`, where a rule applies.
+pub fn fuse(lowering: &Lowering<'_>, steps: &[&Step], at: usize) -> Option<LoweredStage> {
+    RULES.iter().find_map(|rule| rule(&Steps(steps), lowering, at))
+}
+
+/// `W_in`, and the convolution of its first rows.
+fn in_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [product, conv] = steps.as_in_project(at)?;
+    let norm_eps = steps.form(product.reads[0], at).norm_eps();
+    let dispatches = lowering.sharded(product.weights[0], |weight, shard| {
+        lowering.in_project(weight, shard, product.reads[0], norm_eps, conv)
+    });
+    Some(LoweredStage { steps: at..at + 2, writes: conv.writes.clone(), dispatches })
+}
+
+/// dt, B and C with their norm, `W_dt`, and the scan.
+fn dt_scan(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [split, product, scan] = steps.from(at)?;
+    let (Op::SplitDtBC { eps }, Op::MatMul { accumulate: false }, Op::SelectiveScan) = (split.op, product.op, scan.op)
+    else {
+        return None;
+    };
+    let handed_on = product.reads[0] == split.writes[0]
+        && scan.reads[1..3] == [product.output(), split.writes[1]]
+        && steps.is_read_only_by(split.writes[0], at, |step| std::ptr::eq(step, product))
+        && [split.writes[1], product.output()]
+            .iter()
+            .all(|&id| steps.is_read_only_by(id, at + 1, |step| std::ptr::eq(step, scan)));
+    if !handed_on {
+        return None;
+    }
+    let dt_rank = lowering.width(split.writes[0]);
+    let shape = DecodeScan::of(lowering.gpu, dt_rank, lowering.weight(scan.weights[1]).columns)?;
+    let dispatches = lowering
+        .sharded(product.weights[0], |weight, shard| lowering.dt_scan(weight, shard, (split, eps), scan, shape));
+    Some(LoweredStage { steps: at..at + 3, writes: scan.writes.clone(), dispatches })
+}
+
+/// `W_out` with the residual, and the next norm but for its factor.
+fn out_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let ([product, norm], _) = steps.as_out_project(at)?;
+    let dispatches =
+        lowering.sharded(product.weights[0], |weight, shard| lowering.out_project(weight, shard, product, norm));
+    Some(LoweredStage { steps: at..at + 2, writes: product.writes.clone(), dispatches })
+}
+
+/// A product by itself, as the matrix-vector product that it is for one token.
+fn matvec(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [product] = steps.from(at)?;
+    if !is_plain_product(product) {
+        return None;
+    }
+    let form = steps.form(product.reads[0], at);
+    let dispatches =
+        lowering.sharded(product.weights[0], |weight, shard| lowering.matvec(weight, shard, product, form));
+    Some(LoweredStage { steps: at..at + 1, writes: product.writes.clone(), dispatches })
+}
+
+/// True for a product that adds to nothing: [`matvec`] or [`in_project`] runs it, and both know each [`Form`] that a rule leaves
+/// for it.
+fn is_plain_product(step: &Step) -> bool {
+    step.op == Op::MatMul { accumulate: false }
+}
+
+/// All steps of a plan.
+struct Steps<'a>(&'a [&'a Step]);
+
+impl<'a> Steps<'a> {
+    /// The next `N` steps from `at` on, where the plan has them.
+    fn from<const N: usize>(&self, at: usize) -> Option<[&'a Step; N]> {
+        self.0.get(at..at + N)?.try_into().ok()
+    }
+
+    /// Whether all steps that read what step `at` wrote to a buffer are of one kind.
+    fn is_read_only_by(&self, id: BufferId, at: usize, kind: impl Fn(&Step) -> bool) -> bool {
+        let after = &self.0[at + 1..];
+        // The step that writes it next may read it too.
+        let end = after.iter().position(|step| step.writes.contains(&id)).map_or(after.len(), |next| next + 1);
+        let reads = |step: &Step| {
+            let adds_to_it = step.op == Op::MatMul { accumulate: true } && step.writes.contains(&id);
+            step.reads.contains(&id) || adds_to_it
+        };
+        after[..end].iter().all(|step| !reads(step) || kind(step))
+    }
+
+    /// A product and the convolution of what it gives, where they can be fused: the convolution's output is left as f32 alone, and
+    /// of the product's output what the convolution reads is not written.
+    fn as_in_project(&self, at: usize) -> Option<[&'a Step; 2]> {
+        let [product, conv] = self.from(at)?;
+        let takes_f32 = |step: &Step| is_plain_product(step) || step.op == Op::SelectiveScan;
+        let applies = is_plain_product(product)
+            && conv.op == Op::Conv1dSilu
+            && conv.reads[0] == product.output()
+            && self.form(product.reads[0], at) != Form::F32
+            && self.is_read_only_by(conv.output(), at + 1, takes_f32)
+            // A scan reads the gate alone.
+            && self.is_read_only_by(product.output(), at, |step| {
+                std::ptr::eq(step, conv) || step.op == Op::SelectiveScan && step.reads[0] != product.output()
+            });
+        applies.then_some([product, conv])
+    }
+
+    /// A product with a residual and the norm of the sum, where they can be fused, and the norm's epsilon: the norm's output is left
+    /// without its factor, for products to apply.
+    fn as_out_project(&self, at: usize) -> Option<([&'a Step; 2], f32)> {
+        let [product, norm] = self.from(at)?;
+        let Op::RmsNorm { eps } = norm.op else { return None };
+        let applies = product.op == Op::MatMul { accumulate: true }
+            && norm.reads[0] == product.output()
+            && self.form(product.reads[0], at) == Form::Activations { norm_eps: None }
+            && self.is_read_only_by(norm.output(), at + 1, is_plain_product);
+        applies.then_some(([product, norm], eps))
+    }
+
+    /// The form in which a product's input is when step `at` begins.
+    fn form(&self, id: BufferId, at: usize) -> Form {
+        let writer = self.0[..at].iter().rposition(|step| step.writes.contains(&id));
+        let before = writer.and_then(|writer| writer.checked_sub(1));
+        match before {
+            Some(before) if self.as_in_project(before).is_some_and(|[_, conv]| conv.output() == id) => Form::F32,
+            Some(before) => {
+                let fused = self.as_out_project(before).filter(|([_, norm], _)| norm.output() == id);
+                Form::Activations { norm_eps: fused.map(|(_, eps)| eps) }
+            }
+            None => Form::Activations { norm_eps: None },
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! From a plan's steps to dispatches: each step by itself, or neighbouring steps fused by the rules of `fusion`.
+
+mod dispatch;
+mod fused;
+mod fusion;
+mod stages;
+mod steps;
+
+pub use dispatch::Extent;
+pub use stages::{Stage, bind, lower_chunk, lower_decode, programs};
+pub use steps::Lowering;

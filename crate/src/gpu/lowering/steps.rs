@@ -1,0 +1,286 @@
+//! A plan's steps as dispatches, each step by itself: every operation has a kernel of its own, for any number of tokens.
+
+use super::dispatch::{Grid, LoweredDispatch};
+use crate::executor::Activations;
+use crate::gpu::device::Gpu;
+use crate::gpu::kernels::{
+    CONV1D_SILU, EMBED, LaneGroups, MANY_ROWS, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, MATVEC_MANY_WORKGROUP,
+    MAX_LANES, PrefillScan, RMS_NORM, SELECTIVE_SCAN, SOME_ROWS, SPLIT_DT_B_C, Tile, Variant, has_quants, params,
+};
+use crate::gpu::resources::{DeviceWeight, Shard, Storage};
+use crate::model::{BufferId, Network, Op, Operands, Rows, Step, WeightId};
+use crate::quant::{DType, UNIT_LEN};
+
+/// Channels, or units, of one workgroup of the kernels that give an invocation one.
+const PER_CHANNEL: usize = 64;
+
+/// The lanes of a channel in the scan, where shuffles can sum them.
+const SCAN_LANES: usize = 4;
+
+/// Lanes that must be able to shuffle for `matvec_many`.
+const MATVEC_MANY_LANES: usize = 4;
+
+/// How a product runs a small batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SmallBatch {
+    /// In small tiles.
+    Tiled,
+    /// By `matvec`, each token by itself.
+    PerToken,
+    /// By `matvec_many`, all tokens with one reading of a row.
+    Together,
+}
+
+/// What steps are lowered with: a model's lists, and the weights and buffers that its dispatches bind.
+pub struct Lowering<'a> {
+    pub gpu: &'a Gpu,
+    pub network: &'a Network,
+    pub weights: &'a [DeviceWeight],
+    pub storage: &'a Storage,
+    pub activations: Activations,
+}
+
+impl Lowering<'_> {
+    pub fn weight(&self, id: WeightId) -> &DeviceWeight {
+        &self.weights[id.0]
+    }
+
+    /// An elementwise weight, which is never sharded.
+    pub fn values(&self, id: WeightId) -> wgpu::Buffer {
+        self.weight(id).shards[0].buffer.clone()
+    }
+
+    pub fn plain(&self, id: BufferId) -> wgpu::Buffer {
+        self.storage.buffer(id).plain()
+    }
+
+    pub fn acts(&self, id: BufferId) -> wgpu::Buffer {
+        self.storage.buffer(id).acts()
+    }
+
+    pub fn width(&self, id: BufferId) -> usize {
+        self.network.plan.buffer(id).width
+    }
+
+    /// What all kernels share; `columns` of weights of `dtype`, `out_columns` of activations written.
+    pub fn variant(&self, dtype: DType, columns: usize, out_columns: usize) -> Variant {
+        Variant {
+            dtype,
+            columns,
+            activations: self.activations,
+            out_columns,
+            workgroup: PER_CHANNEL,
+            ..Variant::of(dtype, self.activations)
+        }
+    }
+
+    /// The variant of a kernel that has no weights.
+    fn weightless(&self, out_columns: usize, workgroup: usize) -> Variant {
+        let subgroup = self.gpu.subgroup(workgroup);
+        Variant { workgroup, subgroup, ..self.variant(DType::F32, 1, out_columns) }
+    }
+
+    /// The dispatches of one step, one a shard.
+    pub fn step(&self, step: &Step) -> Vec<LoweredDispatch> {
+        match step.op {
+            Op::Embed => self.sharded(step.weights[0], |w, shard| self.embed(w, shard, step.output())),
+            Op::RmsNorm { eps } => vec![self.rms_norm(step, eps)],
+            Op::MatMul { accumulate } => self.matmul(step, accumulate),
+            Op::Conv1dSilu => vec![self.conv1d_silu(step)],
+            Op::SplitDtBC { eps } => vec![self.split_dt_b_c(step, eps)],
+            Op::SelectiveScan => vec![self.selective_scan(step)],
+        }
+    }
+
+    fn matmul(&self, step: &Step, accumulate: bool) -> Vec<LoweredDispatch> {
+        let Operands { reads: [x], weights: [weight], state: [], writes: [out] } = step.operands();
+        let mut dispatches = self.sharded(weight, |w, shard| self.product((weight, w), shard, x, out, accumulate));
+        match self.small_batch(weight, out, accumulate) {
+            SmallBatch::Tiled => {}
+            SmallBatch::PerToken => {
+                dispatches.extend(self.sharded(weight, |w, shard| self.matvec_per_token(w, shard, x, out)))
+            }
+            SmallBatch::Together => {
+                dispatches.extend(self.sharded(weight, |w, shard| self.matvec_many(w, shard, x, out, accumulate)))
+            }
+        }
+        dispatches
+    }
+
+    pub fn sharded(
+        &self,
+        id: WeightId,
+        lower: impl Fn(&DeviceWeight, &Shard) -> LoweredDispatch,
+    ) -> Vec<LoweredDispatch> {
+        let weight = self.weight(id);
+        weight.shards.iter().map(|shard| lower(weight, shard)).collect()
+    }
+
+    fn embed(&self, weight: &DeviceWeight, shard: &Shard, out: BufferId) -> LoweredDispatch {
+        let params = params::Embed {
+            width: weight.columns as u32,
+            first_row: shard.first_row as u32,
+            rows: shard.rows as u32,
+            row_vectors: weight.row_vectors as u32,
+        };
+        LoweredDispatch {
+            kernel: &EMBED,
+            variant: self.variant(weight.dtype, weight.columns, 1),
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.storage.tokens().clone(), self.plain(out)],
+            grid: Grid::PerRow { x: weight.columns.div_ceil(UNIT_LEN * PER_CHANNEL), rows: Rows::Tokens },
+        }
+    }
+
+    fn rms_norm(&self, step: &Step, eps: f32) -> LoweredDispatch {
+        let Operands { reads: [x], weights: [weight], state: [], writes: [out] } = step.operands();
+        let rows = self.network.plan.buffer(out).rows;
+        let width = self.width(x);
+        let params = params::RmsNorm { width: width as u32, to_outputs: (rows == Rows::Outputs).into(), eps };
+        LoweredDispatch {
+            kernel: &RMS_NORM,
+            variant: self.weightless(width, self.gpu.row_workgroup()),
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![self.plain(x), self.values(weight), self.acts(out)],
+            grid: Grid::PerRow { x: 1, rows },
+        }
+    }
+
+    fn product(
+        &self,
+        (id, weight): (WeightId, &DeviceWeight),
+        shard: &Shard,
+        x: BufferId,
+        out: BufferId,
+        accumulate: bool,
+    ) -> LoweredDispatch {
+        let integers = self.multiplies_integers(weight);
+        let is_tiled = self.small_batch(id, out, accumulate) == SmallBatch::Tiled;
+        let small_batch = is_tiled.then(|| Tile::small_batch(self.gpu, integers));
+        LoweredDispatch {
+            kernel: if integers { &MATMUL_Q8 } else { &MATMUL },
+            variant: Variant {
+                tile: Tile::prefill(self.gpu, integers),
+                ..self.variant(weight.dtype, weight.columns, 1)
+            },
+            params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            grid: Grid::Tiled { out_rows: shard.rows, rows: self.network.plan.buffer(out).rows, small_batch },
+        }
+    }
+
+    fn matmul_params(&self, shard: &Shard, out: BufferId, accumulate: bool) -> params::MatMul {
+        params::MatMul {
+            rows: shard.rows as u32,
+            first_row: shard.first_row as u32,
+            out_stride: self.width(out) as u32,
+            accumulate: accumulate.into(),
+            to_outputs: (self.network.plan.buffer(out).rows == Rows::Outputs).into(),
+        }
+    }
+
+    fn multiplies_integers(&self, weight: &DeviceWeight) -> bool {
+        self.activations == Activations::Q8 && has_quants(weight.dtype)
+    }
+
+    /// How a product runs a small batch: the tiles of a matrix of few rows would leave a large GPU idle.
+    fn small_batch(&self, weight: WeightId, out: BufferId, accumulate: bool) -> SmallBatch {
+        let of_tokens = self.network.plan.buffer(out).rows == Rows::Tokens;
+        let weight = self.weight(weight);
+        let rows: usize = weight.shards.iter().map(|shard| shard.rows).sum();
+        match () {
+            () if self.gpu.software || !of_tokens => SmallBatch::Tiled,
+            () if rows < MANY_ROWS && !accumulate => SmallBatch::PerToken,
+            () if rows <= SOME_ROWS
+                && self.multiplies_integers(weight)
+                && self.gpu.subgroup(MAX_LANES) >= MATVEC_MANY_LANES =>
+            {
+                SmallBatch::Together
+            }
+            () => SmallBatch::Tiled,
+        }
+    }
+
+    fn matvec_many(
+        &self,
+        weight: &DeviceWeight,
+        shard: &Shard,
+        x: BufferId,
+        out: BufferId,
+        accumulate: bool,
+    ) -> LoweredDispatch {
+        let subgroup = self.gpu.subgroup(MAX_LANES);
+        LoweredDispatch {
+            kernel: &MATVEC_MANY,
+            variant: Variant { subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            grid: Grid::SmallBatch { x: shard.rows.div_ceil(2 * MATVEC_MANY_WORKGROUP / subgroup) },
+        }
+    }
+
+    fn matvec_per_token(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, out: BufferId) -> LoweredDispatch {
+        let params = params::MatVec {
+            rows: shard.rows as u32,
+            first_row: shard.first_row as u32,
+            width: self.width(x) as u32,
+            scaled: 0,
+            eps: 0.0,
+            out_stride: self.width(out) as u32,
+        };
+        let lane_groups = LaneGroups::for_rows(self.gpu, shard.rows, weight.columns, self.activations);
+        let subgroup = self.gpu.subgroup(lane_groups.lanes);
+        LoweredDispatch {
+            kernel: &MATVEC,
+            variant: Variant { lane_groups, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            grid: Grid::SmallBatchPerRow { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
+        }
+    }
+
+    fn conv1d_silu(&self, step: &Step) -> LoweredDispatch {
+        let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [out] } = step.operands();
+        let d_inner = self.width(out);
+        let params = params::Conv1dSilu { d_inner: d_inner as u32, stride: self.width(xz) as u32 };
+        let (d_conv, state) = (self.weight(taps).columns, self.storage.state(past).clone());
+        let (taps, bias) = (self.values(taps), self.values(bias));
+        LoweredDispatch {
+            kernel: &CONV1D_SILU,
+            variant: Variant { d_conv, ..self.weightless(d_inner, PER_CHANNEL) },
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![self.plain(xz), taps, bias, state, self.plain(out), self.acts(out)],
+            grid: Grid::PerRow { x: d_inner.div_ceil(PER_CHANNEL), rows: Rows::Tokens },
+        }
+    }
+
+    fn split_dt_b_c(&self, step: &Step, eps: Option<f32>) -> LoweredDispatch {
+        let Operands { reads: [dbc], weights: [], state: [], writes: [dt, bc] } = step.operands();
+        let (dt_rank, d_state) = (self.width(dt), self.width(bc) / 2);
+        let params = params::SplitDtBC { dt_rank: dt_rank as u32, eps: eps.unwrap_or(0.0) };
+        let workgroup = self.gpu.row_workgroup().min(PER_CHANNEL);
+        LoweredDispatch {
+            kernel: &SPLIT_DT_B_C,
+            variant: Variant { d_state, norm_dt_b_c: eps.is_some(), ..self.weightless(dt_rank, workgroup) },
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![self.plain(dbc), self.plain(bc), self.acts(dt)],
+            grid: Grid::PerRow { x: 1, rows: Rows::Tokens },
+        }
+    }
+
+    fn selective_scan(&self, step: &Step) -> LoweredDispatch {
+        let Operands { reads: [x, dt, bc, xz], weights: [_, a, _], state: [s], writes: [out] } = step.operands();
+        let (d_inner, d_state) = (self.width(out), self.weight(a).columns);
+        let [dt, bc, x, xz] = [dt, bc, x, xz].map(|id| self.plain(id));
+        let scan = PrefillScan::of(self.gpu, self.gpu.subgroup(SCAN_LANES), d_state);
+        let subgroup = self.gpu.subgroup(scan.channels * scan.lanes);
+        let (pair, state) = (self.storage.pair(step), self.storage.state(s).clone());
+        LoweredDispatch {
+            kernel: &SELECTIVE_SCAN,
+            variant: Variant { prefill_scan: scan, subgroup, d_state, ..self.weightless(d_inner, PER_CHANNEL) },
+            params: bytemuck::bytes_of(&params::SelectiveScan { d_inner: d_inner as u32 }).to_vec(),
+            buffers: vec![dt, pair, self.values(a), bc, x, xz, state, self.acts(out)],
+            grid: Grid::PerSequence { x: d_inner.div_ceil(scan.channels) },
+        }
+    }
+}

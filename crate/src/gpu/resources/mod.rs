@@ -1,0 +1,20 @@
+//! What lies on the device: weights, buffers, states in their slots, pipelines; and what a model takes of it. Knows a plan's
+//! buffers, but not how its steps run.
+
+mod activations;
+mod compiling;
+mod pipelines;
+mod requirements;
+mod slots;
+mod storage;
+mod weights;
+
+pub use activations::rounding;
+pub use compiling::Compiling;
+pub use pipelines::{Pipelines, Program, make_pipeline};
+pub use requirements::{
+    MAX_CHUNK_TOKENS, MAX_OUTPUTS, MAX_STEPS_AHEAD, largest_binding, memory_needed, refusal, steps_ahead,
+};
+pub use slots::Slots;
+pub use storage::Storage;
+pub use weights::{DeviceWeight, Shard, allocate, upload};

@@ -1,0 +1,291 @@
+//! Every buffer beside the weights: what a plan's steps write and read, the states, and what changes from step to step.
+
+use super::activations;
+use super::weights::DeviceWeight;
+use crate::error::Result;
+use crate::executor::Activations;
+use crate::gpu::device::Gpu;
+use crate::gpu::kernels::params;
+use crate::model::{BufferId, Network, Op, Plan, Rows, StateId, Step, WeightId};
+
+/// The buffers of a model.
+pub struct Storage {
+    activations: Activations,
+    /// One a plan buffer.
+    buffers: Vec<PlanBuffer>,
+    /// Token ids of the chunk.
+    tokens: wgpu::Buffer,
+    /// [`params::Batch`].
+    batch: wgpu::Buffer,
+    /// Pairs of vectors that a kernel reads from one buffer, one after the other.
+    pairs: Vec<([WeightId; 2], wgpu::Buffer)>,
+    /// The states.
+    states: States,
+}
+
+/// A plan's buffer on the device, in one form or in both.
+pub struct PlanBuffer {
+    /// As f32, (rows, width), where a step reads or writes it so.
+    plain: Option<wgpu::Buffer>,
+    /// As activations of matrix products, where it is one's input.
+    acts: Option<wgpu::Buffer>,
+    /// Floats of a row.
+    width: usize,
+}
+
+/// A copy of what [`Storage::save`] saved.
+pub struct Saved {
+    slot: u32,
+    copy: wgpu::Buffer,
+}
+
+/// A buffer for each tensor of the state: (slots, rows, columns).
+struct States(Vec<wgpu::Buffer>);
+
+fn make_buffer(gpu: &Gpu, label: &str, bytes: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        // Even a state of no floats must be bound to its kernel.
+        size: bytes.max(16) as u64,
+        usage: usage | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    })
+}
+
+impl PlanBuffer {
+    /// The f32 form.
+    ///
+    /// # Panics
+    /// Where no step has it so.
+    pub fn plain(&self) -> wgpu::Buffer {
+        let Some(plain) = &self.plain else { unreachable!("no step reads or writes this buffer as f32") };
+        plain.clone()
+    }
+
+    /// The form for matrix products.
+    ///
+    /// # Panics
+    /// Where it is no product's input.
+    pub fn acts(&self) -> wgpu::Buffer {
+        let Some(acts) = &self.acts else { unreachable!("no matrix product reads this buffer") };
+        acts.clone()
+    }
+
+    fn bytes(&self) -> u64 {
+        [&self.plain, &self.acts].into_iter().flatten().map(wgpu::Buffer::size).sum()
+    }
+}
+
+impl States {
+    /// Room for `slots` states, all zero.
+    fn new(gpu: &Gpu, network: &Network, slots: usize) -> Self {
+        let storage = wgpu::BufferUsages::STORAGE;
+        let tensors = network.state.iter();
+        Self(tensors.map(|tensor| make_buffer(gpu, &tensor.name, 4 * slots * tensor.floats(), storage)).collect())
+    }
+}
+
+/// The two vectors that a step's kernels read from one buffer: eight storage buffers are all that WebGPU promises a kernel.
+fn pair(step: &Step) -> Option<[WeightId; 2]> {
+    match (step.op, step.weights.as_slice()) {
+        // The bias of dt, then D.
+        (Op::SelectiveScan, &[dt_bias, _, d]) => Some([dt_bias, d]),
+        _ => None,
+    }
+}
+
+impl Storage {
+    /// Makes every buffer, for chunks of `tokens`, logits of `outputs` tokens, and `slots` states.
+    pub fn new(
+        gpu: &Gpu,
+        network: &Network,
+        activations: Activations,
+        (tokens, outputs, slots): (usize, usize, usize),
+    ) -> Self {
+        let storage = wgpu::BufferUsages::STORAGE;
+        let plan = &network.plan;
+        let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| {
+            let (plain, acts) = forms(plan, BufferId(i));
+            let rows = match buffer.rows {
+                Rows::Tokens => tokens,
+                Rows::Outputs => outputs,
+            };
+            let make = |words: usize| make_buffer(gpu, buffer.name, 4 * rows * words, storage);
+            PlanBuffer {
+                plain: plain.then(|| make(buffer.width)),
+                acts: acts.then(|| make(activations::row_words(activations, buffer.width))),
+                width: buffer.width,
+            }
+        });
+        let floats = |id: &WeightId| network.tensors[id.0].rows * network.tensors[id.0].columns;
+        let pairs = plan.steps().filter_map(pair).map(|ids| {
+            let bytes = 4 * ids.iter().map(floats).sum::<usize>();
+            (ids, make_buffer(gpu, "pair", bytes, storage))
+        });
+        Self {
+            activations,
+            buffers: buffers.collect(),
+            tokens: make_buffer(gpu, "tokens", 4 * tokens, storage),
+            batch: make_buffer(gpu, "batch", size_of::<params::Batch>(), wgpu::BufferUsages::UNIFORM),
+            pairs: pairs.collect(),
+            states: States::new(gpu, network, slots),
+        }
+    }
+
+    /// Copies the vectors of each pair, uploaded apart, into their common buffer.
+    pub fn fill_pairs(&self, gpu: &Gpu, weights: &[DeviceWeight]) {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        for (ids, buffer) in &self.pairs {
+            let mut to = 0;
+            for id in ids {
+                let from = &weights[id.0].shards[0].buffer;
+                encoder.copy_buffer_to_buffer(from, 0, buffer, to, from.size());
+                to += from.size();
+            }
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// The buffer of a step's pair of vectors.
+    ///
+    /// # Panics
+    /// Where its kernels read none.
+    pub fn pair(&self, step: &Step) -> wgpu::Buffer {
+        let found = pair(step).and_then(|ids| self.pairs.iter().find(|(pair, _)| *pair == ids));
+        let Some((_, buffer)) = found else { unreachable!("{} reads no pair of vectors", step.op.name()) };
+        buffer.clone()
+    }
+
+    /// A plan's buffer.
+    pub fn buffer(&self, id: BufferId) -> &PlanBuffer {
+        &self.buffers[id.0]
+    }
+
+    /// Token ids of the chunk, or of each sequence's next token.
+    pub fn tokens(&self) -> &wgpu::Buffer {
+        &self.tokens
+    }
+
+    /// [`params::Batch`].
+    pub fn batch(&self) -> &wgpu::Buffer {
+        &self.batch
+    }
+
+    /// The buffer of a state tensor, (slots, rows, columns).
+    pub fn state(&self, id: StateId) -> &wgpu::Buffer {
+        &self.states.0[id.0]
+    }
+
+    /// Makes room for `slots` states, all zero, in place of those before. What is bound to the old ones keeps them.
+    pub fn replace_states(&mut self, gpu: &Gpu, network: &Network, slots: usize) {
+        self.states = States::new(gpu, network, slots);
+    }
+
+    /// Each tensor of the state in a slot: its buffer, its first byte there, and its floats (none for the past of a convolution of
+    /// one tap).
+    pub fn state_in(&self, network: &Network, slot: u32) -> Vec<(&wgpu::Buffer, u64, usize)> {
+        let tensors = self.states.0.iter().zip(&network.state).map(|(buffer, tensor)| {
+            let floats = tensor.floats();
+            (buffer, u64::from(slot) * 4 * floats as u64, floats)
+        });
+        tensors.collect()
+    }
+
+    /// What a chunk that writes to `slot` overwrites for later steps: the slot's state, and the tokens, which may be those that the
+    /// device sampled for the next step.
+    fn overwritten(&self, network: &Network, slot: u32) -> impl Iterator<Item = (&wgpu::Buffer, u64, u64)> {
+        let states = self.state_in(network, slot).into_iter().filter(|(_, _, floats)| *floats > 0);
+        let states = states.map(|(buffer, at, floats)| (buffer, at, 4 * floats as u64));
+        states.chain([(&self.tokens, 0, self.tokens.size())])
+    }
+
+    /// Copies what a chunk that writes to `slot` overwrites, for [`Storage::restore`].
+    pub fn save(&self, gpu: &Gpu, network: &Network, slot: u32) -> Saved {
+        let bytes: u64 = self.overwritten(network, slot).map(|(_, _, bytes)| bytes).sum();
+        let copy = make_buffer(gpu, "saved", bytes as usize, wgpu::BufferUsages::empty());
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut to = 0;
+        for (buffer, from, bytes) in self.overwritten(network, slot) {
+            encoder.copy_buffer_to_buffer(buffer, from, &copy, to, bytes);
+            to += bytes;
+        }
+        gpu.queue.submit([encoder.finish()]);
+        Saved { slot, copy }
+    }
+
+    /// Puts back what was saved.
+    pub fn restore(&self, gpu: &Gpu, network: &Network, saved: &Saved) {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut from = 0;
+        for (buffer, to, bytes) in self.overwritten(network, saved.slot) {
+            encoder.copy_buffer_to_buffer(&saved.copy, from, buffer, to, bytes);
+            from += bytes;
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// What a plan's buffer holds: its first `rows` rows as f32, whatever form they have on the device.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device fails.
+    pub async fn read(&self, gpu: &Gpu, id: BufferId, rows: usize) -> Result<Vec<f32>> {
+        let buffer = self.buffer(id);
+        if let Some(plain) = &buffer.plain {
+            return gpu.read_parts(&[(plain, 0, rows * buffer.width)]).await;
+        }
+        let words = activations::row_words(self.activations, buffer.width);
+        let rows = gpu.read_parts(&[(&buffer.acts(), 0, rows * words)]).await?;
+        let decode = |row: &[f32]| activations::decode_row(self.activations, row, buffer.width);
+        Ok(rows.chunks_exact(words).flat_map(decode).collect())
+    }
+
+    /// Puts values into a plan's buffer, from its first row on, in each of its f32 forms. A form in 8 bits is left as it is.
+    pub fn write(&self, gpu: &Gpu, id: BufferId, values: &[f32]) {
+        let buffer = self.buffer(id);
+        if let Some(plain) = &buffer.plain {
+            gpu.queue.write_buffer(plain, 0, bytemuck::cast_slice(values));
+        }
+        if let (Some(acts), Activations::F32) = (&buffer.acts, self.activations) {
+            let stride = 4 * activations::row_words(self.activations, buffer.width) as u64;
+            for (row, at) in values.chunks_exact(buffer.width).zip(0..) {
+                gpu.queue.write_buffer(acts, at * stride, bytemuck::cast_slice(row));
+            }
+        }
+    }
+
+    /// True where a plan's buffer has a form in 8 bits.
+    pub fn has_8_bit_form(&self, id: BufferId) -> bool {
+        self.activations == Activations::Q8 && self.buffer(id).acts.is_some()
+    }
+
+    /// True where 8 bits are the only form of a plan's buffer.
+    pub fn is_8_bit_only(&self, id: BufferId) -> bool {
+        self.has_8_bit_form(id) && self.buffer(id).plain.is_none()
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        let others = self.pairs.iter().map(|(_, buffer)| buffer).chain(&self.states.0);
+        self.buffers.iter().map(PlanBuffer::bytes).sum::<u64>() + others.map(wgpu::Buffer::size).sum::<u64>()
+    }
+}
+
+/// Whether a buffer is read or written as f32, and whether it is a matrix product's input.
+fn forms(plan: &Plan, id: BufferId) -> (bool, bool) {
+    let (mut plain, mut acts) = (false, false);
+    for step in plan.steps() {
+        let (reads, writes) = (step.reads.contains(&id), step.writes.contains(&id));
+        match step.op {
+            Op::RmsNorm { .. } => plain |= reads,
+            Op::MatMul { .. } => {
+                acts |= reads;
+                plain |= writes;
+            }
+            Op::Embed | Op::Conv1dSilu => plain |= reads || writes,
+            // dt is a product's input alone.
+            Op::SplitDtBC { .. } => plain |= reads || step.writes[1] == id,
+            Op::SelectiveScan => plain |= reads,
+        }
+    }
+    (plain, acts)
+}

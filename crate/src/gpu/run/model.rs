@@ -1,0 +1,148 @@
+//! A model on the device: weights, buffers, and the stages that are bound to them. Between two changes of the number of states
+//! nothing of it changes, whatever is run.
+
+use super::sampling::{GpuSampler, SamplingShape};
+use crate::error::Result;
+use crate::executor::Activations;
+use crate::gpu::device::Gpu;
+use crate::gpu::lowering::{Extent, Lowering, Stage, bind, lower_chunk, lower_decode, programs};
+use crate::gpu::resources::{
+    Compiling, DeviceWeight, MAX_CHUNK_TOKENS, MAX_OUTPUTS, Pipelines, Storage, allocate, upload,
+};
+use crate::model::{ModelFile, Network, WeightId};
+
+/// A loaded model. Its stages are always bound to its present states: what replaces the states binds the stages anew.
+pub struct LoadedModel {
+    gpu: Gpu,
+    network: Network,
+    activations: Activations,
+    weights: Vec<DeviceWeight>,
+    storage: Storage,
+    pipelines: Pipelines,
+    /// Chunks and batches: a stage a step.
+    chunk: Vec<Stage>,
+    /// One token of one sequence: neighbouring steps fused.
+    decode: Vec<Stage>,
+}
+
+impl LoadedModel {
+    /// Uploads every weight and makes every pipeline, with room for `slots` states. `progress` is called with each number of file
+    /// bytes read.
+    ///
+    /// # Errors
+    /// As [`crate::gpu::GpuExecutor::load`].
+    pub async fn load(
+        gpu: Gpu,
+        file: &ModelFile,
+        activations: Activations,
+        slots: usize,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let ModelFile { gguf, network, weights } = file;
+        let buffers = weights.all().iter().map(|weight| allocate(&gpu, weight)).collect::<Result<Vec<_>>>()?;
+        let storage = Storage::new(&gpu, network, activations, (MAX_CHUNK_TOKENS, MAX_OUTPUTS, slots));
+        let mut model = Self {
+            gpu,
+            network: network.clone(),
+            activations,
+            weights: buffers,
+            storage,
+            pipelines: Pipelines::default(),
+            chunk: Vec::new(),
+            decode: Vec::new(),
+        };
+        // The pipelines are compiled while the weights are read.
+        let compiling = model.start_pipelines();
+        upload(&model.gpu, gguf, weights, &model.weights, progress).await?;
+        model.storage.fill_pairs(&model.gpu, &model.weights);
+        model.pipelines.finish(compiling).await?;
+        model.bind_stages();
+        Ok(model)
+    }
+
+    fn lowering(&self) -> Lowering<'_> {
+        Lowering {
+            gpu: &self.gpu,
+            network: &self.network,
+            weights: &self.weights,
+            storage: &self.storage,
+            activations: self.activations,
+        }
+    }
+
+    fn start_pipelines(&mut self) -> Compiling {
+        let lowering = self.lowering();
+        let stages = [lower_decode(&lowering), lower_chunk(&lowering)];
+        let stages = stages.iter().flat_map(|stages| programs(&self.gpu, stages));
+        // The slowest to compile comes first: the sampler's second.
+        let all: Vec<_> = GpuSampler::programs(&self.gpu).into_iter().rev().chain(stages).collect();
+        self.pipelines.start(&self.gpu, all.into_iter())
+    }
+
+    fn bind_stages(&mut self) {
+        let lowering = self.lowering();
+        let (decode, chunk) = (lower_decode(&lowering), lower_chunk(&lowering));
+        let mut bind = |stages| bind(&self.gpu, &mut self.pipelines, self.storage.batch(), stages);
+        self.decode = bind(decode);
+        self.chunk = bind(chunk);
+    }
+
+    /// Makes room for `slots` states, all zero, in place of those before.
+    pub fn replace_states(&mut self, slots: usize) {
+        self.storage.replace_states(&self.gpu, &self.network, slots);
+        self.bind_stages();
+    }
+
+    /// A sampler of the logits that this model leaves behind, whose tokens it reads next; for a number of rows and steps. None where the
+    /// device cannot sample from this vocabulary.
+    pub fn sampler(&mut self, rows: usize, steps: usize) -> Option<GpuSampler> {
+        let vocab_size = self.network.vocab_size;
+        let shape = SamplingShape { vocab_size, stride: vocab_size, rows, steps };
+        let logits = self.storage.buffer(self.network.plan.logits).plain();
+        GpuSampler::new(&self.gpu, &mut self.pipelines, shape, &logits, self.storage.tokens())
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// What it runs.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How matrix products see their input.
+    pub fn activations(&self) -> Activations {
+        self.activations
+    }
+
+    /// A weight.
+    pub fn weight(&self, id: WeightId) -> &DeviceWeight {
+        &self.weights[id.0]
+    }
+
+    /// The buffers beside the weights.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Bytes of weights, buffers and states.
+    pub fn bytes(&self) -> u64 {
+        self.weights.iter().map(DeviceWeight::bytes).sum::<u64>() + self.storage.bytes()
+    }
+
+    /// The stages for an extent, head included.
+    pub fn stages(&self, extent: Extent) -> &[Stage] {
+        if extent.is_one_token() { &self.decode } else { &self.chunk }
+    }
+
+    /// The stages to run: all, or those of the layers where no logits are wanted.
+    pub fn wanted_stages(&self, extent: Extent) -> &[Stage] {
+        let stages = self.stages(extent);
+        match extent.outputs {
+            0 => &stages[..stages.partition_point(|stage| stage.steps.start < self.network.plan.layers.len())],
+            _ => stages,
+        }
+    }
+}

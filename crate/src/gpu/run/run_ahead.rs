@@ -1,0 +1,164 @@
+//! Steps that sample on the device and run ahead of the host: the next step is submitted before the last id has arrived, since
+//! the device has the id already. Steps that ran too far are rolled back: the slots of the states before them are intact.
+
+use std::collections::VecDeque;
+
+use super::runner::Runner;
+use super::sampling::GpuSampler;
+use super::sequences::Sequences;
+use crate::error::{Error, Result};
+use crate::executor::MAX_SEQUENCES;
+use crate::gpu::kernels::NOT_FINITE;
+use crate::gpu::lowering::Extent;
+use crate::gpu::resources::MAX_STEPS_AHEAD;
+use crate::sampler::{HIGHEST_LOGIT, Sampler};
+
+/// Steps that the device's sampler has room for: those ahead, and the one that is asked for.
+const SAMPLED_STEPS: usize = MAX_STEPS_AHEAD + 1;
+
+/// Steps that have been submitted and whose ids the host has not read. All are of the same rows; each reads the ids that the
+/// one before sampled. A caller that asks for other rows or ids than come next has them rolled back.
+pub struct RunAhead {
+    device_sampler: GpuSampler,
+    in_flight: VecDeque<InFlight>,
+    /// The sequences that they read for, a row each.
+    rows: Vec<usize>,
+    /// The ids that the host read last, which the first of them reads.
+    ids: Vec<u32>,
+    /// Draw the random numbers of steps to come, one a row; the callers' samplers follow id by id.
+    samplers: Vec<Sampler>,
+    /// Number of the next step among those that the device's sampler has room for.
+    next: usize,
+    /// Buffers to read ids from, not in use.
+    staging: Vec<wgpu::Buffer>,
+}
+
+struct InFlight {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    mapped: futures_channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+    ids: usize,
+}
+
+impl RunAhead {
+    /// For a number of sequences. None where the device cannot sample from this model's vocabulary: tokens are then sampled from logits
+    /// that are read back.
+    pub fn new(runner: &mut Runner, sequences: usize) -> Option<Self> {
+        let device_sampler = runner.model_mut().sampler(sequences, SAMPLED_STEPS)?;
+        Some(Self {
+            device_sampler,
+            in_flight: VecDeque::new(),
+            rows: Vec::new(),
+            ids: Vec::new(),
+            samplers: Vec::new(),
+            next: 0,
+            staging: Vec::new(),
+        })
+    }
+
+    /// Forgets the steps in flight: the states are again those that the host knows.
+    pub fn roll_back(&mut self, sequences: &mut Sequences) {
+        for _ in 0..self.in_flight.len() {
+            self.rows.iter().rev().for_each(|&sequence| sequences.roll_back(sequence));
+        }
+        // Their buffers are still being mapped, and are dropped with them.
+        self.in_flight.clear();
+        self.rows.clear();
+    }
+
+    /// Reads as many of `tokens` into each of the sequences `rows`, and samples the ones after them; `ahead` further steps are
+    /// submitted.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where a row's highest logit is not finite; [`Error::Gpu`] where the device fails.
+    pub async fn sample(
+        &mut self,
+        runner: &Runner,
+        sequences: &mut Sequences,
+        (rows, tokens): (&[usize], &[u32]),
+        samplers: &mut [&mut Sampler],
+        ahead: usize,
+    ) -> Result<Vec<u32>> {
+        if self.rows != rows || self.ids != tokens {
+            self.roll_back(sequences);
+            self.rows = rows.to_vec();
+            self.samplers = samplers.iter().map(|sampler| (**sampler).clone()).collect();
+            samplers.iter().enumerate().for_each(|(row, sampler)| self.device_sampler.start(row, sampler));
+        }
+        if self.in_flight.is_empty() {
+            self.submit_step(runner, sequences, Some(tokens));
+        }
+        rows.iter().for_each(|&sequence| sequences.count(sequence, tokens.len() / rows.len()));
+        while self.in_flight.len() <= ahead {
+            self.submit_step(runner, sequences, None);
+        }
+        let Some(step) = self.in_flight.pop_front() else { unreachable!("one was submitted just now") };
+        let ids = self.read_ids(runner, step).await?;
+        if ids.iter().any(|id| id & NOT_FINITE != 0) {
+            self.roll_back(sequences);
+            return Err(Error::NotFinite { what: HIGHEST_LOGIT.into() });
+        }
+        self.ids.clone_from(&ids);
+        // The callers' generators go on as if they had drawn these themselves.
+        samplers.iter_mut().for_each(|sampler| {
+            sampler.next_random();
+        });
+        Ok(ids)
+    }
+
+    /// Submits a step that reads `tokens`, or where there are none the tokens that the device sampled last.
+    fn submit_step(&mut self, runner: &Runner, sequences: &mut Sequences, tokens: Option<&[u32]>) {
+        let rows = &self.rows;
+        let step = self.next;
+        self.next = (step + 1) % SAMPLED_STEPS;
+        let randoms: Vec<u32> = self.samplers.iter_mut().map(Sampler::next_random).collect();
+        self.device_sampler.prepare_step(step, &randoms);
+        let each = tokens.map_or(1, |tokens| tokens.len() / rows.len());
+        let extent = Extent { tokens: each, sequences: rows.len(), outputs: rows.len() };
+        let can_roll_back = sequences.can_roll_back(rows.len());
+        let slots: Vec<[u32; 2]> = rows
+            .iter()
+            .map(|&sequence| if can_roll_back { sequences.step(sequence) } else { sequences.in_place(sequence) })
+            .collect();
+        runner.prepare(tokens.unwrap_or_default(), extent, &slots);
+        let submitted = self.submit(runner, extent, step);
+        self.in_flight.push_back(submitted);
+    }
+
+    /// Submits all stages, and the sampling from every row of logits.
+    fn submit(&mut self, runner: &Runner, extent: Extent, step: usize) -> InFlight {
+        let gpu = runner.model().gpu();
+        let mut encoder = runner.encode(extent);
+        self.device_sampler.encode(&mut encoder.begin_compute_pass(&Default::default()), step, extent.outputs);
+        let staging = self.staging.pop().unwrap_or_else(|| {
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("ids"),
+                size: 4 * MAX_SEQUENCES as u64,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        let bytes = 4 * extent.outputs as u64;
+        let from = 4 * (step * self.device_sampler.rows()) as u64;
+        encoder.copy_buffer_to_buffer(self.device_sampler.ids(), from, &staging, 0, bytes);
+        let submission = gpu.queue.submit([encoder.finish()]);
+        let (sender, mapped) = futures_channel::oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+            // The receiver is gone only where the step was rolled back.
+            let _ = sender.send(result);
+        });
+        InFlight { staging, submission, mapped, ids: extent.outputs }
+    }
+
+    async fn read_ids(&mut self, runner: &Runner, step: InFlight) -> Result<Vec<u32>> {
+        let gpu = runner.model().gpu();
+        gpu.wait_for(step.submission)?;
+        gpu.mapped(step.mapped.await).await?;
+        let view = gpu.view(&step.staging, 4 * step.ids as u64)?;
+        let ids = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        step.staging.unmap();
+        self.staging.push(step.staging);
+        Ok(ids)
+    }
+}

@@ -1,0 +1,30 @@
+/** The part of the wasm package that the worker uses, as interfaces so that tests can bring their own. */
+import type { ByteSource, LoadOptions, Model, ModelPlan, State } from '../../pkg/web_mamba.js';
+
+export type {
+  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, ModelPlan,
+} from '../../pkg/web_mamba.js';
+
+/** All that a model remembers, as a value. */
+export type ModelState = Pick<State, 'tokens' | 'position' | 'bytes' | 'free'>;
+
+/** What a model does with its states. */
+export type StatefulModel = Pick<
+  Model,
+  | 'hash' | 'promptTokens' | 'conversationTokens' | 'knownTokens' | 'saveState' | 'readState' | 'restoreState' | 'continueLogits'
+  | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints'
+> & {
+  reload(sources: ByteSource[], options?: EngineOptions): ReturnType<Model['reload']>;
+};
+
+export type EngineModel = Pick<Model, 'info' | 'generateBatch' | 'logits' | 'tokenize' | 'bench' | 'free'> & StatefulModel;
+
+/** Options of a load; how workers are started is the engine's own matter. */
+export type EngineOptions = Omit<LoadOptions, 'workers'> & { workers?: { count?: number } };
+
+export interface WasmEngine {
+  /** Compiles and starts the wasm module. */
+  start(): Promise<unknown>;
+  planModel(sources: ByteSource[], options?: EngineOptions): Promise<ModelPlan>;
+  loadModel(sources: ByteSource[], options?: EngineOptions): Promise<EngineModel>;
+}

@@ -1,0 +1,51 @@
+/** The worker's entry: the session with the real engine and store, offered through comlink. */
+import { expose } from 'comlink';
+import { setMessages } from '../base/messages';
+import type { WorkerNews, WorkerSetup } from '../protocol/protocol';
+import { StateStore } from '../state/state-store';
+import { openDatabase } from '../store/database';
+import { IndexedChunkStore } from '../store/indexed-chunk-store';
+import { ModelStore } from '../store/model-store';
+import { checkFits } from './check-fits';
+import { described, EngineGuard } from './engine-guard';
+import { loadEngine } from './load-engine';
+import { offeredCalls } from './offered-calls';
+import { Session } from './session';
+
+const say = (news: WorkerNews) => postMessage(news);
+const guard = new EngineGuard((thrown) => say({ news: 'fault', detail: described(thrown) }));
+const engine = guard.guard(loadEngine());
+const database = openDatabase();
+const session = new Session(engine, database.then((open) => new ModelStore(new IndexedChunkStore(open))), {
+  checkFits: checkFits(engine),
+  states: database.then((open) => new StateStore(open)),
+});
+
+/** A transaction or a request that was given up, or had no room, has done nothing: that need not be caught by everyone who began it. */
+function isGivenUp(reason: unknown): boolean {
+  return reason instanceof DOMException && (reason.name === 'AbortError' || reason.name === 'QuotaExceededError');
+}
+
+/** Takes a lock that is let go only when this worker is gone, however it ended. */
+function holdLock(): void {
+  const lock = `web-mamba engine ${crypto.randomUUID()}`;
+  const held = navigator.locks?.request(lock, () => {
+    say({ news: 'alive', lock });
+    return new Promise<never>(() => undefined);
+  });
+  // Some pages have locks and may not use them.
+  held?.catch(() => undefined);
+}
+
+// What nothing has caught has left something half done: a task of the engine's that trapped ends in one of these.
+addEventListener('error', ({ error, message }) => guard.break(error ?? message));
+addEventListener('unhandledrejection', ({ reason }) => {
+  if (!isGivenUp(reason)) guard.break(reason);
+});
+addEventListener('messageerror', () => guard.break('a message could not be read'));
+addEventListener('message', ({ data }: MessageEvent<Partial<WorkerSetup> | null>) => {
+  if (data?.messages) setMessages(data.messages);
+});
+expose(offeredCalls(session));
+say({ news: 'started' });
+holdLock();

@@ -1,0 +1,363 @@
+/** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
+import type { AnswerEvent, BatchEvent, ChatMessage, EngineWorker } from 'web-mamba';
+import { failure, toFailure, type Tell } from '../base/failure';
+import type { TextFile } from '../base/files';
+import type { Turns } from '../base/turns';
+import type { AnswerStats, AssistantMessage, Instructions, Message, UserMessage } from '../data/conversation-record';
+import type { ModelLoader } from '../models/model-loader';
+import type { SpeedEstimates } from '../models/speed-estimates';
+import type { TokenTime } from './answer-clock';
+import { AnswerWriter } from './answer-writer';
+import { Conversation, type Branches } from './conversation';
+import { jsonFile, markdownFile, readConversations } from './conversation-files';
+import type { ConversationHeader, ConversationStore } from './conversation-store';
+import { presets } from './presets';
+import { generateOptions } from './sampling';
+import type { SettingsStore } from './settings-store';
+
+/** Words of a running answer are kept this often, for the case that the page is closed. */
+const SAVE_MILLISECONDS = 2000;
+/** Other answers that are asked for at once. */
+export const BATCH_SIZE = 3;
+
+/** Answers to one question that are written side by side. */
+export interface BatchProgress {
+  count: number;
+  finished: number;
+}
+
+export interface ChatsData {
+  list: readonly ConversationHeader[];
+  /** Id of the conversation that is shown. */
+  current: string;
+  /** Of the conversation that is shown; empty for a new one. */
+  title: string;
+  query: string;
+  /** So many conversations have just come in from a file; 0 else. */
+  imported: number;
+  instructions: Instructions;
+  /** Tokens that the conversation takes; 0 while unknown. */
+  position: number;
+  /** Figures of the last answer that is shown, while it is written too; undefined where there are none. */
+  stats: AnswerStats | undefined;
+  /** Its tokens, where it was written in this visit. */
+  times: readonly TokenTime[];
+  /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
+  branches(message: Message): Branches & { shut: boolean };
+  /** Of an answer that is one of several in the making. */
+  batch(message: Message): BatchProgress | undefined;
+}
+
+export interface ChatsParts {
+  engine: EngineWorker;
+  store: ConversationStore;
+  settings: SettingsStore;
+  loader: ModelLoader;
+  turns: Turns;
+  speeds: SpeedEstimates;
+  /** Redraws after a change. */
+  changed(): void;
+  failed: Tell;
+  /** Gives a question that was not answered back to its writer. */
+  restoreDraft(text: string): void;
+  /** Keeps the conversation's id in the page's address; null for a new one. */
+  located(id: string | null): void;
+}
+
+export class Chats {
+  #conversation = new Conversation();
+  /** What is being written: one answer, or several to the same question. */
+  #answering: readonly AssistantMessage[] | undefined;
+  #list: ConversationHeader[] = [];
+  #query = '';
+  #imported = 0;
+  /** Of the answers that were written in this visit. */
+  readonly #writers = new WeakMap<Message, AnswerWriter>();
+  #saved = 0;
+  /** Deleted while their last answer was still ending: they stay deleted. */
+  readonly #removed = new Set<string>();
+
+  constructor(private readonly parts: ChatsParts) {
+    parts.store.onElsewhere((id) => void this.#readAgain(id));
+  }
+
+  get messages(): readonly Message[] {
+    return this.#conversation.messages;
+  }
+
+  get answering(): boolean {
+    return this.#answering !== undefined;
+  }
+
+  get data(): ChatsData {
+    const { record } = this.#conversation;
+    const last = this.messages.findLast(({ role }) => role === 'assistant');
+    const writer = last && this.#writers.get(last);
+    const stats = writer?.stats ?? (last?.role === 'assistant' && last.state.kind === 'done' ? last.state.stats : undefined);
+    return {
+      list: this.#list, current: record.id, title: record.title, query: this.#query, imported: this.#imported, instructions: record,
+      position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
+      branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
+      batch: (message) => this.#batch(message),
+    };
+  }
+
+  async list(query = this.#query): Promise<void> {
+    if (query !== this.#query) this.#imported = 0;
+    this.#query = query;
+    await this.#guarded('list conversations', async () => {
+      const list = await this.parts.store.list(query);
+      if (query === this.#query) this.#list = list;
+    });
+  }
+
+  newChat(): void {
+    this.#show(new Conversation(undefined, this.#conversation.record.messages.length === 0 ? this.#conversation.record : undefined));
+    this.parts.located(null);
+  }
+
+  /** Goes on with what was said in a saved state, where nothing was said yet but a question that waits for it. */
+  begin(said: readonly ChatMessage[]): void {
+    const { messages } = this.#conversation.record;
+    const waits = messages.length === 2 && this.#answering?.length === 1 && this.#answering[0] === messages[1];
+    if (messages.length === 0) this.#show(Conversation.after(said));
+    else if (waits) this.#conversation.beginWith(said);
+    this.parts.changed();
+  }
+
+  /** The state after the conversation, as a file. */
+  state(): Promise<Blob> {
+    return this.parts.engine.saveState(this.#conversation.said, {});
+  }
+
+  async open(id: string): Promise<void> {
+    await this.#guarded('open a conversation', async () => {
+      const record = await this.parts.store.find(id);
+      if (record) this.#show(new Conversation(record));
+      this.parts.located(record ? id : null);
+    });
+  }
+
+  async ask(text: string): Promise<void> {
+    if (this.#answering || text.trim() === '') return;
+    await this.#answer([this.#conversation.ask(text.trim())]);
+  }
+
+  async askInstead(question: UserMessage, text: string): Promise<void> {
+    if (this.#answering || text.trim() === '') return;
+    await this.#answer([this.#conversation.askInstead(question, text.trim())]);
+  }
+
+  /** Asks for other answers to the same question, which are branches beside this one. */
+  async answerAgain(answer: AssistantMessage, count = 1): Promise<void> {
+    if (!this.#answering) await this.#answer(this.#conversation.answersAgain(answer, count));
+  }
+
+  /** Goes on where an answer was stopped, or reached its length. */
+  async carryOn(answer: AssistantMessage): Promise<void> {
+    if (!this.#answering) await this.#answer([answer]);
+  }
+
+  showBranch(id: number): void {
+    if (!this.#mayShow(id)) return;
+    this.#conversation.show(id);
+    void this.#save();
+    this.parts.changed();
+  }
+
+  /** Stops the answer, or all that are written; one that still waits for its model or its turn is given up at once. */
+  stop(): void {
+    const answers = this.#answering;
+    if (!answers) return;
+    if (this.parts.loader.status.kind === 'ready' && this.parts.turns.holder === 'chat') {
+      void this.#guarded('stop', () => this.parts.engine.stop());
+    } else {
+      this.#answering = undefined;
+      this.#giveBack(answers, this.#conversation);
+      this.parts.changed();
+    }
+  }
+
+  instruct(instructions: Partial<Instructions>): void {
+    Object.assign(this.#conversation.record, instructions);
+    if (this.messages.length > 0) void this.#save();
+    this.parts.changed();
+  }
+
+  async rename(id: string, title: string): Promise<void> {
+    if (title.trim() === '') return;
+    if (id === this.#conversation.record.id) this.#conversation.record.title = title.trim();
+    await this.#guarded('rename', () => this.parts.store.rename(id, title.trim()));
+    await this.list();
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#removed.add(id);
+    if (id === this.#conversation.record.id) this.newChat();
+    await this.#guarded(`remove ${id}`, () => this.parts.store.remove(id));
+    await this.list();
+  }
+
+  async exported(id: string, as: 'markdown' | 'json', speakers: Record<Message['role'], string>): Promise<TextFile | undefined> {
+    const record = await this.parts.store.find(id);
+    if (!record) return undefined;
+    return as === 'json' ? jsonFile([record], record.title) : markdownFile(record, new Conversation(record).messages, speakers);
+  }
+
+  async exportedAll(name: string): Promise<TextFile> {
+    return jsonFile(await this.parts.store.all(), name);
+  }
+
+  async import(file: Blob): Promise<void> {
+    this.#imported = 0;
+    await this.#guarded('import', async () => {
+      const records = await readConversations(file);
+      await this.parts.store.saveAll(records);
+      this.#imported = records.length;
+    });
+    await this.list();
+  }
+
+  async #answer(answers: readonly AssistantMessage[]): Promise<void> {
+    const conversation = this.#conversation;
+    const { loader, turns, failed } = this.parts;
+    this.#answering = answers;
+    this.#imported = 0;
+    failed(undefined);
+    // A database that takes its time holds up no answer.
+    void this.#save(conversation);
+    try {
+      const opened = await loader.opening;
+      if (!opened && this.#answering === answers) {
+        // What the question waited for, or met with, is said each time that it is asked.
+        if (conversation === this.#conversation) failed(loader.obstacle ?? failure('no-model'));
+      } else if (opened) {
+        // Given up while it waited for its turn: the next one may begin.
+        await turns.take('chat', async () => (this.#answering === answers ? this.#generate(conversation, answers) : undefined));
+      }
+    } catch (thrown) {
+      if (conversation === this.#conversation) failed(toFailure(thrown));
+    }
+    // Nothing came: the model could not be opened, or failed, or was stopped before. The question goes back to its writer.
+    this.#giveBack(answers.filter(({ state }) => state.kind === 'waiting'), conversation);
+    if (this.#answering === answers) this.#answering = undefined;
+    conversation.record.updated = Date.now();
+    this.parts.changed();
+    await this.#save(conversation);
+    this.parts.changed();
+  }
+
+  #giveBack(answers: readonly AssistantMessage[], conversation: Conversation): void {
+    for (const answer of answers) {
+      const draft = conversation.takeBack(answer);
+      if (conversation === this.#conversation) this.parts.restoreDraft(draft);
+    }
+  }
+
+  /** While answers are written, one may look at each of them, and at those that were there before. */
+  #mayShow(id: number): boolean {
+    const [first] = this.#answering ?? [];
+    return !first || this.#conversation.branches(first).ids.includes(id);
+  }
+
+  /** An answer that has not begun is where the one before it ended. */
+  #positionBefore(last: Message | undefined): number {
+    const before = this.messages.findLast((each) => each !== last && each.role === 'assistant' && each.state.kind === 'done');
+    return (before?.role === 'assistant' && before.state.kind === 'done' ? before.state.stats.position : undefined) ?? 0;
+  }
+
+  #batch(message: Message): BatchProgress | undefined {
+    const answers: readonly Message[] = this.#answering ?? [];
+    if (answers.length < 2 || !answers.includes(message)) return undefined;
+    return { count: answers.length, finished: this.#answering?.filter(({ state }) => state.kind === 'done').length ?? 0 };
+  }
+
+  async #generate(conversation: Conversation, answers: readonly AssistantMessage[]): Promise<void> {
+    const { loader, speeds } = this.parts;
+    const writers = answers.map((answer) => new AnswerWriter(answer));
+    const [first] = writers;
+    writers.forEach((writer, index) => this.#writers.set(answers[index] as Message, writer));
+    const onEvent = (event: AnswerEvent | BatchEvent) => {
+      if (event.type === 'rebuild' || event.type === 'rebuilt') {
+        loader.rebuilding(event.type === 'rebuild', event.type === 'rebuilt' ? event.model : undefined);
+      } else {
+        const writer = 'index' in event ? writers[event.index] : first;
+        writer?.take(event);
+        if (event.type === 'token') this.#saveNowAndThen(conversation);
+        // Of several, one ends while others go on; and their speeds are not what one answer alone would have.
+        if (event.type === 'end' && answers.length > 1) writer?.end();
+        if (event.type === 'end' && answers.length === 1) speeds.take(event);
+      }
+      this.parts.changed();
+    };
+    try {
+      await this.#write(conversation, answers, onEvent);
+    } catch (thrown) {
+      loader.rebuilding(false);
+      throw thrown;
+    } finally {
+      writers.forEach((writer) => writer.end());
+    }
+  }
+
+  /** One answer, or several with one reading of the prompt and, token by token, of the weights. */
+  async #write(conversation: Conversation, answers: readonly AssistantMessage[], onEvent: (event: AnswerEvent | BatchEvent) => void): Promise<void> {
+    const { engine, loader, settings } = this.parts;
+    const [first] = answers;
+    if (!first) return;
+    const suited = [loader.choice?.entry?.sampling, presets[conversation.record.preset].sampling];
+    const options = generateOptions(settings.sampling, ...suited);
+    const prompt = conversation.promptFor(first);
+    if (answers.length === 1) return engine.generate(prompt, options, onEvent);
+    // A seed that the visitor chose has given the answers before these: theirs go on from it.
+    const seed = (options.seed ?? 0) + conversation.branches(first).index;
+    await engine.generateBatch(answers.map(() => prompt), { ...options, seed, sequences: answers.length }, onEvent);
+  }
+
+  #show(conversation: Conversation): void {
+    this.stop();
+    this.#answering = undefined;
+    this.#conversation = conversation;
+    this.#imported = 0;
+    this.parts.failed(undefined);
+  }
+
+  #saveNowAndThen(conversation: Conversation): void {
+    if (Date.now() - this.#saved > SAVE_MILLISECONDS) void this.#save(conversation);
+  }
+
+  /** A conversation without a message is not kept. What the database does not take waits in the store, which says so, and the chat goes on. */
+  async #save(conversation = this.#conversation): Promise<void> {
+    this.#saved = Date.now();
+    const { record } = conversation;
+    const before = record.id;
+    const kept = record.messages.length > 0 && !this.#removed.has(record.id);
+    await this.#guarded('keep', () => (kept ? this.parts.store.save(record) : this.parts.store.remove(record.id)));
+    if (conversation === this.#conversation) this.parts.located(kept ? record.id : null);
+    const listed = this.#list.find(({ id }) => id === record.id);
+    const renamed = this.#query === '' && listed?.title !== record.title;
+    if (renamed || before !== record.id || !this.answering) await this.list();
+    else this.parts.changed();
+  }
+
+  /** Another tab has stored a conversation: the list shows it, and so does this tab, unless an answer is being written here. */
+  async #readAgain(id: string | undefined): Promise<void> {
+    await this.list();
+    if (id === undefined) return;
+    await this.#guarded('open a conversation', async () => {
+      const record = this.#conversation.record.id === id ? await this.parts.store.find(id) : undefined;
+      if (record && !this.#answering && this.#conversation.record.id === id) this.#conversation = new Conversation(record);
+    });
+  }
+
+  /** What cannot be done is said, and the chat goes on. */
+  async #guarded(about: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.parts.failed(undefined, about);
+      this.parts.changed();
+    } catch (thrown) {
+      this.parts.failed(toFailure(thrown), about);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/** One message: the question as it was typed, the answer as sanitised Markdown with its figures below, and what can be done with each. */
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { fill, formatRate, formatSeconds } from '../../base/format';
+import { copyButton } from '../../base/view/copy-button';
+import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon } from '../../base/view/icons';
+import type { AssistantMessage, Message, UserMessage } from '../../data/conversation-record';
+import { breakRuns } from '../../markdown/runs';
+import { prose } from '../../markdown/view/prose';
+import { chatStrings } from '../chat-strings';
+import { BATCH_SIZE, type BatchProgress, type ChatsData } from '../chats';
+
+/** What a message is drawn with. */
+export interface MessageContext {
+  modelReady: boolean;
+  /** An answer is being written: nothing may be asked anew. */
+  answering: boolean;
+  /** The message is the last one. */
+  last: boolean;
+  /** The saved state that the chat begins from is still coming. */
+  waitsForState: boolean;
+  waitsForDocuments: boolean;
+  branches: ReturnType<ChatsData['branches']>;
+  batch: BatchProgress | undefined;
+  edit(message: UserMessage): void;
+  again(message: AssistantMessage): void;
+  againBatch(message: AssistantMessage): void;
+  carryOn(message: AssistantMessage): void;
+  showBranch(id: number): void;
+}
+
+export function message(message: Message, context: MessageContext): TemplateResult {
+  return message.role === 'user' ? question(message, context) : answer(message, context);
+}
+
+function question(message: UserMessage, context: MessageContext): TemplateResult {
+  return html`
+    <article class="message user" data-message=${message.id}>
+      <h2 class="visually-hidden">${chatStrings.you}</h2>
+      <div class="bubble" dir="auto" data-testid="message-user">${breakRuns(message.text)}</div>
+      <div class="under">
+        ${branches(context)}
+        ${action('edit', chatStrings.edit, editIcon, context.answering, () => context.edit(message))}
+      </div>
+    </article>`;
+}
+
+/** Screen readers hear the answer once, when `aria-busy` ends, and not word by word. */
+function answer(message: AssistantMessage, context: MessageContext): TemplateResult {
+  const done = message.state.kind === 'done' || message.state.kind === 'told';
+  return html`
+    <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
+      <h2 class="visually-hidden">${chatStrings.model}</h2>
+      <div class="answer" data-testid="message-assistant" ${prose(message.text)}></div>
+      ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
+      <div class="under">${done ? finished(message, context) : branches(context)} ${beside(context)}</div>
+    </article>`;
+}
+
+function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
+  const reading = prefill && prefill.done < prefill.total ? fill(chatStrings.reading, prefill) : chatStrings.thinking;
+  const text = !modelReady ? chatStrings.waitingForModel : waitsForState ? chatStrings.waitingForState : waitsForDocuments ? chatStrings.waitingForDocuments : reading;
+  return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
+}
+
+/** How far the answers are that are written beside this one, and this one itself. */
+function beside({ batch }: MessageContext): TemplateResult | typeof nothing {
+  return batch ? html`<span data-testid="several">${fill(chatStrings.batch, { ...batch })}</span>` : nothing;
+}
+
+function finished(message: AssistantMessage, context: MessageContext): TemplateResult {
+  const { state, text } = message;
+  const unfinished = state.kind === 'done' && (state.stop === 'length' || state.stop === 'cancelled') && context.last && text !== '';
+  return html`
+    ${branches(context)} ${text === '' ? nothing : copyButton(text)}
+    ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
+    ${context.last ? action('again-several', fill(chatStrings.againBatch, { count: BATCH_SIZE }), againBatchIcon, context.answering, () => context.againBatch(message)) : nothing}
+    ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
+    ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : figures(message)}`;
+}
+
+function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {
+  if (state.kind !== 'done') return nothing;
+  const { tokens, rate, firstToken } = state.stats;
+  const data = { tokens, rate: formatRate(rate), first: formatSeconds(firstToken) };
+  const note = state.stop === 'cancelled' ? chatStrings.stopped : state.stop === 'length' ? fill(chatStrings.lengthReached, data) : '';
+  // An answer of an earlier visit that the page was closed on has no figures.
+  const stats = tokens > 0 ? fill(rate > 0 ? chatStrings.stats : chatStrings.statsShort, data) : '';
+  return html`<span data-testid="stats">${[stats, note].filter(Boolean).join(' · ')}</span>`;
+}
+
+function branches({ branches: { index, ids, shut }, showBranch }: MessageContext): TemplateResult | typeof nothing {
+  if (ids.length < 2) return nothing;
+  const [earlier, later] = [ids[index - 1], ids[index + 1]];
+  return html`
+    <span class="branches" data-testid="branches">
+      ${action('branch-earlier', chatStrings.earlierBranch, earlierIcon, shut || earlier === undefined, () => earlier !== undefined && showBranch(earlier))}
+      <span>${fill(chatStrings.branch, { number: index + 1, count: ids.length })}</span>
+      ${action('branch-later', chatStrings.laterBranch, laterIcon, shut || later === undefined, () => later !== undefined && showBranch(later))}
+    </span>`;
+}
+
+function action(id: string, label: string, icon: TemplateResult, disabled: boolean, act: () => void): TemplateResult {
+  return html`<button class="copy" type="button" data-testid=${id} aria-label=${label} title=${label} ?disabled=${disabled} @click=${act}>${icon}</button>`;
+}

@@ -1,0 +1,66 @@
+/** What is kept of a conversation: its messages as a tree, and how the model was told to behave. Plain data. */
+import type { StopReason } from 'web-mamba';
+
+/** How an answer went, as its reader saw it. */
+export interface AnswerStats {
+  tokens: number;
+  /** Seconds from the question to the first token. */
+  firstToken: number;
+  /** Tokens per second after the first; 0 for answers of one token. */
+  rate: number;
+  /** Tokens of prompt and answer, which is how far the model has read. */
+  position?: number;
+}
+
+export type MessageState =
+  /** No word yet. */
+  | { kind: 'waiting'; prefill?: { done: number; total: number } }
+  | { kind: 'streaming' }
+  | { kind: 'done'; stop: StopReason; stats: AnswerStats }
+  /** It was written elsewhere, and came with a saved state. */
+  | { kind: 'told' };
+
+interface Node {
+  /** Unique within its conversation, ascending. */
+  id: number;
+  /** What it follows; null for a first question. */
+  parent: number | null;
+  text: string;
+}
+
+export interface UserMessage extends Node {
+  role: 'user';
+}
+
+export interface AssistantMessage extends Node {
+  role: 'assistant';
+  state: MessageState;
+}
+
+export type Message = UserMessage | AssistantMessage;
+
+/** The roles that a conversation can begin with. */
+export type PresetId = 'assistant' | 'translator' | 'service' | 'analyst' | 'writer';
+
+/** How the model is told to behave in one conversation. */
+export interface Instructions {
+  preset: PresetId;
+  /** The system prompt; empty for none. */
+  system: string;
+  /** What the model may rely on, pasted by the visitor; only some presets use it. */
+  knowledge: string;
+}
+
+/** A conversation as it is stored and exported. */
+export interface ConversationRecord extends Instructions {
+  id: string;
+  title: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  updated: number;
+  messages: Message[];
+  /** The last message of the branch that is shown. */
+  leaf: number | null;
+  /** How often it was stored; another tab that stores it is noticed by this. */
+  revision?: number;
+}

@@ -1,0 +1,283 @@
+/** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
+import type { EngineWorker } from 'web-mamba';
+import { toFailure, type Failure, type Tell } from '../base/failure';
+import type { PageAddress, Shown } from '../base/page-address';
+import { Turns } from '../base/turns';
+import { chatStrings } from '../chat/chat-strings';
+import { BATCH_SIZE, Chats } from '../chat/chats';
+import { ConversationStore } from '../chat/conversation-store';
+import { presets } from '../chat/presets';
+import { defaultSampling } from '../chat/sampling';
+import { SettingsStore } from '../chat/settings-store';
+import type { AppDatabase } from '../data/app-database';
+import { DocumentStore } from '../documents/document-store';
+import { DocumentsController } from '../documents/documents-controller';
+import type { Extract } from '../documents/extract/extractor';
+import { inspectDevice, type Device } from '../models/capability';
+import { catalogue } from '../models/catalogue';
+import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from '../models/choice';
+import type { Agreed } from '../models/link-consent';
+import { ModelLoader } from '../models/model-loader';
+import { offerOf } from '../models/offer';
+import { SpeedEstimates } from '../models/speed-estimates';
+import { StorageTasks } from '../models/storage-tasks';
+import type { PageView } from './page-data';
+import { pageStrings } from './page-strings';
+
+/** Tells when a newer version of the page is stored, and moves on to it. */
+export interface Updates {
+  readonly waiting: boolean;
+  onChange(listener: () => void): void;
+  use(): void;
+}
+
+export interface Surroundings {
+  database: AppDatabase;
+  extract: Extract;
+  updates: Updates;
+  inspect?: () => Promise<Device>;
+  /** Addresses of links that the visitor has agreed to. */
+  agreed?: Agreed;
+}
+
+export class Controller {
+  #failure: Failure | undefined;
+  /** What was being done when it came. */
+  #failedAbout: string | undefined;
+  #device: Device | undefined;
+  readonly #turns = new Turns();
+  readonly #settings: SettingsStore;
+  readonly #storage: StorageTasks;
+  readonly #loader: ModelLoader;
+  readonly #chats: Chats;
+  readonly #documents: DocumentsController;
+
+  constructor(
+    private readonly page: PageView,
+    engine: EngineWorker,
+    private readonly address: PageAddress,
+    private readonly surroundings: Surroundings,
+  ) {
+    const { database, extract, updates } = surroundings;
+    const changed = () => this.#update();
+    const failed: Tell = (failure, about) => this.#fail(failure, about);
+    const turns = this.#turns;
+    const speeds = new SpeedEstimates(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
+    const device = (surroundings.inspect ?? inspectDevice)();
+    void device.then((known) => {
+      this.#device = known;
+      this.#update();
+    });
+    this.#settings = new SettingsStore(database);
+    this.#storage = new StorageTasks(engine, page, changed, failed);
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, stateOpened: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
+    this.#chats = new Chats({
+      engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
+      restoreDraft: (text) => page.restoreDraft(text),
+      located: (id) => (address.chat = id),
+    });
+    this.#documents = new DocumentsController({
+      engine, extract, loader, turns, speeds, changed, failed, store: new DocumentStore(database),
+      located: (id) => (address.shownDocument = id),
+    });
+    updates.onChange(changed);
+    this.#listenToModels();
+    this.#listenToChats();
+    this.#listenToDocuments();
+    address.onReturn(() => void this.#return());
+    page.on('showView', (view) => this.#go({ view }));
+    page.on('useNewVersion', () => updates.use());
+    page.on('failed', (fault) => this.#fail(fault, fault.code));
+    page.on('succeeded', (code) => this.#fail(undefined, code));
+    database.onUnkept((unkept) => this.#fail(unkept, 'unkept'));
+    database.onClosed(() => void this.#readAgain());
+    page.on('dismiss', () => this.#fail(undefined));
+  }
+
+  /** The engine broke, and the model that was open in it is open no more. */
+  engineCrashed(fault: Failure): void {
+    this.#loader.crashed(fault);
+  }
+
+  start(): void {
+    this.#open(() => chooseParam(this.address.model, this.address.base));
+    void this.#restore();
+  }
+
+  /** The site's data may be gone: the lists show what is there; the conversations read theirs again by themselves. What is open stays. */
+  async #readAgain(): Promise<void> {
+    await Promise.all([this.#documents.list(), this.#storage.list()]);
+  }
+
+  /** What the address names, as it was left. */
+  async #restore(): Promise<void> {
+    const { chat, shownDocument } = this.address;
+    await this.#guarded('settings', () => this.#settings.read());
+    await Promise.all([this.#chats.list(), this.#documents.list()]);
+    if (chat !== null) await this.#chats.open(chat);
+    if (shownDocument !== null) await this.#documents.open(shownDocument);
+  }
+
+  /** The visitor went back or forth: what the address names now is shown; the model that is open stays. */
+  async #return(): Promise<void> {
+    const { chat, shownDocument } = this.address;
+    const { source, param } = this.#loader.choice ?? {};
+    if (source && source.kind !== 'files') this.address.model = param ?? null;
+    if (chat === null && this.#chats.messages.length > 0) this.#chats.newChat();
+    else if (chat !== null && chat !== this.#chats.data.current) await this.#chats.open(chat);
+    if (shownDocument !== (this.#documents.data.open?.record.id ?? null)) await this.#documents.open(shownDocument);
+    this.#update();
+  }
+
+  #listenToModels(): void {
+    const { page } = this;
+    const { base } = this.address;
+    page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
+    page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
+    page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
+    page.on('openStored', ({ url, name }) => this.#openOther(() => chooseStored(url, name, base)));
+    page.on('retry', () => this.#open(() => this.#loader.choice ?? chooseParam(this.address.model, base)));
+    page.on('pause', () => this.#loader.end('pause'));
+    page.on('discard', () => this.#loader.discard());
+    page.on('acceptLicence', () => this.#loader.answerLicence(true));
+    page.on('declineLicence', () => this.#loader.answerLicence(false));
+    page.on('answerLink', (accepted) => this.#loader.answerLink(accepted));
+    page.on('verify', (model) => void this.#storage.verify(model));
+    page.on('export', (model) => void this.#storage.export(model));
+    page.on('endTask', () => void this.#storage.end());
+    page.on('remove', (model) => void this.#storage.remove(model));
+  }
+
+  #listenToChats(): void {
+    const { page } = this;
+    const chats = this.#chats;
+    const speakers = { user: chatStrings.you, assistant: chatStrings.model };
+    page.on('ask', (text) => void chats.ask(text));
+    page.on('askInstead', ({ question, text }) => void chats.askInstead(question, text));
+    page.on('answerAgain', (answer) => void chats.answerAgain(answer));
+    page.on('answerBatch', (answer) => void chats.answerAgain(answer, BATCH_SIZE));
+    page.on('carryOn', (answer) => void chats.carryOn(answer));
+    page.on('showBranch', (id) => chats.showBranch(id));
+    page.on('stop', () => {
+      chats.stop();
+      this.#documents.stopAnswer();
+    });
+    page.on('newChat', () => {
+      this.#go({ view: 'chat', chat: null });
+      chats.newChat();
+    });
+    page.on('openChat', (id) => {
+      this.#go({ view: 'chat', chat: id });
+      void chats.open(id);
+    });
+    page.on('renameChat', ({ id, title }) => void chats.rename(id, title));
+    page.on('removeChat', (id) => void chats.remove(id));
+    page.on('searchChats', (query) => void chats.list(query));
+    page.on('importChats', (file) => void chats.import(file));
+    page.on('exportChat', ({ id, as }) => void this.#guarded('export', async () => {
+      const file = await chats.exported(id, as, speakers);
+      if (file) page.saveText(file);
+    }));
+    page.on('exportChats', () => void this.#guarded('export', async () => page.saveText(await chats.exportedAll(pageStrings.allChats))));
+    page.on('shareState', () => void this.#guarded('share', async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
+    page.on('instruct', (instructions) => chats.instruct(instructions));
+    page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
+    page.on('resetSampling', () => void this.#guarded('settings', () => this.#settings.reset()));
+  }
+
+  #listenToDocuments(): void {
+    const { page } = this;
+    const documents = this.#documents;
+    page.on('addDocuments', (files) => {
+      this.#go({ view: 'documents' });
+      void documents.addFiles(files);
+    });
+    page.on('cancelAdding', () => documents.cancelAdding());
+    page.on('addText', (text) => void documents.addText(text));
+    page.on('openDocument', (id) => {
+      this.#go({ shownDocument: id });
+      void documents.open(id);
+    });
+    page.on('removeDocument', (id) => void documents.remove(id));
+    page.on('summarise', ({ style, instruction }) => void documents.summarise(style, instruction));
+    page.on('pauseSummary', () => documents.pause());
+    page.on('resumeSummary', (record) => void documents.resume(record));
+    page.on('removeSummary', (record) => void documents.removeSummary(record));
+    page.on('askDocument', (question) => void documents.ask(question));
+    page.on('stopDocument', () => documents.stopAnswer());
+  }
+
+  /** A saved state belongs to the model that it came with. */
+  #openOther(choose: () => Choice): void {
+    this.address.state = null;
+    this.#open(choose);
+  }
+
+  /** An address that is none changes nothing but the message; the model that is open stays. */
+  #open(choose: () => Choice): void {
+    let choice: Choice;
+    try {
+      choice = choose();
+    } catch (thrown) {
+      this.#fail(toFailure(thrown), 'open');
+      return;
+    }
+    this.#chats.stop();
+    this.#documents.pause();
+    this.#documents.stopAnswer();
+    this.#failure = undefined;
+    this.#loader.open(choice);
+    void this.#documents.count();
+  }
+
+  #go(shown: Partial<Shown>): void {
+    this.address.go(shown);
+    this.#update();
+  }
+
+  async #guarded(about: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#fail(undefined, about);
+    } catch (thrown) {
+      this.#fail(toFailure(thrown), about);
+    }
+  }
+
+  #fail(failure: Failure | undefined, about?: string): void {
+    const other = failure === undefined && about !== undefined && about !== this.#failedAbout;
+    if (!other) [this.#failure, this.#failedAbout] = [failure, about];
+    this.#update();
+  }
+
+  #update(): void {
+    const { choice, url, status, context } = this.#loader;
+    const chats = this.#chats.data;
+    const { holder } = this.#turns;
+    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#documents.data.running !== undefined);
+    this.page.update({
+      view: this.address.view,
+      url,
+      name: choice?.name ?? '',
+      entry: choice?.entry,
+      status,
+      messages: this.#chats.messages,
+      answering: this.#chats.answering,
+      failure: this.#failure,
+      unkept: this.surroundings.database.unkept,
+      catalogue,
+      stored: this.#storage.models,
+      room: this.#storage.room,
+      task: this.#storage.task,
+      chats,
+      documents: this.#documents.data,
+      sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
+      context,
+      device: this.#device,
+      judged: (entry) => this.#device && offerOf(entry, this.#device, this.#storage.models, this.address.base),
+      waitsFor: waiting ? holder : undefined,
+      newVersion: this.surroundings.updates.waiting,
+      base: this.address.base,
+    });
+  }
+}

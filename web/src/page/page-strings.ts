@@ -1,0 +1,26 @@
+/** What the page says around its parts. */
+export const pageStrings = {
+  titled: '{title} · web-mamba',
+  skip: 'Skip to the message box or the document',
+  shareState: 'Share this state',
+  shareStateHint: 'Share this state: saves what the model remembers, and this conversation with it, as a file that opens with ?state=',
+  chooseModel: 'Choose a model',
+  currentModel: 'Model: {name}. Choose another.',
+
+  allChats: 'conversations',
+
+  tryAgain: 'Try again',
+  useDemo: 'Use the demo model',
+  dismiss: 'Dismiss',
+
+  navigation: 'Conversations and documents',
+  openMenu: 'Open the menu',
+
+  pastContext: 'This chat is longer than the {context} tokens that the model was trained on at once. You can go on; answers may drift.',
+  startAfresh: 'Start afresh',
+
+  newerOpen: 'Open {name}',
+
+  newVersion: 'A new version of this page is ready.',
+  useNewVersion: 'Use it',
+} as const;

@@ -1,9 +1,0 @@
-/** How much was read for an answer, and how much was known from before. */
-import type { ReadFigures } from '../documents/records';
-import { documentStrings as words } from './document-strings';
-import { fill } from './format';
-
-export function readFigures({ read, known }: ReadFigures): string {
-  const [newly, before] = [read, known].map((tokens) => tokens.toLocaleString('en'));
-  return fill(known === 0 ? words.figures : words.figuresKnown, { read: newly ?? '', known: before ?? '' });
-}
