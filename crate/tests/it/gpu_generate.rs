@@ -194,7 +194,7 @@ fn completions_of_a_batch_are_those_of_one_at_a_time() {
 
 /// A sequence that leaves a batch, and one that stays, has the state of the tokens that were read.
 #[test]
-fn what_ran_ahead_of_many_is_undone() {
+fn batch_steps_that_ran_ahead_are_rolled_back() {
     let mut model = gpu();
     let prompts: Vec<_> = (0..3).map(prompt).collect();
     let greedy = samplers()[0].clone();
