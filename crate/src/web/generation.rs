@@ -130,8 +130,7 @@ impl GenerationHandle {
             Ok(mut model) => generation.next_indexed(&mut model).await,
             Err(freed) => Err(freed),
         };
-        // A batch holds the model until the call after its last event, since no event says that it is the last.
-        let goes_on = matches!(event, Ok(Some(_))) && (self.indexed || !generation.is_over());
+        let goes_on = matches!(event, Ok(Some(_))) && !generation.is_over();
         self.generation.replace(Some(generation));
         if !goes_on {
             // It has ended or failed. After a lost device it holds the model again with its next event.
