@@ -4,7 +4,7 @@ import { figureRows, reportText, stageRows } from '../src/bench/bench-rows';
 
 const figure = (median: number) => ({ median, lowest: median - 1, highest: median + 1 });
 const REPORT: BenchReport = {
-  promptTokens: 256, genTokens: 64, runs: 5, prefillTps: figure(400), decodeTps: figure(50), tokenMilliseconds: 20,
+  promptTokens: 256, genTokens: 64, runs: 5, sequences: 1, prefillTps: figure(400), decodeTps: figure(50), tokenMilliseconds: 20,
   bytesPerToken: 4e9, bandwidth: 4e11, boundTps: 100, percentOfBound: 50, dispatchesPerToken: 259, timestamps: true,
   decodeStages: [
     { name: 'ssm_in Q4_K + conv', kernel: 'in_project', stages: 64, milliseconds: 6.4, bytes: 2e9 },
