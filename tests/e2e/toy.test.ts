@@ -8,7 +8,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeviceOptions } from '../../web/src/engine/protocol';
+import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { openBrowser } from './browser';
 import { buildHarness } from './build-harness';
 import { GOLDEN_MODELS, GOLDEN_TOY, HARNESS, ROOT, TOY_HARNESS, TOY_PACKAGE } from './folders';
@@ -62,7 +62,7 @@ describe.each(Object.entries(backends))('on %s', (name, device) => {
   test('a batch writes them too', async () => {
     await page.evaluate(([url, device]) => window.states.open(url, device), [TOY, device] as const);
     const [{ prompt, greedy } = { prompt: [], greedy: [0] }] = recorded;
-    const answers = await page.evaluate(([prompt, options]) => window.states.several(prompt, 3, options), [prompt, GREEDY] as const);
+    const answers = await page.evaluate(([prompt, options]) => window.states.batch(prompt, 3, options), [prompt, GREEDY] as const);
     expect(answers.map(({ ids }) => ids)).toEqual([greedy, greedy, greedy]);
   });
 });
