@@ -1,7 +1,7 @@
 /** The first command of README.md: it ends in an address that answers, also beside another one, and a failure says what to do. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -40,6 +40,31 @@ test('a second run takes 20 seconds at the most', { timeout: 600_000 }, async (c
 test('two that run at once wait for each other', { timeout: 600_000 }, async () => {
   const runs = await Promise.all([runScript('build'), runScript('build')]);
   for (const { code, output } of runs) assert.equal(code, 0, output);
+});
+
+// A build that reads it empty takes rustup's own toolchain, which has no target for wasm.
+test('the name of the toolchain is there whole at any moment', { timeout: 120_000 }, async () => {
+  const cache = mkdtempSync(path.join(tmpdir(), 'web-mamba-name-'));
+  try {
+    symlinkSync(path.join(CACHE, 'wasm-toolchain'), path.join(cache, 'wasm-toolchain'));
+    const name = path.join(cache, 'wasm-toolchain-name');
+    const seen = new Set();
+    for (let round = 0; round < 20; round += 1) {
+      writeFileSync(name, 'before\n');
+      let runs = true;
+      const noted = runScript('setup-wasm-target', { args: ['--ready'], env: { WEB_MAMBA_CACHE: cache } }).finally(() => (runs = false));
+      while (runs) {
+        for (let look = 0; look < 500; look += 1) seen.add(readFileSync(name, 'utf8'));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.equal((await noted).code, 0);
+    }
+    const after = readFileSync(name, 'utf8');
+    assert.notEqual(after, 'before\n');
+    assert.deepEqual([...seen].filter((text) => text !== 'before\n' && text !== after), []);
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
 });
 
 /** A clone that shares the tools, but has no packages of the page; and `npm` as it is given. */
