@@ -513,6 +513,7 @@ mod recorded {
         let executor = block_on(load).unwrap();
         let times = block_on(web_mamba::instruments::Instruments::stage_times(&executor, 1)).unwrap();
         let names: Vec<_> = times.iter().map(|time| time.name.as_str()).collect();
-        assert_eq!(names, ["embed", "norm", "up F16", "conv", "down F16", "token_embd F16"]);
+        // The product that adds to the residual is fused with the norm after it; what no rule takes runs beside it.
+        assert_eq!(names, ["embed", "norm", "up F16", "conv", "down F16 + norm", "token_embd F16"]);
     }
 }
