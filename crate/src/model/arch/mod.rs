@@ -2,6 +2,7 @@
 //! ranks share them, state, forward pass. Everything else works on the [`Network`] that it makes.
 
 pub mod mamba;
+pub mod rwkv7;
 #[cfg(feature = "toy-architecture")]
 pub mod toy;
 
@@ -19,6 +20,7 @@ type Read = fn(&Gguf) -> Result<Rc<dyn Architecture>>;
 /// `general.architecture`, and what reads it.
 const ARCHITECTURES: &[(&str, Read)] = &[
     (mamba::NAME, mamba::read),
+    (rwkv7::NAME, rwkv7::read),
     #[cfg(feature = "toy-architecture")]
     (toy::NAME, toy::read),
 ];
