@@ -93,9 +93,11 @@ impl MakeRandom {
             ("attention.head_count", 0),
             ("vocab_size", network.vocab_size as u64),
         ];
+        let own = network.architecture.to_pairs();
         let asked_for = asked_for.map(|(key, value)| (format!("{architecture}.{key}"), Value::Unsigned(value)));
-        let vocabulary = vocabulary::pairs(network.vocab_size, self.shape.is_chat());
+        let asked_for = asked_for.into_iter().filter(|(key, _)| own.iter().all(|(other, _)| other != key));
+        let vocabulary = self.shape.vocabulary();
         let named = general.into_iter().chain(vocabulary).map(|(key, value)| (key.to_owned(), value));
-        asked_for.into_iter().chain(named).collect()
+        asked_for.chain(named).collect()
     }
 }

@@ -138,7 +138,6 @@ impl Architecture for Rwkv7 {
         let size = |value: usize| Value::Unsigned(value as u64);
         vec![
             ("general.architecture", Value::String(NAME.into())),
-            ("rwkv7.context_length", size(1 << 20)),
             ("rwkv7.embedding_length", size(self.d_model)),
             ("rwkv7.block_count", size(self.n_layers)),
             ("rwkv7.feed_forward_length", size(self.d_ffn)),

@@ -1,14 +1,17 @@
 //! Sizes of published models, from the `config.json` beside their weights, and of a tiny one.
 
-use clap::ValueEnum;
 use std::rc::Rc;
 
+use clap::ValueEnum;
+use web_mamba::gguf::Value;
 use web_mamba::model::Network;
 use web_mamba::model::arch::Architecture;
 use web_mamba::model::arch::mamba::Mamba;
 use web_mamba::model::arch::rwkv7::{Ranks, Rwkv7};
 #[cfg(feature = "toy-architecture")]
 use web_mamba::model::arch::toy::Toy;
+
+use super::vocabulary;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shape {
@@ -92,6 +95,14 @@ impl Shape {
     fn is_rwkv7(self) -> bool {
         use Shape::*;
         matches!(self, Rwkv7100M | Rwkv7400M | Rwkv71500M | Rwkv72900M | Rwkv77200M)
+    }
+
+    /// The keys of a vocabulary.
+    pub fn vocabulary(self) -> Vec<(&'static str, Value)> {
+        match self.is_rwkv7() {
+            true => vocabulary::world(self.vocab_size()),
+            false => vocabulary::byte_level(self.vocab_size(), self.is_chat()),
+        }
     }
 
     pub fn vocab_size(self) -> usize {
