@@ -48,7 +48,8 @@ pub struct MakeRandom {
 impl MakeRandom {
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
-        let network = self.shape.network(self.layers.map(usize::from));
+        let mut network = self.shape.network(self.layers.map(usize::from));
+        network.tensors.extend(network.architecture.unread_tensors());
         let mut model = Synthetic::new(&network, |tensor| self.file_type.dtype_of(tensor, network.tied_head));
         (model.pairs, model.seed) = (self.pairs(&network), self.seed);
         let mut file = NewFile::create(&self.out, self.force)?;
