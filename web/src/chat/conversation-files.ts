@@ -1,5 +1,5 @@
 /** Conversations as files: Markdown to read, JSON to keep and to bring back. An imported file is as untrusted as any other. */
-import { newId } from 'web-mamba';
+import { newId, splitThoughts } from 'web-mamba';
 import { failure } from '../base/failure';
 import type { TextFile } from '../base/files';
 import { formatBytes } from '../base/format';
@@ -16,13 +16,14 @@ const MOST_CONVERSATIONS = 2_000;
 const MOST_MESSAGES = 10_000;
 const MOST_TITLE_CHARACTERS = 200;
 
-/** The branch that is shown. */
+/** The branch that is shown, without what the model thought before it answered. */
 export function markdownFile(record: ConversationRecord, messages: readonly Message[], speakers: Record<Message['role'], string>): TextFile {
   const system = systemText(record);
   const parts = [
     `# ${record.title}`,
     ...(system ? [system.split('\n').map((line) => `> ${line}`.trimEnd()).join('\n')] : []),
-    ...messages.filter(({ text }) => text !== '').map(({ role, text }) => `## ${speakers[role]}\n\n${text}`),
+    ...messages.map(({ role, text }) => ({ role, text: role === 'assistant' ? splitThoughts(text).answer : text }))
+      .filter(({ text }) => text !== '').map(({ role, text }) => `## ${speakers[role]}\n\n${text}`),
   ];
   return { name: `${fileName(record.title)}.md`, type: 'text/markdown', text: `${parts.join('\n\n')}\n` };
 }

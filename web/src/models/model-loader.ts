@@ -60,6 +60,11 @@ export class ModelLoader {
     return this.choice?.entry?.context ?? UNKNOWN_CONTEXT;
   }
 
+  /** Whether the open model can think before it answers. */
+  get canThink(): boolean {
+    return this.status.kind === 'ready' && this.status.info.canThink;
+  }
+
   open(choice: Choice): void {
     // A saved state belongs to the version that the address asks for.
     this.opening = choice.earlier && this.address.state === null ? this.#openKept(choice) : this.#open(choice);

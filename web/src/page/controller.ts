@@ -182,6 +182,7 @@ export class Controller {
     page.on('shareState', () => void this.#guarded('share', async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
+    page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
     page.on('resetSampling', () => void this.#guarded('settings', () => this.#settings.reset()));
   }
 
@@ -272,6 +273,7 @@ export class Controller {
       chats,
       documents: this.#documents.data,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
+      thinks: this.#settings.thinks,
       context,
       device: this.#device,
       judged: (entry) => this.#device && offerOf(entry, this.#device, this.#storage.models, this.address.base),
