@@ -17,6 +17,7 @@ export {
 } from './store/model-source';
 export type { Progress } from './store/download-job';
 export type { ExportTarget } from './store/export-model';
+export type { Listing } from './store/listing-of';
 export { roomLeft, type Room } from './store/room';
 export type { VerifyResult } from './store/verify-model';
 

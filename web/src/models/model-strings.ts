@@ -33,6 +33,7 @@ export const modelStrings = {
   memory: 'needs {memory}',
   keptHere: 'kept here',
   modelPage: 'About the model',
+  listing: { asked: 'asking the hub whether it is there', absent: 'not on the hub', listed: '', unknown: 'not confirmed: the hub could not be asked' },
 
   onThisComputer: 'Kept in this browser',
   keptBytes: '{bytes} are kept',

@@ -29,8 +29,18 @@ export interface Offer {
 /** What of a stored model matters here. */
 export type Kept = Pick<StoredModel, 'url' | 'stored' | 'complete'>;
 
-/** The model that the page offers beside its demo, in its usual quantisation. */
-export const offered: CatalogueEntry | undefined = catalogue.find(({ id }) => id === 'falcon-mamba-7b-instruct-q4_k_m');
+/** What the page may offer beside its demo: models that chat, each in its usual quantisation, the most capable first. */
+export const offers: readonly CatalogueEntry[] = catalogue.filter(({ offered }) => offered).sort((a, b) => b.bytes - a.bytes);
+
+/**
+ * The offer of a first visit: the most capable model that this device certainly holds; where none is certain, the smallest that may do; where
+ * none does, the most capable one, refused.
+ */
+export function bestOffer(judged: (entry: CatalogueEntry) => Offer | undefined): Offer | undefined {
+  const all = offers.flatMap((entry) => judged(entry) ?? []);
+  const good = all.find(({ kept, verdict }) => kept || verdict.kind === 'fits');
+  return good ?? all.findLast(({ verdict }) => verdict.kind === 'doubt') ?? all[0];
+}
 
 /** `fits` is undefined until it is known. */
 export function offerOf(entry: CatalogueEntry, { device, fits }: { device: Device; fits?: Situation['fits'] | undefined }, stored: readonly Kept[], base: string): Offer {
@@ -60,7 +70,7 @@ function insteadOf(entry: CatalogueEntry, verdict: (each: CatalogueEntry) => Ver
   const others = certain.length > 0 ? certain : smaller.filter((each) => isOnlyUnknown(verdict(each)));
   // The same model in fewer bits comes first; else the largest that chats here.
   const same = others.filter(({ name }) => name === entry.name);
-  const [instead] = (same.length > 0 ? same : others.filter(({ name }) => /instruct/i.test(name))).sort((a, b) => b.bytes - a.bytes);
+  const [instead] = (same.length > 0 ? same : others.filter(({ chats, unconfirmed }) => chats && !unconfirmed)).sort((a, b) => b.bytes - a.bytes);
   return instead;
 }
 

@@ -15,6 +15,7 @@ import { DocumentsController } from '../documents/documents-controller';
 import type { Extract } from '../documents/extract/extractor';
 import { inspectDevice, type Device } from '../models/capability';
 import { Fits } from '../models/fits';
+import { Listings } from '../models/listings';
 import { catalogue } from '../models/catalogue';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from '../models/choice';
 import type { Agreed } from '../models/link-consent';
@@ -47,6 +48,7 @@ export class Controller {
   #failedAbout: string | undefined;
   #device: Device | undefined;
   readonly #fits: Fits;
+  readonly #listings: Listings;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
   readonly #storage: StorageTasks;
@@ -71,6 +73,7 @@ export class Controller {
       this.#update();
     });
     this.#fits = new Fits(engine, device, changed);
+    this.#listings = new Listings(engine, address.base, changed);
     void this.#fits.situation();
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
@@ -136,6 +139,7 @@ export class Controller {
   #listenToModels(): void {
     const { page } = this;
     const { base } = this.address;
+    page.on('askListings', () => void this.#listings.ask());
     page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
     page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
     page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
@@ -281,6 +285,7 @@ export class Controller {
       context,
       device: this.#device,
       judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base),
+      listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
       base: this.address.base,

@@ -5,7 +5,8 @@
 import type { BenchOptions, BenchReport, ChatMessage, DeviceLimits, FitVerdict, ModelRequirements } from '../base/wasm-engine';
 import type { Progress } from '../store/download-job';
 import type { ExportTarget } from '../store/export-model';
-import type { ModelSource } from '../store/model-source';
+import type { Listing } from '../store/listing-of';
+import type { ModelSource, RemoteSource } from '../store/model-source';
 import type { VerifyResult } from '../store/verify-model';
 import type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress, StateOptions,
@@ -54,6 +55,8 @@ export const CALLS = {
   forgetStates: call<(about: string) => Promise<void>>('plain'),
   /** What a device of these limits makes of each model, by the rule that also judges the header of a file. */
   judgeFits: call<(models: readonly ModelRequirements[], limits: DeviceLimits) => Promise<FitVerdict[]>>('plain'),
+  /** What the servers of some models list of each. */
+  listings: call<(sources: readonly RemoteSource[]) => Promise<Listing[]>>('plain'),
   stored: call<() => Promise<StoredModel[]>>('plain'),
   remove: call<(url: string) => Promise<void>>('plain'),
   /** Reads a kept model again; damaged chunks no longer count as stored. */

@@ -10,10 +10,11 @@ import type {
 import { DurableCheckpoints } from '../state/durable-checkpoints';
 import type { StateStore } from '../state/state-store';
 import { acquire } from '../store/acquire';
-import type { DownloadLimits } from '../store/download-job';
+import { LIMITS, type DownloadLimits } from '../store/download-job';
 import { browserEnvironment, type Environment } from '../store/environment';
+import { listingOf, type Listing } from '../store/listing-of';
 import type { ModelRecord } from '../store/model-record';
-import { sourceKey, type ModelSource } from '../store/model-source';
+import { sourceKey, type ModelSource, type RemoteSource } from '../store/model-source';
 import type { ModelStore } from '../store/model-store';
 import { reading, undisturbed } from '../store/neighbours';
 import { storedFiles } from '../store/stored-file';
@@ -110,6 +111,11 @@ export class Session extends StoredModels implements EngineWorker {
   async judgeFits(models: readonly ModelRequirements[], limits: DeviceLimits): Promise<FitVerdict[]> {
     await this.#start();
     return Promise.all(models.map((model) => this.engine.judgeFit(model, limits)));
+  }
+
+  async listings(sources: readonly RemoteSource[]): Promise<Listing[]> {
+    const { env = browserEnvironment, limits = LIMITS } = this.options;
+    return Promise.all(sources.map((source) => listingOf(env, limits, source)));
   }
 
   async logits(tokens: Uint32Array): Promise<Float32Array> {

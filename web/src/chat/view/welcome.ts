@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { fill, formatBytes } from '../../base/format';
 import type { Device } from '../../models/capability';
 import { newerOf, type CatalogueEntry } from '../../models/catalogue';
-import { insteadText, memoryText, offered, type Offer, type Verdict } from '../../models/offer';
+import { bestOffer, insteadText, memoryText, type Offer, type Verdict } from '../../models/offer';
 import type { ChatData } from '../chat-data';
 import { chatStrings as words } from '../chat-strings';
 import { systemText } from '../presets';
@@ -40,7 +40,7 @@ export function welcome({ entry, status, device, judged, catalogue, chats }: Cha
       ${asked.length > 0 ? suggestions(asked, actions) : nothing}
       <div class="first-run">
         ${newer ? theNewer(newer, judged(newer)?.kept ?? false, actions) : nothing}
-        ${device && demo ? firstRun(device, offered && judged(offered), actions) : nothing}
+        ${device && demo ? firstRun(device, bestOffer(judged), actions) : nothing}
       </div>
     </section>`;
 }

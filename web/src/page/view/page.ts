@@ -59,6 +59,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
     this.#pass(this.#composer, 'stop', 'setThinks');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
+    this.#dialog.on('shown', () => this.emit('askListings'));
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');
