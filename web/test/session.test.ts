@@ -136,6 +136,21 @@ test('a stop is heard between tokens', async () => {
   expect(tokens).toBeLessThan(100_000);
 });
 
+test('whether the model thinks is asked of its prompt too', async () => {
+  const model = countingModel(1);
+  const asked: unknown[] = [];
+  model.promptTokens = (_, options) => {
+    asked.push(options);
+    return Uint32Array.of(7, 8);
+  };
+  const { session } = await sessionWith(async () => model);
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
+  const question = [{ role: 'user', content: 'one' }];
+  await session.generate(question, { thinking: 'on' }, quiet);
+  await session.generate(question, {}, quiet);
+  expect(asked).toEqual([{ thinking: 'on' }, undefined]);
+});
+
 test('a model without a chat template continues the text', async () => {
   const model = countingModel(2);
   const asked: unknown[] = [];
