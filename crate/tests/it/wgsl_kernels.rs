@@ -133,8 +133,8 @@ fn shapes(v: Variant, integers: bool) -> Vec<Variant> {
 /// As `WkvScan::of` has it.
 fn steps_of(head_size: usize) -> usize {
     match head_size {
-        ..=80 => 4,
-        ..=160 => 2,
+        0..=80 => 4,
+        81..=160 => 2,
         _ => 1,
     }
 }
