@@ -15,7 +15,7 @@ use crate::fingerprint::ModelHash;
 use crate::gguf::Gguf;
 use crate::model::ModelFile;
 use crate::source::ByteSource;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{ChatTemplate, Tokenizer};
 use history::History;
 use loading::Loaded;
 
@@ -79,6 +79,10 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// Number of layers.
     pub layers: usize,
+    /// Whether it can think before it answers a conversation: see [`ChatTemplate::can_think`].
+    ///
+    /// [`ChatTemplate::can_think`]: crate::tokenizer::ChatTemplate::can_think
+    pub can_think: bool,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Number of tokens in the vocabulary.
@@ -136,7 +140,7 @@ impl Model {
         let tokenizer = tokenizer(&file, options)?.map(Rc::new);
         let hash = ModelHash::of(&file.gguf).await?;
         let loaded = loading::load(&file, options, progress).await?;
-        let info = info(&file, &loaded);
+        let info = info(&file, tokenizer.as_deref(), &loaded);
         let (histories, checkpoints) = (vec![Some(History::default())], Checkpoints::default());
         let (executor, options) = (loaded.executor, options.clone());
         Ok(Self { executor, tokenizer, info, options, epoch: 0, interrupted: None, hash, histories, checkpoints })
@@ -257,7 +261,7 @@ pub(crate) fn tokenizer(file: &ModelFile, options: &LoadOptions) -> Result<Optio
     Ok(Some(tokenizer))
 }
 
-fn info(file: &ModelFile, loaded: &Loaded) -> ModelInfo {
+fn info(file: &ModelFile, tokenizer: Option<&Tokenizer>, loaded: &Loaded) -> ModelInfo {
     let ModelFile { gguf, network, weights } = file;
     let backend = loaded.executor.backend();
     let file_name = || gguf.sources().first().map_or("model", |source| source.name()).to_string();
@@ -267,6 +271,7 @@ fn info(file: &ModelFile, loaded: &Loaded) -> ModelInfo {
         architecture: network.architecture.family(),
         parameters: weights.parameters(),
         layers: network.n_layers,
+        can_think: tokenizer.and_then(|t| t.chat_template().ok()).is_some_and(ChatTemplate::can_think),
         d_model: network.d_model,
         vocab_size: network.vocab_size,
         file_bytes: gguf.total_bytes(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Model;
 use crate::error::Result;
 use crate::sampler::SamplerOptions;
-use crate::tokenizer::ChatMessage;
+use crate::tokenizer::{ChatMessage, Thinking};
 
 pub use generation::Generation;
 
@@ -30,7 +30,15 @@ impl Prompt {
     /// # Errors
     /// [`Error::ChatTemplate`], [`Error::EmptyPrompt`] without messages, or [`Error::Vocabulary`].
     pub fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
-        completion::encode(model, self)
+        self.tokens_thinking(model, Thinking::Auto)
+    }
+
+    /// Its token ids, with or without a thought before the answer. A text and tokens are what they are.
+    ///
+    /// # Errors
+    /// As of [`Prompt::tokens`].
+    pub fn tokens_thinking(&self, model: &Model, thinking: Thinking) -> Result<Vec<u32>> {
+        completion::encode(model, self, thinking)
     }
 }
 
@@ -49,6 +57,8 @@ pub struct GenerateOptions {
     pub stop_tokens: Vec<u32>,
     /// Continue past the model's own end tokens.
     pub ignore_eos: bool,
+    /// Whether the model thinks before it answers a conversation. A prompt of text or tokens says so itself.
+    pub thinking: Thinking,
     /// Begin at the longest prefix of the prompt that a checkpoint or the model's present state has, and keep checkpoints
     /// (see [`crate::checkpoints`]). Without it the whole prompt is read from a fresh state.
     pub reuse: bool,
@@ -68,6 +78,7 @@ impl Default for GenerateOptions {
             stop: Vec::new(),
             stop_tokens: Vec::new(),
             ignore_eos: false,
+            thinking: Thinking::default(),
             reuse: true,
             resume: false,
             keep_after: None,
@@ -79,7 +90,9 @@ impl Default for GenerateOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// The model wrote an end token.
+    /// The model ended it: by an end token, or as its chat format says (see [`Tokenizer::answer_start`]).
+    ///
+    /// [`Tokenizer::answer_start`]: crate::tokenizer::Tokenizer::answer_start
     Eos,
     /// It has `max_tokens` tokens.
     Length,
@@ -116,7 +129,8 @@ pub enum Event {
     Token {
         /// Its id.
         id: u32,
-        /// The text that it completes: may be empty, while characters or stop strings are incomplete.
+        /// The text that it completes: may be empty, while characters or stop strings are incomplete. That of the first begins
+        /// with the opening of a thought, `<think>`, if the prompt ends with one.
         text: String,
         /// Time since the event before, in milliseconds.
         milliseconds: f64,

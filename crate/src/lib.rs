@@ -116,7 +116,7 @@ pub use snapshot::{Numbers, Snapshot};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource};
-pub use tokenizer::ChatMessage;
+pub use tokenizer::{ChatMessage, Thinking};
 
 /// What the library is made of, for tests, benchmarks and tools: files, plans, executors and kernels. These change with any
 /// version.

@@ -9,22 +9,23 @@ pub struct StopStrings {
 
 impl StopStrings {
     /// Watches for `stops`; empty strings are ignored.
-    pub fn new(stops: &[String]) -> Self {
-        Self { stops: stops.iter().filter(|s| !s.is_empty()).cloned().collect(), held: String::new() }
+    pub fn new<'s>(stops: impl IntoIterator<Item = &'s str>) -> Self {
+        Self { stops: stops.into_iter().map(String::from).collect(), held: String::new() }
     }
 
-    /// Takes the next piece. Gives the text that is certain now, and whether a stop string was met; the stop string itself
-    /// and what follows it are never given.
-    pub fn push(&mut self, piece: &str) -> (String, bool) {
+    /// Takes the next piece. Gives the text that is certain now, and which stop string was met, the first of several; the stop
+    /// string itself and what follows it are never given.
+    pub fn push(&mut self, piece: &str) -> (String, Option<usize>) {
         self.held += piece;
-        let met = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
-        if let Some(at) = met {
+        let stops = || self.stops.iter().enumerate().filter(|(_, stop)| !stop.is_empty());
+        let met = stops().filter_map(|(number, stop)| Some((self.held.find(stop.as_str())?, number))).min();
+        if let Some((at, number)) = met {
             self.held.truncate(at);
-            return (std::mem::take(&mut self.held), true);
+            return (std::mem::take(&mut self.held), Some(number));
         }
-        let kept = self.stops.iter().map(|stop| overlap(&self.held, stop)).max().unwrap_or(0);
+        let kept = stops().map(|(_, stop)| overlap(&self.held, stop)).max().unwrap_or(0);
         let rest = self.held.split_off(self.held.len() - kept);
-        (std::mem::replace(&mut self.held, rest), false)
+        (std::mem::replace(&mut self.held, rest), None)
     }
 
     /// What was held back, once nothing more comes.
@@ -50,15 +51,14 @@ mod tests {
 
     /// Feeds `text` in every division into two and three pieces, and character by character.
     fn check(text: &str, stops: &[&str], expected: &str, stopped: bool) {
-        let stops: Vec<String> = stops.iter().map(|s| s.to_string()).collect();
         let cuts: Vec<usize> = (0..=text.len()).filter(|&i| text.is_char_boundary(i)).collect();
         let run = |pieces: &[&str]| {
-            let mut watch = StopStrings::new(&stops);
+            let mut watch = StopStrings::new(stops.iter().copied());
             let mut out = String::new();
             for piece in pieces {
                 let (certain, met) = watch.push(piece);
                 out += &certain;
-                if met {
+                if met.is_some() {
                     return (out, true);
                 }
             }
@@ -83,6 +83,14 @@ mod tests {
     }
 
     #[test]
+    fn the_one_that_was_met_is_told() {
+        let mut watch = StopStrings::new(["", "two", "one two"]);
+        assert_eq!(watch.push("and one tw"), ("and ".into(), None));
+        assert_eq!(watch.push("o three"), (String::new(), Some(2)));
+        assert_eq!(watch.push("two"), (String::new(), Some(1)));
+    }
+
+    #[test]
     fn text_that_only_resembles_a_stop_string_is_given_in_full() {
         check("one tw", &["two"], "one tw", false);
         check("日本", &["本語"], "日本", false);
@@ -92,9 +100,9 @@ mod tests {
 
     #[test]
     fn certain_text_is_not_held_back() {
-        let mut watch = StopStrings::new(&["END".into()]);
-        assert_eq!(watch.push("hello E"), ("hello ".into(), false));
-        assert_eq!(watch.push("N"), (String::new(), false));
-        assert_eq!(watch.push("ough"), ("ENough".into(), false));
+        let mut watch = StopStrings::new(["END"]);
+        assert_eq!(watch.push("hello E"), ("hello ".into(), None));
+        assert_eq!(watch.push("N"), (String::new(), None));
+        assert_eq!(watch.push("ough"), ("ENough".into(), None));
     }
 }

@@ -65,6 +65,8 @@ export interface ModelInfo {
   architecture: 'mamba' | 'falcon-mamba';
   parameters: number;
   layers: number;
+  /** Whether it can think before it answers a conversation: see the option `thinking`. */
+  canThink: boolean;
   dModel: number;
   vocabSize: number;
   /** Bytes of the file, or of all parts. */
@@ -173,6 +175,13 @@ export interface GenerateOptions extends CallOptions {
   stopTokens?: number[];
   /** Continue past the model's own end tokens. */
   ignoreEos?: boolean;
+  /**
+   * Whether the model thinks before it answers a conversation. `on` opens a thought, `off` says nothing of thoughts, and `skip` begins the
+   * answer with an empty thought, after which a model that would think answers at once. `auto` (the default): a Jinja template decides
+   * by itself; in the format `rwkv-world` it is `skip` for a model that can think, else `off`. The answer's text has the
+   * thought as `<think>…</think>` before the answer itself, opening included.
+   */
+  thinking?: 'auto' | 'on' | 'off' | 'skip';
   temperature?: number;
   topK?: number;
   topP?: number;

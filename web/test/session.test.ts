@@ -7,7 +7,7 @@ import { emptyStore, ggufBytes } from './browser';
 
 const SOURCE: ModelSource = { kind: 'address', name: 'model', urls: ['https://example.org/model.gguf'] };
 const INFO = {
-  name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
+  name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, canThink: false, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
   bytesPerToken: 1, memoryBytes: 1,
   backend: 'cpu', adapter: '', activations: 'f32', reason: 'asked for',
 } as const;

@@ -21,7 +21,7 @@ impl Error {
             Self::Architecture { .. } => "Choose a Mamba or Falcon-Mamba model.",
             Self::Split { .. } => "Provide every part of the set, all from the same release.",
             Self::Vocabulary { .. } | Self::PreTokenizer { .. } => {
-                "Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp."
+                "Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp."
             }
             Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",

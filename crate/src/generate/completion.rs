@@ -6,7 +6,7 @@ use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::sampler::{Sampler, SamplerState};
 use crate::stop::StopStrings;
-use crate::tokenizer::{DecodeStream, Special};
+use crate::tokenizer::{AnswerStart, DecodeStream, Special, Thinking};
 use std::time::Duration;
 use web_time::Instant;
 
@@ -21,13 +21,22 @@ pub struct Completion {
     options: GenerateOptions,
     /// `None` where the model has no vocabulary: then events have ids alone.
     text: Option<DecodeStream>,
+    /// The stop strings of the options, and after them those of the chat format.
     stops: StopStrings,
+    /// Tokens that end the completion by the model's will.
+    end_tokens: Vec<u32>,
+    /// What the text begins with, until the first token.
+    opening: String,
+    /// What the first token's text may begin with that is no part of the completion's, until then.
+    unsaid: &'static str,
     /// Tokens of the completion.
     tokens: usize,
     pub prefill_time: Duration,
     pub decode_time: Duration,
     /// Tokens of the prompt that other prompts share, after which a checkpoint is kept; 0 without [`GenerateOptions::keep_after`].
     pub shared: usize,
+    /// Tokens of the prompt that the next prompt of its conversation begins with too.
+    lasting: usize,
     /// Where the last checkpoint of the prompt is.
     pub kept_at: usize,
     last_event: Instant,
@@ -41,7 +50,7 @@ impl Completion {
     pub fn new(model: &Model, prompt: &Prompt, options: &GenerateOptions) -> Result<Self> {
         let (prompt, interrupted) = match options.resume {
             true => resumed(model, prompt)?,
-            false => (encode(model, prompt)?, None),
+            false => (encode(model, prompt, options.thinking)?, None),
         };
         let vocab_size = model.info().vocab_size;
         if prompt.is_empty() {
@@ -62,14 +71,22 @@ impl Completion {
             Some(text) if options.reuse && !options.resume => shared_tokens(model.tokenizer()?, &prompt, text),
             _ => 0,
         };
+        let start = model.tokenizer().ok().map(|tokenizer| tokenizer.answer_start(&prompt));
+        let AnswerStart { end_tokens, end_texts, opening, unsaid, lasting_tokens } = start.unwrap_or_default();
+        let (end_tokens, end_texts) = if options.ignore_eos { (Vec::new(), &[][..]) } else { (end_tokens, end_texts) };
+        let stops = options.stop.iter().map(String::as_str).chain(end_texts.iter().copied());
         Ok(Self {
             prompt_tokens: prompt.len(),
+            lasting: lasting_tokens,
             history: prompt,
             prefilled: 0,
             sampler,
             options: options.clone(),
             text: model.tokenizer().ok().map(|tokenizer| tokenizer.decode_stream(true)),
-            stops: StopStrings::new(&options.stop),
+            stops: StopStrings::new(stops),
+            end_tokens,
+            opening,
+            unsaid,
             tokens: 0,
             prefill_time: Duration::ZERO,
             decode_time: Duration::ZERO,
@@ -84,26 +101,38 @@ impl Completion {
         &self.history[..self.prompt_tokens]
     }
 
+    /// After so many tokens a checkpoint is kept, for the same prompt and the next of its conversation: before the last one, whose
+    /// logits are needed, and before a thought that the prompt opens.
+    pub fn lasting(&self) -> usize {
+        let before_last = self.history.len() - 1;
+        // What was written before a device was lost is read again.
+        if self.tokens == 0 { self.lasting.min(before_last) } else { before_last }
+    }
+
     /// Whether it has all tokens that it may have.
     pub fn is_full(&self) -> bool {
         self.tokens >= self.options.max_tokens
     }
 
     /// Appends a sampled token; gives the token's event, or the end where the token ends the completion.
-    pub fn take(&mut self, model: &Model, id: u32) -> Event {
+    pub fn take(&mut self, id: u32) -> Event {
         self.sampler.accept(id);
-        let tokenizer = model.tokenizer().ok();
-        if !self.options.ignore_eos && tokenizer.is_some_and(|t| t.stop_tokens().contains(&id)) {
+        if self.end_tokens.contains(&id) {
             return self.end(StopReason::Eos);
         }
         if self.options.stop_tokens.contains(&id) {
             return self.end(StopReason::StopToken);
         }
+        let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();
+        let said = piece.strip_prefix(std::mem::take(&mut self.unsaid)).unwrap_or(&piece);
+        let (text, met) = self.stops.push(&(std::mem::take(&mut self.opening) + said));
+        if met.is_some_and(|stop| stop >= self.options.stop.len()) {
+            // What the format ends an answer with is no part of it, in whatever token it came.
+            return self.end_with(StopReason::Eos, text);
+        }
         self.tokens += 1;
         self.history.push(id);
-        let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();
-        let (text, stopped) = self.stops.push(&piece);
-        if stopped {
+        if met.is_some() {
             // The text before the stop string goes out with the end: its token is not whole.
             return self.end_with(StopReason::StopString, text);
         }
@@ -149,16 +178,16 @@ fn resumed(model: &Model, prompt: &Prompt) -> Result<(Vec<u32>, Option<SamplerSt
         Prompt::Text(text) if text.is_empty() => Vec::new(),
         // In the middle of a text there is no BOS.
         Prompt::Text(text) => model.tokenizer()?.encode(text, Special::Parse)?,
-        other => encode(model, other)?,
+        other => encode(model, other, Thinking::Auto)?,
     };
     let sampler = sampler.filter(|_| more.is_empty()).cloned();
     Ok((read.iter().copied().chain(pending).chain(more).collect(), sampler))
 }
 
-pub fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>> {
+pub fn encode(model: &Model, prompt: &Prompt, thinking: Thinking) -> Result<Vec<u32>> {
     match prompt {
         Prompt::Tokens(tokens) => Ok(tokens.clone()),
-        Prompt::Chat(messages) => model.tokenizer()?.encode_chat(messages),
+        Prompt::Chat(messages) => model.tokenizer()?.encode_chat_thinking(messages, thinking),
         Prompt::Text(text) => model.tokenizer()?.encode_prompt(text, Special::Parse),
     }
 }

@@ -231,13 +231,14 @@ impl Generation {
         if (done + 1..end).contains(&completion.shared) {
             end = completion.shared;
         }
-        // The checkpoint before the last token is where the same prompt is completed again, also by another sequence.
-        let before_last = if self.reuse && end == total { total - 1 } else { done };
-        if before_last > done {
-            model.read(sequence, &history[done..before_last], Outputs::None).await?;
+        // Where the same prompt is completed again, also by another sequence, and where its conversation goes on.
+        let (lasting, mut read) = (completion.lasting(), done);
+        if self.reuse && (done + 1..end).contains(&lasting) {
+            model.read(sequence, &history[done..lasting], Outputs::None).await?;
             model.keep_checkpoint(sequence, CheckpointKind::Prompt).await?;
+            read = lasting;
         }
-        let chunk = &history[before_last..end];
+        let chunk = &history[read..end];
         let phase = if end == total && !completion.is_full() {
             Phase::Sampled(model.sample(sequence, chunk, &mut completion.sampler).await?)
         } else {
@@ -287,7 +288,7 @@ impl Generation {
     /// Makes the event of the token that was sampled for a sequence.
     fn take(&mut self, model: &mut Model, sequence: usize, index: usize, id: u32) -> Event {
         let completion = &mut self.completions[index];
-        let event = completion.take(model, id);
+        let event = completion.take(id);
         if matches!(event, Event::Token { .. }) && self.epoch.is_some() {
             model.note_pending(sequence, id, &completion.sampler);
         }

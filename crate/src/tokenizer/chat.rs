@@ -1,6 +1,6 @@
-//! Conversations to prompts, by the template that the file carries.
+//! Conversations to prompts, by the template that the file carries, or the format that it names.
 //!
-//! A template mixes markers and the contents of messages in one string. So that only its own markers become control tokens, the
+//! A Jinja template mixes markers and the contents of messages in one string. So that only its own markers become control tokens, the
 //! contents are marked before rendering: wherever a control token could begin in a content, a character that occurs nowhere
 //! else (a private-use one) is put right after the first character of it. The marks are taken out of the rendered text
 //! again, and no control token may start at a marked character. Contents without such places, which is nearly all, go
@@ -17,6 +17,7 @@ use ahash::AHashSet;
 use serde::{Deserialize, Serialize};
 
 use super::jinja::{Input, RenderOptions, Template};
+use super::rwkv_world;
 use super::special::SpecialTokens;
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
@@ -41,11 +42,36 @@ impl ChatMessage {
     }
 }
 
+/// Whether the answer of a conversation begins with a thought of the model. Each value but the first sets how the prompt ends,
+/// whatever the file says of its model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Thinking {
+    /// As [`Thinking::Skip`] where the model can think (see [`ChatTemplate::can_think`]), else as [`Thinking::Off`]. A Jinja
+    /// template does what it does by itself.
+    #[default]
+    Auto,
+    /// The prompt opens a thought: the model thinks before it answers.
+    On,
+    /// The prompt says nothing of thoughts.
+    Off,
+    /// The prompt has an empty thought, after which a model that would think answers at once.
+    Skip,
+}
+
+/// What renders a conversation.
+#[derive(Debug, Clone)]
+pub(super) enum Format {
+    Jinja(Rc<Template>),
+    RwkvWorld,
+}
+
 /// A chat template that compiles.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     source: String,
-    template: Rc<Template>,
+    format: Format,
+    can_think: bool,
     is_from_file: bool,
     /// Names and texts of the special tokens that the file has, such as `bos_token`.
     special_tokens: Vec<(&'static str, String)>,
@@ -66,12 +92,20 @@ impl GuardedText {
 }
 
 impl ChatTemplate {
-    /// The template of a file, or ChatML where it has none.
+    /// The template of a file. It is `rwkv-world` by that name; Jinja where it has a tag of it. Where the file has none, it is
+    /// `rwkv-world` for an RWKV vocabulary, and else ChatML.
     ///
     /// # Errors
-    /// [`Error::ChatTemplate`] where it does not compile.
+    /// [`Error::ChatTemplate`] where it does not compile, and for another name.
     pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
-        let source = metadata.opt_string("tokenizer.chat_template")?;
+        let source = metadata.opt_string("tokenizer.chat_template")?.filter(|source| !source.trim().is_empty());
+        let format = Format::of(source, metadata)?;
+        let can_think = match &format {
+            Format::RwkvWorld => is_thinking_rwkv(metadata),
+            Format::Jinja(_) => {
+                source.is_some_and(|source| source.contains("<think>") || source.contains("enable_thinking"))
+            }
+        };
         let texts = metadata.strings("tokenizer.ggml.tokens").unwrap_or_default();
         // What is wrong with an id was noted where the vocabulary was read; here it means that there is no such token.
         let text = |key: &str| metadata.opt_u32(key).ok().flatten().and_then(|id| texts.get(id as usize)).cloned();
@@ -81,14 +115,25 @@ impl ChatTemplate {
         ];
         special_tokens.extend(text("tokenizer.ggml.unknown_token_id").map(|text| ("unk_token", text)));
         special_tokens.extend(text("tokenizer.ggml.padding_token_id").map(|text| ("pad_token", text)));
-        let source_text = source.unwrap_or(CHATML).to_owned();
         Ok(Self {
-            template: Rc::new(Template::new(&source_text)?),
-            source: source_text,
+            source: source.unwrap_or_default().to_owned(),
+            format,
+            can_think,
             is_from_file: source.is_some(),
             special_tokens,
             now: None,
         })
+    }
+
+    /// Whether the model can think before it answers. Of a Jinja template: whether it has thoughts, `<think>`, or a switch for
+    /// them. Of `rwkv-world`: whether the model is named as one of the G series (`RWKV7-G1`, `rwkv7-g1a-0.4b`) in `general.name`,
+    /// `general.basename`, `general.finetune` or `general.version`, since nothing else in these files tells.
+    pub fn can_think(&self) -> bool {
+        self.can_think
+    }
+
+    pub(super) fn format(&self) -> &Format {
+        &self.format
     }
 
     /// Whether the file brought a template. Where it did not, the model was probably not tuned for conversation.
@@ -106,13 +151,47 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::ChatTemplate`] where the template refuses the messages or runs too long.
     pub fn render(&self, messages: &[ChatMessage], add_generation_prompt: bool) -> Result<String> {
-        self.render_marked(messages, add_generation_prompt, None)
+        self.render_thinking(messages, add_generation_prompt, Thinking::Auto)
     }
 
-    fn render_marked(
+    /// As [`ChatTemplate::render`], with or without a thought before the answer.
+    ///
+    /// # Errors
+    /// As of [`ChatTemplate::render`].
+    pub fn render_thinking(
         &self,
         messages: &[ChatMessage],
         add_generation_prompt: bool,
+        thinking: Thinking,
+    ) -> Result<String> {
+        match &self.format {
+            Format::Jinja(template) => self.render_jinja(template, messages, add_generation_prompt, thinking, None),
+            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(thinking)),
+        }
+    }
+
+    /// How a prompt of the format `rwkv-world` ends.
+    pub(super) fn resolved(&self, thinking: Thinking) -> Thinking {
+        match thinking {
+            Thinking::Auto if self.can_think => Thinking::Skip,
+            other => other,
+        }
+    }
+
+    /// A text that is part of a message, as it is in a prompt.
+    pub(super) fn content_in_prompt(&self, text: &str) -> String {
+        match &self.format {
+            Format::Jinja(_) => text.to_owned(),
+            Format::RwkvWorld => rwkv_world::without_blank_lines(text),
+        }
+    }
+
+    fn render_jinja(
+        &self,
+        template: &Template,
+        messages: &[ChatMessage],
+        add_generation_prompt: bool,
+        thinking: Thinking,
         mark: Option<char>,
     ) -> Result<String> {
         let text = |text: &str| Input::Text(text.to_owned());
@@ -127,18 +206,19 @@ impl ChatTemplate {
             ("add_generation_prompt", Input::Bool(add_generation_prompt)),
         ];
         context.extend(self.special_tokens.iter().map(|(name, token)| (*name, text(token))));
-        self.template.render(&context, RenderOptions { now: self.now, mark })
+        // The name that most families' templates have for the switch.
+        context.extend(thinking.switch().map(|on| ("enable_thinking", Input::Bool(on))));
+        template.render(&context, RenderOptions { now: self.now, mark })
     }
 
+    /// The prompt of a conversation for generation, by a Jinja template.
     pub(super) fn render_guarded(
         &self,
+        template: &Template,
         messages: &[ChatMessage],
-        add_generation_prompt: bool,
+        thinking: Thinking,
         specials: &SpecialTokens,
     ) -> Result<GuardedText> {
-        if messages.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
         if let Some(message) = messages.iter().find(|message| !is_plain_role(&message.role)) {
             let role: String = message.role.chars().take(40).collect();
             let problem = format!("the role `{role}` has characters other than letters, digits, `_`, `-` and spaces");
@@ -150,7 +230,7 @@ impl ChatTemplate {
             .iter()
             .map(|message| ChatMessage::new(&*message.role, mark_starts(&message.content, mark, &starts)))
             .collect();
-        Ok(unmark(&self.render_marked(&marked, add_generation_prompt, Some(mark))?, mark))
+        Ok(unmark(&self.render_jinja(template, &marked, true, thinking, Some(mark))?, mark))
     }
 
     /// A private-use character that no message, no control token and no text of the template contains.
@@ -164,6 +244,51 @@ impl ChatTemplate {
             problem: "the messages use every private-use character, and one is needed to keep them apart".into(),
         })
     }
+}
+
+impl Thinking {
+    /// What a template's switch is set to, where it is.
+    fn switch(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::On => Some(true),
+            Self::Off | Self::Skip => Some(false),
+        }
+    }
+}
+
+impl Format {
+    fn of(source: Option<&str>, metadata: &Metadata) -> Result<Self> {
+        let is_rwkv = metadata.opt_string("tokenizer.ggml.model").ok().flatten() == Some("rwkv");
+        match source {
+            Some(source) if source.trim() == rwkv_world::NAME => Ok(Self::RwkvWorld),
+            Some(source) if is_rwkv && source.contains(rwkv_world::JINJA_LINE) => Ok(Self::RwkvWorld),
+            Some(source) if source.contains("{{") || source.contains("{%") => {
+                Ok(Self::Jinja(Rc::new(Template::new(source)?)))
+            }
+            Some(name) => {
+                let name: String = name.trim().chars().take(40).collect();
+                let known = rwkv_world::NAME;
+                let problem = format!("`{name}` is no Jinja template, and as a name only `{known}` is known");
+                Err(Error::ChatTemplate { problem })
+            }
+            None if is_rwkv => Ok(Self::RwkvWorld),
+            None => Ok(Self::Jinja(Rc::new(Template::new(CHATML)?))),
+        }
+    }
+}
+
+/// Whether a file is named as one of the models that think, the G series: `G1`, `g1a`, `G0`.
+fn is_thinking_rwkv(metadata: &Metadata) -> bool {
+    let keys = ["general.name", "general.basename", "general.finetune", "general.version"];
+    let texts = keys.iter().filter_map(|key| metadata.opt_string(key).ok().flatten());
+    let mut words = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()));
+    words.any(|word| {
+        let mut letters = word.bytes();
+        let series = (letters.next(), letters.next(), letters.next(), letters.next());
+        matches!(series, (Some(b'g' | b'G'), Some(b'0'..=b'9'), None, None))
+            || matches!(series, (Some(b'g' | b'G'), Some(b'0'..=b'9'), Some(b'a'..=b'z' | b'A'..=b'Z'), None))
+    })
 }
 
 fn is_plain_role(role: &str) -> bool {

@@ -1,31 +1,37 @@
 //! Text to token ids and back, from the vocabulary inside a GGUF file.
 //!
-//! `vocab` reads and checks the file's tables, `special` cuts out control and user-defined tokens,
-//! `pre_tokenizer` cuts what is left into pieces, and the `tokenizers` crate merges the bytes of each piece. `stream`
-//! goes the other way; `chat` renders conversations, and `jinja` runs their templates. Results are those of llama.cpp, which the test vectors
-//! check; deliberately absent is its clean-up of spaces before punctuation, which would make decoding lossy.
+//! `vocab` reads and checks what all vocabularies have, and `special` cuts out control and user-defined tokens. What is left becomes
+//! tokens by one of two ways: `bpe` cuts it into pieces (`pre_tokenizer`) whose bytes the `tokenizers` crate merges; `rwkv` takes the
+//! longest token each time, by a trie (`byte_trie`). `stream` goes the other way. `chat` renders conversations: `jinja` runs the
+//! templates of files, and `rwkv_world` is a format that files give only the name of. Results are those of llama.cpp, which the test
+//! vectors check; deliberately absent is its clean-up of spaces before punctuation, which would make decoding lossy.
 
+mod answer;
+mod bpe;
+mod byte_trie;
 mod chat;
 mod jinja;
 mod pre_tokenizer;
+mod rwkv;
+mod rwkv_world;
 mod special;
 mod stream;
 mod vocab;
 
 use std::rc::Rc;
 
-use tokenizers::Model;
-use tokenizers::models::bpe::BPE;
-
-pub use chat::{CHATML, ChatMessage, ChatTemplate};
+pub use answer::AnswerStart;
+pub use bpe::byte_alphabet;
+pub use chat::{CHATML, ChatMessage, ChatTemplate, Thinking};
 pub use stream::{DecodeStream, Utf8Stream};
-pub use vocab::byte_alphabet;
 
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
-use pre_tokenizer::PreTokenizer;
+use bpe::ByteLevelBpe;
+use chat::Format;
+use rwkv::LongestMatch;
 use special::{Fragment, SpecialTokens};
-use vocab::{TokenType, Vocabulary};
+use vocab::{TokenType, Vocabulary, bad};
 
 /// Who the model speaks as.
 const ASSISTANT: &str = "assistant";
@@ -39,15 +45,19 @@ pub enum Special {
     Plain,
 }
 
+/// What makes tokens of text without special tokens, by `tokenizer.ggml.model`.
+#[derive(Debug)]
+enum TextEncoder {
+    Bpe(Box<ByteLevelBpe>),
+    Rwkv(LongestMatch),
+}
+
 /// The tokenizer of one model.
 #[derive(Debug)]
 pub struct Tokenizer {
     vocabulary: Rc<Vocabulary>,
     specials: SpecialTokens,
-    pre_tokenizer: PreTokenizer,
-    bpe: BPE,
-    /// Stands for each byte in the texts of the BPE model.
-    alphabet: [char; 256],
+    text_encoder: TextEncoder,
     add_bos: bool,
     /// A template that does not compile is no reason to refuse plain prompts, so its error waits for the first chat.
     chat: Result<ChatTemplate>,
@@ -60,38 +70,50 @@ impl Tokenizer {
     /// [`Error::Vocabulary`], [`Error::PreTokenizer`], and [`Error::MissingKey`] or [`Error::KeyValue`] for keys that are
     /// absent or of another type.
     pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
-        let (vocabulary, tables) = Vocabulary::from_metadata(metadata)?;
-        let pre_tokenizer = PreTokenizer::named(metadata.opt_string("tokenizer.ggml.pre")?)?;
-        let bpe = BPE::builder()
-            .vocab_and_merges(tables.tokens, tables.merges)
-            .ignore_merges(pre_tokenizer.ignores_merges())
-            .build()
-            .map_err(|error| Error::Vocabulary { problem: error.to_string() })?;
+        let (vocabulary, text_encoder) = match metadata.string("tokenizer.ggml.model")? {
+            "gpt2" => {
+                let (vocabulary, bpe) = ByteLevelBpe::from_metadata(metadata)?;
+                (vocabulary, TextEncoder::Bpe(Box::new(bpe)))
+            }
+            "rwkv" => {
+                let (vocabulary, longest_match) = LongestMatch::from_metadata(metadata)?;
+                (vocabulary, TextEncoder::Rwkv(longest_match))
+            }
+            other => {
+                let supported = "only `gpt2` (byte-level BPE) and `rwkv` (RWKV World) are supported";
+                return Err(bad(format!("its kind is `{}`, and {supported}", vocab::shorten(other))));
+            }
+        };
         let add_bos = match metadata.opt_bool("tokenizer.ggml.add_bos_token")? {
             Some(true) if vocabulary.bos.is_none() => {
-                return Err(Error::Vocabulary { problem: "prompts shall start with BOS, and no BOS is given".into() });
+                return Err(bad("prompts shall start with BOS, and no BOS is given".into()));
             }
             Some(add) => add,
-            None => pre_tokenizer.adds_bos() && vocabulary.bos.is_some(),
+            None => text_encoder.adds_bos() && vocabulary.bos.is_some(),
         };
         Ok(Self {
             specials: SpecialTokens::new(&vocabulary)?,
             chat: ChatTemplate::from_metadata(metadata),
             vocabulary: Rc::new(vocabulary),
-            pre_tokenizer,
-            bpe,
-            alphabet: byte_alphabet(),
+            text_encoder,
             add_bos,
         })
     }
 
     /// Token ids of a text, without BOS. User-defined tokens are always recognised. A byte for which the vocabulary has no
-    /// token is dropped, as llama.cpp does; real vocabularies have all that occur in UTF-8.
+    /// token is dropped, as llama.cpp does; real vocabularies have all that occur in UTF-8. An RWKV vocabulary has control tokens
+    /// that no text becomes, as in RWKV's own tokenizers, [`Special::Parse`] or not.
     ///
     /// # Errors
     /// [`Error::Vocabulary`] where the BPE model fails, which a vocabulary that could be built gives no reason for.
     pub fn encode(&self, text: &str, special: Special) -> Result<Vec<u32>> {
-        self.encode_where(text, &|_| special == Special::Parse)
+        let parse = special == Special::Parse && self.text_encoder.texts_name_tokens();
+        if parse || self.specials.has_user_defined() {
+            return self.encode_where(text, &|_| parse);
+        }
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        self.text_encoder.encode(text, &mut ids)?;
+        Ok(ids)
     }
 
     /// [`encode`](Self::encode) with BOS in front where the model wants it and the text does not already start with it.
@@ -110,15 +132,42 @@ impl Tokenizer {
     /// [`Error::ChatTemplate`] where the template does not compile or refuses the messages; [`Error::EmptyPrompt`]
     /// without messages.
     pub fn encode_chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
+        self.encode_chat_thinking(messages, Thinking::Auto)
+    }
+
+    /// As [`encode_chat`](Self::encode_chat), with or without a thought before the answer. An answer that has begun decides that by
+    /// itself.
+    ///
+    /// # Errors
+    /// As of [`encode_chat`](Self::encode_chat).
+    pub fn encode_chat_thinking(&self, messages: &[ChatMessage], thinking: Thinking) -> Result<Vec<u32>> {
         let template = self.chat_template()?;
         let (messages, begun) = match messages.split_last() {
             Some((last, before)) if last.role == ASSISTANT && !before.is_empty() => (before, last.content.as_str()),
             _ => (messages, ""),
         };
-        let guarded = template.render_guarded(messages, true, &self.specials)?;
-        let mut ids = self.with_bos(self.encode_where(&guarded.text, &|start| guarded.control_may_start(start))?);
+        if messages.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        let (mut ids, begun) = match template.format() {
+            Format::Jinja(jinja) => {
+                let guarded = template.render_guarded(jinja, messages, thinking, &self.specials)?;
+                // A thought that the template opens is part of the answer's text, and so is there already.
+                let opened = answer::opened_thought(&guarded.text).and_then(|opening| begun.strip_prefix(opening));
+                let ids = self.encode_where(&guarded.text, &|start| guarded.control_may_start(start))?;
+                (ids, opened.unwrap_or(begun).to_owned())
+            }
+            Format::RwkvWorld if begun.trim().is_empty() => {
+                (self.encode(&template.render_thinking(messages, true, thinking)?, Special::Plain)?, String::new())
+            }
+            Format::RwkvWorld => {
+                let (before, begun) = rwkv_world::render_begun(messages, begun, template.resolved(thinking))?;
+                (self.encode(&before, Special::Plain)?, begun)
+            }
+        };
+        ids = self.with_bos(ids);
         // By itself, as the model wrote it: joined to the template's text, its first word could become other tokens.
-        ids.extend(self.encode_where(begun, &|_| false)?);
+        ids.extend(self.encode(&begun, Special::Plain)?);
         Ok(ids)
     }
 
@@ -209,6 +258,32 @@ impl Tokenizer {
         &self.vocabulary.stop
     }
 
+    /// How many of a prompt's tokens, whose texts together are `prompt`, stay as they are whatever follows the text that ends at
+    /// `end` and begins at `start`.
+    pub(crate) fn settled_tokens(&self, tokens: &[u32], prompt: &str, start: usize, end: usize) -> usize {
+        let stays: &dyn Fn(usize, usize) -> bool = match &self.text_encoder {
+            TextEncoder::Bpe(_) => {
+                let sure = end - bpe::joinable_bytes(&prompt[start..end]);
+                &move |_, token_end| token_end <= sure
+            }
+            TextEncoder::Rwkv(longest_match) => &move |token_start, token_end| {
+                token_end <= end && !longest_match.may_grow(&prompt.as_bytes()[token_start..end])
+            },
+        };
+        let mut token_end = 0;
+        let places = tokens.iter().map(|&token| {
+            let token_start = token_end;
+            token_end += self.token_bytes(token).len();
+            (token_start, token_end)
+        });
+        places.take_while(|&(start, end)| stays(start, end)).count()
+    }
+
+    /// A text that is part of a message, as it is in the prompt of a conversation.
+    pub(crate) fn content_in_prompt(&self, text: &str) -> String {
+        self.chat.as_ref().map_or_else(|_| text.to_owned(), |template| template.content_in_prompt(text))
+    }
+
     fn with_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(bos) = self.vocabulary.bos.filter(|bos| self.add_bos && ids.first() != Some(bos)) {
             ids.insert(0, bos);
@@ -218,22 +293,36 @@ impl Tokenizer {
 
     fn encode_where(&self, text: &str, control_may_start: &dyn Fn(usize) -> bool) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        let mut stand_ins = String::new();
         for fragment in self.specials.cut(text, control_may_start) {
             match fragment {
                 Fragment::Token(id) => ids.push(id),
-                Fragment::Text(range) => {
-                    let text = &text[range];
-                    for piece in self.pre_tokenizer.split(text) {
-                        stand_ins.clear();
-                        stand_ins.extend(text[piece].bytes().map(|byte| self.alphabet[usize::from(byte)]));
-                        let tokens = self.bpe.tokenize(&stand_ins);
-                        let tokens = tokens.map_err(|error| Error::Vocabulary { problem: error.to_string() })?;
-                        ids.extend(tokens.iter().map(|token| token.id));
-                    }
-                }
+                Fragment::Text(range) => self.text_encoder.encode(&text[range], &mut ids)?,
             }
         }
         Ok(ids)
+    }
+}
+
+impl TextEncoder {
+    fn adds_bos(&self) -> bool {
+        match self {
+            Self::Bpe(bpe) => bpe.adds_bos(),
+            Self::Rwkv(_) => false,
+        }
+    }
+
+    /// Whether the text of a control token in a prompt can mean the token.
+    fn texts_name_tokens(&self) -> bool {
+        matches!(self, Self::Bpe(_))
+    }
+
+    fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+        match self {
+            Self::Bpe(bpe) => bpe.encode(text, ids),
+            Self::Rwkv(longest_match) => {
+                longest_match.encode(text.as_bytes(), ids);
+                Ok(())
+            }
+        }
     }
 }

@@ -1,13 +1,12 @@
-//! The vocabulary of a GGUF file: token bytes, kinds, special ids and merges. Everything in it is untrusted.
-
-use ahash::{AHashMap, AHashSet};
+//! The vocabulary of a GGUF file: token bytes, kinds and special ids, whatever kind of vocabulary it is. Everything in it is
+//! untrusted.
 
 use crate::error::{Error, Result};
 use crate::gguf::{Metadata, Value};
 
 /// Texts that end a turn in the families that byte-level BPE files come from. Converters give only some of them an id of
 /// their own in the metadata, so llama.cpp finds the others by text, and so does this engine.
-const STOP_MARKERS: [&str; 9] = [
+pub(super) const STOP_MARKERS: [&str; 9] = [
     "<|im_end|>",
     "<|eot_id|>",
     "<|eom_id|>",
@@ -37,7 +36,7 @@ const STOP_KEYS: [&str; 3] =
 /// What a token is for, from `tokenizer.ggml.token_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenType {
-    /// Byte-level text, made by merges.
+    /// Text.
     Normal,
     /// A marker that structures the prompt; never made from text that a user wrote.
     Control,
@@ -63,13 +62,10 @@ impl TokenType {
     }
 }
 
-/// What the rest of the tokenizer needs to know about each token, without the merges.
+/// What the rest of the tokenizer needs to know about each token.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    /// What every token decodes to, one after another.
-    bytes: Vec<u8>,
-    /// `ends[id]` is where token `id` ends in `bytes`.
-    ends: Vec<usize>,
+    bytes: TokenBytes,
     kinds: Vec<TokenType>,
     pub(super) bos: Option<u32>,
     pub(super) eos: Option<u32>,
@@ -78,32 +74,56 @@ pub(super) struct Vocabulary {
     pub(super) notes: Vec<String>,
 }
 
-/// The input of the BPE model: only tokens that text may become, and merges that are known to be sound.
-pub(super) struct BpeTables {
-    pub(super) tokens: AHashMap<String, u32>,
-    pub(super) merges: Vec<(String, String)>,
+/// What every token decodes to.
+#[derive(Debug)]
+pub(super) struct TokenBytes {
+    /// One token after another.
+    bytes: Vec<u8>,
+    /// `ends[id]` is where token `id` ends in `bytes`.
+    ends: Vec<usize>,
 }
 
-impl Vocabulary {
-    /// Reads and checks `tokenizer.ggml.*`. What is used and wrong is an error, and what is not used a note.
-    pub(super) fn from_metadata(metadata: &Metadata) -> Result<(Self, BpeTables)> {
-        let model = metadata.string("tokenizer.ggml.model")?;
-        if model != "gpt2" {
-            return Err(bad(format!("its kind is `{model}`, and only `gpt2` (byte-level BPE) is supported")));
-        }
-        let texts = metadata.strings("tokenizer.ggml.tokens")?;
-        if texts.is_empty() {
-            return Err(bad("it has no tokens".into()));
-        }
-        let mut notes = Vec::new();
-        let mut kinds = read_kinds(metadata, texts)?;
-        let mut tokens = index_texts(texts, &kinds, &mut notes)?;
-        let merges = read_merges(metadata.strings("tokenizer.ggml.merges")?, &tokens, &mut notes)?;
+impl TokenBytes {
+    /// Room for as many tokens.
+    pub(super) fn with_capacity(tokens: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(tokens) }
+    }
 
+    /// Appends the next token.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Bytes of all tokens.
+    pub(super) fn total(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What a token decodes to. Empty outside the vocabulary.
+    pub(super) fn get(&self, id: u32) -> &[u8] {
+        let id = id as usize;
+        let Some(&end) = self.ends.get(id) else { return &[] };
+        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        &self.bytes[start..end]
+    }
+}
+
+/// Ids that the file names.
+pub(super) struct SpecialIds {
+    pub(super) bos: Option<u32>,
+    pub(super) eos: Option<u32>,
+    /// EOS, EOT and EOM, as far as there are.
+    pub(super) stop: Vec<u32>,
+}
+
+impl SpecialIds {
+    /// Reads and checks them. What is used and wrong is an error, and what is not used a note.
+    pub(super) fn from_metadata(metadata: &Metadata, tokens: usize, notes: &mut Vec<String>) -> Result<Self> {
         let special_id = |key: &str| -> Result<Option<u32>> {
             match metadata.opt_u32(key)? {
-                Some(id) if id as usize >= texts.len() => {
-                    Err(bad(format!("`{key}` is {id}, and there are only {} tokens", texts.len())))
+                Some(id) if id as usize >= tokens => {
+                    Err(bad(format!("`{key}` is {id}, and there are only {tokens} tokens")))
                 }
                 id => Ok(id),
             }
@@ -126,36 +146,16 @@ impl Vocabulary {
         for key in STOP_KEYS {
             stop.extend(special_id(key)?);
         }
-        let by_text = STOP_MARKERS.iter().filter_map(|text| tokens.get(*text).copied());
-
-        // A marker that the file calls ordinary is still a marker, or else a user could type it. But what merges make, or
-        // a single byte, really is text: where completions end with a blank line, prompts still need that token.
-        let merged: AHashSet<String> = merges.iter().map(|(left, right)| format!("{left}{right}")).collect();
-        let is_marker = |id: u32| {
-            let text = &texts[id as usize];
-            kinds[id as usize] != TokenType::Normal || (text.chars().nth(1).is_some() && !merged.contains(text))
-        };
-        let by_text: Vec<u32> = by_text.filter(|&id| is_marker(id)).collect();
-        let promoted: Vec<u32> = stop.iter().chain(&bos).chain(&by_text).copied().filter(|&id| is_marker(id)).collect();
-        for id in promoted {
-            if kinds[id as usize] != TokenType::Unused {
-                kinds[id as usize] = TokenType::Control;
-            }
-        }
-        stop.extend(by_text);
+        Ok(Self { bos, eos, stop })
+    }
+}
+impl Vocabulary {
+    /// Puts together what was read. `stop` need not be sorted.
+    pub(super) fn new(bytes: TokenBytes, kinds: Vec<TokenType>, ids: SpecialIds, notes: Vec<String>) -> Self {
+        let SpecialIds { bos, eos, mut stop } = ids;
         stop.sort_unstable();
         stop.dedup();
-
-        // Control tokens are out of reach for BPE: no text that a user writes may become one, whatever the merges say.
-        let is_control = |text: &str| tokens.get(text).is_some_and(|&id| kinds[id as usize] == TokenType::Control);
-        let merges = merges
-            .into_iter()
-            .filter(|(left, right)| !is_control(left) && !is_control(right) && !is_control(&format!("{left}{right}")))
-            .collect();
-        tokens.retain(|_, id| kinds[*id as usize] != TokenType::Control);
-
-        let (bytes, ends) = decode_all(texts, &kinds);
-        Ok((Self { bytes, ends, kinds, bos, eos, stop, notes }, BpeTables { tokens, merges }))
+        Self { bytes, kinds, bos, eos, stop, notes }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -164,10 +164,7 @@ impl Vocabulary {
 
     /// What a token decodes to; for control and user-defined tokens their text. Empty outside the vocabulary.
     pub(super) fn bytes(&self, id: u32) -> &[u8] {
-        let id = id as usize;
-        let Some(&end) = self.ends.get(id) else { return &[] };
-        let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        &self.bytes[start..end]
+        self.bytes.get(id)
     }
 
     pub(super) fn kind(&self, id: u32) -> Option<TokenType> {
@@ -185,11 +182,21 @@ impl Vocabulary {
     }
 }
 
-fn bad(problem: String) -> Error {
+pub(super) fn bad(problem: String) -> Error {
     Error::Vocabulary { problem }
 }
 
-fn read_kinds(metadata: &Metadata, texts: &[String]) -> Result<Vec<TokenType>> {
+/// The file's tokens, as they are written there, of which there is at least one.
+pub(super) fn token_texts(metadata: &Metadata) -> Result<&[String]> {
+    let texts = metadata.strings("tokenizer.ggml.tokens")?;
+    if texts.is_empty() {
+        return Err(bad("it has no tokens".into()));
+    }
+    Ok(texts)
+}
+
+/// The kinds of tokens; an empty one stands for nothing.
+pub(super) fn read_kinds(metadata: &Metadata, texts: &[String]) -> Result<Vec<TokenType>> {
     let mut kinds = match metadata.opt_integers("tokenizer.ggml.token_type")? {
         None => vec![TokenType::Normal; texts.len()],
         Some(types) if types.len() != texts.len() => {
@@ -210,150 +217,22 @@ fn says_none(id: Option<&Value>) -> bool {
     matches!(id, Some(Value::Signed(-1) | Value::Unsigned(0xFFFF_FFFF)))
 }
 
-/// Ids by text. An unused entry may repeat a text, since no text becomes it.
-fn index_texts(texts: &[String], kinds: &[TokenType], notes: &mut Vec<String>) -> Result<AHashMap<String, u32>> {
-    let mut tokens = AHashMap::with_capacity(texts.len());
-    let mut repeated = 0;
-    for (id, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
-        let number = u32::try_from(id).map_err(|_| bad("it has more than 4294967295 tokens".into()))?;
-        let first = match tokens.get(text) {
-            None => {
-                tokens.insert(text.clone(), number);
-                continue;
-            }
-            Some(first) => *first,
-        };
-        if kinds[id] == TokenType::Unused {
-            repeated += 1;
-        } else if kinds[first as usize] == TokenType::Unused {
-            repeated += 1;
-            tokens.insert(text.clone(), number);
-        } else {
-            return Err(bad(format!("tokens {first} and {id} have the same text `{}`", shorten(text))));
-        }
-    }
-    if repeated > 0 {
-        notes.push(format!("{repeated} unused tokens have the texts of others"));
-    }
-    Ok(tokens)
-}
-
-/// Splits `left right` lines. The BPE builder indexes by the longest token, so a pair whose union is no token would make
-/// it panic: every pair is checked here. A merge that can make no token is left out and noted, unless none is left. Of equal
-/// pairs the first counts, as in llama.cpp.
-fn read_merges(
-    lines: &[String],
-    tokens: &AHashMap<String, u32>,
-    notes: &mut Vec<String>,
-) -> Result<Vec<(String, String)>> {
-    let mut seen = AHashSet::with_capacity(lines.len());
-    let mut merges = Vec::with_capacity(lines.len());
-    let mut left_out = 0;
-    let mut first_problem = None;
-    for (rank, line) in lines.iter().enumerate() {
-        match read_merge(line, tokens) {
-            Ok((left, right)) => {
-                if seen.insert((tokens[left], tokens[right])) {
-                    merges.push((left.into(), right.into()));
-                }
-            }
-            Err(problem) => {
-                left_out += 1;
-                first_problem.get_or_insert_with(|| format!("merge {rank}{problem}"));
-            }
-        }
-    }
-    match first_problem {
-        Some(problem) if merges.is_empty() => Err(bad(problem)),
-        Some(problem) => {
-            notes.push(format!("{left_out} of {} merges make no token and are left out: {problem}", lines.len()));
-            Ok(merges)
-        }
-        None => Ok(merges),
-    }
-}
-
-fn read_merge<'l>(line: &'l str, tokens: &AHashMap<String, u32>) -> std::result::Result<(&'l str, &'l str), String> {
-    let pair = line.split_once(' ').filter(|(left, right)| !left.is_empty() && !right.is_empty());
-    let (left, right) = pair.ok_or_else(|| format!(", `{}`, is not two texts with a space between", shorten(line)))?;
-    let union = format!("{left}{right}");
-    match [left, right, &union].into_iter().find(|text| !tokens.contains_key(*text)) {
-        Some(unknown) => Err(format!(" needs `{}`, which is not a token", shorten(unknown))),
-        None => Ok((left, right)),
-    }
-}
-
 /// The start of a text, for messages: the file decides how long it is.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-fn decode_all(texts: &[String], kinds: &[TokenType]) -> (Vec<u8>, Vec<usize>) {
-    let alphabet: AHashMap<char, u8> = byte_alphabet().into_iter().zip(0..=u8::MAX).collect();
-    let mut bytes = Vec::with_capacity(texts.iter().map(String::len).sum());
-    let mut ends = Vec::with_capacity(texts.len());
-    for (text, kind) in texts.iter().zip(kinds) {
-        let start = bytes.len();
-        match kind {
-            TokenType::Unused => {}
-            TokenType::Control | TokenType::UserDefined => bytes.extend_from_slice(text.as_bytes()),
-            TokenType::Byte => match byte_name(text) {
-                Some(byte) => bytes.push(byte),
-                None => bytes.extend_from_slice(text.as_bytes()),
-            },
-            TokenType::Normal => {
-                for char in text.chars() {
-                    match alphabet.get(&char) {
-                        Some(byte) => bytes.push(*byte),
-                        // A text outside the byte alphabet was put in as it is, so it is given back so.
-                        None => {
-                            bytes.truncate(start);
-                            bytes.extend_from_slice(text.as_bytes());
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        ends.push(bytes.len());
-    }
-    (bytes, ends)
-}
-
-fn byte_name(text: &str) -> Option<u8> {
+/// The byte that a token of the form `<0xHH>` stands for.
+pub(super) fn byte_name(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
     // `from_str_radix` would take a sign too.
     let is_name = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_name.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
-/// GPT-2's printable stand-in for each byte: itself where Latin-1 prints it, else the next free character from U+0100.
-pub fn byte_alphabet() -> [char; 256] {
-    let mut next = 0x100u32;
-    std::array::from_fn(|byte| {
-        let byte = byte as u8;
-        if matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF) {
-            return char::from(byte);
-        }
-        let stand_in = char::from_u32(next).unwrap_or_default();
-        next += 1;
-        stand_in
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_alphabet_is_gpt2s() {
-        let alphabet = byte_alphabet();
-        assert_eq!(alphabet[b' ' as usize], 'Ġ');
-        assert_eq!(alphabet[b'\n' as usize], 'Ċ');
-        assert_eq!(alphabet[b'a' as usize], 'a');
-        assert_eq!(alphabet[0xAD], 'Ń');
-        assert_eq!(alphabet.iter().collect::<std::collections::HashSet<_>>().len(), 256);
-    }
 
     #[test]
     fn byte_tokens_are_one_byte() {

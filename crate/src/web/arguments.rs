@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::executor::Activations;
 use crate::generate::Prompt;
 use crate::snapshot::Numbers;
-use crate::tokenizer::ChatMessage;
+use crate::tokenizer::{ChatMessage, Thinking};
 
 #[wasm_bindgen(module = "/src/web/values.js")]
 extern "C" {
@@ -183,6 +183,13 @@ from_js! {
     Activations, "'f32' or 'q8'", |value| match value.as_string()?.as_str() {
         "f32" => Some(Self::F32),
         "q8" => Some(Self::Q8),
+        _ => None,
+    };
+    Thinking, "'auto', 'on', 'off' or 'skip'", |value| match value.as_string()?.as_str() {
+        "auto" => Some(Self::Auto),
+        "on" => Some(Self::On),
+        "off" => Some(Self::Off),
+        "skip" => Some(Self::Skip),
         _ => None,
     };
     Numbers, "'f32' or 'f16'", |value| match value.as_string()?.as_str() {

@@ -12,7 +12,7 @@ use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::generate::Prompt;
 use crate::snapshot::{Numbers, Snapshot};
-use crate::tokenizer::ChatMessage;
+use crate::tokenizer::{ChatMessage, Thinking};
 
 #[wasm_bindgen(module = "/src/web.js")]
 extern "C" {
@@ -147,14 +147,18 @@ impl JsModel {
         Ok(JsState::new(snapshot))
     }
 
-    /// The ids that a prompt is read as.
+    /// The ids that a prompt is read as, with the option `thinking` of the generation.
     #[wasm_bindgen(js_name = promptTokens)]
     pub fn prompt_tokens(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Prompt")] prompt: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "Pick<GenerateOptions, 'thinking'>")] options: JsValue,
     ) -> Result<Uint32Array, JsValue> {
         let prompt: Prompt = argument("prompt", &prompt)?;
-        let tokens = self.model.with(|model| prompt.tokens(model))?;
+        let mut options = Options::of_call(&options)?;
+        let thinking = options.take::<Thinking>("thinking")?.unwrap_or_default();
+        options.finish()?;
+        let tokens = self.model.with(|model| prompt.tokens_thinking(model, thinking))?;
         Ok(Uint32Array::from(tokens.as_slice()))
     }
 

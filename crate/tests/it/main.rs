@@ -5,6 +5,7 @@ mod support;
 
 #[cfg(feature = "gpu")]
 mod architecture;
+mod chat_rwkv;
 mod cli;
 mod cpu_columns;
 mod cpu_executor;
@@ -29,6 +30,7 @@ mod make_random;
 mod not_finite;
 mod perplexity;
 mod quant_golden;
+mod rwkv7;
 mod scheduler;
 #[cfg(feature = "gpu")]
 mod self_test;
@@ -39,6 +41,7 @@ mod states;
 mod tokenizer;
 mod tokenizer_chat;
 mod tokenizer_hostile;
+mod tokenizer_rwkv;
 mod tokenizer_templates;
 mod toy;
 #[cfg(feature = "gpu")]

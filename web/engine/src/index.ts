@@ -8,6 +8,7 @@ export type {
 } from './protocol/protocol';
 export type { EngineWorker } from './protocol/calls';
 export { GENERATE_DEFAULTS } from './protocol/defaults';
+export { splitThoughts, type ThoughtfulAnswer } from './base/thoughts';
 
 export {
   addressSource, fileAddress, isFileKey, modelName, safeName, sourceKey, sourceName, storedName, type ModelSource, type RemoteSource,

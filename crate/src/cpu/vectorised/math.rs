@@ -46,14 +46,20 @@ pub fn softplus<S: Simd>(s: S, x: S::F) -> S::F {
 #[inline(always)]
 pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
     let one = s.splat(1.0);
-    s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x))))
+    keep_nan(s, x, s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x)))))
+}
+
+/// `y`, or NaN where `x` is no finite number: `exp` makes a number of those.
+#[inline(always)]
+fn keep_nan<S: Simd>(s: S, x: S::F, y: S::F) -> S::F {
+    s.add(s.sub(x, x), y)
 }
 
 /// `(1 - u) / (1 + u)` with `u = e^-2x`.
 #[inline(always)]
 pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let u = exp(s, s.mul(s.splat(-2.0), x));
-    s.div(s.sub(s.splat(1.0), u), s.add(s.splat(1.0), u))
+    keep_nan(s, x, s.div(s.sub(s.splat(1.0), u), s.add(s.splat(1.0), u)))
 }
 
 /// `x / (1 + e^-x)`.

@@ -17,6 +17,7 @@
 //!
 //! Channel mixing: `h = LN(x);  x = x + W_v relu(W_k (h + (h before - h) mu))^2`.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::super::plan::{BufferId, Function, Op, Recorder, Rows, StateId, WeightId};
@@ -45,9 +46,6 @@ const TOKEN_SHIFTS: &str = "rwkv7.token_shift_count";
 const HEADS: AxisId = AxisId(0);
 const HIDDEN: AxisId = AxisId(1);
 const TOKENS: AxisId = AxisId(2);
-
-/// Tensors that files have in their first layer and that no formula reads: it has no value residual.
-const UNREAD: [&str; 3] = ["blk.0.time_mix_v0.weight", "blk.0.time_mix_v1.weight", "blk.0.time_mix_v2.weight"];
 
 /// Sizes of one model.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,7 +136,6 @@ impl Architecture for Rwkv7 {
         let size = |value: usize| Value::Unsigned(value as u64);
         vec![
             ("general.architecture", Value::String(NAME.into())),
-            ("rwkv7.context_length", size(1 << 20)),
             ("rwkv7.embedding_length", size(self.d_model)),
             ("rwkv7.block_count", size(self.n_layers)),
             ("rwkv7.feed_forward_length", size(self.d_ffn)),
@@ -165,6 +162,13 @@ impl Architecture for Rwkv7 {
         let d_ffn = self.d_ffn.min(most.inner);
         // The second layer is the first that has a value residual.
         Rc::new(Self { d_model, d_ffn, ranks, n_layers: self.n_layers.min(2), ..self.clone() })
+    }
+
+    fn unread_tensors(&self) -> Vec<TensorSpec> {
+        // The first layer has no value residual.
+        let mut lists = Lists { rwkv7: self, tensors: Vec::new(), state: Vec::new() };
+        lists.value_residual(0, self.ranks.iclr);
+        lists.tensors
     }
 
     fn network(self: Rc<Self>, vocab_size: usize, tied_head: bool) -> Network {
@@ -308,10 +312,7 @@ impl Lists<'_> {
         let iclr = self.pair(layer, ["time_mix_a1.weight", "time_mix_a2.weight"], ranks.iclr, 0.5);
         // What comes out of a sigmoid is about a half.
         let gate = self.pair(layer, ["time_mix_g1.weight", "time_mix_g2.weight"], ranks.gate, 2.0);
-        let value_residual = (layer > 0).then(|| {
-            let pair = self.pair(layer, ["time_mix_v1.weight", "time_mix_v2.weight"], ranks.value_residual, 0.5);
-            (pair, self.values(of, "time_mix_v0.weight", 1, from_heads, [-1.0, 1.0]))
-        });
+        let value_residual = (layer > 0).then(|| self.value_residual(layer, ranks.value_residual));
         let wkv_weights = [
             ("time_mix_w0.weight", [-6.0, 1.0]),
             ("time_mix_a0.weight", [-1.0, 1.0]),
@@ -349,6 +350,13 @@ impl Lists<'_> {
             ffn_shift,
             wkv,
         }
+    }
+
+    /// The pair and its bias.
+    fn value_residual(&mut self, layer: usize, rank: usize) -> ([WeightId; 2], WeightId) {
+        let pair = self.pair(layer, ["time_mix_v1.weight", "time_mix_v2.weight"], rank, 0.5);
+        let bias = self.values(Some(layer), "time_mix_v0.weight", 1, Cut::Columns { axis: HEADS }, [-1.0, 1.0]);
+        (pair, bias)
     }
 
     /// The last inputs of both token shifts, which every rank has, and S.
@@ -436,8 +444,9 @@ impl Rwkv7 {
     /// Variants of this architecture have tensors more, and would run to a wrong text without them.
     fn check_tensors(&self, gguf: &Gguf) -> Result<()> {
         let lists = Rc::new(self.clone()).network(1, false);
-        let known: std::collections::HashSet<_> = lists.tensors.iter().map(TensorSpec::name).collect();
-        let unknown = gguf.tensors().iter().find(|t| !known.contains(&t.name) && !UNREAD.contains(&t.name.as_str()));
+        let unread = self.unread_tensors();
+        let known: HashSet<_> = lists.tensors.iter().chain(&unread).map(TensorSpec::name).collect();
+        let unknown = gguf.tensors().iter().find(|tensor| !known.contains(&tensor.name));
         unknown.map_or(Ok(()), |tensor| {
             Err(Error::Architecture {
                 found: format!("{NAME} with {}", tensor.name),

@@ -54,7 +54,7 @@ const failures = {
   architecture: { sentence: 'This model has another architecture than Mamba and Falcon-Mamba.', remedy: 'Choose a Mamba or Falcon-Mamba model.' },
   tensor: { sentence: 'The weights in this file do not fit a Mamba model, or have a type that is not supported.', remedy: 'Use a file made by llama.cpp’s converter, in one of the supported types.' },
   split: { sentence: 'The split model is incomplete or mixed.', remedy: 'Provide every part of the set, all from the same release.' },
-  tokenizer: { sentence: 'The model’s vocabulary cannot be used.', remedy: 'Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp.' },
+  tokenizer: { sentence: 'The model’s vocabulary cannot be used.', remedy: 'Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp.' },
   'chat-template': { sentence: 'The model’s chat template cannot be used.', remedy: 'Choose a model that was made for chat.' },
   'token-range': { sentence: 'A token is outside the model’s vocabulary.', remedy: 'Begin anew and try again.' },
   'empty-prompt': { sentence: 'There is nothing to answer.', remedy: 'Write something first.' },

@@ -40,7 +40,7 @@ export class Generation {
    */
   async run(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
-    const tokens = prompts.map((prompt) => joined(this.#tokens(prompt), written));
+    const tokens = prompts.map((prompt) => joined(this.#tokens(prompt, options), written));
     const [first] = tokens;
     if (!checkpoints || !first) await this.#write(tokens, options, onEvent);
     else if (tokens.every((each) => areEqual(each, first))) await this.#runOnOnePrompt(tokens, first, options, checkpoints, onEvent);
@@ -62,10 +62,10 @@ export class Generation {
    * What a prompt is read as: rendered and tokenised once, whatever is asked of it after that. A base model has no chat template: it
    * continues the text of the conversation instead.
    */
-  #tokens(prompt: ChatMessage[] | Uint32Array): Uint32Array {
+  #tokens(prompt: ChatMessage[] | Uint32Array, { thinking }: GenerateOptions): Uint32Array {
     if (prompt instanceof Uint32Array) return prompt;
     try {
-      return this.model.promptTokens(prompt);
+      return this.model.promptTokens(prompt, thinking && { thinking });
     } catch (thrown) {
       if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
       return this.model.promptTokens(prompt.map((message) => message.content).join('\n'));
