@@ -3,7 +3,7 @@ import { newId } from 'web-mamba';
 import { failure } from '../base/failure';
 import type { TextFile } from '../base/files';
 import { formatBytes } from '../base/format';
-import type { AnswerStats, ConversationRecord, Message, MessageState } from '../data/conversation-record';
+import { EARLIER_IMPORTED, type AnswerStats, type ConversationRecord, type Message, type MessageState } from '../data/conversation-record';
 import { mended } from './conversation';
 import { presetIds, systemText } from './presets';
 
@@ -96,7 +96,8 @@ function conversation(value: unknown): ConversationRecord | undefined {
 
 function messageState(value: unknown): MessageState | undefined {
   const { kind, stop, stats } = fields(value);
-  if (kind === 'waiting' || kind === 'streaming' || kind === 'told') return { kind };
+  if (kind === 'waiting' || kind === 'streaming' || kind === 'imported') return { kind };
+  if (kind === EARLIER_IMPORTED) return { kind: 'imported' };
   const known = STOPS.find((each) => each === stop);
   const figures = answerStats(fields(stats));
   return kind === 'done' && known && figures ? { kind, stop: known, stats: figures } : undefined;

@@ -48,8 +48,10 @@ interface CatalogueFile {
   hub?: { repo: string; file: string };
   /** Bytes to download; rounded where the hub says them exactly. */
   bytes: number;
-  /** Bytes that the device needs to run it. */
+  /** What it requires of a device (`ModelRequirements` of the engine); `scripts/catalogue` fills it in. */
   memory: number;
+  largestBinding: number;
+  ranks: number;
 }
 
 /** One file of the catalogue, with what holds for its model. */

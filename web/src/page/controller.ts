@@ -14,6 +14,7 @@ import { DocumentStore } from '../documents/document-store';
 import { DocumentsController } from '../documents/documents-controller';
 import type { Extract } from '../documents/extract/extractor';
 import { inspectDevice, type Device } from '../models/capability';
+import { Fits } from '../models/fits';
 import { catalogue } from '../models/catalogue';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from '../models/choice';
 import type { Agreed } from '../models/link-consent';
@@ -45,6 +46,7 @@ export class Controller {
   /** What was being done when it came. */
   #failedAbout: string | undefined;
   #device: Device | undefined;
+  readonly #fits: Fits;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
   readonly #storage: StorageTasks;
@@ -68,9 +70,11 @@ export class Controller {
       this.#device = known;
       this.#update();
     });
+    this.#fits = new Fits(engine, device, changed);
+    void this.#fits.situation();
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, stateOpened: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
     this.#chats = new Chats({
       engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
@@ -274,7 +278,7 @@ export class Controller {
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       context,
       device: this.#device,
-      judged: (entry) => this.#device && offerOf(entry, this.#device, this.#storage.models, this.address.base),
+      judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
       base: this.address.base,

@@ -1,7 +1,7 @@
 /** The worker's calls over one store and one engine; holds the one open model. No comlink and no wasm in here, so that tests can run it. */
 import { Failure, failure, toFailure } from '../base/failure';
 import { messages } from '../base/messages';
-import type { EngineModel, WasmEngine } from '../base/wasm-engine';
+import type { DeviceLimits, EngineModel, FitVerdict, ModelRequirements, WasmEngine } from '../base/wasm-engine';
 import type { EngineWorker } from '../protocol/calls';
 import type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, OpenedState,
@@ -105,6 +105,11 @@ export class Session extends StoredModels implements EngineWorker {
 
   async stop(): Promise<void> {
     await this.#generation?.stop();
+  }
+
+  async judgeFits(models: readonly ModelRequirements[], limits: DeviceLimits): Promise<FitVerdict[]> {
+    await this.#start();
+    return Promise.all(models.map((model) => this.engine.judgeFit(model, limits)));
   }
 
   async logits(tokens: Uint32Array): Promise<Float32Array> {

@@ -46,7 +46,7 @@ function question(message: UserMessage, context: MessageContext): TemplateResult
 
 /** Screen readers hear the answer once, when `aria-busy` ends, and not word by word. */
 function answer(message: AssistantMessage, context: MessageContext): TemplateResult {
-  const done = message.state.kind === 'done' || message.state.kind === 'told';
+  const done = message.state.kind === 'done' || message.state.kind === 'imported';
   return html`
     <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
       <h2 class="visually-hidden">${chatStrings.model}</h2>

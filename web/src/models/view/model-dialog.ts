@@ -90,7 +90,8 @@ export class ModelDialog extends Emitter<Events> {
     const figures = fill(modelStrings.figures, { size: formatBytes(bytes), memory: formatBytes(memory) });
     const { verdict, kept = false } = judged ?? {};
     const refused = verdict?.kind === 'refused' && !kept;
-    const said = refused ? modelStrings.fileRefused[verdict.why] : verdict?.kind === 'doubt' ? modelStrings.fileVerdict[verdict.why] : '';
+    const doubts = verdict?.kind === 'doubt' ? verdict.doubts : [];
+    const said = refused ? modelStrings.fileRefused[verdict.why.code] : doubts.map(({ code }) => modelStrings.fileVerdict[code]).join(', ');
     return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures} ?disabled=${refused}
       aria-current=${current ? 'true' : 'false'} @click=${() => this.#then(() => this.emit('openEntry', entry))}>
       <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${kept ? modelStrings.keptHere : formatBytes(bytes)}</span>
