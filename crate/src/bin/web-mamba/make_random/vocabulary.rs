@@ -54,7 +54,7 @@ const BLANK_LINE: usize = 261;
 pub fn world(size: usize) -> Vec<(&'static str, Value)> {
     let text = |id: usize| match id {
         0 => "<s>".to_owned(),
-        1..=256 => escaped(id as u8 - 1),
+        1..=256 => escaped((id - 1) as u8),
         BLANK_LINE => "\\n\\n".to_owned(),
         // With a space before it, as most tokens have.
         _ => format!(" w{id}"),
