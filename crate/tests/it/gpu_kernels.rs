@@ -198,7 +198,7 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
             &["in_project", "dt_scan", "out_project", "rms_norm", "matvec"],
             "matmul",
         ),
-        // The convolution's output is added to the residual, which only a product of many tokens does.
+        // The convolution's output is added to the residual: a product that is to find activations.
         (
             |steps| {
                 let out = steps.iter().find(|step| step.op == Op::MatMul { accumulate: true }).unwrap().clone();
@@ -208,7 +208,7 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
                     move |conv| Step { reads: conv.writes.clone(), ..out.clone() },
                 )
             },
-            &["matvec", "conv1d_silu", "dt_scan", "matmul"],
+            &["matvec", "conv1d_silu", "dt_scan"],
             "in_project",
         ),
         // The time step's input is made, and something else runs before its product.
@@ -226,7 +226,7 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
                 let split = steps.iter().find(|step| matches!(step.op, Op::SplitDtBC { .. })).unwrap().clone();
                 after(steps, |step| step.op == Op::MatMul { accumulate: true }, move |_| split.clone())
             },
-            &["in_project", "dt_scan", "matmul", "rms_norm"],
+            &["in_project", "dt_scan", "matvec", "rms_norm"],
             "out_project",
         ),
     ];
@@ -250,6 +250,26 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
             let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-2 * a.abs().max(1.0);
             assert!(right.unwrap().iter().zip(&found.unwrap()).all(close), "plan {number} as a whole");
         }
+    }
+}
+
+/// Every step of RWKV-7 but the recurrence is fused where it can be, and what a token costs is known.
+#[test]
+fn a_layer_of_rwkv7_is_seventeen_dispatches() {
+    let model = RandomModel::rwkv7(&WkvShape::odd(DType::F32), DType::F32, 93);
+    for software in [false, true] {
+        let options = GpuOptions { software: Some(software), ..GpuOptions::default() };
+        let (_, gpu) = executors(&model, &options, Activations::F32);
+        let stages = gpu.stage_steps(1);
+        let count = |name: &str| stages.iter().filter(|(_, kernel)| *kernel == name).count();
+        // Embedding and norm, head and norm; the first layer has no value residual, which is two products.
+        let kernels =
+            [("shift_norm", 4), ("matvec", 2 * 7 + 1), ("function_project", 4 + 5), ("gate_project", 2), ("wkv7", 2)];
+        for (kernel, expected) in kernels {
+            assert_eq!(count(kernel), expected, "{kernel}: {stages:?}");
+        }
+        assert_eq!(gpu.instruments().unwrap().dispatches_per_token(), 4 + 15 + 17);
+        assert_eq!(stages.len(), 4 + 15 + 17);
     }
 }
 

@@ -110,3 +110,17 @@ pub fn stored(plan: &Plan, id: BufferId) -> Layouts {
         Written::Both => Layouts { plain: true, activations: true },
     })
 }
+
+/// Outputs that one kernel writes together, in more buffers than it could bind: each list is laid out as planes of one buffer. They
+/// are those of token shifts, where products alone read them.
+pub fn planes(plan: &Plan) -> Vec<Vec<BufferId>> {
+    let mut found: Vec<Vec<BufferId>> = Vec::new();
+    for step in plan.steps().filter(|step| step.op == Op::TokenShift && step.writes.len() > 1) {
+        let are_new = !step.writes.iter().any(|id| found.iter().flatten().any(|other| other == id));
+        let activations = Layouts { plain: false, activations: true };
+        if are_new && step.writes.iter().all(|&id| stored(plan, id) == activations) {
+            found.push(step.writes.clone());
+        }
+    }
+    found
+}
