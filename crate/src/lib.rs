@@ -1,7 +1,7 @@
-//! Runs Mamba language models from GGUF files, on a GPU through WebGPU, Vulkan, Metal or DX12, or on the CPU; natively and, as
+//! Runs language models from GGUF files, on a GPU through WebGPU, Vulkan, Metal or DX12, or on the CPU; natively and, as
 //! wasm, in a web page.
 //!
-//! Models of the architecture `mamba` (Mamba 1 and Falcon-Mamba) are state-space models. They have no attention and no cache that
+//! Its models ([`low_level::model`] has a file for each architecture) have no attention and no cache that
 //! grows: a token costs the same time and memory at any position, and all that a model remembers of a text is a state of a fixed
 //! number of floats, which can be saved, restored and shared.
 //!

@@ -71,8 +71,10 @@ impl Completion {
             Some(text) if options.reuse && !options.resume => shared_tokens(model.tokenizer()?, &prompt, text),
             _ => 0,
         };
-        let start = model.tokenizer().ok().map(|tokenizer| tokenizer.answer_start(&prompt));
-        let AnswerStart { end_tokens, end_texts, opening, unsaid, lasting_tokens } = start.unwrap_or_default();
+        let AnswerStart { end_tokens, end_texts, opening, unsaid, lasting_tokens } = match model.tokenizer() {
+            Ok(tokenizer) => tokenizer.answer_start(&prompt),
+            Err(_) => AnswerStart { lasting_tokens: prompt.len(), ..AnswerStart::default() },
+        };
         let (end_tokens, end_texts) = if options.ignore_eos { (Vec::new(), &[][..]) } else { (end_tokens, end_texts) };
         let stops = options.stop.iter().map(String::as_str).chain(end_texts.iter().copied());
         Ok(Self {

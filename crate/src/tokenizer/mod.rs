@@ -49,7 +49,7 @@ pub enum Special {
 #[derive(Debug)]
 enum TextEncoder {
     Bpe(Box<ByteLevelBpe>),
-    Rwkv(LongestMatch),
+    Rwkv(Box<LongestMatch>),
 }
 
 /// The tokenizer of one model.
@@ -77,7 +77,7 @@ impl Tokenizer {
             }
             "rwkv" => {
                 let (vocabulary, longest_match) = LongestMatch::from_metadata(metadata)?;
-                (vocabulary, TextEncoder::Rwkv(longest_match))
+                (vocabulary, TextEncoder::Rwkv(Box::new(longest_match)))
             }
             other => {
                 let supported = "only `gpt2` (byte-level BPE) and `rwkv` (RWKV World) are supported";

@@ -57,11 +57,11 @@ fn difference(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tokens: &[u32], tole
 /// those for software adapters, in 8 bits with and without subgroups. Gives the kernels that ran.
 fn check(name: &str, model: &RandomModel, options: &GpuOptions, activations: Activations) -> Reached {
     let hardware = GpuOptions { software: Some(false), ..options.clone() };
-    let promised = GpuOptions { only_promised: true, ..hardware.clone() };
+    let defaults = GpuOptions { default_limits: true, ..hardware.clone() };
     let software = GpuOptions { software: Some(true), ..options.clone() };
     let kinds = match activations {
         Activations::F32 => vec![hardware, software],
-        Activations::Q8 => vec![promised, hardware],
+        Activations::Q8 => vec![defaults, hardware],
     };
     kinds.iter().flat_map(|options| check_kind(name, model, options, activations)).collect()
 }

@@ -13,6 +13,7 @@ mod cpu_kernels;
 mod cpu_math;
 mod cpu_tensor_parallel;
 mod drift;
+mod fit;
 mod generate;
 mod gguf_hostile;
 mod gguf_reading;

@@ -20,8 +20,8 @@ fn run(model: &RandomModel, options: &GpuOptions, activations: Activations) -> R
 /// With the kernels for hardware, for software adapters, and with what WebGPU promises alone.
 fn kinds() -> [GpuOptions; 3] {
     let hardware = GpuOptions { software: Some(false), ..GpuOptions::default() };
-    let promised = GpuOptions { only_promised: true, ..hardware.clone() };
-    [hardware, promised, GpuOptions { software: Some(true), ..GpuOptions::default() }]
+    let defaults = GpuOptions { default_limits: true, ..hardware.clone() };
+    [hardware, defaults, GpuOptions { software: Some(true), ..GpuOptions::default() }]
 }
 
 /// Each type with both kinds of activations, the kinds of kernels in turn.
@@ -57,7 +57,7 @@ const OF_RWKV7: [&str; 10] = [
 fn mistake(kernel: &str) -> [&'static str; 2] {
     match kernel {
         "sample_maxima" => ["key > best.x", "key < best.x"],
-        "sample_choose" => ["let id = found.y;", "let id = found.y ^ 1u;"],
+        "sample_token" => ["let id = found.y;", "let id = found.y ^ 1u;"],
         "embed" => ["= values[i]", "= values[3u - i]"],
         "rms_norm" => ["* weight[", "* 0.5 * weight["],
         "conv1d_silu" => ["const D_CONV: u32 = 4u;", "const D_CONV: u32 = 3u;"],

@@ -1,6 +1,6 @@
 //! How a kernel's WGSL is put together: sizes as constants, what it imports, then its own file.
 
-use super::table::{Import, Kernel, NOT_FINITE, SAMPLE_CHOOSE, SAMPLING_CHUNKS, SAMPLING_HISTORY};
+use super::table::{Import, Kernel, NOT_FINITE, SAMPLE_TOKEN, SAMPLING_CHUNKS, SAMPLING_HISTORY};
 use super::units::{has_quants, unit_source};
 use super::workgroups::{
     DecodeScan, LaneGroups, MATVEC_MANY_WORKGROUP, PrefillScan, RUN_LEN, SMALL_BATCH, Tile, WkvScan, runs,
@@ -9,12 +9,12 @@ use crate::executor::{Activations, MAX_SEQUENCES};
 use crate::model::Function;
 use crate::quant::{DType, UNIT_LEN, VECTOR_BYTES, device_row_bytes};
 
-/// The whole WGSL of one of [`SAMPLING_KERNELS`], for `invocations` of a workgroup of `sample_choose`: a power of two,
+/// The whole WGSL of one of [`SAMPLING_KERNELS`], for `invocations` of a workgroup of `sample_token`: a power of two,
 /// at least [`SAMPLING_CHUNKS`].
 pub fn compose_sampling(kernel: &Kernel, invocations: u32) -> String {
     let mut wgsl = format!("const CHUNKS: u32 = {SAMPLING_CHUNKS}u;\nconst HISTORY: u32 = {SAMPLING_HISTORY}u;\n");
     wgsl += include_str!("../shaders/sampling/arithmetic.wgsl");
-    if kernel.name == SAMPLE_CHOOSE.name {
+    if kernel.name == SAMPLE_TOKEN.name {
         wgsl += &format!("const INVOCATIONS: u32 = {invocations}u;\nconst NOT_FINITE: u32 = {NOT_FINITE}u;\n");
         wgsl += include_str!("../shaders/sampling/find.wgsl");
     }

@@ -226,7 +226,7 @@ pub struct SamplingRow {
     pub last_n: u32,
 }
 
-/// See `sample_choose.wgsl`.
+/// See `sample_token.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct SamplingStep {

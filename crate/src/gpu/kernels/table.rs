@@ -124,15 +124,15 @@ pub const VALUE_RESIDUAL: Kernel = kernel!("value_residual", inputs 4, outputs 1
 pub const WKV7: Kernel = kernel!("wkv7", inputs 6, outputs 2, imports [Batch, Sums, Sigmoid, Write]);
 
 /// The kernels that sample tokens from logits. No step of a plan runs them, and their twins are in `sampler`.
-pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_CHOOSE];
+pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_TOKEN];
 
 pub const SAMPLE_MAXIMA: Kernel = kernel!("sample_maxima", inputs 3, outputs 2, imports []);
-pub const SAMPLE_CHOOSE: Kernel = kernel!("sample_choose", inputs 4, outputs 4, imports []);
+pub const SAMPLE_TOKEN: Kernel = kernel!("sample_token", inputs 4, outputs 4, imports []);
 
 /// The bit of a sampled id that says that the highest logit was infinite, or that none was a number.
 pub const NOT_FINITE: u32 = 1 << 31;
 
-/// Chunks that a vocabulary is read in: `sample_maxima` runs a workgroup for each, and `sample_choose` reads only those that
+/// Chunks that a vocabulary is read in: `sample_maxima` runs a workgroup for each, and `sample_token` reads only those that
 /// hold likely tokens.
 pub const SAMPLING_CHUNKS: usize = 256;
 /// Words of a row's history before its counts: two, and the ring.

@@ -84,7 +84,7 @@ async fn samples_alike(gpu: &mut GpuExecutor) -> Result<()> {
                 Err(Error::NotFinite { .. }) => "none".into(),
                 Err(error) => return Err(error),
             };
-            let problem = format!("`sample_maxima` and `sample_choose` gave {sampled} where token {right} is right");
+            let problem = format!("`sample_maxima` and `sample_token` gave {sampled} where token {right} is right");
             return Err(Error::SelfTest { adapter: gpu.backend().adapter, problem });
         }
     }

@@ -1,4 +1,4 @@
-/** The running answers to one or more prompts: drives the engine's events, which let the worker's messages through between tokens. */
+/** The running generation of one or more sequences: drives the engine's events, which let the worker's messages through between tokens. */
 import type { EngineModel } from '../base/wasm-engine';
 import type {
   AnswerEvent, BatchEvent, BatchOptions, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, OpenModel, RebuildEvent,
@@ -9,7 +9,7 @@ import type { DurableCheckpoints } from '../state/durable-checkpoints';
 const MOST_LOSSES = 3;
 /** What an answer goes on after, once the model is loaded again. */
 const LOSSES: ReadonlySet<string> = new Set(['device-lost', 'worker']);
-/** Answers that are written at once where nobody says otherwise. */
+/** The most sequences that run at once by default. */
 const SEQUENCES = 8;
 
 export interface GenerationHelp {
@@ -35,7 +35,7 @@ export class Generation {
   ) {}
 
   /**
-   * Answers to one conversation, which the engine reads once, or to prompts that differ. `written` are the first tokens of every answer,
+   * Completions of one prompt, whose prefill the engine runs once, or of prompts that differ. `written` are the first tokens of each,
    * where another engine has given them out.
    */
   async run(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
@@ -88,7 +88,7 @@ export class Generation {
   }
 
   /**
-   * Prompts that differ, the parts of a document: each is read by itself before the answers of its group are written side by side.
+   * Prompts that differ, the parts of a document: each has its prefill before the sequences of its group are decoded as a batch.
    * The engine reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer
    * that has ended are forgotten: who asked has it then.
    */
