@@ -138,7 +138,7 @@ fn every_head_size_agrees() {
         check(
             &format!("{shape:?}"),
             &model,
-            &GpuOptions { only_promised: true, ..GpuOptions::default() },
+            &GpuOptions { default_limits: true, ..GpuOptions::default() },
             Activations::F32,
         );
     }
@@ -271,6 +271,21 @@ fn a_layer_of_rwkv7_is_seventeen_dispatches() {
         assert_eq!(gpu.instruments().unwrap().dispatches_per_token(), 4 + 15 + 17);
         assert_eq!(stages.len(), 4 + 15 + 17);
     }
+}
+
+/// The mixtures of a token shift are planes of one buffer where a binding can hold them all.
+#[test]
+fn mixtures_that_no_binding_holds_together_are_made_apart() {
+    let model = RandomModel::rwkv7(&WkvShape::odd(DType::F32), DType::F32, 94);
+    let limit = GpuExecutor::largest_binding(&model.network, &model.weights);
+    let options = GpuOptions { max_binding_bytes: Some(limit), ..GpuOptions::default() };
+    let (mut cpu, mut gpu) = executors(&model, &options, Activations::F32);
+    for tokens in [&[5][..], &[1, 2, 3], &[9]] {
+        assert_eq!(difference(&mut cpu, &mut gpu, tokens, TOLERANCE), None, "{tokens:?}");
+    }
+    let stages = gpu.stage_steps(1);
+    let count = |name: &str| stages.iter().filter(|(_, kernel)| *kernel == name).count();
+    assert_eq!([count("token_shift"), count("shift_norm")], [2, 2], "{stages:?}");
 }
 
 /// Plans that read a buffer otherwise than those of Mamba and RWKV-7 do: as f32 what is a product's input there, the other way round,
