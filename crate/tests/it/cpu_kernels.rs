@@ -15,7 +15,7 @@ use web_mamba::quant::{DType, RandomRows, SplitMix64};
 /// Rows below, at and above a tile; columns of one block and of more than one. An interpreter takes few of each.
 const ROWS: &[usize] = if cfg!(miri) { &[17] } else { &[1, 15, 16, 17, 50] };
 const BLOCKS: &[usize] = if cfg!(miri) { &[1] } else { &[1, 3] };
-const TOKENS: &[usize] = if cfg!(miri) { &[1, 5] } else { &[1, 2, 5, 32] };
+const TOKENS: &[usize] = if cfg!(miri) { &[1, 3, 5] } else { &[1, 2, 3, 4, 5, 32] };
 
 fn floats(random: &mut SplitMix64, count: usize, low: f32, high: f32) -> Vec<f32> {
     (0..count).map(|_| random.between(low, high)).collect()

@@ -59,7 +59,7 @@ pub fn matmul(isa: Isa, m: MatMul<'_>) {
         Input::Quantised(x) => {
             let fits = x.units() * UNIT_LEN == m.w.columns() && x.tokens() == m.tokens;
             assert!(fits, "activations do not fit a matrix of {} columns", m.w.columns());
-            with_format!(m.w.dtype(), F => isa.run(Quants::<F> { m, x, format: PhantomData }),
+            with_format!(m.w.dtype(), F => quants::<F>(isa, m, x),
                 unreachable!("weights without quants are multiplied by floats"));
         }
         Input::Floats(x) => {
@@ -71,6 +71,18 @@ pub fn matmul(isa: Isa, m: MatMul<'_>) {
                 other => unreachable!("{other} is multiplied by 8-bit activations"),
             }
         }
+    }
+}
+
+/// A product by how many tokens there are. Each way is a kernel of its own: together they would be more than a compiler allots registers
+/// well for.
+fn quants<F: Format>(isa: Isa, m: MatMul<'_>, x: &Quantised) {
+    // Signed quants are hardly decoded at all, so that more tokens cost what they cost.
+    match m.tokens {
+        2 if F::BITS < 8 => isa.run(FewQuants::<F, 2> { m, x, format: PhantomData }),
+        3 if F::BITS < 8 => isa.run(FewQuants::<F, 3> { m, x, format: PhantomData }),
+        4 if F::BITS < 8 => isa.run(FewQuants::<F, 4> { m, x, format: PhantomData }),
+        _ => isa.run(Quants::<F> { m, x, format: PhantomData }),
     }
 }
 
@@ -147,6 +159,63 @@ fn one_token<S: Simd, F: Format>(s: S, tile: &[u8], x: &Quantised, sums: &mut [f
 fn one_part<S: Simd, F: Format>(s: S, header: Header<S>, unit: &[u8], row: usize, x: &ActUnit, sum: S::F) -> S::F {
     let unit = format::unit::<S, F>(s, header, unit, row);
     product::<S, F>(s, &unit, x, sum)
+}
+
+/// The `N` tokens of a small batch. Where a unit is decoded for so few, sums that go to memory and back cost too much beside it.
+struct FewQuants<'a, F, const N: usize> {
+    m: MatMul<'a>,
+    x: &'a Quantised,
+    format: PhantomData<F>,
+}
+
+impl<F: Format, const N: usize> SimdKernel for FewQuants<'_, F, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let mut sums = [[0.0; ROWS]; N];
+        for tile in self.m.out.tiles() {
+            few_tokens::<S, F, N>(s, self.m.w.tile(tile), self.x, &mut sums);
+            write(&mut self.m, tile, &sums);
+        }
+    }
+}
+
+/// Two vectors of rows at a time, which share what is broadcast of the activations. Sums stay in registers.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // see below
+fn few_tokens<S: Simd, F: Format, const N: usize>(s: S, tile: &[u8], x: &Quantised, out: &mut [[f32; ROWS]; N]) {
+    let mut row = 0;
+    while row < ROWS {
+        // Two arrays and plain loops: sums in an array of arrays go to memory, before LLVM has unrolled what iterates over them.
+        let (mut sums, mut next_sums) = ([s.splat(0.0); N], [s.splat(0.0); N]);
+        // Where a vector is a tile there is no second: what is computed of it is not used, and so not compiled.
+        let next_row = if S::LANES < ROWS { row + S::LANES } else { row };
+        let mut number = 0;
+        for block in tile.chunks_exact(const { F::LAYOUT.block_bytes() }) {
+            let (head, units) = block.split_at(const { F::LAYOUT.header_bytes() });
+            let header = format::header::<S, F>(s, head, row);
+            let next_header = format::header::<S, F>(s, head, next_row);
+            for unit in units.chunks_exact(const { F::LAYOUT.unit_bytes() }) {
+                if let Some(x) = x.unit(number).first_chunk::<N>() {
+                    let w = format::unit::<S, F>(s, header, unit, row);
+                    let next_w = format::unit::<S, F>(s, next_header, unit, next_row);
+                    for t in 0..N {
+                        sums[t] = product::<S, F>(s, &w, &x[t], sums[t]);
+                        next_sums[t] = product::<S, F>(s, &next_w, &x[t], next_sums[t]);
+                    }
+                }
+                number += 1;
+            }
+        }
+        for (t, out) in out.iter_mut().enumerate() {
+            s.store(sums[t], &mut out[row..]);
+            if S::LANES < ROWS {
+                s.store(next_sums[t], &mut out[next_row..]);
+            }
+        }
+        row += 2 * S::LANES;
+    }
 }
 
 /// Each unit is decoded once for all tokens.
