@@ -138,7 +138,7 @@ fn every_head_size_agrees() {
         check(
             &format!("{shape:?}"),
             &model,
-            &GpuOptions { only_promised: true, ..GpuOptions::default() },
+            &GpuOptions { default_limits: true, ..GpuOptions::default() },
             Activations::F32,
         );
     }
@@ -198,7 +198,7 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
             &["in_project", "dt_scan", "out_project", "rms_norm", "matvec"],
             "matmul",
         ),
-        // The convolution's output is added to the residual, which only a product of many tokens does.
+        // The convolution's output is added to the residual: a product that is to find activations.
         (
             |steps| {
                 let out = steps.iter().find(|step| step.op == Op::MatMul { accumulate: true }).unwrap().clone();
@@ -208,7 +208,7 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
                     move |conv| Step { reads: conv.writes.clone(), ..out.clone() },
                 )
             },
-            &["matvec", "conv1d_silu", "dt_scan", "matmul"],
+            &["matvec", "conv1d_silu", "dt_scan"],
             "in_project",
         ),
         // The time step's input is made, and something else runs before its product.
@@ -226,7 +226,7 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
                 let split = steps.iter().find(|step| matches!(step.op, Op::SplitDtBC { .. })).unwrap().clone();
                 after(steps, |step| step.op == Op::MatMul { accumulate: true }, move |_| split.clone())
             },
-            &["in_project", "dt_scan", "matmul", "rms_norm"],
+            &["in_project", "dt_scan", "matvec", "rms_norm"],
             "out_project",
         ),
     ];
@@ -251,6 +251,41 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
             assert!(right.unwrap().iter().zip(&found.unwrap()).all(close), "plan {number} as a whole");
         }
     }
+}
+
+/// Every step of RWKV-7 but the recurrence is fused where it can be, and what a token costs is known.
+#[test]
+fn a_layer_of_rwkv7_is_seventeen_dispatches() {
+    let model = RandomModel::rwkv7(&WkvShape::odd(DType::F32), DType::F32, 93);
+    for software in [false, true] {
+        let options = GpuOptions { software: Some(software), ..GpuOptions::default() };
+        let (_, gpu) = executors(&model, &options, Activations::F32);
+        let stages = gpu.stage_steps(1);
+        let count = |name: &str| stages.iter().filter(|(_, kernel)| *kernel == name).count();
+        // Embedding and norm, head and norm; the first layer has no value residual, which is two products.
+        let kernels =
+            [("shift_norm", 4), ("matvec", 2 * 7 + 1), ("function_project", 4 + 5), ("gate_project", 2), ("wkv7", 2)];
+        for (kernel, expected) in kernels {
+            assert_eq!(count(kernel), expected, "{kernel}: {stages:?}");
+        }
+        assert_eq!(gpu.instruments().unwrap().dispatches_per_token(), 4 + 15 + 17);
+        assert_eq!(stages.len(), 4 + 15 + 17);
+    }
+}
+
+/// The mixtures of a token shift are planes of one buffer where a binding can hold them all.
+#[test]
+fn mixtures_that_no_binding_holds_together_are_made_apart() {
+    let model = RandomModel::rwkv7(&WkvShape::odd(DType::F32), DType::F32, 94);
+    let limit = GpuExecutor::largest_binding(&model.network, &model.weights);
+    let options = GpuOptions { max_binding_bytes: Some(limit), ..GpuOptions::default() };
+    let (mut cpu, mut gpu) = executors(&model, &options, Activations::F32);
+    for tokens in [&[5][..], &[1, 2, 3], &[9]] {
+        assert_eq!(difference(&mut cpu, &mut gpu, tokens, TOLERANCE), None, "{tokens:?}");
+    }
+    let stages = gpu.stage_steps(1);
+    let count = |name: &str| stages.iter().filter(|(_, kernel)| *kernel == name).count();
+    assert_eq!([count("token_shift"), count("shift_norm")], [2, 2], "{stages:?}");
 }
 
 /// Plans that read a buffer otherwise than those of Mamba and RWKV-7 do: as f32 what is a product's input there, the other way round,

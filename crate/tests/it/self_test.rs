@@ -40,7 +40,18 @@ fn right_kernels_pass_for_every_type() {
 }
 
 /// The kernels that no model of Mamba runs.
-const OF_RWKV7: [&str; 6] = ["layer_norm", "token_shift", "elementwise", "multiply", "value_residual", "wkv7"];
+const OF_RWKV7: [&str; 10] = [
+    "layer_norm",
+    "token_shift",
+    "elementwise",
+    "multiply",
+    "value_residual",
+    "wkv7",
+    "shift_norm",
+    "function_project",
+    "value_project",
+    "gate_project",
+];
 
 /// For each kernel of the table what makes it wrong: a constant that is too small, or values in another order or size.
 fn mistake(kernel: &str) -> [&'static str; 2] {
@@ -51,7 +62,7 @@ fn mistake(kernel: &str) -> [&'static str; 2] {
         "rms_norm" => ["* weight[", "* 0.5 * weight["],
         "conv1d_silu" => ["const D_CONV: u32 = 4u;", "const D_CONV: u32 = 3u;"],
         "split_dt_b_c" | "selective_scan" | "dt_scan" => ["const D_STATE: u32 = 16u;", "const D_STATE: u32 = 15u;"],
-        "layer_norm" => ["* scale * weight[", "* scale * 0.5 * weight["],
+        "layer_norm" | "shift_norm" => ["* scale * weight[", "* scale * 0.5 * weight["],
         "token_shift" => ["(before - now)", "(now - before)"],
         "elementwise" => ["= apply(", "= 0.5 * apply("],
         "multiply" => ["= x[first + i] *", "= 0.5 * x[first + i] *"],

@@ -96,7 +96,8 @@ fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
 
 /// The sizes with each function, and in each layout that the kernel writes: `out_project` leaves activations alone.
 fn all_of(kernel: &Kernel, v: Variant) -> Vec<Variant> {
-    let functions = if kernel.name == "elementwise" { &FUNCTIONS[..] } else { &FUNCTIONS[..1] };
+    let has_function = ["elementwise", "function_project"].contains(&kernel.name) && v.dtype == DType::F32;
+    let functions = if has_function { &FUNCTIONS[..] } else { &FUNCTIONS[..1] };
     let plain = kernel.name != "out_project" && v.dtype == DType::F32;
     let layouts = [Layout::Activations, Layout::Plain].into_iter().take(if plain { 2 } else { 1 });
     let with = |out_layout| functions.iter().map(move |&function| Variant { function, out_layout, ..v });

@@ -48,6 +48,7 @@ pub struct MatVec {
     pub scaled: u32,
     pub eps: f32,
     pub out_stride: u32,
+    pub accumulate: u32,
 }
 
 /// See `in_project.wgsl`.
@@ -76,6 +77,40 @@ pub struct DtScan {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct OutProject {
+    pub rows: u32,
+    pub first_row: u32,
+}
+
+/// See `shift_norm.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct ShiftNorm {
+    pub width: u32,
+    pub mixtures: u32,
+    pub plane_rows: u32,
+    pub eps: f32,
+}
+
+/// See `function_project.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct FunctionProject {
+    pub rows: u32,
+    pub first_row: u32,
+}
+
+/// See `value_project.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct ValueProject {
+    pub rows: u32,
+    pub first_row: u32,
+}
+
+/// See `gate_project.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct GateProject {
     pub rows: u32,
     pub first_row: u32,
 }

@@ -67,7 +67,7 @@ macro_rules! kernel {
 }
 
 /// Every kernel of a plan's steps: what serves prefill and decode, the fused kernels of decode, and the steps by themselves.
-pub static KERNELS: [Kernel; 18] = [
+pub static KERNELS: [Kernel; 22] = [
     EMBED,
     RMS_NORM,
     MATVEC,
@@ -75,6 +75,10 @@ pub static KERNELS: [Kernel; 18] = [
     IN_PROJECT,
     DT_SCAN,
     OUT_PROJECT,
+    SHIFT_NORM,
+    FUNCTION_PROJECT,
+    VALUE_PROJECT,
+    GATE_PROJECT,
     MATMUL,
     MATMUL_Q8,
     CONV1D_SILU,
@@ -98,6 +102,14 @@ pub const IN_PROJECT: Kernel =
 pub const DT_SCAN: Kernel = kernel!("dt_scan", inputs 6, outputs 2, imports [Units, Sums, Softplus, Batch, Write]);
 pub const OUT_PROJECT: Kernel =
     kernel!("out_project", inputs 3, outputs 2, imports [Units, Read, Sums, Products, RowProducts, Write]);
+pub const SHIFT_NORM: Kernel = kernel!("shift_norm", inputs 4, outputs 2, imports [Batch, Sums, Write]);
+pub const FUNCTION_PROJECT: Kernel = kernel!(
+    "function_project", inputs 2, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Sigmoid, Function, Write]
+);
+pub const VALUE_PROJECT: Kernel =
+    kernel!("value_project", inputs 5, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Sigmoid]);
+pub const GATE_PROJECT: Kernel =
+    kernel!("gate_project", inputs 3, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Write]);
 pub const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, imports [Units, Read, Batch, MatMulParams]);
 pub const MATMUL_Q8: Kernel = kernel!("matmul_q8", inputs 2, outputs 1, imports [Units, Read, Batch, MatMulParams]);
 pub const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 3, imports [Batch, Write]);

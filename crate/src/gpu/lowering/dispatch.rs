@@ -2,6 +2,7 @@
 //! ready to be encoded for any number of tokens.
 
 use crate::gpu::kernels::{Kernel, SMALL_BATCH, Tile, Variant};
+use crate::gpu::resources::Bound;
 use crate::model::Rows;
 
 /// A dispatch before it has pipelines and a bind group.
@@ -9,7 +10,7 @@ pub struct LoweredDispatch {
     pub kernel: &'static Kernel,
     pub variant: Variant,
     pub params: Vec<u8>,
-    pub buffers: Vec<wgpu::Buffer>,
+    pub buffers: Vec<Bound>,
     pub grid: Grid,
 }
 

@@ -4,9 +4,12 @@
 use super::dispatch::{Grid, LoweredDispatch};
 use super::steps::Lowering;
 use crate::executor::Activations;
-use crate::gpu::kernels::{DT_SCAN, DecodeScan, IN_PROJECT, LaneGroups, MATVEC, OUT_PROJECT, RUN_LEN, Variant, params};
-use crate::gpu::resources::{DeviceWeight, Shard};
-use crate::model::{BufferId, Operands, Step};
+use crate::gpu::kernels::{
+    DT_SCAN, DecodeScan, FUNCTION_PROJECT, GATE_PROJECT, IN_PROJECT, LaneGroups, MATVEC, OUT_PROJECT, RUN_LEN,
+    SHIFT_NORM, VALUE_PROJECT, Variant, params,
+};
+use crate::gpu::resources::{Bound, DeviceWeight, Shard};
+use crate::model::{BufferId, Function, Op, Operands, Step};
 
 /// The form in which a buffer holds its values at some point of decode.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +57,7 @@ impl Lowering<'_> {
         };
         let d_conv = self.weight(taps).columns;
         let (taps, bias) = (self.values(taps), self.values(bias));
-        let state = self.storage.state(past).clone();
+        let state = self.state(past);
         let written = [state, self.plain(xz), self.plain(out)];
         let lane_groups = LaneGroups::for_rows(self.gpu, shard.rows, weight.columns, self.activations);
         let subgroup = self.gpu.subgroup(lane_groups.lanes);
@@ -62,7 +65,7 @@ impl Lowering<'_> {
             kernel: &IN_PROJECT,
             variant: Variant { lane_groups, subgroup, d_conv, ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: [shard.buffer.clone(), self.acts(h), taps, bias].into_iter().chain(written).collect(),
+            buffers: [shard.bound(), self.acts(h), taps, bias].into_iter().chain(written).collect(),
             grid: Grid::Fixed { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
         }
     }
@@ -84,8 +87,8 @@ impl Lowering<'_> {
             d_inner: d_inner as u32,
             eps: eps.unwrap_or(0.0),
         };
-        let (pack, state) = (self.storage.pack(scan), self.storage.state(s).clone());
-        let read = [shard.buffer.clone(), self.plain(dbc), pack, self.values(a), self.plain(x), self.plain(xz)];
+        let (pack, state) = (self.storage.pack(scan), self.state(s));
+        let read = [shard.bound(), self.plain(dbc), pack, self.values(a), self.plain(x), self.plain(xz)];
         let subgroup = self.gpu.subgroup(shape.channels * shape.lanes);
         let (out_layout, out) = self.written(out);
         let variant = Variant { out_layout, ..self.variant(weight.dtype, weight.columns, d_inner) };
@@ -106,7 +109,7 @@ impl Lowering<'_> {
             kernel: &OUT_PROJECT,
             variant: self.run_variant(weight, self.width(x)),
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.acts(y), self.values(norm), self.plain(x), self.acts(h)],
+            buffers: vec![shard.bound(), self.acts(y), self.values(norm), self.plain(x), self.acts(h)],
             grid: Grid::Fixed { x: shard.rows.div_ceil(RUN_LEN) },
         }
     }
@@ -121,6 +124,7 @@ impl Lowering<'_> {
             scaled: norm_eps.is_some().into(),
             eps: norm_eps.unwrap_or(0.0),
             out_stride: self.width(out) as u32,
+            accumulate: (product.op == Op::MatMul { accumulate: true }).into(),
         };
         let (activations, x) = match form {
             Form::F32 => (Activations::F32, self.plain(x)),
@@ -133,7 +137,86 @@ impl Lowering<'_> {
             kernel: &MATVEC,
             variant: Variant { lane_groups, subgroup, activations, ..variant },
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.buffer.clone(), x, self.plain(out)],
+            buffers: vec![shard.bound(), x, self.plain(out)],
+            grid: Grid::Fixed { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
+        }
+    }
+
+    /// None where the mixtures are not planes of one buffer.
+    pub fn shift_norm(&self, norm: &Step, eps: f32, shift: &Step) -> Option<LoweredDispatch> {
+        let Operands { reads: [x], weights: [weight, bias], state: [], writes: [_] } = norm.operands();
+        let (variant, single) = self.writing(shift.output(), self.gpu.row_workgroup());
+        let (out, plane_rows) = match shift.writes.len() {
+            1 => (single, 0),
+            _ => self.storage.planes(&shift.writes)?,
+        };
+        let width = self.width(x);
+        let (mixtures, plane_rows) = (shift.writes.len() as u32, plane_rows as u32);
+        let params = params::ShiftNorm { width: width as u32, mixtures, plane_rows, eps };
+        let vectors = [weight, bias, shift.weights[0]].map(|id| self.values(id));
+        Some(LoweredDispatch {
+            kernel: &SHIFT_NORM,
+            variant,
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: [self.plain(x)].into_iter().chain(vectors).chain([self.state(shift.state[0]), out]).collect(),
+            grid: Grid::Fixed { x: width.div_ceil(RUN_LEN * RUN_LEN) },
+        })
+    }
+
+    /// The variant of a product whose workgroups own a run of rows, and what it writes.
+    fn run_writing(&self, weight: &DeviceWeight, out: BufferId) -> (Variant, Bound) {
+        let (out_layout, buffer) = self.written(out);
+        (Variant { out_layout, ..self.run_variant(weight, self.width(out)) }, buffer)
+    }
+
+    pub fn function_project(
+        &self,
+        weight: &DeviceWeight,
+        shard: &Shard,
+        x: BufferId,
+        function: Option<Function>,
+        out: BufferId,
+    ) -> LoweredDispatch {
+        let params = params::FunctionProject { rows: shard.rows as u32, first_row: shard.first_row as u32 };
+        let (variant, out) = self.run_writing(weight, out);
+        LoweredDispatch {
+            kernel: &FUNCTION_PROJECT,
+            variant: Variant { function, ..variant },
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![shard.bound(), self.acts(x), out],
+            grid: Grid::Fixed { x: shard.rows.div_ceil(RUN_LEN) },
+        }
+    }
+
+    pub fn gate_project(
+        &self,
+        weight: &DeviceWeight,
+        shard: &Shard,
+        [x, y]: [BufferId; 2],
+        out: BufferId,
+    ) -> LoweredDispatch {
+        let params = params::GateProject { rows: shard.rows as u32, first_row: shard.first_row as u32 };
+        let (variant, out) = self.run_writing(weight, out);
+        LoweredDispatch {
+            kernel: &GATE_PROJECT,
+            variant,
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![shard.bound(), self.acts(x), self.plain(y), out],
+            grid: Grid::Fixed { x: shard.rows.div_ceil(RUN_LEN) },
+        }
+    }
+
+    pub fn value_project(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, residual: &Step) -> LoweredDispatch {
+        let Operands { reads: [v, first, _], weights: [bias], state: [], writes: [out] } = residual.operands();
+        let params = params::ValueProject { rows: shard.rows as u32, first_row: shard.first_row as u32 };
+        let lane_groups = LaneGroups::for_rows(self.gpu, shard.rows, weight.columns, self.activations);
+        let subgroup = self.gpu.subgroup(lane_groups.lanes);
+        let [v, first, out] = [v, first, out].map(|id| self.plain(id));
+        LoweredDispatch {
+            kernel: &VALUE_PROJECT,
+            variant: Variant { lane_groups, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![shard.bound(), self.acts(x), v, first, self.values(bias), out],
             grid: Grid::Fixed { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
         }
     }

@@ -7,7 +7,7 @@
 use super::fused::Form;
 use super::stages::LoweredStage;
 use super::steps::Lowering;
-use crate::gpu::kernels::DecodeScan;
+use crate::gpu::kernels::{DecodeScan, Layout};
 use crate::gpu::resources::Written;
 use crate::model::{BufferId, Op, Step};
 
@@ -15,7 +15,8 @@ use crate::model::{BufferId, Op, Step};
 type Rule = fn(&Steps<'_>, &Lowering<'_>, usize) -> Option<LoweredStage>;
 
 /// The first that applies is taken.
-const RULES: [Rule; 4] = [in_project, dt_scan, out_project, matvec];
+const RULES: [Rule; 8] =
+    [in_project, dt_scan, out_project, shift_norm, value_project, gate_project, function_project, matvec];
 
 /// The fused stage that begins with step `at`, where a rule applies.
 pub fn fuse(lowering: &Lowering<'_>, steps: &[&Step], at: usize) -> Option<LoweredStage> {
@@ -65,12 +66,78 @@ fn out_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<
     Some(LoweredStage { steps: at..at + 2, writes: product.writes.clone(), dispatches })
 }
 
+/// A layer norm and the token shift that alone reads it.
+fn shift_norm(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [norm, shift] = steps.from(at)?;
+    let (Op::LayerNorm { eps }, Op::TokenShift) = (norm.op, shift.op) else { return None };
+    if !steps.hands_on([norm, shift], at) {
+        return None;
+    }
+    let mut dispatches = vec![lowering.shift_norm(norm, eps, shift)?];
+    dispatches.extend(shift.writes.iter().filter_map(|&id| lowering.conversion(id, Written::Either)));
+    Some(LoweredStage { steps: at..at + 2, writes: shift.writes.clone(), dispatches })
+}
+
+/// The second product of a value residual, and the residual, where it is read as f32.
+fn value_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [product, residual] = steps.from(at)?;
+    let applies = residual.op == Op::ValueResidual
+        && residual.reads.iter().position(|&id| id == product.output()) == Some(2)
+        && lowering.storage.buffer(residual.output()).read().plain
+        && steps.is_plain_product_of_activations(at)
+        && steps.hands_on([product, residual], at);
+    if !applies {
+        return None;
+    }
+    let x = product.reads[0];
+    let mut dispatches =
+        lowering.sharded(product.weights[0], |weight, shard| lowering.value_project(weight, shard, x, residual));
+    dispatches.extend(lowering.conversion(residual.output(), Written::Plain));
+    Some(LoweredStage { steps: at..at + 2, writes: residual.writes.clone(), dispatches })
+}
+
+/// A product, and its values times those of another vector.
+fn gate_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [product, multiply] = steps.from(at)?;
+    let applies = multiply.op == Op::Multiply
+        && steps.is_plain_product_of_activations(at)
+        && steps.hands_on([product, multiply], at);
+    if !applies {
+        return None;
+    }
+    let other = multiply.reads.iter().find(|&&id| id != product.output())?;
+    let operands = [product.reads[0], *other];
+    let out = multiply.output();
+    let mut dispatches =
+        lowering.sharded(product.weights[0], |weight, shard| lowering.gate_project(weight, shard, operands, out));
+    dispatches.extend(lowering.conversion(out, Written::Either));
+    Some(LoweredStage { steps: at..at + 2, writes: vec![out], dispatches })
+}
+
+/// A product and a function of each of its values; or a product by itself that products alone read: then nothing is left as f32.
+fn function_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    if !steps.is_plain_product_of_activations(at) {
+        return None;
+    }
+    let [product] = steps.from(at)?;
+    let next = steps.from(at).filter(|&pair| steps.hands_on(pair, at));
+    let (function, out, count) = match next.map(|[_, next]| (next.op, next.output())) {
+        Some((Op::Elementwise(function), out)) => (Some(function), out, 2),
+        _ if lowering.written(product.output()).0 == Layout::Activations => (None, product.output(), 1),
+        _ => return None,
+    };
+    let x = product.reads[0];
+    let mut dispatches = lowering
+        .sharded(product.weights[0], |weight, shard| lowering.function_project(weight, shard, x, function, out));
+    dispatches.extend(lowering.conversion(out, Written::Either));
+    let writes = if function.is_some() { vec![out] } else { Vec::new() };
+    Some(LoweredStage { steps: at..at + count, writes, dispatches })
+}
+
 /// A product by itself, as the matrix-vector product that it is for one token.
 fn matvec(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
     let [product] = steps.from(at)?;
-    if !is_plain_product(product) {
-        return None;
-    }
+    let Op::MatMul { .. } = product.op else { return None };
     let form = steps.form(product.reads[0], at);
     let mut dispatches =
         lowering.sharded(product.weights[0], |weight, shard| lowering.matvec(weight, shard, product, form));
@@ -91,6 +158,18 @@ impl<'a> Steps<'a> {
     /// The next `N` steps from `at` on, where the plan has them.
     fn from<const N: usize>(&self, at: usize) -> Option<[&'a Step; N]> {
         self.0.get(at..at + N)?.try_into().ok()
+    }
+
+    /// Whether the second of two steps reads what the first, step `at`, writes, and no other step does.
+    fn hands_on(&self, [first, second]: [&Step; 2], at: usize) -> bool {
+        second.reads.contains(&first.output())
+            && self.is_read_only_by(first.output(), at, |step| std::ptr::eq(step, second))
+    }
+
+    /// Whether step `at` is a product that adds to nothing, of activations that lack nothing.
+    fn is_plain_product_of_activations(&self, at: usize) -> bool {
+        let step = self.0[at];
+        is_plain_product(step) && self.form(step.reads[0], at) == Form::Activations { norm_eps: None }
     }
 
     /// Whether all steps that read what step `at` wrote to a buffer are of one kind.

@@ -15,7 +15,7 @@ impl Lowering<'_> {
         let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [out] } = step.operands();
         let d_inner = self.width(out);
         let params = params::Conv1dSilu { d_inner: d_inner as u32, stride: self.width(xz) as u32 };
-        let (d_conv, state) = (self.weight(taps).columns, self.storage.state(past).clone());
+        let (d_conv, state) = (self.weight(taps).columns, self.state(past));
         let (taps, bias) = (self.values(taps), self.values(bias));
         let (variant, _) = self.writing(out, PER_CHANNEL);
         LoweredDispatch {
@@ -48,7 +48,7 @@ impl Lowering<'_> {
         let [dt, bc, x, xz] = [dt, bc, x, xz].map(|id| self.plain(id));
         let scan = PrefillScan::of(self.gpu, self.gpu.subgroup(SCAN_LANES), d_state);
         let subgroup = self.gpu.subgroup(scan.channels * scan.lanes);
-        let (pack, state) = (self.storage.pack(step), self.storage.state(s).clone());
+        let (pack, state) = (self.storage.pack(step), self.state(s));
         let (variant, out) = self.writing(out, PER_CHANNEL);
         LoweredDispatch {
             kernel: &SELECTIVE_SCAN,
@@ -61,7 +61,7 @@ impl Lowering<'_> {
 
     /// A dispatch for each mixture: all of them at once would bind more buffers than WebGPU promises.
     pub fn token_shift(&self, step: &Step) -> Vec<LoweredDispatch> {
-        let (x, mu, state) = (step.reads[0], self.values(step.weights[0]), self.storage.state(step.state[0]));
+        let (x, mu, state) = (step.reads[0], self.values(step.weights[0]), self.state(step.state[0]));
         let lower = |(mixture, &out)| {
             let params = params::TokenShift {
                 width: self.width(x) as u32,
@@ -91,7 +91,7 @@ impl Lowering<'_> {
             kernel: &WKV7,
             variant: Variant { wkv_scan: scan, head_size, ..variant },
             params: bytemuck::bytes_of(&params::Wkv7 { columns: columns as u32, eps }).to_vec(),
-            buffers: vec![r, w, k, v, a, self.storage.pack(step), self.storage.state(s).clone(), out],
+            buffers: vec![r, w, k, v, a, self.storage.pack(step), self.state(s), out],
             grid: Grid::PerSequence { x: columns / head_size },
         }
     }

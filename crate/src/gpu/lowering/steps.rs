@@ -8,8 +8,8 @@ use crate::gpu::kernels::{
     EMBED, LaneGroups, Layout, MANY_ROWS, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, MATVEC_MANY_WORKGROUP, MAX_LANES,
     SOME_ROWS, Tile, Variant, has_quants, params,
 };
-use crate::gpu::resources::{DeviceWeight, Shard, Storage, Written, written_by};
-use crate::model::{BufferId, Network, Op, Operands, Rows, Step, WeightId};
+use crate::gpu::resources::{Bound, DeviceWeight, Shard, Storage, Written, written_by};
+use crate::model::{BufferId, Network, Op, Operands, Rows, StateId, Step, WeightId};
 use crate::quant::{DType, UNIT_LEN};
 
 /// Channels, or units, of one workgroup of the kernels that give an invocation one.
@@ -44,16 +44,20 @@ impl Lowering<'_> {
     }
 
     /// An elementwise weight, which is never sharded.
-    pub fn values(&self, id: WeightId) -> wgpu::Buffer {
-        self.weight(id).shards[0].buffer.clone()
+    pub fn values(&self, id: WeightId) -> Bound {
+        self.weight(id).shards[0].bound()
     }
 
-    pub fn plain(&self, id: BufferId) -> wgpu::Buffer {
-        self.storage.buffer(id).plain()
+    pub fn plain(&self, id: BufferId) -> Bound {
+        self.storage.buffer(id).plain().into()
     }
 
-    pub fn acts(&self, id: BufferId) -> wgpu::Buffer {
+    pub fn acts(&self, id: BufferId) -> Bound {
         self.storage.buffer(id).acts()
+    }
+
+    pub fn state(&self, id: StateId) -> Bound {
+        self.storage.state(id).clone().into()
     }
 
     pub fn width(&self, id: BufferId) -> usize {
@@ -73,7 +77,7 @@ impl Lowering<'_> {
     }
 
     /// The variant of a kernel without weights that writes a buffer, and the form of the buffer that it writes.
-    pub fn writing(&self, out: BufferId, workgroup: usize) -> (Variant, wgpu::Buffer) {
+    pub fn writing(&self, out: BufferId, workgroup: usize) -> (Variant, Bound) {
         let (out_layout, buffer) = self.written(out);
         let subgroup = self.gpu.subgroup(workgroup);
         let variant = self.variant(DType::F32, 1, self.width(out));
@@ -81,7 +85,7 @@ impl Lowering<'_> {
     }
 
     /// The layout in which a kernel that can write either writes a buffer, and the buffer in it.
-    pub fn written(&self, out: BufferId) -> (Layout, wgpu::Buffer) {
+    pub fn written(&self, out: BufferId) -> (Layout, Bound) {
         let buffer = self.storage.buffer(out);
         let layout = buffer.read().to_write();
         (layout, buffer.in_layout(layout))
@@ -153,7 +157,7 @@ impl Lowering<'_> {
             kernel: &EMBED,
             variant: self.variant(weight.dtype, weight.columns, 1),
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.storage.tokens().clone(), self.plain(out)],
+            buffers: vec![shard.bound(), self.storage.tokens().clone().into(), self.plain(out)],
             grid: Grid::PerRow { x: weight.columns.div_ceil(UNIT_LEN * PER_CHANNEL), rows: Rows::Tokens },
         }
     }
@@ -176,7 +180,7 @@ impl Lowering<'_> {
                 ..self.variant(weight.dtype, weight.columns, 1)
             },
             params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::Tiled { out_rows: shard.rows, rows: self.network.plan.buffer(out).rows, small_batch },
         }
     }
@@ -226,7 +230,7 @@ impl Lowering<'_> {
             kernel: &MATVEC_MANY,
             variant: Variant { subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::SmallBatch { x: shard.rows.div_ceil(2 * MATVEC_MANY_WORKGROUP / subgroup) },
         }
     }
@@ -239,6 +243,7 @@ impl Lowering<'_> {
             scaled: 0,
             eps: 0.0,
             out_stride: self.width(out) as u32,
+            accumulate: 0,
         };
         let lane_groups = LaneGroups::for_rows(self.gpu, shard.rows, weight.columns, self.activations);
         let subgroup = self.gpu.subgroup(lane_groups.lanes);
@@ -246,7 +251,7 @@ impl Lowering<'_> {
             kernel: &MATVEC,
             variant: Variant { lane_groups, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
+            buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::SmallBatchPerRow { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
         }
     }

@@ -2,6 +2,7 @@
 //! buffers, but not how its steps run.
 
 mod activations;
+mod bound;
 mod compiling;
 mod layouts;
 mod pipelines;
@@ -11,6 +12,7 @@ mod storage;
 mod weights;
 
 pub use activations::rounding;
+pub use bound::Bound;
 pub use compiling::Compiling;
 pub use layouts::{Written, written_by};
 pub use pipelines::{Pipelines, Program, make_pipeline};

@@ -1,6 +1,7 @@
 //! Every buffer beside the weights: what a plan's steps write and read, the states, and what changes from step to step.
 
 use super::activations;
+use super::bound::Bound;
 use super::layouts::{self, Layouts};
 use super::weights::DeviceWeight;
 use crate::error::Result;
@@ -18,6 +19,10 @@ pub struct Storage {
     tokens: wgpu::Buffer,
     /// [`params::Batch`].
     batch: wgpu::Buffer,
+    /// Buffers whose activations are planes of one.
+    planes: Vec<(Vec<BufferId>, wgpu::Buffer)>,
+    /// Rows that a buffer of tokens has room for.
+    rows: usize,
     /// Vectors that a kernel reads from one buffer, one after the other.
     packs: Vec<(Vec<WeightId>, wgpu::Buffer)>,
     /// The states.
@@ -29,7 +34,7 @@ pub struct PlanBuffer {
     /// As f32, where a step reads or writes it so.
     plain: Option<wgpu::Buffer>,
     /// As activations of matrix products, where a step reads or writes it so.
-    acts: Option<wgpu::Buffer>,
+    acts: Option<Bound>,
     /// Floats of a row.
     width: usize,
     /// The layouts in which it is read, and in which each step that writes it has to leave it.
@@ -69,7 +74,7 @@ impl PlanBuffer {
     ///
     /// # Panics
     /// Where no step has it so.
-    pub fn acts(&self) -> wgpu::Buffer {
+    pub fn acts(&self) -> Bound {
         let Some(acts) = &self.acts else { unreachable!("no step reads or writes this buffer as activations") };
         acts.clone()
     }
@@ -78,9 +83,9 @@ impl PlanBuffer {
     ///
     /// # Panics
     /// Where no step has it so.
-    pub fn in_layout(&self, layout: Layout) -> wgpu::Buffer {
+    pub fn in_layout(&self, layout: Layout) -> Bound {
         match layout {
-            Layout::Plain => self.plain(),
+            Layout::Plain => self.plain().into(),
             Layout::Activations => self.acts(),
         }
     }
@@ -91,7 +96,8 @@ impl PlanBuffer {
     }
 
     fn bytes(&self) -> u64 {
-        [&self.plain, &self.acts].into_iter().flatten().map(wgpu::Buffer::size).sum()
+        let plain = self.plain.as_ref().map(wgpu::Buffer::size);
+        plain.into_iter().chain(self.acts.as_ref().map(|acts| acts.bytes)).sum()
     }
 }
 
@@ -133,16 +139,32 @@ impl Storage {
     ) -> Self {
         let storage = wgpu::BufferUsages::STORAGE;
         let plan = &network.plan;
+        let acts_bytes = |width: usize, rows: usize| 4 * rows * activations::row_words(activations, width);
+        let planes: Vec<_> = layouts::planes(plan)
+            .into_iter()
+            .map(|ids| {
+                let bytes = ids.iter().map(|id| acts_bytes(plan.buffer(*id).width, tokens)).sum();
+                (ids, bytes)
+            })
+            .filter(|(_, bytes)| *bytes as u64 <= gpu.max_binding_bytes)
+            .map(|(ids, bytes)| (ids, make_buffer(gpu, "planes", bytes, storage)))
+            .collect();
+        let plane = |id: BufferId, bytes: u64| {
+            let found =
+                planes.iter().find_map(|(ids, buffer)| Some((ids.iter().position(|other| *other == id)?, buffer)));
+            found.map(|(number, buffer)| Bound { buffer: buffer.clone(), offset: number as u64 * bytes, bytes })
+        };
         let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| {
             let stored = layouts::stored(plan, BufferId(i));
             let rows = match buffer.rows {
                 Rows::Tokens => tokens,
                 Rows::Outputs => outputs,
             };
-            let make = |words: usize| make_buffer(gpu, buffer.name, 4 * rows * words, storage);
+            let make = |bytes: usize| make_buffer(gpu, buffer.name, bytes, storage);
+            let acts = acts_bytes(buffer.width, rows);
             PlanBuffer {
-                plain: stored.plain.then(|| make(buffer.width)),
-                acts: stored.activations.then(|| make(activations::row_words(activations, buffer.width))),
+                plain: stored.plain.then(|| make(4 * rows * buffer.width)),
+                acts: stored.activations.then(|| plane(BufferId(i), acts as u64).unwrap_or_else(|| make(acts).into())),
                 width: buffer.width,
                 read: layouts::read(plan, BufferId(i)),
             }
@@ -154,9 +176,11 @@ impl Storage {
         Self {
             activations,
             buffers: buffers.collect(),
+            rows: tokens,
             tokens: make_buffer(gpu, "tokens", 4 * tokens, storage),
             batch: make_buffer(gpu, "batch", size_of::<params::Batch>(), wgpu::BufferUsages::UNIFORM),
             packs: packs.collect(),
+            planes,
             states: States::new(gpu, network, slots),
         }
     }
@@ -179,15 +203,21 @@ impl Storage {
     ///
     /// # Panics
     /// Where they read none so.
-    pub fn pack(&self, step: &Step) -> wgpu::Buffer {
+    pub fn pack(&self, step: &Step) -> Bound {
         let found = pack(step).and_then(|ids| self.packs.iter().find(|(pack, _)| *pack == ids));
         let Some((_, buffer)) = found else { unreachable!("{} reads no packed vectors", step.op.name()) };
-        buffer.clone()
+        buffer.clone().into()
     }
 
     /// A plan's buffer.
     pub fn buffer(&self, id: BufferId) -> &PlanBuffer {
         &self.buffers[id.0]
+    }
+
+    /// The buffer whose planes are the activations of some buffers, and rows of a plane; none where they are apart.
+    pub fn planes(&self, ids: &[BufferId]) -> Option<(Bound, usize)> {
+        let (_, buffer) = self.planes.iter().find(|(planes, _)| planes == ids)?;
+        Some((buffer.clone().into(), self.rows))
     }
 
     /// Token ids of the chunk, or of each sequence's next token.
@@ -263,7 +293,8 @@ impl Storage {
             return gpu.read_parts(&[(plain, 0, rows * buffer.width)]).await;
         }
         let words = activations::row_words(self.activations, buffer.width);
-        let rows = gpu.read_parts(&[(&buffer.acts(), 0, rows * words)]).await?;
+        let acts = buffer.acts();
+        let rows = gpu.read_parts(&[(&acts.buffer, acts.offset, rows * words)]).await?;
         let decode = |row: &[f32]| activations::decode_row(self.activations, row, buffer.width);
         Ok(rows.chunks_exact(words).flat_map(decode).collect())
     }
@@ -277,7 +308,7 @@ impl Storage {
         if let (Some(acts), Activations::F32) = (&buffer.acts, self.activations) {
             let stride = 4 * activations::row_words(self.activations, buffer.width) as u64;
             for (row, at) in values.chunks_exact(buffer.width).zip(0..) {
-                gpu.queue.write_buffer(acts, at * stride, bytemuck::cast_slice(row));
+                gpu.queue.write_buffer(&acts.buffer, acts.offset + at * stride, bytemuck::cast_slice(row));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use futures_util::stream::{self, StreamExt};
 
+use super::bound::Bound;
 use crate::error::{Error, Result};
 use crate::gguf::Gguf;
 use crate::gpu::device::Gpu;
@@ -25,6 +26,13 @@ pub struct Shard {
     pub buffer: wgpu::Buffer,
     pub first_row: usize,
     pub rows: usize,
+}
+
+impl Shard {
+    /// All of it, as kernels bind it.
+    pub fn bound(&self) -> Bound {
+        self.buffer.clone().into()
+    }
 }
 
 /// A weight on the device.

@@ -1,5 +1,5 @@
-// Matrix-vector products of one shard: out[t, first_row + r] = W[r] . x[t], times the norm's scale where x is not normalised
-// yet. Serves decode, W_x and the head; and for few tokens the matrices whose few rows would make too few tiles.
+// Matrix-vector products of one shard: out[t, first_row + r] = W[r] . x[t], or += where accumulating, times the norm's scale where
+// x is not normalised yet. Serves decode, W_x and the head; and for few tokens the matrices whose few rows would make too few tiles.
 // W: (rows, COLUMNS) in units; acts: (T) rows; out: (T, out_stride).
 // Grid: (ceil(rows / (LANE_GROUPS * ROWS)), T, 1). Twin: cpu::kernels::matmul.
 
@@ -10,6 +10,7 @@ struct Params { // twin: params::MatVec
     scaled: u32, // 1: x is one row, and not normalised yet
     eps: f32,
     out_stride: u32,
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,6 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let sum = own_product(products, lane);
     if lane < ROWS && first + lane < params.rows {
-        out[group.y * params.out_stride + params.first_row + first + lane] = scale * sum;
+        let at = group.y * params.out_stride + params.first_row + first + lane;
+        out[at] = select(0.0, out[at], params.accumulate == 1u) + scale * sum;
     }
 }

@@ -464,29 +464,27 @@ impl Rwkv7 {
         r.step(Op::LayerNorm { eps: self.eps }, &[b.x], &l.attn_norm, &[], &[b.h]);
         r.step(Op::TokenShift, &[b.h], &[l.mu], &[l.att_shift], &b.shifted);
 
+        // First all products of the mixtures: none waits for another.
         r.step(PRODUCT, &[x_r], &[l.receptance], &[], &[b.r]);
         r.step(PRODUCT, &[x_k], &[l.key], &[], &[b.k]);
-
-        // w2 tanh(w1 x_w);  a2 (a1 x_a);  g2 sigmoid(g1 x_g)
+        let v = if l.value_residual.is_some() { b.v[0] } else { b.v_first };
+        r.step(PRODUCT, &[x_v], &[l.value], &[], &[v]);
         r.step(PRODUCT, &[x_w], &[l.decay[0]], &[], &[w_low]);
         r.step(Op::Elementwise(Function::Tanh), &[w_low], &[], &[], &[w_tanh]);
-        r.step(PRODUCT, &[w_tanh], &[l.decay[1]], &[], &[b.w]);
         r.step(PRODUCT, &[x_a], &[l.iclr[0]], &[], &[a_low]);
-        r.step(PRODUCT, &[a_low], &[l.iclr[1]], &[], &[b.a]);
         r.step(PRODUCT, &[x_g], &[l.gate[0]], &[], &[g_low]);
         r.step(Op::Elementwise(Function::Sigmoid), &[g_low], &[], &[], &[g_sigmoid]);
-        r.step(PRODUCT, &[g_sigmoid], &[l.gate[1]], &[], &[b.g]);
+        if let Some((pair, _)) = l.value_residual {
+            r.step(PRODUCT, &[x_v], &[pair[0]], &[], &[v_low]);
+        }
 
-        // v = v + (v_first - v) sigmoid(v0 + v2 (v1 x_v))
+        // w2 tanh(w1 x_w);  a2 (a1 x_a);  v = v + (v_first - v) sigmoid(v0 + v2 (v1 x_v))
+        r.step(PRODUCT, &[w_tanh], &[l.decay[1]], &[], &[b.w]);
+        r.step(PRODUCT, &[a_low], &[l.iclr[1]], &[], &[b.a]);
         let v = match l.value_residual {
-            None => {
-                r.step(PRODUCT, &[x_v], &[l.value], &[], &[b.v_first]);
-                b.v_first
-            }
+            None => v,
             Some((pair, bias)) => {
-                let [v, mix, mixed] = b.v;
-                r.step(PRODUCT, &[x_v], &[l.value], &[], &[v]);
-                r.step(PRODUCT, &[x_v], &[pair[0]], &[], &[v_low]);
+                let [_, mix, mixed] = b.v;
                 r.step(PRODUCT, &[v_low], &[pair[1]], &[], &[mix]);
                 r.step(Op::ValueResidual, &[v, b.v_first, mix], &[bias], &[], &[mixed]);
                 mixed
@@ -496,7 +494,8 @@ impl Rwkv7 {
         let eps = HEAD_NORM_EPS * self.head_size as f32;
         r.step(Op::Wkv7 { eps }, &[b.r, b.w, b.k, v, b.a], &l.wkv_weights, &[l.wkv], &[b.y]);
 
-        // x = x + O (y g)
+        // x = x + O (y g),  g = g2 sigmoid(g1 x_g)
+        r.step(PRODUCT, &[g_sigmoid], &[l.gate[1]], &[], &[b.g]);
         r.step(Op::Multiply, &[b.y, b.g], &[], &[], &[b.gated]);
         r.step(RESIDUAL, &[b.gated], &[l.output], &[], &[b.x]);
     }
