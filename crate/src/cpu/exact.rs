@@ -2,7 +2,7 @@
 
 use super::Matrix;
 use super::chunk::Chunk;
-use super::kernels::{self, ScanInputs};
+use super::kernels::{self, ScanInputs, WkvInputs};
 use super::matrix::WeightReader;
 use crate::error::Result;
 use crate::gguf::Gguf;
@@ -84,6 +84,28 @@ impl Exact {
                 };
                 kernels::selective_scan(inputs, rows, &mut state.tensors[s.0], out[0]);
             }
+            Op::LayerNorm { eps } => {
+                let Operands { reads: [x], weights, state: [], writes: [to] } = step.operands();
+                kernels::layer_norm(chunk.norm_input(x, to), weights.map(|id| self.values(id)), eps, out[0]);
+            }
+            Op::TokenShift => {
+                let (x, mu, last) = (step.reads[0], step.weights[0], step.state[0]);
+                kernels::token_shift(chunk.buffer(x), self.values(mu), &mut state.tensors[last.0], out);
+            }
+            Op::Elementwise(function) => kernels::elementwise(function, chunk.buffer(step.reads[0]), out[0]),
+            Op::Multiply => {
+                let Operands { reads: [x, y], weights: [], state: [], writes: [_] } = step.operands();
+                kernels::multiply(chunk.buffer(x), chunk.buffer(y), out[0]);
+            }
+            Op::ValueResidual => {
+                let Operands { reads, weights: [bias], state: [], writes: [_] } = step.operands();
+                let out = &mut out[0][..chunk.buffer(reads[0]).len()];
+                kernels::value_residual(reads.map(|id| chunk.buffer(id)), self.values(bias), out);
+            }
+            Op::Wkv7 { eps } => {
+                let inputs = wkv_inputs(step, chunk, |id| self.values(id), eps);
+                kernels::wkv7(inputs, rows, &mut state.tensors[step.state[0].0], out[0]);
+            }
         }
     }
 
@@ -107,4 +129,17 @@ pub fn split_dt_b_c(step: &Step, chunk: Chunk<'_>, out: &mut [&mut [f32]]) {
     let (Op::SplitDtBC { eps }, [dt, bc]) = (step.op, out) else { unreachable!("this step writes two buffers") };
     let Operands { reads: [dbc], weights: [], state: [], writes: [to_dt, to_bc] } = step.operands();
     kernels::split_dt_b_c(chunk.buffer(dbc), chunk.width(to_dt), chunk.width(to_bc) / 2, eps, dt, bc);
+}
+
+/// What RWKV-7's recurrence reads; `values` gives a weight's values.
+pub fn wkv_inputs<'a>(
+    step: &Step,
+    chunk: Chunk<'a>,
+    values: impl Fn(WeightId) -> &'a [f32],
+    eps: f32,
+) -> WkvInputs<'a> {
+    let Operands { reads, weights: [w0, a0, k_k, k_a, r_k, weight, bias], state: [_], writes: [_] } = step.operands();
+    let [r, w, k, v, a] = reads.map(|id| chunk.buffer(id));
+    let (weights, norm) = ([w0, a0, k_k, k_a, r_k].map(&values), [weight, bias].map(&values));
+    WkvInputs { r, w, k, v, a, weights, norm, eps }
 }

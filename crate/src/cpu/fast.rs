@@ -4,7 +4,8 @@
 
 use super::Matrix;
 use super::chunk::Chunk;
-use super::exact::split_dt_b_c;
+use super::exact::{split_dt_b_c, wkv_inputs};
+use super::kernels;
 use super::lanes::ChannelLayout;
 use super::matrix::WeightReader;
 use super::pool::ThreadPool;
@@ -13,9 +14,11 @@ use super::simd::Isa;
 use super::tiles::{ROWS, Tiles};
 use super::vectorised::ColumnsMut;
 use super::vectorised::conv::Conv1dSilu;
+use super::vectorised::elementwise::{Elementwise, ValueResidual};
 use super::vectorised::matmul::{Input, MatMul, matmul};
-use super::vectorised::norm::RmsNorm;
+use super::vectorised::norm::{LayerNorm, RmsNorm};
 use super::vectorised::scan::SelectiveScan;
+use super::vectorised::wkv7::Wkv7;
 use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::model::{Network, Op, Operands, State, Step, WeightId, Weights};
@@ -109,6 +112,30 @@ impl Fast {
             Op::Conv1dSilu => self.conv(step, chunk, state, out[0]),
             Op::SplitDtBC { .. } => split_dt_b_c(step, chunk, out),
             Op::SelectiveScan => self.scan(step, chunk, state, out[0]),
+            Op::LayerNorm { eps } => {
+                let Operands { reads: [x], weights, state: [], writes: [to] } = step.operands();
+                let ([weight, bias], x) = (weights.map(|id| self.values(id)), chunk.norm_input(x, to));
+                self.isa.run(LayerNorm { x, weight, bias, eps, out: &mut out[0][..x.len()] });
+            }
+            // Compilers vectorise a shift and a product of values.
+            Op::TokenShift => {
+                let last = &mut state.tensors[step.state[0].0];
+                kernels::token_shift(chunk.buffer(step.reads[0]), self.values(step.weights[0]), last, out);
+            }
+            Op::Multiply => {
+                let Operands { reads: [x, y], weights: [], state: [], writes: [_] } = step.operands();
+                kernels::multiply(chunk.buffer(x), chunk.buffer(y), out[0]);
+            }
+            Op::Elementwise(function) => {
+                self.isa.run(Elementwise { function, x: chunk.buffer(step.reads[0]), out: out[0] });
+            }
+            Op::ValueResidual => {
+                let Operands { reads, weights: [bias], state: [], writes: [_] } = step.operands();
+                let reads = reads.map(|id| chunk.buffer(id));
+                let out = &mut out[0][..reads[0].len()];
+                self.isa.run(ValueResidual { reads, bias: self.values(bias), out });
+            }
+            Op::Wkv7 { eps } => self.wkv7(step, chunk, eps, state, out[0]),
         }
     }
 
@@ -163,6 +190,20 @@ impl Fast {
             out,
         });
         pool.run(scans, |scan| isa.run(scan));
+    }
+
+    fn wkv7(&mut self, step: &Step, chunk: Chunk<'_>, eps: f32, state: &mut State, out: &mut [f32]) {
+        let Self { isa, pool, weights, .. } = self;
+        let inputs = wkv_inputs(step, chunk, |id| values(weights, id), eps);
+        let columns = chunk.width(step.output());
+        let mut states = state.tensors[step.state[0].0].as_mut_slice();
+        let head_size = states.len() / columns;
+        let outs = ColumnsMut::new(out, columns).split_in_groups(head_size, pool.threads());
+        let heads = outs.into_iter().map(|out| {
+            let state = states.split_off_mut(..out.columns().len() * head_size).unwrap_or_default();
+            Wkv7 { inputs, head_size, tokens: chunk.rows, state, out }
+        });
+        pool.run(heads, |heads| isa.run(heads));
     }
 
     fn tiles(&self, id: WeightId) -> &Tiles {

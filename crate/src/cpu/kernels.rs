@@ -2,6 +2,7 @@
 //! the formula, row by row. Faster ones are compared with these.
 
 use super::Matrix;
+use crate::model::Function;
 
 /// Columns `start .. start + width` of a row-major array whose rows are `stride` apart.
 #[derive(Debug, Clone, Copy)]
@@ -136,6 +137,141 @@ pub fn selective_scan(inputs: ScanInputs<'_>, tokens: usize, state: &mut [f32], 
             out[t * d_inner + channel] = (y + inputs.d[channel] * x) * silu(z[channel]);
         }
     }
+}
+
+/// `out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias`; `x` and `out` are (rows, width), `weight` and `bias` (width).
+pub fn layer_norm(x: &[f32], [weight, bias]: [&[f32]; 2], eps: f32, out: &mut [f32]) {
+    let width = weight.len();
+    for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+        normalise(x, eps, out);
+        out.iter_mut().zip(weight).zip(bias).for_each(|((o, w), b)| *o = *o * w + b);
+    }
+}
+
+/// `out = (x - mean(x)) / sqrt(var(x) + eps)`.
+fn normalise(x: &[f32], eps: f32, out: &mut [f32]) {
+    let mean = x.iter().sum::<f32>() / x.len() as f32;
+    out.iter_mut().zip(x).for_each(|(o, x)| *o = x - mean);
+    let scale = 1.0 / root_mean_square(out, eps);
+    out.iter_mut().for_each(|o| *o *= scale);
+}
+
+/// `outs[i][t] = x[t] + (x[t - 1] - x[t]) * mu[i]`, where x before the chunk is `state`, which is left holding the last x; `x` and
+/// each of `outs` are (T, width), `mu` (outs, width), `state` (width).
+pub fn token_shift(x: &[f32], mu: &[f32], state: &mut [f32], outs: &mut [&mut [f32]]) {
+    let width = state.len();
+    for (t, x) in x.chunks_exact(width).enumerate() {
+        for (mu, out) in mu.chunks_exact(width).zip(outs.iter_mut()) {
+            let out = &mut out[t * width..][..width];
+            for c in 0..width {
+                out[c] = x[c] + (state[c] - x[c]) * mu[c];
+            }
+        }
+        state.copy_from_slice(x);
+    }
+}
+
+/// `out = f(x)`, value by value.
+pub fn elementwise(function: Function, x: &[f32], out: &mut [f32]) {
+    out.iter_mut().zip(x).for_each(|(o, &x)| *o = apply(function, x));
+}
+
+fn apply(function: Function, x: f32) -> f32 {
+    match function {
+        Function::Tanh => x.tanh(),
+        Function::Sigmoid => sigmoid(x),
+        // Not by `max`, which would make a number of NaN.
+        Function::SquaredRelu => {
+            if x < 0.0 {
+                0.0
+            } else {
+                x * x
+            }
+        }
+    }
+}
+
+/// `out = x * y`, value by value.
+pub fn multiply(x: &[f32], y: &[f32], out: &mut [f32]) {
+    out.iter_mut().zip(x).zip(y).for_each(|((o, x), y)| *o = x * y);
+}
+
+/// `out = x + (first - x) * sigmoid(mix + bias)`; all are (T, width) but `bias`, (width).
+pub fn value_residual([x, first, mix]: [&[f32]; 3], bias: &[f32], out: &mut [f32]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = x[i] + (first[i] - x[i]) * sigmoid(mix[i] + bias[i % bias.len()]);
+    }
+}
+
+/// What one layer's recurrence reads: all of `heads * head_size` columns.
+#[derive(Debug, Clone, Copy)]
+pub struct WkvInputs<'a> {
+    /// Receptance: (T, columns).
+    pub r: &'a [f32],
+    /// Decay before bias and sigmoid: (T, columns).
+    pub w: &'a [f32],
+    /// Key: (T, columns).
+    pub k: &'a [f32],
+    /// Value: (T, columns).
+    pub v: &'a [f32],
+    /// In-context learning rate before bias and sigmoid: (T, columns).
+    pub a: &'a [f32],
+    /// Biases of w and a, factors of the removed and of the new key, and of the bonus: w0, a0, k_k, k_a, r_k.
+    pub weights: [&'a [f32]; 5],
+    /// The norm's factors and summands.
+    pub norm: [&'a [f32]; 2],
+    /// Added to the norm's variance.
+    pub eps: f32,
+}
+
+/// `-e^-0.5`, to the digits that the model was trained with.
+pub const DECAY: f32 = -0.606_531;
+
+/// RWKV-7's recurrence, as [`crate::model::arch::rwkv7`] has it; `out` is (T, columns), `state` (columns, head_size).
+pub fn wkv7(inputs: WkvInputs<'_>, tokens: usize, state: &mut [f32], out: &mut [f32]) {
+    let columns = inputs.norm[0].len();
+    let head_size = state.len() / columns;
+    for t in 0..tokens {
+        for head in (0..columns).step_by(head_size) {
+            let state = &mut state[head * head_size..][..head_size * head_size];
+            wkv7_head(&inputs, t * columns, head, state, &mut out[t * columns + head..][..head_size]);
+        }
+    }
+}
+
+/// One token of the head that begins at column `head`; `row` is where the token's row begins.
+fn wkv7_head(inputs: &WkvInputs<'_>, row: usize, head: usize, state: &mut [f32], out: &mut [f32]) {
+    let n = out.len();
+    let of_token = |values: &'_ [f32]| values[row + head..][..n].to_vec();
+    let [w0, a0, k_k, k_a, r_k] = inputs.weights.map(|weights| &weights[head..][..n]);
+    let (r, v, projected) = (of_token(inputs.r), of_token(inputs.v), of_token(inputs.k));
+    let biased =
+        |values: &[f32], bias: &[f32]| of_token(values).iter().zip(bias).map(|(v, b)| v + b).collect::<Vec<_>>();
+    let w: Vec<f32> = biased(inputs.w, w0).into_iter().map(|w| (DECAY * sigmoid(w)).exp()).collect();
+    let a: Vec<f32> = biased(inputs.a, a0).into_iter().map(sigmoid).collect();
+    let mut kk: Vec<f32> = projected.iter().zip(k_k).map(|(k, factor)| k * factor).collect();
+    let length = dot(&kk, &kk).sqrt().max(1e-12);
+    kk.iter_mut().for_each(|kk| *kk /= length);
+    let k: Vec<f32> = (0..n).map(|j| projected[j] * (1.0 + (a[j] - 1.0) * k_a[j])).collect();
+    let mut y = vec![0.0; n];
+    for (i, s) in state.chunks_exact_mut(n).enumerate() {
+        let removed = dot(s, &kk);
+        for j in 0..n {
+            s[j] = s[j] * w[j] + v[i] * k[j] - removed * kk[j] * a[j];
+        }
+        y[i] = dot(s, &r);
+    }
+    normalise(&y, inputs.eps, out);
+    let bonus: f32 = (0..n).map(|j| r[j] * k[j] * r_k[j]).sum();
+    let [weight, bias] = inputs.norm.map(|values| &values[head..][..n]);
+    for i in 0..n {
+        out[i] = out[i] * weight[i] + bias[i] + bonus * v[i];
+    }
+}
+
+/// `1 / (1 + e^-x)`.
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
 }
 
 /// `x * sigmoid(x)`.

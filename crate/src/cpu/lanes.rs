@@ -48,7 +48,17 @@ impl ChannelLayout {
             Op::Conv1dSilu => (&[Self::Transposed, Self::Rows], &[Self::Transposed]),
             // The bias of dt, A and D; s.
             Op::SelectiveScan => (&[Self::Rows, Self::Tiles, Self::Rows], &[Self::Tiles]),
-            Op::Embed | Op::RmsNorm { .. } | Op::MatMul { .. } | Op::SplitDtBC { .. } => (&[], &[]),
+            // S.
+            Op::Wkv7 { .. } => (&[], &[Self::Tiles]),
+            Op::Embed
+            | Op::RmsNorm { .. }
+            | Op::MatMul { .. }
+            | Op::SplitDtBC { .. }
+            | Op::LayerNorm { .. }
+            | Op::TokenShift
+            | Op::Elementwise(_)
+            | Op::Multiply
+            | Op::ValueResidual => (&[], &[]),
         }
     }
 

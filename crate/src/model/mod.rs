@@ -12,7 +12,7 @@ mod weights;
 
 pub use file::ModelFile;
 pub use network::{Axis, AxisId, Cut, Init, Network, StateSpec, TensorSpec};
-pub use plan::{Buffer, BufferId, Op, Operands, Plan, Recorder, Rows, StateId, Step, WeightId};
+pub use plan::{Buffer, BufferId, Function, Op, Operands, Plan, Recorder, Rows, StateId, Step, WeightId};
 pub use random::random_values;
 pub use slice::{Slice, WeightSlice};
 pub use state::State;

@@ -66,6 +66,53 @@ pub enum Op {
     /// (T, d_inner); B, then C, (T, 2 d_state); xz, with the gate z in its second half, (T, 2 d_inner). Weights: the bias of dt,
     /// (d_inner); A, already negative, (d_inner, d_state); D, (d_inner). State: s, (d_inner, d_state). Writes: out, (T, d_inner).
     SelectiveScan,
+    /// `out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias`, with the variance of the population; rows are taken as by
+    /// [`Op::RmsNorm`]. Reads: x. Weights: one factor a column; one summand a column. Writes: out, as wide as x.
+    LayerNorm {
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// `out_i[t] = x[t] + (x[t - 1] - x[t]) * mu_i`: mixtures with the token before. Reads: x, (T, d_model). Weights: mu,
+    /// (outputs, d_model). State: the last x, (1, d_model). Writes: one buffer for each row of mu, (T, d_model).
+    TokenShift,
+    /// `out = f(x)`, value by value. Reads: x. Writes: out, as wide as x.
+    Elementwise(Function),
+    /// `out = x * y`, value by value. Reads: x; y. Writes: out, all as wide.
+    Multiply,
+    /// `out = x + (first - x) * sigmoid(mix + bias)`: RWKV-7's value residual. Reads: x; first; mix. Weights: bias, (1, width).
+    /// Writes: out, all as wide.
+    ValueResidual,
+    /// RWKV-7's recurrence by heads, with all that is done for each of them alone: decay and in-context learning rate from their
+    /// projections, the state's update, the norm of its reading, and the bonus of the token itself. See [`crate::model::arch::rwkv7`]
+    /// for the formulas. Reads: r, w, k, v, a, (T, heads * head_size); w and a before bias and sigmoid. Weights, (1, heads *
+    /// head_size) each: w0, a0, k_k, k_a, r_k, and the norm's factors and summands. State: S, a row a value, a column a key,
+    /// (heads * head_size, head_size). Writes: y, (T, heads * head_size).
+    Wkv7 {
+        /// Added to the variance of the norm of each head.
+        eps: f32,
+    },
+}
+
+/// A function of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// `(e^x - e^-x) / (e^x + e^-x)`.
+    Tanh,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// `max(x, 0)^2`.
+    SquaredRelu,
+}
+
+impl Function {
+    /// Its name, for display and in shaders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::SquaredRelu => "squared_relu",
+        }
+    }
 }
 
 impl Op {
@@ -78,6 +125,12 @@ impl Op {
             Self::Conv1dSilu => "conv1d_silu",
             Self::SplitDtBC { .. } => "split_dt_b_c",
             Self::SelectiveScan => "selective_scan",
+            Self::LayerNorm { .. } => "layer_norm",
+            Self::TokenShift => "token_shift",
+            Self::Elementwise(function) => function.name(),
+            Self::Multiply => "multiply",
+            Self::ValueResidual => "value_residual",
+            Self::Wkv7 { .. } => "wkv7",
         }
     }
 }

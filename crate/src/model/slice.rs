@@ -86,12 +86,24 @@ impl Slice {
     }
 }
 
-/// An axis is cut between tiles, and where every tensor that has it as columns is between two blocks.
+/// An axis is cut between tiles, and where every tensor that has it as columns is between two blocks: so many of its indices.
 fn unit(axis: AxisId, network: &Network, weights: &Weights) -> usize {
-    let along = network.tensors.iter().zip(weights.all());
-    let along = along.filter(|(spec, _)| spec.cut == Cut::Columns { axis });
+    let length = network.axes[axis.0].length;
+    // So many indices of the axis make whole groups of so many rows or columns.
+    let indices = |lines: usize, group: usize| group / gcd(group, lines / length);
+    let along = network.tensors.iter().zip(weights.all()).filter_map(|(spec, weight)| match spec.cut {
+        Cut::Columns { axis: columns } if columns == axis => {
+            Some(indices(weight.columns, weight.tensor.dtype.block_len().max(TILE_ROWS)))
+        }
+        Cut::Rows { axis: rows, repeats } if rows == axis => Some(indices(weight.rows / repeats, TILE_ROWS)),
+        _ => None,
+    });
     // Lengths of blocks are powers of two, so the longest is a multiple of all.
-    along.map(|(_, weight)| weight.tensor.dtype.block_len()).fold(TILE_ROWS, usize::max)
+    along.fold(1, usize::max)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The share of a rank in `count`, in whole units but for the last one's end.

@@ -94,9 +94,9 @@ fn find(gguf: &Gguf, spec: &TensorSpec) -> Result<Weight> {
         None => return Err(Error::MissingTensor { tensor: name }),
     };
     let expected = [spec.columns as u64, spec.rows as u64];
-    // Trailing dimensions of 1 say nothing.
-    let fits = (0..tensor.dims.len().max(2))
-        .all(|i| tensor.dims.get(i).copied().unwrap_or(1) == expected.get(i).copied().unwrap_or(1));
+    // Dimensions of 1 say nothing: a matrix of few rows may be {columns, 1, 1, rows}.
+    let longer = |dims: &[u64]| dims.iter().copied().filter(|&dim| dim != 1).collect::<Vec<_>>();
+    let fits = longer(&tensor.dims) == longer(&expected);
     if !fits && !tensor.dims.is_empty() {
         return Err(Error::TensorShape { tensor: tensor.name, expected: expected.to_vec(), found: tensor.dims });
     }

@@ -1,4 +1,4 @@
-//! exp, softplus and silu of the fast CPU kernels against f64, within the bounds that `vectorised/math.rs` states.
+//! exp, softplus, silu, sigmoid and tanh of the fast CPU kernels against f64, within the bounds that `vectorised/math.rs` states.
 
 use web_mamba::cpu::simd::Isa;
 use web_mamba::cpu::vectorised::math::{Apply, Function};
@@ -11,6 +11,11 @@ fn arguments() -> Vec<f32> {
 }
 
 fn worst(function: Function, exact: impl Fn(f64) -> Option<f64>) -> f64 {
+    worst_by(function, |x, y| exact(x).map(|exact| (y - exact) / exact))
+}
+
+/// The largest error that `error` makes of an argument and what was found for it.
+fn worst_by(function: Function, error: impl Fn(f64, f64) -> Option<f64>) -> f64 {
     let arguments = arguments();
     let run = |isa: Isa| {
         let mut values = arguments.clone();
@@ -22,11 +27,8 @@ fn worst(function: Function, exact: impl Fn(f64) -> Option<f64>) -> f64 {
         let same = run(isa).iter().zip(&portable).all(|(a, b)| a.to_bits() == b.to_bits());
         assert!(same, "{function:?}, {isa:?}");
     }
-    let errors = arguments.iter().zip(&portable).filter_map(|(&x, &y)| {
-        let exact = exact(f64::from(x))?;
-        Some(((f64::from(y) - exact) / exact).abs())
-    });
-    errors.fold(0.0, f64::max)
+    let errors = arguments.iter().zip(&portable).filter_map(|(&x, &y)| error(f64::from(x), f64::from(y)));
+    errors.map(f64::abs).fold(0.0, f64::max)
 }
 
 #[test]
@@ -35,6 +37,9 @@ fn errors_are_within_the_stated_bounds() {
     let exp = worst(Function::Exp, |x| normal(x).then(|| x.exp()));
     let softplus = worst(Function::Softplus, |x| normal(x).then(|| x.max(0.0) + (-x.abs()).exp().ln_1p()));
     let silu = worst(Function::Silu, |x| (normal(x) && x != 0.0).then(|| x / (1.0 + (-x).exp())));
+    let sigmoid = worst(Function::Sigmoid, |x| normal(x).then(|| 1.0 / (1.0 + (-x).exp())));
+    let tanh = worst_by(Function::Tanh, |x, y| Some(y - x.tanh()));
+    assert!(sigmoid <= 2.5e-7 && tanh <= 1.5e-7, "sigmoid {sigmoid:e}, tanh {tanh:e}");
     println!("worst relative errors: exp {exp:.1e}, softplus {softplus:.1e}, silu {silu:.1e}");
     assert!(exp <= 1.2e-7 && softplus <= 3e-7 && silu <= 2.5e-7, "exp {exp:e}, softplus {softplus:e}, silu {silu:e}");
 }
@@ -54,6 +59,12 @@ fn extremes_stay_sane() {
         assert!((0.0..1e-37).contains(&run(Function::Softplus, -1e30)));
         assert_eq!(run(Function::Silu, 1e30), 1e30);
         assert!(run(Function::Silu, -90.0).abs() < 1e-35);
+        assert_eq!(
+            [run(Function::Sigmoid, 1e30), run(Function::Tanh, 1e30), run(Function::Tanh, -1e30)],
+            [1.0, 1.0, -1.0]
+        );
+        assert!((0.0..1e-37).contains(&run(Function::Sigmoid, -1e30)));
+        assert!(run(Function::Sigmoid, f32::NAN).is_nan() && run(Function::Tanh, f32::NAN).is_nan(), "{isa:?}");
         assert!(run(Function::Silu, f32::NAN).is_nan() && run(Function::Softplus, f32::NAN).is_nan(), "{isa:?}");
     }
 }

@@ -29,6 +29,7 @@ mod make_random;
 mod not_finite;
 mod perplexity;
 mod quant_golden;
+mod rwkv7;
 mod scheduler;
 #[cfg(feature = "gpu")]
 mod self_test;

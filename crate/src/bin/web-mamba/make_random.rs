@@ -48,7 +48,8 @@ pub struct MakeRandom {
 impl MakeRandom {
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
-        let network = self.shape.network(self.layers.map(usize::from));
+        let mut network = self.shape.network(self.layers.map(usize::from));
+        network.tensors.extend(network.architecture.unread_tensors());
         let mut model = Synthetic::new(&network, |tensor| self.file_type.dtype_of(tensor, network.tied_head));
         (model.pairs, model.seed) = (self.pairs(&network), self.seed);
         let mut file = NewFile::create(&self.out, self.force)?;
@@ -93,9 +94,11 @@ impl MakeRandom {
             ("attention.head_count", 0),
             ("vocab_size", network.vocab_size as u64),
         ];
+        let own = network.architecture.to_pairs();
         let asked_for = asked_for.map(|(key, value)| (format!("{architecture}.{key}"), Value::Unsigned(value)));
-        let vocabulary = vocabulary::pairs(network.vocab_size, self.shape.is_chat());
+        let asked_for = asked_for.into_iter().filter(|(key, _)| own.iter().all(|(other, _)| other != key));
+        let vocabulary = self.shape.vocabulary();
         let named = general.into_iter().chain(vocabulary).map(|(key, value)| (key.to_owned(), value));
-        asked_for.into_iter().chain(named).collect()
+        asked_for.chain(named).collect()
     }
 }

@@ -111,12 +111,20 @@ impl<'a> ColumnsMut<'a> {
     /// # Panics
     /// Where these are not all columns of the buffer.
     pub fn split_in_tiles(self, parts: usize) -> Vec<Self> {
+        self.split_in_groups(ROWS, parts)
+    }
+
+    /// The same of whole groups of so many columns.
+    ///
+    /// # Panics
+    /// Where these are not all columns of the buffer.
+    pub fn split_in_groups(self, group: usize, parts: usize) -> Vec<Self> {
         let width = self.stride;
         assert!(self.columns == (0..width), "columns {:?} of {width} are a part already", self.columns);
         let mut views = Vec::with_capacity(parts);
         let mut rest = self;
         for part in 0..parts {
-            let end = (ROWS * share(width.div_ceil(ROWS), part, parts).end).min(width);
+            let end = (group * share(width.div_ceil(group), part, parts).end).min(width);
             let (view, others) = rest.split_at(end);
             views.push(view);
             rest = others;

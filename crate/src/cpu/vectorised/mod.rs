@@ -5,9 +5,11 @@
 
 mod columns;
 pub mod conv;
+pub mod elementwise;
 pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod scan;
+pub mod wkv7;
 
 pub use columns::ColumnsMut;

@@ -89,6 +89,7 @@ impl Lowering<'_> {
             Op::Conv1dSilu => vec![self.conv1d_silu(step)],
             Op::SplitDtBC { eps } => vec![self.split_dt_b_c(step, eps)],
             Op::SelectiveScan => vec![self.selective_scan(step)],
+            _ => todo!(),
         }
     }
 

@@ -285,6 +285,7 @@ fn forms(plan: &Plan, id: BufferId) -> (bool, bool) {
             // dt is a product's input alone.
             Op::SplitDtBC { .. } => plain |= reads || step.writes[1] == id,
             Op::SelectiveScan => plain |= reads,
+            _ => plain |= reads || writes,
         }
     }
     (plain, acts)

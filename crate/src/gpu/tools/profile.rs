@@ -57,6 +57,7 @@ fn step_name(executor: &GpuExecutor, step: &Step) -> String {
         Op::Conv1dSilu => "conv".into(),
         Op::SplitDtBC { .. } => "split".into(),
         Op::SelectiveScan => "scan".into(),
+        op => op.name().into(),
     }
 }
 

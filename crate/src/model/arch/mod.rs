@@ -2,13 +2,14 @@
 //! ranks share them, state, forward pass. Everything else works on the [`Network`] that it makes.
 
 pub mod mamba;
+pub mod rwkv7;
 #[cfg(feature = "toy-architecture")]
 pub mod toy;
 
 use std::fmt;
 use std::rc::Rc;
 
-use super::Network;
+use super::{Network, TensorSpec};
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, Metadata, Value};
 use crate::quant::DType;
@@ -19,6 +20,7 @@ type Read = fn(&Gguf) -> Result<Rc<dyn Architecture>>;
 /// `general.architecture`, and what reads it.
 const ARCHITECTURES: &[(&str, Read)] = &[
     (mamba::NAME, mamba::read),
+    (rwkv7::NAME, rwkv7::read),
     #[cfg(feature = "toy-architecture")]
     (toy::NAME, toy::read),
 ];
@@ -56,6 +58,11 @@ pub trait Architecture: fmt::Debug {
     /// A model of one layer, no wider than `most`, that runs the same kernels; `dtype` gives the type of each matrix of a layer by
     /// its suffix, whose blocks rows have to be made of.
     fn scaled(&self, most: Scale, dtype: &dyn Fn(&str) -> DType) -> Rc<dyn Architecture>;
+
+    /// Tensors that files have because other readers ask for them, and that no step reads.
+    fn unread_tensors(&self) -> Vec<TensorSpec> {
+        Vec::new()
+    }
 
     /// Its lists.
     fn network(self: Rc<Self>, vocab_size: usize, tied_head: bool) -> Network;

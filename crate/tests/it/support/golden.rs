@@ -26,6 +26,8 @@ pub struct Case {
     pub prompt: String,
     pub ids: Vec<u32>,
     pub llama: Reference,
+    /// Of transformers, or of a forward pass in f64.
+    #[serde(alias = "reference")]
     pub hf: Reference,
 }
 

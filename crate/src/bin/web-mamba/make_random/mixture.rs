@@ -1,4 +1,4 @@
-//! Which type each tensor has in a file of a type: the rules of llama.cpp's quantiser, as far as they concern Mamba.
+//! Which type each tensor has in a file of a type: the rules of llama.cpp's quantiser, as far as they concern the architectures here.
 
 use clap::ValueEnum;
 use web_mamba::model::TensorSpec;
@@ -62,15 +62,21 @@ impl FileType {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// The type of a tensor. `S`, `M` and `L` mixtures differ in tensors of attention and feed-forward only, which Mamba has
-    /// none of; what is left are two rules, for the matrix that makes the logits and for rows that are not whole blocks.
+    /// The type of a tensor. `S`, `M` and `L` mixtures differ in tensors of attention and feed-forward only, which none has here;
+    /// what is left are rules for the matrix that makes the logits, for RWKV's low-rank pairs, and for rows that are not whole blocks.
     pub fn dtype_of(self, tensor: &TensorSpec, tied_head: bool) -> DType {
         let base = self.row().1;
         if tensor.elementwise {
             return DType::F32;
         }
+        if ["time_mix_w1.weight", "time_mix_w2.weight"].contains(&tensor.suffix) {
+            return DType::F32;
+        }
         if base.block_len() == 1 {
             return base;
+        }
+        if LOW_RANK.contains(&tensor.suffix) {
+            return DType::F16;
         }
         let is_head = tensor.suffix == HEAD || tied_head && tensor.suffix == EMBEDDING;
         let wanted = match is_head {
@@ -90,6 +96,16 @@ impl FileType {
         possible.unwrap_or(DType::F16)
     }
 }
+
+/// Low-rank pairs that stay as the converter left them; those of the decay are always of f32.
+const LOW_RANK: [&str; 6] = [
+    "time_mix_a1.weight",
+    "time_mix_a2.weight",
+    "time_mix_v1.weight",
+    "time_mix_v2.weight",
+    "time_mix_g1.weight",
+    "time_mix_g2.weight",
+];
 
 fn fits(dtype: DType, columns: usize) -> bool {
     columns.is_multiple_of(dtype.block_len())

@@ -1,4 +1,4 @@
-//! A byte-level BPE vocabulary of any size: it can spell every text, and what a random model says can be read.
+//! Vocabularies of any size, which can spell every text; and what a random model says can be read.
 
 use web_mamba::gguf::{Array, Value};
 use web_mamba::tokenizer::{CHATML, byte_alphabet};
@@ -16,10 +16,10 @@ const MERGES: [(&str, &str); 8] =
 const NORMAL: i64 = 1;
 const CONTROL_TYPE: i64 = 3;
 
-/// The keys of a vocabulary of `size` tokens. `chat` adds a chat template, and turns end an answer.
+/// The keys of a byte-level BPE vocabulary of `size` tokens. `chat` adds a chat template, and turns end an answer.
 ///
 /// Sizes below 267 are not for models: the bytes, the control tokens and the merges would be cut.
-pub fn pairs(size: usize, chat: bool) -> Vec<(&'static str, Value)> {
+pub fn byte_level(size: usize, chat: bool) -> Vec<(&'static str, Value)> {
     let bytes = byte_alphabet().into_iter().map(String::from);
     let merged = MERGES.iter().map(|(left, right)| format!("{left}{right}"));
     // No merge makes these, so no text becomes them; they are what the model says.
@@ -43,4 +43,43 @@ pub fn pairs(size: usize, chat: bool) -> Vec<(&'static str, Value)> {
         pairs.push(("tokenizer.chat_template", string(CHATML)));
     }
     pairs
+}
+
+/// The id of a blank line, which ends a turn, in the vocabulary of RWKV World models.
+const BLANK_LINE: usize = 261;
+
+/// The keys of a vocabulary like that of RWKV World models: the end of a text, every byte, and tokens of several.
+///
+/// Sizes below 262 are not for models: the bytes and the blank line would be cut.
+pub fn world(size: usize) -> Vec<(&'static str, Value)> {
+    let text = |id: usize| match id {
+        0 => "<s>".to_owned(),
+        1..=256 => escaped(id as u8 - 1),
+        BLANK_LINE => "\\n\\n".to_owned(),
+        // With a space before it, as most tokens have.
+        _ => format!(" w{id}"),
+    };
+    let types = (0..size).map(|id| if id == 0 { CONTROL_TYPE } else { NORMAL }).collect();
+    let string = |text: &str| Value::String(text.into());
+    vec![
+        ("tokenizer.ggml.model", string("rwkv")),
+        ("tokenizer.ggml.tokens", Value::Array(Array::String((0..size).map(text).collect()))),
+        ("tokenizer.ggml.token_type", Value::Array(Array::Signed(types))),
+        ("tokenizer.ggml.bos_token_id", Value::Unsigned(0)),
+        ("tokenizer.ggml.eos_token_id", Value::Unsigned(0)),
+        ("tokenizer.ggml.eot_token_id", Value::Unsigned(BLANK_LINE as u64)),
+        ("tokenizer.chat_template", string("rwkv-world")),
+    ]
+}
+
+/// A byte as files have it: as Python writes it, without quotes.
+fn escaped(byte: u8) -> String {
+    match byte {
+        b'\t' => "\\t".into(),
+        b'\n' => "\\n".into(),
+        b'\r' => "\\r".into(),
+        b'\\' => "\\\\".into(),
+        b' '..=b'~' => char::from(byte).into(),
+        _ => format!("\\x{byte:02x}"),
+    }
 }
