@@ -42,5 +42,6 @@ mod tokenizer_chat;
 mod tokenizer_hostile;
 mod tokenizer_templates;
 mod toy;
+mod tuned_states;
 #[cfg(feature = "gpu")]
 mod wgsl_kernels;
