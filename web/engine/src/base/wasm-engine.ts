@@ -3,16 +3,17 @@ import type { ByteSource, LoadOptions, Model, ModelPlan, State } from '../../pkg
 
 export type {
   BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, ModelPlan,
+  TunedOrder,
 } from '../../pkg/web_mamba.js';
 
 /** All that a model remembers, as a value. */
-export type ModelState = Pick<State, 'tokens' | 'position' | 'bytes' | 'free'>;
+export type ModelState = Pick<State, 'tokens' | 'position' | 'beginning' | 'bytes' | 'free'>;
 
 /** What a model does with its states. */
 export type StatefulModel = Pick<
   Model,
   | 'hash' | 'promptTokens' | 'conversationTokens' | 'knownTokens' | 'saveState' | 'readState' | 'restoreState' | 'continueLogits'
-  | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints'
+  | 'beginning' | 'beginFrom' | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints'
 > & {
   reload(sources: ByteSource[], options?: EngineOptions): ReturnType<Model['reload']>;
 };

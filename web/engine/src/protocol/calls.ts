@@ -8,8 +8,8 @@ import type { ExportTarget } from '../store/export-model';
 import type { ModelSource } from '../store/model-source';
 import type { VerifyResult } from '../store/verify-model';
 import type {
-  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress, StateOptions,
-  StoredModel,
+  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
+  OpenStateOptions, StateOptions, StoredModel,
 } from './protocol';
 
 type Signature = (...given: never[]) => Promise<unknown>;
@@ -48,8 +48,11 @@ export const CALLS = {
   stop: call<() => Promise<void>>('prompt'),
   /** The state after a conversation, as a file to share. */
   saveState: call<(messages: ChatMessage[], options: StateOptions) => Promise<Blob>>('model'),
-  /** Takes a state file, or the one at an address; conversations that begin with its messages go on from it. */
-  openState: call<(file: Blob | string) => Promise<OpenedState>>('model'),
+  /**
+   * Takes a state file, or the one at an address; conversations that begin with its messages go on from it. Of a tuned state of another
+   * program, those begin from it that ask for it.
+   */
+  openState: call<(file: Blob | string, options?: OpenStateOptions) => Promise<OpenedState>>('model'),
   /** Forgets every state that was kept of what has this name, by any model. */
   forgetStates: call<(about: string) => Promise<void>>('plain'),
   stored: call<() => Promise<StoredModel[]>>('plain'),
@@ -62,7 +65,7 @@ export const CALLS = {
   endTask: call<() => Promise<void>>('prompt'),
   /** Handles of a model that is read in place, so that the page can ask for permission. */
   handles: call<(url: string) => Promise<FileSystemFileHandle[]>>('plain'),
-  /** The logits after the last token, from a fresh state. */
+  /** The logits after the last token, from zeros. */
   logits: call<(tokens: Uint32Array) => Promise<Float32Array>>('model'),
   tokenize: call<(text: string) => Promise<Uint32Array>>('model'),
   /** Times the open model. */
