@@ -1,7 +1,7 @@
-//! Runs Mamba language models from GGUF files, on a GPU through WebGPU, Vulkan, Metal or DX12, or on the CPU; natively and, as
+//! Runs language models from GGUF files, on a GPU through WebGPU, Vulkan, Metal or DX12, or on the CPU; natively and, as
 //! wasm, in a web page.
 //!
-//! Models of the architecture `mamba` (Mamba 1 and Falcon-Mamba) are state-space models. They have no attention and no cache that
+//! Its models ([`low_level::model`] has a file for each architecture) have no attention and no cache that
 //! grows: a token costs the same time and memory at any position, and all that a model remembers of a text is a state of a fixed
 //! number of floats, which can be saved, restored and shared.
 //!
@@ -116,7 +116,7 @@ pub use snapshot::{Numbers, Snapshot, TunedOrder};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource};
-pub use tokenizer::ChatMessage;
+pub use tokenizer::{ChatMessage, Thinking};
 
 /// What the library is made of, for tests, benchmarks and tools: files, plans, executors and kernels. These change with any
 /// version.

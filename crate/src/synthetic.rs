@@ -36,20 +36,36 @@ impl<'a> Synthetic<'a> {
     /// # Panics
     /// Where rows are not whole blocks of their tensor's type.
     pub fn write<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
-        let mut header = HeaderWriter::new();
-        self.network.architecture.to_pairs().iter().for_each(|(key, value)| header.pair(key, value));
-        self.pairs.iter().for_each(|(key, value)| header.pair(key, value));
-        let tensors = || self.network.tensors.iter().zip(&self.dtypes);
-        let lengths: Vec<u64> =
-            tensors().map(|(tensor, dtype)| header.tensor(&tensor.name(), *dtype, &tensor.dims())).collect();
+        let (header, lengths) = self.header_writer();
         let start = header.to_bytes();
         write(&start)?;
         let mut random = SplitMix64::new(self.seed);
-        for ((tensor, dtype), bytes) in tensors().zip(lengths) {
+        for ((tensor, dtype), bytes) in self.network.tensors.iter().zip(&self.dtypes).zip(lengths) {
             random_values(tensor, *dtype, &mut random, &mut write)?;
             write(&vec![0; HeaderWriter::padding(bytes)])?;
         }
         Ok(start.len() as u64 + header.data_bytes())
+    }
+
+    /// The header alone, and the length in bytes of the whole file.
+    ///
+    /// # Panics
+    /// As of [`Synthetic::write`].
+    pub fn header(&self) -> (Vec<u8>, u64) {
+        let (header, _) = self.header_writer();
+        let start = header.to_bytes();
+        let length = start.len() as u64 + header.data_bytes();
+        (start, length)
+    }
+
+    /// The header, and the bytes of each tensor.
+    fn header_writer(&self) -> (HeaderWriter, Vec<u64>) {
+        let mut header = HeaderWriter::new();
+        self.network.architecture.to_pairs().iter().for_each(|(key, value)| header.pair(key, value));
+        self.pairs.iter().for_each(|(key, value)| header.pair(key, value));
+        let tensors = self.network.tensors.iter().zip(&self.dtypes);
+        let lengths = tensors.map(|(tensor, dtype)| header.tensor(&tensor.name(), *dtype, &tensor.dims())).collect();
+        (header, lengths)
     }
 
     /// The whole file.

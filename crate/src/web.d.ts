@@ -39,8 +39,8 @@ export interface LoadOptions extends CallOptions {
   gpu?: {
     /** Whether loading begins with a test of the GPU's kernels; by default unless the adapter is software. */
     selfTest?: boolean;
-    /** Use only what WebGPU guarantees on every adapter: default limits and no subgroups. For tests and unreliable drivers. */
-    onlyPromised?: boolean;
+    /** Use only what WebGPU guarantees on every adapter: its default limits, and no optional features such as subgroups. For tests and unreliable drivers. */
+    defaultLimits?: boolean;
     /** Override whether the adapter counts as software when kernels are selected. For tests. */
     software?: boolean;
   };
@@ -65,6 +65,8 @@ export interface ModelInfo {
   architecture: 'mamba' | 'falcon-mamba';
   parameters: number;
   layers: number;
+  /** Whether it can think before it answers a conversation: see the option `thinking`. */
+  canThink: boolean;
   dModel: number;
   vocabSize: number;
   /** Bytes of the file, or of all parts. */
@@ -84,8 +86,73 @@ export interface ModelInfo {
   selfTestMilliseconds?: number;
 }
 
+export interface PlanOptions extends LoadOptions {
+  /** The memory of this device. Where it is unknown, that is a doubt. */
+  memory?: HostMemory;
+}
+
+/** The memory of a device. */
+export interface HostMemory {
+  bytes: number;
+  /** There may be more: browsers say no more than a certain number. */
+  atLeast?: boolean;
+}
+
+/** What a device has: the second argument of `judgeFit`. */
+export interface DeviceLimits {
+  /** What an adapter grants, in bytes; absent where there is no GPU, or it is not to be used. */
+  gpu?: { maxBuffer: number; maxBinding: number };
+  /** The most workers that may run a model together on the CPU, each of which addresses 4 GiB; 0 where the CPU is not to be used. */
+  workers: number;
+  /** Absent where it is unknown. */
+  memory?: HostMemory;
+}
+
+/** What a model requires of any device: what `judgeFit` judges, and a list of models may carry. */
+export interface ModelRequirements {
+  /** Bytes of weights, state and activations, on the backend that takes more of them. */
+  memory: number;
+  /** Bytes of the largest thing that must lie in one storage binding of a GPU. */
+  largestBinding: number;
+  /** The fewest workers that hold it together on the CPU; 0 where no number of them does. */
+  ranks: number;
+}
+
+/**
+ * A limit that a model exceeds. `gpu-binding`: one storage binding of the GPU is too small. `no-gpu`: no GPU can be used, and workers on
+ * the CPU cannot address it. `memory`: the device has less.
+ */
+export type FitProblem = 'gpu-binding' | 'no-gpu' | 'memory';
+
+/**
+ * What speaks against a model that fits. `memory`: the device has hardly more. `memory-unknown`: it is unknown whether it has as much.
+ * `gpu-memory`: the largest buffer of the GPU hints at too little memory. `slow`: it runs on the CPU and takes more than one worker to hold.
+ */
+export type FitDoubt = 'memory' | 'memory-unknown' | 'gpu-memory' | 'slow';
+
+/** A problem or a doubt with its numbers, in bytes. */
+export interface FitReason<Code extends FitProblem | FitDoubt> {
+  code: Code;
+  needed: number;
+  /** Absent where it is unknown. */
+  available?: number;
+}
+
+/** What a device makes of a model. */
+export interface FitVerdict {
+  /** Whether the device can hold it, as far as its limits say. */
+  fits: boolean;
+  /** Where it would run, or else where it comes nearest to that. */
+  backend: 'gpu' | 'cpu';
+  /** Why it does not fit, or why a GPU that is there is not used. */
+  problem?: FitReason<FitProblem>;
+  /** What speaks against it where it fits, the weightiest first. Without one, the device can hold it. */
+  doubts: FitReason<FitDoubt>[];
+}
+
 /** What a model needs and what this device has, by the file's header alone. All numbers are bytes. */
 export interface ModelPlan {
+  requirements: ModelRequirements;
   needs: {
     weights: number;
     state: number;
@@ -109,9 +176,9 @@ export interface ModelPlan {
   };
   fits: boolean;
   /** Why it does not fit, or why the GPU is not used. */
-  problem?: { code: string; message: string; remedy: string; needed?: number; available?: number };
-  /** A warning that does not decide `fits`. */
-  doubt?: string;
+  problem?: { code: string; message: string; remedy: string; limit?: FitProblem; needed?: number; available?: number };
+  /** What speaks against it where it fits, the weightiest first. */
+  doubts: FitReason<FitDoubt>[];
 }
 
 /** All have defaults: 512, 64, 5, 1 and false. */
@@ -173,6 +240,13 @@ export interface GenerateOptions extends CallOptions {
   stopTokens?: number[];
   /** Continue past the model's own end tokens. */
   ignoreEos?: boolean;
+  /**
+   * Whether the model thinks before it answers a conversation. `on` opens a thought, `off` says nothing of thoughts, and `skip` begins the
+   * answer with an empty thought, after which a model that would think answers at once. `auto` (the default): a Jinja template decides
+   * by itself; in the format `rwkv-world` it is `skip` for a model that can think, else `off`. The answer's text has the
+   * thought as `<think>…</think>` before the answer itself, opening included.
+   */
+  thinking?: 'auto' | 'on' | 'off' | 'skip';
   temperature?: number;
   topK?: number;
   topP?: number;

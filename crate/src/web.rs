@@ -2,6 +2,7 @@
 
 mod arguments;
 mod exclusive;
+mod fit;
 mod generation;
 mod load;
 mod model;

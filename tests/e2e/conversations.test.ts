@@ -81,7 +81,7 @@ test('an answer that was stopped goes on where it was', async () => {
   expect(await chat.answers.count()).toBe(1);
 });
 
-test('figures: while an answer is written, its pace, first word, position and state are seen; then with a plot of time per token', async () => {
+test('figures: while an answer is written, its speed, first word, position and state are seen; then with a plot of time per token', async () => {
   await page.getByTestId('new-chat').click();
   await chat.input.fill('Tell me a story about a brave mouse and a lion.');
   // While the stop button is there.

@@ -117,7 +117,7 @@ test('a short document is summarised in one pass; the summary is copied out as a
   expect((await page.getByTestId('summary-result').innerText()).trim()).toBe(written);
 });
 
-test('every kind of summary is written under its name, with its pace, and is copied; then what others take is said', async () => {
+test('every kind of summary is written under its name, with its speed, and is copied; then what others take is said', async () => {
   const kinds = [['short', 'Short'], ['detailed', 'Detailed'], ['facts', 'Key facts'], ['custom', 'Your own instruction']] as const;
   await chat.backend.waitFor();
   for (const [index, [style, title]] of kinds.entries()) {

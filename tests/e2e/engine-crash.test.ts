@@ -230,21 +230,21 @@ describe('with the engine alone', () => {
   ])('%s: of %i workers, one that dies in %s is replaced, and the tokens are the same', async (name, count, what) => {
     const page = await context.newPage();
     await page.goto(sites[name as keyof typeof sites].url);
-    const peers = () => page.workers().filter((worker) => worker.url().includes('peer'));
+    const ranks = () => page.workers().filter((worker) => worker.url().includes('rank'));
     await page.evaluate(([url, count]) => window.states.open(url, { backend: 'cpu', workers: { count } }), [TINY, count] as const);
-    expect(peers()).toHaveLength(count - 1);
+    expect(ranks()).toHaveLength(count - 1);
     const inAnswer = what === 'an answer';
     const prompt = await page.evaluate((count) => window.states.someTokens(count, 13), inAnswer ? 20 : 20_000);
     const options = { ...GREEDY, maxTokens: inAnswer ? 3000 : 5 };
     const undisturbed = await page.evaluate(([prompt, options]) => window.states.answer(prompt, { ...options, reuse: false }), [prompt, options] as const);
     const disturbed = page.evaluate(([prompt, options]) => window.states.answer(prompt, { ...options, reuse: false }), [prompt, options] as const);
     await page.waitForFunction((inAnswer) => (inAnswer ? window.states.progress.tokens >= 5 : window.states.progress.prefill > 1000), inAnswer);
-    const [replaced] = await Promise.all([page.waitForEvent('worker', { timeout: BOUND }), peers()[0]?.evaluate(() => self.close())]);
-    expect(replaced.url()).toContain('peer');
+    const [replaced] = await Promise.all([page.waitForEvent('worker', { timeout: BOUND }), ranks()[0]?.evaluate(() => self.close())]);
+    expect(replaced.url()).toContain('rank');
     const { ids, others } = await disturbed;
     expect(others).toEqual(['rebuild', 'rebuilt']);
     expect(ids).toEqual(undisturbed.ids);
-    expect(peers()).toHaveLength(count - 1);
+    expect(ranks()).toHaveLength(count - 1);
     await page.close();
   });
 

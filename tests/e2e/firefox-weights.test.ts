@@ -44,13 +44,13 @@ describe.skipIf(executablePath === '')('Firefox', () => {
   });
 
   test('a download is paused, survives a reload, and goes on where it was', async () => {
-    origin.pace = 10;
+    origin.delay = 10;
     const page = await visit('');
     // Beyond the first chunk, of 16.8 MB.
     await page.waitForFunction(() => Number(/^(1[7-9]|20)\.\d MB/.exec(document.querySelector('.amount')?.textContent ?? '')?.[1]) >= 17, { timeout, polling: 50 });
     await press(page, 'pause');
     await seen(page, 'resume');
-    origin.pace = 0;
+    origin.delay = 0;
     origin.sent = 0;
     await page.reload();
     await seen(page, 'backend');
@@ -59,14 +59,14 @@ describe.skipIf(executablePath === '')('Firefox', () => {
   });
 
   test('two tabs: the second shows the download of the first, and its pause is one for both', async () => {
-    origin.pace = 20;
+    origin.delay = 20;
     const first = await visit('?both');
     await says(first, 'Downloading slow');
     const second = await visit('?both');
     await says(second, 'Another tab is downloading slow');
     await press(second, 'pause');
     await Promise.all([seen(first, 'resume'), seen(second, 'resume')]);
-    origin.pace = 0;
+    origin.delay = 0;
     origin.sent = 0;
     await press(second, 'resume');
     await seen(second, 'backend');

@@ -14,7 +14,7 @@ import { TEXTS } from './texts-said';
 const MODEL = '/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 /** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
 const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();
-const PATIENCE = 120_000;
+const TIMEOUT = 120_000;
 
 const site = new Site(DIST);
 site.slow('/slow.gguf');
@@ -23,7 +23,7 @@ let firefox: Browser;
 let page: Page;
 
 const by = (id: string) => `[data-testid=${id}]`;
-const seen = (id: string) => page.waitForSelector(by(id), { visible: true, timeout: PATIENCE });
+const seen = (id: string) => page.waitForSelector(by(id), { visible: true, timeout: TIMEOUT });
 const count = (id: string) => page.$$eval(by(id), (found) => found.length);
 const text = (id: string) => page.$$eval(by(id), (found) => ((found.at(-1) as HTMLElement | undefined)?.innerText ?? '').trim());
 const press = async (id: string) => (await seen(id))?.click();
@@ -39,13 +39,13 @@ async function ask(question: string): Promise<() => Promise<unknown>> {
   await page.focus(by('chat-input'));
   await page.keyboard.type(question);
   await page.keyboard.press('Enter');
-  return () => page.waitForFunction((least) => document.querySelectorAll('[data-testid=stats]').length > least, { timeout: PATIENCE }, before);
+  return () => page.waitForFunction((least) => document.querySelectorAll('[data-testid=stats]').length > least, { timeout: TIMEOUT }, before);
 }
 
 describe.skipIf(executablePath === '')('Firefox', () => {
   beforeAll(async () => {
     await site.start();
-    firefox = await puppeteer.launch({ browser: 'firefox', executablePath, headless: true, userDataDir: newProfile(), protocolTimeout: 2 * PATIENCE });
+    firefox = await puppeteer.launch({ browser: 'firefox', executablePath, headless: true, userDataDir: newProfile(), protocolTimeout: 2 * TIMEOUT });
     page = await firefox.newPage();
     await page.setViewport({ width: 1200, height: 800 });
     page.on('console', (message) => ['error', 'warn'].includes(message.type()) && complaints.push(message.text()));
@@ -104,7 +104,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     const ended = await ask('Why is the sky blue?');
     await ended();
     expect(await text('message-assistant')).not.toBe('');
-    expect(page.workers().map((worker) => worker.url()).filter((url) => /peer/.test(url))).toHaveLength(1);
+    expect(page.workers().map((worker) => worker.url()).filter((url) => /rank/.test(url))).toHaveLength(1);
     expect(site.hits.get(MODEL)).toBe(before);
     expect(before).toBe(2);
   });
@@ -115,14 +115,14 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     await page.keyboard.press('Enter');
     await seen('branches');
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('chat-input');
-    await page.waitForSelector(by('stop'), { hidden: true, timeout: PATIENCE });
+    await page.waitForSelector(by('stop'), { hidden: true, timeout: TIMEOUT });
     expect(await text('branches')).toContain('2 of 2');
     await press('branch-earlier');
-    await page.waitForFunction((answer) => ([...document.querySelectorAll<HTMLElement>('[data-testid=message-assistant]')].at(-1)?.innerText ?? '').trim() === answer, { timeout: PATIENCE }, first);
+    await page.waitForFunction((answer) => ([...document.querySelectorAll<HTMLElement>('[data-testid=message-assistant]')].at(-1)?.innerText ?? '').trim() === answer, { timeout: TIMEOUT }, first);
     await press('side-new-chat');
     await seen('suggestion');
     await page.goBack();
-    await page.waitForFunction(() => document.querySelectorAll('[data-testid=message-assistant]').length === 3, { timeout: PATIENCE });
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid=message-assistant]').length === 3, { timeout: TIMEOUT });
   });
 
   test('conversations come in from a file, and go out as one', async () => {
@@ -130,7 +130,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     const file = path.join(newProfile(), upload.name);
     writeFileSync(file, upload.buffer);
     await (await page.$(by('import-chats')) as ElementHandle<HTMLInputElement>).uploadFile(file);
-    await page.waitForFunction(() => document.body.innerText.includes('One conversation came in.'), { timeout: PATIENCE });
+    await page.waitForFunction(() => document.body.innerText.includes('One conversation came in.'), { timeout: TIMEOUT });
     await page.evaluate(() => {
       const createObjectURL = URL.createObjectURL.bind(URL);
       URL.createObjectURL = (blob: Blob) => {
@@ -139,7 +139,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
       };
     });
     await press('export-chats');
-    await page.waitForFunction(() => (window as unknown as { saved?: string }).saved?.includes('From a file'), { timeout: PATIENCE });
+    await page.waitForFunction(() => (window as unknown as { saved?: string }).saved?.includes('From a file'), { timeout: TIMEOUT });
   });
 
   test('texts of every kind: tasks, formulas, Hebrew from the right, and quotes in quotes without an end', async () => {
@@ -151,11 +151,11 @@ describe.skipIf(executablePath === '')('Firefox', () => {
       const row = [...document.querySelectorAll<HTMLElement>('.chat-open')].find(({ innerText }) => innerText.startsWith(wanted));
       row?.click();
       return row !== undefined;
-    }, { timeout: PATIENCE }, title);
+    }, { timeout: TIMEOUT }, title);
     await open('Quotes');
-    await page.waitForFunction(() => document.querySelector('.answer blockquote blockquote'), { timeout: PATIENCE });
+    await page.waitForFunction(() => document.querySelector('.answer blockquote blockquote'), { timeout: TIMEOUT });
     await open('Texts');
-    await page.waitForFunction(() => document.querySelectorAll('.formula > :is(math, code)').length === 6, { timeout: PATIENCE });
+    await page.waitForFunction(() => document.querySelectorAll('.formula > :is(math, code)').length === 6, { timeout: TIMEOUT });
     expect(await page.$$eval('.answer math', (all) => all.every((each) => each.getBoundingClientRect().width > 8))).toBe(true);
     expect(await page.$eval('.answer ol', (list) => getComputedStyle(list).direction)).toBe('rtl');
     expect(await page.$$eval('.answer td', (cells) => cells.slice(0, 3).map((cell) => getComputedStyle(cell).textAlign))).toEqual(['left', 'center', 'right']);
@@ -179,7 +179,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     await press('tab-questions');
     await page.type(by('document-question'), 'When was the harbour built?');
     await press('document-ask');
-    await page.waitForSelector('[data-testid=document-answer][aria-busy=false]', { timeout: PATIENCE });
+    await page.waitForSelector('[data-testid=document-answer][aria-busy=false]', { timeout: TIMEOUT });
     expect((await text('document-answer')).length).toBeGreaterThan(30);
     await picture('document');
   });
@@ -201,7 +201,7 @@ describe.skipIf(executablePath === '')('Firefox', () => {
 
   test('a download shows its speed and time left, pauses, and goes on', async () => {
     await page.goto(`${site.url}?model=slow.gguf`);
-    await page.waitForFunction(() => /MB\/s|kB\/s/.test(document.querySelector<HTMLElement>('.pace')?.innerText ?? ''), { timeout: PATIENCE });
+    await page.waitForFunction(() => /MB\/s|kB\/s/.test(document.querySelector<HTMLElement>('.speed')?.innerText ?? ''), { timeout: TIMEOUT });
     await press('pause');
     await press('resume');
     await seen('pause');

@@ -160,12 +160,12 @@ test.each([
     await page.waitForFunction(() => document.querySelector('.amount')?.textContent?.includes('/s'));
     // Seen, and not only there: on a phone too.
     expect(await page.getByTestId('progress').innerText()).toMatch(/MB of 4\.2 GB\s*· [\d.]+ [kM]B\/s · [\d.]+ (min|h|s)/);
-    const { clipped, pace } = await page.locator('.amount').evaluate((amount) => ({
-      clipped: amount.scrollWidth > amount.clientWidth + 1, pace: amount.querySelector('.pace')!.getBoundingClientRect().toJSON() as DOMRect,
+    const { clipped, speed } = await page.locator('.amount').evaluate((amount) => ({
+      clipped: amount.scrollWidth > amount.clientWidth + 1, speed: amount.querySelector('.speed')!.getBoundingClientRect().toJSON() as DOMRect,
     }));
     expect(clipped).toBe(false);
-    expect(pace.width).toBeGreaterThan(40);
-    expect(pace.right).toBeLessThanOrEqual(viewport.width);
+    expect(speed.width).toBeGreaterThan(40);
+    expect(speed.right).toBeLessThanOrEqual(viewport.width);
     await look('8-downloading');
     await page.getByTestId('pause').click();
     await page.getByTestId('resume').waitFor();

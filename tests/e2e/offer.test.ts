@@ -92,3 +92,24 @@ test('a model that this device can hold is offered as such', async () => {
   await page.getByTestId('offer').waitFor();
   expect(await page.getByTestId('offer').innerText()).toMatch(/4\.2 GB to download once[\s\S]*This device can hold it\./);
 });
+
+test('where the browser says nothing of memory, nothing is said to hold a model: it is a doubt, and keeps nobody from trying', async () => {
+  const { page } = await visit({ maxBuffer: 4 * 1024 ** 3 });
+  const offer = page.getByTestId('offer');
+  await offer.waitFor();
+  expect(await offer.getAttribute('data-verdict')).toBe('doubt');
+  expect(await offer.innerText()).toMatch(/memory for it is not known: it needs about 4\.4 GB/);
+  expect(await offer.innerText()).not.toContain('can hold it');
+  await page.getByTestId('model-picker').click();
+  const unknown = page.getByTestId(`entry-${OFFERED}`);
+  expect(await unknown.innerText()).toContain('memory is not known');
+  expect(await unknown.isEnabled()).toBe(true);
+});
+
+test('a graphics card that gives too little in one piece leaves a model to the processor, or to no device', async () => {
+  const { page } = await visit({ memory: 8, maxBuffer: 2 ** 20 });
+  const offer = page.getByTestId('offer');
+  await offer.waitFor();
+  expect(['doubt', 'refused']).toContain(await offer.getAttribute('data-verdict'));
+  expect(await offer.innerText()).toMatch(/without WebGPU it runs on the processor|too little in one piece/);
+});

@@ -61,7 +61,7 @@ const variants: Record<string, Variant> = {
   'webgpu, other types': { device: GPU, ...ALL, files: /^(?!.*(Q4_K_M|F32))/, greedy: 8 },
   'webgpu, kernels for hardware': { device: { ...GPU, gpu: { software: false } }, ...HARDWARE },
   'webgpu, kernels for hardware without subgroups': {
-    device: { ...GPU, gpu: { software: false, onlyPromised: true } }, ...HARDWARE,
+    device: { ...GPU, gpu: { software: false, defaultLimits: true } }, ...HARDWARE,
   },
   'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: /Q4_K_M|Q8_0/, greedy: 32 },
 };
@@ -109,7 +109,7 @@ test('subgroups and packed products are what the adapter offers', async () => {
   const granted = async (gpu: DeviceOptions['gpu']) =>
     (await page.evaluate(([url, gpu]) => window.harness.plan(url, { backend: 'webgpu', ...(gpu ? { gpu } : {}) }), ['golden/falcon-tiny-F32.gguf', gpu] as const)).device;
   expect((await granted({}))).toMatchObject({ packedProducts: true, subgroup: 4 });
-  expect((await granted({ onlyPromised: true })).subgroup).toBe(1);
+  expect((await granted({ defaultLimits: true })).subgroup).toBe(1);
 });
 
 /** A page whose workers run `script` before their own. */

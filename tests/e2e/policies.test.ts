@@ -188,7 +188,7 @@ test('no other page may frame it, and none of its files is run as what it is not
 });
 
 test('what a worker could reach on a host without headers is not in the engine’s scripts: no evaluation, no import from elsewhere', () => {
-  const names = readdirSync(path.join(DIST, 'assets')).filter((name) => /^(worker|peer\.worker|web_mamba)-.*\.js$/.test(name));
+  const names = readdirSync(path.join(DIST, 'assets')).filter((name) => /^(worker|rank\.worker|web_mamba)-.*\.js$/.test(name));
   expect(names.length).toBeGreaterThanOrEqual(4);
   for (const name of names) {
     const code = readFileSync(path.join(DIST, 'assets', name), 'utf8');

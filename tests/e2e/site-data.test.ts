@@ -15,7 +15,7 @@ import { Site } from './site';
 const site = new Site(DIST);
 const FIRST = 'What colour is the sky?';
 const SECOND = 'Tell me a story about a brave mouse and a lion.';
-const PATIENCE = { timeout: 40_000 };
+const TIMEOUT = { timeout: 40_000 };
 
 beforeAll(() => site.start());
 afterAll(() => site.stop());
@@ -42,10 +42,10 @@ for (const when of ['between two answers', 'in the middle of an answer']) {
       const silent = async () => (await said()).some((each) => each.startsWith('app-silent'));
 
       await chat.ask(FIRST);
-      await expect.poll(titles, PATIENCE).toEqual([FIRST]);
+      await expect.poll(titles, TIMEOUT).toEqual([FIRST]);
       if (when === 'between two answers') {
         await clearSiteData(page);
-        await expect.poll(async () => (await silent()) || (await titles()).length === 0, PATIENCE).toBe(true);
+        await expect.poll(async () => (await silent()) || (await titles()).length === 0, TIMEOUT).toBe(true);
         expect(await questions()).toEqual([FIRST]);
         await chat.ask(SECOND);
       } else {
@@ -55,7 +55,7 @@ for (const when of ['between two answers', 'in the middle of an answer']) {
         await clearSiteData(page);
         await chat.stats.nth(1).waitFor();
       }
-      await expect.poll(async () => (await silent()) || ((await said()).length === 0 && (await titles()).join() === FIRST), PATIENCE).toBe(true);
+      await expect.poll(async () => (await silent()) || ((await said()).length === 0 && (await titles()).join() === FIRST), TIMEOUT).toBe(true);
       expect(await questions()).toEqual([FIRST, SECOND]);
       const answer = (await chat.answers.last().innerText()).trim();
       expect(answer).not.toBe('');
@@ -65,7 +65,7 @@ for (const when of ['between two answers', 'in the middle of an answer']) {
         return;
       }
       await page.reload();
-      await expect.poll(questions, PATIENCE).toEqual([FIRST, SECOND]);
+      await expect.poll(questions, TIMEOUT).toEqual([FIRST, SECOND]);
       expect((await chat.answers.last().innerText()).trim()).toBe(answer);
       expect(complaints).toEqual([]);
     } finally {

@@ -148,10 +148,10 @@ test('an answer whose GPU does not come back goes on with the workers that its m
   const page = await browser.newPage();
   await makeLosable(page);
   await page.goto(site.url);
-  const peers = () => page.workers().filter((worker) => worker.url().includes('peer'));
+  const ranks = () => page.workers().filter((worker) => worker.url().includes('rank'));
   // Blocks of 256 weights could not be cut for three.
   await page.evaluate(() => window.states.open('golden/falcon-tiny-F32.gguf', { backend: 'auto', activations: 'f32', workers: { count: 3 } }));
-  expect(peers()).toHaveLength(0);
+  expect(ranks()).toHaveLength(0);
   const prompt = await page.evaluate(() => window.states.someTokens(40, 12));
   const answer = page.evaluate(([prompt, options]) => window.states.answer(prompt, options), [prompt, { ...GREEDY, maxTokens: 40 }] as const);
   await page.waitForFunction(() => window.states.progress.tokens >= 5);
@@ -160,6 +160,6 @@ test('an answer whose GPU does not come back goes on with the workers that its m
   expect(others).toEqual(['rebuild', 'rebuilt']);
   expect(ids).toHaveLength(40);
   // This one is among the three.
-  expect(peers()).toHaveLength(2);
+  expect(ranks()).toHaveLength(2);
   await page.close();
 });

@@ -36,7 +36,7 @@ async function visit(model: string): Promise<ChatPage> {
 }
 
 test('a download is paused, survives a reload, goes on where it was, and the model answers', async () => {
-  origin.pace = 10;
+  origin.delay = 10;
   const chat = await visit(`${origin.url}slow.gguf`);
   const { page } = chat;
   // The first chunk has 16.8 MB.
@@ -47,7 +47,7 @@ test('a download is paused, survives a reload, goes on where it was, and the mod
   expect(await chat.error.count()).toBe(0);
   expect(await storedRows(page)).toEqual({ chunks: 1, models: 1 });
   await picture(page, 'paused');
-  origin.pace = 0;
+  origin.delay = 0;
   origin.sent = 0;
   await page.reload();
   await chat.backend.waitFor();
@@ -57,13 +57,13 @@ test('a download is paused, survives a reload, goes on where it was, and the mod
 });
 
 test('a download that is cancelled leaves nothing behind', async () => {
-  origin.pace = 20;
+  origin.delay = 20;
   const chat = await visit(`${origin.url}slow.gguf?cancel`);
   await chat.page.getByTestId('discard').click();
   await chat.page.getByText('No model is loaded').waitFor();
   expect(await chat.error.count()).toBe(0);
   expect((await storedRows(chat.page)).models).toBe(1);
-  origin.pace = 0;
+  origin.delay = 0;
   await chat.page.close();
 });
 
@@ -216,7 +216,7 @@ test('a model file that is dropped on the page opens, and what is kept is asked 
 });
 
 test('two tabs: the second shows the download of the first, and its pause is one for both', async () => {
-  origin.pace = 20;
+  origin.delay = 20;
   const first = await visit(`${origin.url}slow.gguf?both`);
   await first.page.getByText('Downloading slow').waitFor();
   const second = await visit(`${origin.url}slow.gguf?both`);
@@ -224,7 +224,7 @@ test('two tabs: the second shows the download of the first, and its pause is one
   await picture(second.page, 'elsewhere');
   await second.page.getByTestId('pause').click();
   await Promise.all([first, second].map(({ page }) => page.getByTestId('resume').waitFor()));
-  origin.pace = 0;
+  origin.delay = 0;
   await second.page.getByTestId('resume').click();
   await second.backend.waitFor();
   await Promise.all([first.page.close(), second.page.close()]);

@@ -103,14 +103,14 @@ test('a server that forbids other pages is named, and told from one that is not 
 test('a killed browser goes on where it was, on the same profile', async () => {
   const profile = newProfile();
   const url = `${origin.url}m.gguf`;
-  origin.pace = 4;
+  origin.delay = 4;
   let spawned = await SpawnedBrowser.start(profile);
   try {
     let page = await spawned.page(site.url);
     void page.evaluate((address) => window.harness.download(address, { chunkBytes: 1024 * 1024 }), url).catch(() => undefined);
     await received(page, 10 * MiB);
     await spawned.kill();
-    origin.pace = 0;
+    origin.delay = 0;
     const before = origin.sent;
     spawned = await SpawnedBrowser.start(profile);
     page = await spawned.page(site.url);
@@ -121,7 +121,7 @@ test('a killed browser goes on where it was, on the same profile', async () => {
     expect(again).toBeLessThan(model.length - 5 * MiB);
     await expectExact(page, url);
   } finally {
-    origin.pace = 0;
+    origin.delay = 0;
     await spawned.kill();
   }
 });
@@ -142,7 +142,7 @@ test('a store that the browser clears under an open page is opened again', async
 test('two tabs: one downloads, the other shows its progress and takes over when it is closed', async () => {
   const [first, second] = [await openPage(), await openPage()];
   const url = `${origin.url}m.gguf?tabs`;
-  origin.pace = 6;
+  origin.delay = 6;
   origin.sent = 0;
   void first.evaluate((address) => window.harness.download(address, { chunkBytes: 1024 * 1024 }), url).catch(() => undefined);
   await received(first, 2 * MiB);
@@ -153,7 +153,7 @@ test('two tabs: one downloads, the other shows its progress and takes over when 
   // Beside what is counted, some is in buffers; were both to download, it would be twice as much.
   expect(origin.sent).toBeLessThan(here + 6 * MiB);
   await first.close();
-  origin.pace = 0;
+  origin.delay = 0;
   const result = await watching;
   expect(result).toMatchObject({ code: 'complete' });
   expect(result.elsewhere).toBeGreaterThan(0);
@@ -169,7 +169,7 @@ test('one signal ends the download, the load, the reading of a prompt and the an
   const url = `${origin.url}demo.gguf`;
   const ended = new Map([['download', 'paused'], ['load', 'paused'], ['prefill', 'cancelled after no tokens'], ['decode', 'cancelled after some tokens']] as const);
   for (const [when, how] of ended) {
-    origin.pace = when === 'download' ? 10 : 0;
+    origin.delay = when === 'download' ? 10 : 0;
     const result = await page.evaluate(([address, when]) => window.harness.abortAt(address, when), [url, when] as const);
     console.log(`${when}: ${result.ended}, ${Math.round(result.milliseconds)} ms after the abort`);
     expect(result.ended, when).toBe(how);

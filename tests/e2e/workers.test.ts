@@ -27,7 +27,7 @@ afterAll(async () => {
 const open = (page: Page, count: number, options: DeviceOptions = {}, url = MODEL) =>
   page.evaluate(([url, device]) => window.harness.open(url, device), [url, { backend: 'cpu', workers: { count }, ...options }] as const);
 const logits = (page: Page) => page.evaluate((ids) => window.harness.logits(ids), IDS);
-const peers = (page: Page): Worker[] => page.workers().filter((worker) => worker.url().includes('peer'));
+const ranks = (page: Page): Worker[] => page.workers().filter((worker) => worker.url().includes('rank'));
 
 describe.each(Object.entries(sites))('%s', (name, site) => {
   let page: Page;
@@ -43,7 +43,7 @@ describe.each(Object.entries(sites))('%s', (name, site) => {
       expect((await open(page, 1, { activations })).adapter).not.toContain('workers');
       const right = await logits(page);
       expect((await open(page, count, { activations })).adapter).toContain(`${count} workers`);
-      expect(peers(page)).toHaveLength(count - 1);
+      expect(ranks(page)).toHaveLength(count - 1);
       const found = await logits(page);
       // Nothing is rounded in a file of F32: only the order of additions differs.
       expect(Math.max(...right.map((value, id) => Math.abs(value - (found[id] ?? NaN))))).toBeLessThan(1e-4);
@@ -56,13 +56,13 @@ describe.each(Object.entries(sites))('%s', (name, site) => {
   test('a model that is left lets its workers go', async () => {
     await open(page, 3);
     await open(page, 1);
-    await expect.poll(() => peers(page).length).toBe(0);
+    await expect.poll(() => ranks(page).length).toBe(0);
   });
 
   test('a worker that dies is an error that says so, and the page can load again', async () => {
     await open(page, 2, {}, 'golden/falcon-tiny-Q4_K_M.gguf');
     // The worker ends itself, as a browser ends one that has used up its memory.
-    await peers(page)[0]?.evaluate(() => self.close());
+    await ranks(page)[0]?.evaluate(() => self.close());
     const failed = await page.evaluate(
       (ids) => window.harness.logits(ids).then(() => null, ({ code, message, remedy, detail }) => ({ code, message, remedy, detail })), IDS,
     );

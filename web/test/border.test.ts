@@ -161,7 +161,7 @@ const options: Misuse[] = [
   ['gpu.software that is a number', () => load([source()], { ...CPU, gpu: { software: 1 } }), 'invalid-option', { option: 'gpu.software' }],
   ['workers that are a number', () => load([source()], { ...CPU, workers: 3 }), 'invalid-option', { option: 'workers' }],
   ['workers without start', () => load([source()], { ...CPU, workers: { count: 2 } }), 'invalid-option', { option: 'workers.start' }],
-  ['workers.start that is no function', () => load([source()], { ...CPU, workers: { start: 'peer.js' } }), 'invalid-option', { option: 'workers.start' }],
+  ['workers.start that is no function', () => load([source()], { ...CPU, workers: { start: 'rank.js' } }), 'invalid-option', { option: 'workers.start' }],
   ['no workers at all', () => load([source()], { ...CPU, workers: { start: () => undefined, count: 0 } }), 'invalid-option', { option: 'workers.count' }],
   ['half a worker', () => load([source()], { ...CPU, workers: { start: () => undefined, count: 1.5 } }), 'invalid-option', { option: 'workers.count' }],
   ['workers.start that starts nothing', () => load([source()], { ...CPU, workers: { start: () => undefined, count: 2 } }), 'worker'],
@@ -293,7 +293,7 @@ test('there are at least eighty misuses', () => {
 
 describe('what is allowed', () => {
   test('undefined and null are as good as absent, within options too', async () => {
-    const nothing: Anything = { backend: null, activations: undefined, gpu: { selfTest: null, software: undefined, onlyPromised: null }, workers: null, onProgress: null, signal: undefined, other: undefined };
+    const nothing: Anything = { backend: null, activations: undefined, gpu: { selfTest: null, software: undefined, defaultLimits: null }, workers: null, onProgress: null, signal: undefined, other: undefined };
     const loaded = await load([source({ name: null, readColumns: null })], { ...nothing, backend: 'cpu' });
     const options: Anything = { ...GREEDY, maxTokens: null, stop: null, stopTokens: undefined, seed: null, reuse: null, resume: null, keepAfter: null, signal: null, topK: undefined };
     const all = await events(loaded.generate(PROMPT, { ...options, maxTokens: 3 }));

@@ -1,62 +1,102 @@
-import { expect, test } from 'vitest';
-import { inspectDevice, judge, type Device } from '../src/models/capability';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { initSync, judgeFit } from '../engine/pkg/web_mamba.js';
+import type { DeviceLimits, ModelRequirements } from '../engine/src/base/wasm-engine';
+import { inspectDevice, type Device } from '../src/models/capability';
 import { catalogue, entrySource } from '../src/models/catalogue';
+import { Fits } from '../src/models/fits';
 import { offered, offerOf, refusal, type Kept } from '../src/models/offer';
 import { sourceKey } from '../engine/src/store/model-source';
 
-const GB = 1024 ** 3;
-const GPU = { name: 'nvidia', maxBuffer: 4 * GB, maxBinding: 2 * GB };
-const device = (change: Partial<Device> = {}): Device => ({ gpu: GPU, memory: 8 * GB, storage: 100e9, cores: 8, ...change });
-const MODEL = { bytes: 4.2e9, memory: 4.4e9 };
+beforeAll(() => void initSync({ module: readFileSync(path.join(import.meta.dirname, '../engine/pkg/web_mamba_bg.wasm')) }));
 
-test.each([
-  ['a GPU and room', device(), { kind: 'fits' }],
-  ['a browser that says nothing of memory', device({ memory: undefined, storage: undefined }), { kind: 'fits' }],
-  ['a GPU with small buffers', device({ gpu: { ...GPU, maxBuffer: GB } }), { kind: 'doubt', why: 'gpu-memory' }],
-  ['no GPU', device({ gpu: undefined }), { kind: 'doubt', why: 'slow' }],
-  ['no GPU and one core', device({ gpu: undefined, cores: 1 }), { kind: 'refused', why: 'no-gpu' }],
-  ['little storage', device({ storage: 2e9 }), { kind: 'refused', why: 'storage' }],
-  ['little memory', device({ memory: 4 * GB }), { kind: 'refused', why: 'memory' }],
-] as const)('%s', (_, given, verdict) => expect(judge(MODEL, given)).toEqual(verdict));
+/** The engine, of which only the judge is needed. */
+const engine = { judgeFits: async (models: readonly ModelRequirements[], limits: DeviceLimits) => models.map((model) => judgeFit(model, limits)) };
+
+const GB = 1024 ** 3;
+const memory = (gigabytes: number) => ({ bytes: gigabytes * GB, atLeast: gigabytes >= 8 });
+const GPU = { name: 'nvidia', maxBuffer: 4 * GB, maxBinding: 2 * GB };
+const device = (change: Partial<Device> = {}): Device => ({ gpu: GPU, memory: memory(8), storage: 100e9, cores: 8, ...change });
 
 const BASE = 'http://page/';
 const entryOf = (id: string) => catalogue.find((entry) => entry.id === id) ?? expect.fail(id);
-const offer = (given: Device, kept: Kept[] = [], entry = offered ?? expect.fail()) => offerOf(entry, given, kept, BASE);
+async function offer(given: Device, kept: Kept[] = [], entry = offered ?? expect.fail()) {
+  const situation = await new Fits(engine, Promise.resolve(given), () => undefined).situation();
+  return offerOf(entry, situation ?? expect.fail(), kept, BASE);
+}
+const doubts = (...codes: string[]) => ({ kind: 'doubt', doubts: codes.map((code) => expect.objectContaining({ code }) as object) });
+const refused = (code: string) => ({ kind: 'refused', why: { code } });
 
-test('where the offered model does not fit, the best smaller one that chats is named', () => {
-  expect(offer(device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, kept: false, instead: undefined });
-  expect(offer(device({ gpu: undefined, cores: 1 })).instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
-  expect(offer(device({ gpu: undefined, memory: 2 * GB }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
+test.each([
+  ['a GPU and room', device(), { kind: 'fits' }],
+  ['a browser that says nothing of memory', device({ memory: undefined, storage: undefined }), doubts('memory-unknown')],
+  ['a GPU with small buffers', device({ gpu: { ...GPU, maxBuffer: GB } }), doubts('gpu-memory')],
+  ['a GPU with small bindings', device({ gpu: { ...GPU, maxBinding: 1e6 } }), doubts('slow')],
+  ['a GPU with small bindings, and one core', device({ gpu: { ...GPU, maxBinding: 1e6 }, cores: 1 }), refused('gpu-binding')],
+  ['no GPU', device({ gpu: undefined }), doubts('slow')],
+  ['no GPU, and a browser that says nothing of memory', device({ gpu: undefined, memory: undefined }), doubts('memory-unknown', 'slow')],
+  ['no GPU and one core', device({ gpu: undefined, cores: 1 }), refused('no-gpu')],
+  ['little storage', device({ storage: 2e9 }), refused('storage')],
+  ['little memory', device({ memory: memory(4) }), refused('memory')],
+] as const)('%s', async (_, given, verdict) => expect((await offer(given)).verdict).toMatchObject(verdict));
+
+test('until the engine has judged, nothing is said of a model but what is kept of it and whether there is room', () => {
+  const entry = offered ?? expect.fail();
+  const url = sourceKey(entrySource(entry, BASE));
+  expect(offerOf(entry, { device: device() }, [], BASE)).toMatchObject({ verdict: { kind: 'unknown' }, kept: false, instead: undefined });
+  expect(offerOf(entry, { device: device() }, [{ url, stored: 4.2e9, complete: true }], BASE)).toMatchObject({ verdict: { kind: 'unknown' }, kept: true });
+  expect(offerOf(entry, { device: device({ storage: 1 }) }, [], BASE).verdict).toMatchObject(refused('storage'));
 });
 
-test('every model of the catalogue is judged, and one in fewer bits comes before another model', () => {
-  const small = device({ memory: 6 * GB });
-  expect(offer(small, [], entryOf('falcon3-mamba-7b-instruct-q8_0'))).toMatchObject({ verdict: { why: 'memory' }, instead: { id: 'falcon3-mamba-7b-instruct-q4_k_m' } });
-  expect(offer(small, [], entryOf('mamba-130m-q8_0'))).toMatchObject({ verdict: { kind: 'fits' } });
+test('the engine is asked once for all, and again only where it could not say', async () => {
+  const judgeFits = vi.fn(engine.judgeFits).mockRejectedValueOnce(new Error('not started'));
+  const changed = vi.fn();
+  const fits = new Fits({ judgeFits }, Promise.resolve(device()), changed);
+  expect(await fits.situation()).toBeUndefined();
+  expect([fits.known, changed.mock.calls.length]).toEqual([undefined, 0]);
+  const [one, other] = await Promise.all([fits.situation(), fits.situation()]);
+  expect(one).toBe(other);
+  expect(fits.known?.size).toBeGreaterThanOrEqual(catalogue.length);
+  expect([judgeFits.mock.calls.length, changed.mock.calls.length]).toEqual([2, 1]);
 });
 
-test('what is kept takes no more room, and is not offered to download', () => {
+test('where the offered model does not fit, the best smaller one that chats is named', async () => {
+  expect(await offer(device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, kept: false, instead: undefined });
+  expect((await offer(device({ gpu: undefined, cores: 1 }))).instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
+  // Where nothing is certain because the browser says nothing of memory, what is only unknown is named.
+  expect((await offer(device({ gpu: undefined, cores: 1, memory: undefined }))).instead).toMatchObject({ type: 'Q2_K' });
+  expect(await offer(device({ gpu: undefined, memory: memory(2) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
+});
+
+test('every model of the catalogue is judged, and one in fewer bits comes before another model', async () => {
+  const small = device({ memory: memory(6) });
+  expect(await offer(small, [], entryOf('falcon3-mamba-7b-instruct-q8_0'))).toMatchObject({ verdict: { why: { code: 'memory' } }, instead: { id: 'falcon3-mamba-7b-instruct-q4_k_m' } });
+  expect(await offer(small, [], entryOf('mamba-130m-q8_0'))).toMatchObject({ verdict: { kind: 'fits' } });
+});
+
+test('what is kept takes no more room, and is not offered to download', async () => {
   const url = sourceKey(entrySource(offered ?? expect.fail(), BASE));
   const full = device({ storage: 1e9 });
-  expect(offer(full).verdict).toEqual({ kind: 'refused', why: 'storage' });
-  expect(offer(full, [{ url, stored: 3.5e9, complete: false }])).toMatchObject({ verdict: { kind: 'fits' }, kept: false });
-  expect(offer(full, [{ url, stored: 4.2e9, complete: true }])).toMatchObject({ verdict: { kind: 'fits' }, kept: true });
+  expect((await offer(full)).verdict).toEqual({ kind: 'refused', why: { code: 'storage', needed: 4.2e9, available: 1e9 } });
+  expect(await offer(full, [{ url, stored: 3.5e9, complete: false }])).toMatchObject({ verdict: { kind: 'fits' }, kept: false });
+  expect(await offer(full, [{ url, stored: 4.2e9, complete: true }])).toMatchObject({ verdict: { kind: 'fits' }, kept: true });
 });
 
-test('a refusal says in plain words why, and what to take in its place', () => {
+test('a refusal says in plain words why, and what to take in its place', async () => {
   const given = device({ gpu: undefined, cores: 1 });
-  const { code, message, remedy } = refusal(offer(given), given);
+  const { code, message, remedy } = refusal(await offer(given));
   expect([code, remedy]).toEqual(['refused-no-gpu', 'What fits: Falcon3-Mamba-7B-Instruct in Q2_K, 2.6 GB.']);
   expect(message).not.toMatch(/[{}]/);
-  const poor = device({ memory: 2 * GB });
-  expect(refusal(offer(poor), poor)).toMatchObject({ code: 'refused-memory', message: 'Falcon-Mamba-7B-Instruct (Q4_K_M) needs about 4.4 GB of memory, and this device has 2 GB.' });
+  const poor = device({ memory: memory(2) });
+  expect(refusal(await offer(poor))).toMatchObject({ code: 'refused-memory', message: 'Falcon-Mamba-7B-Instruct (Q4_K_M) needs about 4.4 GB of memory, and this device has 2 GB.' });
 });
 
 test('a device is what its browser says; a software GPU is none, and a browser may say nothing', async () => {
   const limits = { maxBufferSize: 1, maxStorageBufferBindingSize: 1 };
   const adapter = { info: { vendor: 'amd', architecture: 'rdna-3', isFallbackAdapter: false }, limits };
   const said = await inspectDevice({ gpu: { requestAdapter: async () => adapter }, deviceMemory: 8, hardwareConcurrency: 4, storage: { estimate: async () => ({ quota: 100, usage: 30 }) } });
-  expect(said).toEqual({ gpu: { name: 'amd rdna-3', maxBuffer: 1, maxBinding: 1 }, memory: 8 * GB, storage: 70, cores: 4 });
+  expect(said).toEqual({ gpu: { name: 'amd rdna-3', maxBuffer: 1, maxBinding: 1 }, memory: { bytes: 8 * GB, atLeast: true }, storage: 70, cores: 4 });
   const software = { info: { isFallbackAdapter: true }, limits };
   expect((await inspectDevice({ gpu: { requestAdapter: async () => software } })).gpu).toBeUndefined();
   const silent = await inspectDevice({ gpu: { requestAdapter: () => Promise.reject(new Error('lost')) }, storage: { estimate: () => Promise.reject(new Error('no')) } });

@@ -16,7 +16,7 @@ const newName = () => `cleared-${(names += 1)}`;
 
 function spoken(title: string, ...turns: string[]): ConversationRecord {
   const conversation = new Conversation();
-  for (const turn of turns) conversation.ask(turn).state = { kind: 'told' };
+  for (const turn of turns) conversation.ask(turn).state = { kind: 'imported' };
   return Object.assign(conversation.record, { title });
 }
 

@@ -6,6 +6,7 @@ import { newerOf } from '../src/models/catalogue';
 import { failure } from '../src/base/failure';
 import type { PageData, PageEvents, PageView } from '../src/page/page-data';
 import type { EngineWorker } from '../engine/src/protocol/calls';
+import type { DeviceLimits, FitVerdict, ModelRequirements } from '../engine/src/base/wasm-engine';
 import type { ChatMessage, GenerateOptions, ModelInfo, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
 import type { TextFile } from '../src/base/files';
 import type { PageAddress, Shown } from '../src/base/page-address';
@@ -21,6 +22,12 @@ function deferred<T>() {
 }
 
 let databases = 0;
+
+/** A judge that looks at memory alone. */
+function verdictBy({ memory: needed }: ModelRequirements, { memory }: DeviceLimits): FitVerdict {
+  if (!memory || memory.bytes >= needed) return { fits: true, backend: 'cpu', doubts: [] };
+  return { fits: false, backend: 'cpu', problem: { code: 'memory', needed, available: memory.bytes }, doubts: [] };
+}
 
 /** A page that only remembers, and an engine whose calls the test settles. */
 function setUp(model: string | null = null, state: string | null = null, { database = openAppDatabase(`test-${(databases += 1)}`), memory = undefined as number | undefined, kept = [] as Partial<StoredModel>[] } = {}) {
@@ -46,7 +53,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
   };
   const opening = deferred<OpenModel>();
   const answering = deferred<void>();
-  const severally = deferred<void>();
+  const batching = deferred<void>();
   const beginning = deferred<OpenedState>();
   let sayOf: (event: BatchEvent) => void = () => undefined;
   let say: (event: GenerateEvent) => void = () => undefined;
@@ -59,10 +66,11 @@ function setUp(model: string | null = null, state: string | null = null, { datab
     }),
     generateBatch: vi.fn((_prompts: ChatMessage[][], _options: GenerateOptions, onEvent: (event: BatchEvent) => void) => {
       sayOf = onEvent;
-      return severally.promise;
+      return batching.promise;
     }),
     tokenize: vi.fn(async (text: string) => new Uint32Array(text.length)),
     stop: vi.fn(async () => answering.resolve()),
+    judgeFits: vi.fn(async (models: readonly ModelRequirements[], limits: DeviceLimits) => models.map((model) => verdictBy(model, limits))),
     stored: vi.fn(async (): Promise<StoredModel[]> => kept as StoredModel[]),
     remove: vi.fn(async () => undefined),
     endOpening: vi.fn(async () => undefined),
@@ -72,12 +80,12 @@ function setUp(model: string | null = null, state: string | null = null, { datab
     endTask: vi.fn(async () => undefined),
   };
   const updates = { waiting: false, onChange: () => undefined, use: () => undefined };
-  const device = { gpu: undefined, memory, storage: undefined, cores: 2 };
+  const device = { gpu: undefined, memory: memory === undefined ? undefined : { bytes: memory, atLeast: false }, storage: undefined, cores: 2 };
   const extract = async () => ({ text: 'A short text.', places: [] });
   new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { back: () => back(), page, address, opening, answering, severally, beginning, sayOf: (event: BatchEvent) => sayOf(event), engine, emit, token, settle };
+  return { back: () => back(), page, address, opening, answering, batching, beginning, sayOf: (event: BatchEvent) => sayOf(event), engine, emit, token, settle };
 }
 
 test('a question asked before the model is open waits for it', async () => {
@@ -360,7 +368,7 @@ test('the next question carries the conversation on', async () => {
 });
 
 test('other answers to a question are written at once, can be looked at meanwhile, and the chat goes on from the one that is shown', async () => {
-  const { page, opening, answering, severally, sayOf, engine, emit, token, settle } = setUp();
+  const { page, opening, answering, batching, sayOf, engine, emit, token, settle } = setUp();
   const shown = () => page.data?.messages.at(-1)?.text;
   const word = (index: number, text: string) => sayOf({ index, type: 'token', id: 1, text, milliseconds: 1 });
   const end = { type: 'end', text: '', seed: 1, promptTokens: 3, prefilledTokens: 1, tokens: 1, prefillTps: 1, decodeTps: 1 } as const;
@@ -392,7 +400,7 @@ test('other answers to a question are written at once, can be looked at meanwhil
   emit('showBranch', 4);
   expect(shown()).toBe('Oui.');
   // Stopped: those that had not ended keep their words.
-  severally.resolve();
+  batching.resolve();
   await settle();
   expect(page.data).toMatchObject({ answering: false, failure: undefined, status: { rebuilding: false } });
   expect(page.data?.messages[1]).toMatchObject({ text: 'Oui.', state: { kind: 'done', stop: 'cancelled' } });

@@ -166,6 +166,8 @@ test('an imported conversation is built anew: nothing unknown comes in, ids begi
   expect(back?.messages[1]).toEqual({ id: 2, parent: 1, role: 'assistant', text: 'uno', state: DONE });
   expect(back?.updated).toBeLessThanOrEqual(Date.now());
   expect(back?.title).toHaveLength(200);
+  // That is what earlier versions called it.
+  expect(back?.messages[3]).toEqual({ id: 4, parent: 3, role: 'assistant', text: 'due', state: { kind: 'imported' } });
   const conversation = new Conversation(back);
   conversation.ask('three');
   expect(conversation.messages.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);

@@ -1,6 +1,5 @@
 /** What becomes of the page's engine when its worker breaks: calls end, the worker is replaced, and models open again. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Device } from '../src/models/capability';
 import { failure } from '../src/base/failure';
 import { ModelLoader } from '../src/models/model-loader';
 import type { StorageTasks } from '../src/models/storage-tasks';
@@ -309,7 +308,7 @@ describe('what the page shows', () => {
     const address = { model: null, state: null, base: 'https://example.org/', device: {} } as unknown as PageAddress;
     const storage = { models: [], list: async () => undefined } as unknown as StorageTasks;
     const listener = { changed: quiet, failed, stateOpened: quiet };
-    return { failed, loader: new ModelLoader(engine, { permit: async () => undefined } as never, address, storage, Promise.resolve({} as Device), listener) };
+    return { failed, loader: new ModelLoader(engine, { permit: async () => undefined } as never, address, storage, { situation: async () => undefined }, listener) };
   };
 
   test('after a crash the model is not open, and each who asks learns why', async () => {

@@ -109,7 +109,7 @@ export class FaultProxy extends LocalServer {
   }
 }
 
-/** Servers ask for patience in seconds, or until a date. */
+/** Servers say when to try again in seconds, or until a date. */
 function patienceAsked(kind: '416' | '429' | '500' | '503'): Record<string, string> {
   if (kind === '429') return { 'retry-after': '2' };
   return kind === '503' ? { 'retry-after': new Date(Date.now() + 2000).toUTCString() } : {};

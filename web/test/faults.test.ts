@@ -131,12 +131,12 @@ async function run(seed: number): Promise<Outcome> {
     }
     // A busy machine may stall where the schedule does not.
     const slow = Math.max(0, stalls - faults.filter((kind) => ['stall', 'drip'].includes(kind)).length);
-    // Where ranges work, versions hold and bad chunks can be told, a fault costs one chunk at most.
+    // Where ranges work, versions hold and bad chunks can be told apart, a fault costs one chunk at most.
     const orderly = ranges && !changes && !edges && knowledge !== 'sha256';
     if (orderly) expect(excess.ranges, `${seed}: chunks fetched twice for ${faults.length} faults`).toBeLessThanOrEqual(faults.length + slow);
     const restarts = changes || (edges && knowledge === 'none') ? 1 : 0;
     const bound = boundOf({ chunks: length / CHUNK, faults, slow, knowledge, ranges: ranges && hiding !== 'length', restarts });
-    const setting = [knowledge, ranges ? 'ranges' : 'whole', etag, wholeRate === 0 && 'express', changes && 'changes', hiding !== 'nothing' && `hides ${hiding}`, edges && 'edges'];
+    const setting = [knowledge, ranges ? 'ranges' : 'whole', etag, wholeRate === 0 && 'fast whole', changes && 'changes', hiding !== 'nothing' && `hides ${hiding}`, edges && 'edges'];
     const outcome = { seed, setting: setting.filter(Boolean).join(' '), faults, ended, excess, bound };
     expect(excess.all, `chunks fetched twice: ${lineOf(outcome)}`).toBeLessThanOrEqual(bound);
     return outcome;

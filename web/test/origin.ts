@@ -19,7 +19,7 @@ export class Origin extends LocalServer {
   /** What ranges say the whole file has, where it is not the truth: no test has a file of terabytes. */
   claims: number | undefined;
   /** Milliseconds that every 64 KiB of a body take. */
-  pace = 0;
+  delay = 0;
 
   constructor(private readonly options: OriginOptions = {}) {
     super();
@@ -51,7 +51,7 @@ export class Origin extends LocalServer {
   }
 
   #send(response: ServerResponse, body: Buffer): void {
-    if (this.pace === 0) {
+    if (this.delay === 0) {
       this.sent += body.length;
       return void response.end(body);
     }
@@ -64,6 +64,6 @@ export class Origin extends LocalServer {
       const piece = body.subarray(at, (at += 65536));
       this.sent += piece.length;
       response.write(piece);
-    }, this.pace);
+    }, this.delay);
   }
 }

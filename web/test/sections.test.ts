@@ -166,7 +166,7 @@ test('sections come in groups of four, so that others may have the engine betwee
   expect(groups).toEqual([...Array.from({ length: Math.ceil(count / 4) }, (_, index) => Math.min(4, count - 4 * index)), 1]);
 });
 
-test('while one text is written, its pace and the time to its full length are said, and before that what is known of the model', async () => {
+test('while one text is written, its speed and the time to its full length are said, and before that what is known of the model', async () => {
   const reports: SummaryProgress[] = [];
   let time = 0;
   const answer: ReturnType<typeof engine>['answer'] = async (_prompts, most, onEvent) => {

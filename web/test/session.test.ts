@@ -7,7 +7,7 @@ import { emptyStore, ggufBytes } from './browser';
 
 const SOURCE: ModelSource = { kind: 'address', name: 'model', urls: ['https://example.org/model.gguf'] };
 const INFO = {
-  name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
+  name: 'tiny', architecture: 'mamba', parameters: 1, layers: 1, canThink: false, dModel: 1, vocabSize: 1, fileBytes: 1, stateBytes: 1,
   bytesPerToken: 1, memoryBytes: 1,
   backend: 'cpu', adapter: '', activations: 'f32', reason: 'asked for',
 } as const;
@@ -44,7 +44,7 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
 
 async function sessionWith(loadModel: WasmEngine['loadModel'], start: WasmEngine['start'] = async () => undefined) {
   const { store, rows } = await emptyStore();
-  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')) }, Promise.resolve(store)), store, rows };
+  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')), judgeFit: () => Promise.reject(new Error('no judge')) }, Promise.resolve(store)), store, rows };
 }
 
 const engineError = (code: string) => Object.assign(new Error(`engine says ${code}`), { code, remedy: 'engine remedy' });
@@ -134,6 +134,21 @@ test('a stop is heard between tokens', async () => {
   await running;
   expect(tokens).toBeGreaterThan(0);
   expect(tokens).toBeLessThan(100_000);
+});
+
+test('whether the model thinks is asked of its prompt too', async () => {
+  const model = countingModel(1);
+  const asked: unknown[] = [];
+  model.promptTokens = (_, options) => {
+    asked.push(options);
+    return Uint32Array.of(7, 8);
+  };
+  const { session } = await sessionWith(async () => model);
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
+  const question = [{ role: 'user', content: 'one' }];
+  await session.generate(question, { thinking: 'on' }, quiet);
+  await session.generate(question, {}, quiet);
+  expect(asked).toEqual([{ thinking: 'on' }, undefined]);
 });
 
 test('a model without a chat template continues the text', async () => {

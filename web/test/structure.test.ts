@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { catalogue, entryById, entryOf, entrySource, newerOf, replaced } from '../src/models/catalogue';
 import { sourceKey } from '../engine/src/store/model-source';
-import { ENGLISH } from 'web-mamba';
+import { ENGLISH, FAMILIES } from 'web-mamba';
 import { engineMessages } from '../src/base/engine-messages';
 import { failures } from '../src/base/failures';
 import { strings } from '../src/base/strings';
@@ -43,7 +43,7 @@ test('one file imports the wasm packages, and only workers import that', () => {
   const importing = (what: RegExp) => [...sources('src'), ...sources('engine/src')].filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
   expect(importing(/^import (?!type ).*\/pkg|import\('[./]*\/pkg.*\)\)? as|: import\('[./]*\/pkg/m)).toEqual([path.join('engine/src/worker/flavour.ts')]);
   expect(importing(/^import (?!type ).*'\.\/(flavour|load-engine)'/m).sort()).toEqual(
-    ['load-engine.ts', 'peer.worker.ts', 'worker.ts'].map((name) => path.join('engine/src/worker', name)),
+    ['load-engine.ts', 'rank.worker.ts', 'worker.ts'].map((name) => path.join('engine/src/worker', name)),
   );
 });
 
@@ -120,10 +120,42 @@ test('every entry of the catalogue has its facts, an id of its own, and a source
   for (const entry of catalogue) {
     expect(entry.memory, entry.id).toBeGreaterThan(entry.bytes);
     expect(entry.memory, entry.id).toBeLessThan(1.1 * entry.bytes + 50e6);
+    expect(entry.largestBinding, entry.id).toBeGreaterThan(0);
+    expect(entry.ranks, entry.id).toBeGreaterThan(0);
     expect(entry.context, entry.id).toBeGreaterThan(0);
     expect(entry.licence.name && entry.licence.link && entry.page, entry.id).toBeTruthy();
     expect(entry.licence.accept ?? false, entry.id).toBe(/falcon/i.test(entry.name));
     expect(entryOf(sourceKey(entrySource(entry, 'http://page/')), 'http://page/')).toBe(entry);
     if (entry.hub) expect(entry.hub.file.toLowerCase(), entry.id).toContain(entry.type.toLowerCase());
   }
+});
+
+const ROOT = path.join(WEB, '..');
+
+/** Texts of a folder's files with these ends, by their paths from the root. */
+function texts(folder: string, ends: RegExp): [string, string][] {
+  const names = readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) => ends.test(name));
+  return names.map((name) => [path.join(folder, name), readFileSync(path.join(ROOT, folder, name), 'utf8')]);
+}
+
+test('sentences have the names of the supported families from one place in each language, and both say the same', () => {
+  const [, ofRust] = /macro_rules! families \{[^"]*"([^"]+)"/.exec(readFileSync(path.join(ROOT, 'crate/src/error/remedy.rs'), 'utf8')) ?? [];
+  expect(FAMILIES).toBe(ofRust);
+  const names = new RegExp(FAMILIES.split(/, | or /).map((name) => `\\b${name}\\b`).join('|'));
+  const naming = [...texts('web/src', /\.ts$/), ...texts('web/engine/src', /\.ts$/)]
+    .filter(([, text]) => names.test(text.replace(/\/\*[\s\S]*?\*\/|^ *\/\/.*/gm, '').replace(FAMILIES, '')));
+  expect(naming.map(([file]) => file)).toEqual([]);
+  const all = ENGLISH.failures;
+  for (const { remedy } of [all.metadata, all.architecture, engineMessages.failures?.architecture ?? expect.fail()]) expect(remedy).toContain(FAMILIES);
+});
+
+test('the page and its engine have no rule of their own for what a device holds', () => {
+  const rules = /\bWASM_BYTES\b|\bDOUBTFUL\w*|\bUSABLE\w*|maxBuffer\s*[<>]|maxBinding\s*[<>]/;
+  expect([...texts('web/src', /\.ts$/), ...texts('web/engine/src', /\.ts$/)].filter(([, text]) => rules.test(text)).map(([file]) => file)).toEqual([]);
+});
+
+test('code and documents use the field’s names', () => {
+  const ours = /\b(crew|obey\w*|patience|desk|servePeer|peer\.worker|onlyPromised|only_promised|sample_choose)\b/i;
+  const parts = [texts('web/src', /\.(ts|css)$/), texts('web/engine/src', /\.ts$/), texts('crate/src', /\.(rs|wgsl|js|ts)$/), texts('docs', /\.md$/)];
+  expect(parts.flat().filter(([, text]) => ours.test(text)).map(([file, text]) => `${file}: ${ours.exec(text)?.[0]}`)).toEqual([]);
 });

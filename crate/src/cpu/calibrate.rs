@@ -1,5 +1,7 @@
 //! The number of ranks of a model: the fewest that hold it, and more only where a trial shows that more are faster.
 
+use std::ops::RangeInclusive;
+
 use web_time::{Duration, Instant};
 
 use super::CpuExecutor;
@@ -25,19 +27,37 @@ const TRIAL: Duration = Duration::from_millis(15);
 /// moment. Ranks that exchange messages and gain a tenth then lose a third as soon as something else uses the cores.
 const MAX_TIME_RATIO: f64 = 0.75;
 
+/// The most ranks that are considered where memory asks for several: beyond it no page has the cores, nor a device the memory.
+const MAX_RANKS: usize = 64;
+
 /// The fewest ranks that hold a model in address spaces of `available` bytes; none where no number of them does.
 pub fn min_ranks(network: &Network, weights: &Weights, available: u64) -> Option<usize> {
-    let fits = |&ranks: &usize| {
-        let needed = |rank| {
-            let slice = Slice::new(network, weights, rank, ranks);
-            CpuExecutor::memory_needed(&slice.network, &slice.weights).total()
-        };
-        (0..ranks).map(needed).max().is_some_and(|needed| needed + SPARE_BYTES <= available)
-    };
-    if CpuExecutor::memory_needed(network, weights).total() + SPARE_BYTES <= available {
+    let available = available.saturating_sub(SPARE_BYTES);
+    let total = CpuExecutor::memory_needed(network, weights).total();
+    if total <= available {
         return Some(1);
     }
-    (2..=Slice::max_ranks(network, weights)).find(fits)
+    let fits = |ranks, rank| {
+        let slice = Slice::new(network, weights, rank, ranks);
+        CpuExecutor::memory_needed(&slice.network, &slice.weights).total() <= available
+    };
+    // Together they hold all of it; the last has the largest share, but for a part of a unit, and is looked at first.
+    rank_counts(network, weights, total, available).find(|&ranks| (0..ranks).rev().all(|rank| fits(ranks, rank)))
+}
+
+/// As [`min_ranks`] of a model of `total` bytes in all whose tensors are not all known, and so not how they are cut.
+pub fn min_ranks_by_bytes(network: &Network, weights: &Weights, total: u64, available: u64) -> Option<usize> {
+    let available = available.saturating_sub(SPARE_BYTES);
+    if total <= available {
+        return Some(1);
+    }
+    rank_counts(network, weights, total, available).next()
+}
+
+/// The numbers of ranks, from two, whose shares may be small enough.
+fn rank_counts(network: &Network, weights: &Weights, total: u64, available: u64) -> RangeInclusive<usize> {
+    let least = usize::try_from(total.div_ceil(available.max(1))).unwrap_or(usize::MAX);
+    least.max(2)..=Slice::max_ranks(network, weights).min(MAX_RANKS)
 }
 
 /// Determines the number of ranks.

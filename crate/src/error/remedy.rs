@@ -2,6 +2,14 @@
 
 use super::Error;
 
+/// The families of models that this engine runs: the only place where a sentence of the crate has their names. `FAMILIES` of
+/// `web/engine/src/base/messages.ts` is the same for a page.
+macro_rules! families {
+    () => {
+        "Mamba, Falcon-Mamba or RWKV-7"
+    };
+}
+
 impl Error {
     /// One sentence that says what a person can do.
     pub fn remedy(&self) -> &'static str {
@@ -15,13 +23,13 @@ impl Error {
                 "Download the file again; if it fails the same way, the file itself is broken."
             }
             Self::MissingKey { .. } | Self::KeyValue { .. } | Self::MissingTensor { .. } | Self::TensorShape { .. } => {
-                "Use a file made by llama.cpp's converter from a Mamba or Falcon-Mamba model."
+                concat!("Use a file made by llama.cpp's converter from a ", families!(), " model.")
             }
             Self::TensorType { .. } => "Use a file quantised to one of the types that README.md lists.",
-            Self::Architecture { .. } => "Choose a Mamba or Falcon-Mamba model.",
+            Self::Architecture { .. } => concat!("Choose a ", families!(), " model."),
             Self::Split { .. } => "Provide every part of the set, all from the same release.",
             Self::Vocabulary { .. } | Self::PreTokenizer { .. } => {
-                "Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp."
+                "Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp."
             }
             Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",

@@ -27,6 +27,8 @@ pub struct Completion {
     end_tokens: Vec<u32>,
     /// What the text begins with, until the first token.
     opening: String,
+    /// What the first token's text may begin with that is no part of the completion's, until then.
+    unsaid: &'static str,
     /// Tokens of the completion.
     tokens: usize,
     pub prefill_time: Duration,
@@ -69,8 +71,10 @@ impl Completion {
             Some(text) if options.reuse && !options.resume => shared_tokens(model.tokenizer()?, &prompt, text),
             _ => 0,
         };
-        let start = model.tokenizer().ok().map(|tokenizer| tokenizer.answer_start(&prompt));
-        let AnswerStart { end_tokens, end_texts, opening, lasting_tokens } = start.unwrap_or_default();
+        let AnswerStart { end_tokens, end_texts, opening, unsaid, lasting_tokens } = match model.tokenizer() {
+            Ok(tokenizer) => tokenizer.answer_start(&prompt),
+            Err(_) => AnswerStart { lasting_tokens: prompt.len(), ..AnswerStart::default() },
+        };
         let (end_tokens, end_texts) = if options.ignore_eos { (Vec::new(), &[][..]) } else { (end_tokens, end_texts) };
         let stops = options.stop.iter().map(String::as_str).chain(end_texts.iter().copied());
         Ok(Self {
@@ -84,6 +88,7 @@ impl Completion {
             stops: StopStrings::new(stops),
             end_tokens,
             opening,
+            unsaid,
             tokens: 0,
             prefill_time: Duration::ZERO,
             decode_time: Duration::ZERO,
@@ -121,7 +126,8 @@ impl Completion {
             return self.end(StopReason::StopToken);
         }
         let piece = self.text.as_mut().map(|stream| stream.push(id)).unwrap_or_default();
-        let (text, met) = self.stops.push(&(std::mem::take(&mut self.opening) + &piece));
+        let said = piece.strip_prefix(std::mem::take(&mut self.unsaid)).unwrap_or(&piece);
+        let (text, met) = self.stops.push(&(std::mem::take(&mut self.opening) + said));
         if met.is_some_and(|stop| stop >= self.options.stop.len()) {
             // What the format ends an answer with is no part of it, in whatever token it came.
             return self.end_with(StopReason::Eos, text);

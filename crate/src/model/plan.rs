@@ -94,7 +94,7 @@ pub enum Op {
 }
 
 /// A function of one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// `(e^x - e^-x) / (e^x + e^-x)`.
     Tanh,

@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// Where each byte of a row goes, told by rows that are zero but for one byte: every byte of the file to a place of its
+    /// Where each byte of a row goes, found by rows that are zero but for one byte: every byte of the file to a place of its
     /// own in its own row, and nothing but zeros elsewhere.
     #[test]
     fn rows_are_permuted_and_padded_with_zeros() {

@@ -1,4 +1,4 @@
-//! Whether blocks decode to finite numbers, told by their scales alone.
+//! Whether blocks decode to finite numbers, by their scales alone.
 
 use super::DType;
 

@@ -1,8 +1,9 @@
 //! How the answer to a prompt begins, and what ends it. Both follow from the prompt's own tokens, so that they are the same
 //! whether a conversation, its text or its tokens are given, and when an answer is gone on with that was interrupted.
 
+use super::Tokenizer;
 use super::chat::Format;
-use super::{Tokenizer, rwkv_world};
+use super::rwkv_world::{self, TurnStart};
 
 /// More tokens than a template writes after the last message.
 const LAST_TOKENS: usize = 32;
@@ -16,6 +17,8 @@ pub struct AnswerStart {
     pub end_texts: &'static [&'static str],
     /// The opening of a thought that the prompt ends with: the answer's text begins with it. Else empty.
     pub opening: String,
+    /// What the model writes first to end an empty thought of the prompt's, which is no part of the answer's text. Else empty.
+    pub unsaid: &'static str,
     /// How many of the prompt's tokens the conversation's next prompt begins with too, which leaves an opened thought out.
     pub lasting_tokens: usize,
 }
@@ -28,7 +31,7 @@ impl Tokenizer {
     /// continue, of which a blank line is a part. In all other formats an answer ends with an end token.
     pub fn answer_start(&self, prompt: &[u32]) -> AnswerStart {
         let (end_tokens, end_texts, lasting_tokens) = (self.stop_tokens().to_vec(), &[][..], prompt.len());
-        let plain = AnswerStart { end_tokens, end_texts, opening: String::new(), lasting_tokens };
+        let plain = AnswerStart { end_tokens, end_texts, opening: String::new(), unsaid: "", lasting_tokens };
         match self.chat_template().map(|template| (template.format(), template.can_think())) {
             Ok((Format::RwkvWorld, _)) => self.world_answer(prompt, plain),
             Ok((Format::Jinja(_), true)) => self.thinking_answer(prompt, plain),
@@ -42,12 +45,13 @@ impl Tokenizer {
         let markers = || plain.end_tokens.iter().copied().filter(|&id| self.is_control(id)).collect();
         match turn {
             Some((start, turn)) if rwkv_world::begins_with_thought(turn) => {
-                let opening = rwkv_world::opening(turn).to_owned();
-                let lasting_tokens = match opening.is_empty() {
-                    true => prompt.len(),
-                    false => self.tokens_within(prompt, start),
+                let (opening, unsaid, lasting_tokens) = match rwkv_world::turn_start(turn) {
+                    TurnStart::Opened(opening) => (opening, "", self.tokens_within(prompt, start)),
+                    TurnStart::Skipped(unsaid) => ("", unsaid, self.tokens_within(prompt, start)),
+                    TurnStart::Plain => ("", "", prompt.len()),
                 };
-                AnswerStart { end_tokens: markers(), end_texts: rwkv_world::LONG_ENDS, opening, lasting_tokens }
+                let (end_tokens, opening) = (markers(), opening.to_owned());
+                AnswerStart { end_tokens, end_texts: rwkv_world::LONG_ENDS, opening, unsaid, lasting_tokens }
             }
             Some(_) => AnswerStart { end_texts: rwkv_world::SHORT_ENDS, ..plain },
             None => AnswerStart { end_tokens: markers(), ..plain },
@@ -64,7 +68,9 @@ impl Tokenizer {
         let Some(opening) = opened_thought(text) else { return plain };
         let before = bytes.len() - opening.len();
         let lasting_tokens = first + self.tokens_within(&prompt[first..], before);
-        AnswerStart { opening: opening.to_owned(), lasting_tokens, ..plain }
+        // An empty thought is over.
+        let opening = if opening.contains("</think>") { String::new() } else { opening.to_owned() };
+        AnswerStart { opening, lasting_tokens, ..plain }
     }
 
     fn bytes_of(&self, ids: &[u32]) -> Vec<u8> {

@@ -171,7 +171,7 @@ impl ChatTemplate {
     }
 
     /// How a prompt of the format `rwkv-world` ends.
-    fn resolved(&self, thinking: Thinking) -> Thinking {
+    pub(super) fn resolved(&self, thinking: Thinking) -> Thinking {
         match thinking {
             Thinking::Auto if self.can_think => Thinking::Skip,
             other => other,

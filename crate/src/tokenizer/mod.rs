@@ -49,7 +49,7 @@ pub enum Special {
 #[derive(Debug)]
 enum TextEncoder {
     Bpe(Box<ByteLevelBpe>),
-    Rwkv(LongestMatch),
+    Rwkv(Box<LongestMatch>),
 }
 
 /// The tokenizer of one model.
@@ -77,7 +77,7 @@ impl Tokenizer {
             }
             "rwkv" => {
                 let (vocabulary, longest_match) = LongestMatch::from_metadata(metadata)?;
-                (vocabulary, TextEncoder::Rwkv(longest_match))
+                (vocabulary, TextEncoder::Rwkv(Box::new(longest_match)))
             }
             other => {
                 let supported = "only `gpt2` (byte-level BPE) and `rwkv` (RWKV World) are supported";
@@ -108,7 +108,12 @@ impl Tokenizer {
     /// [`Error::Vocabulary`] where the BPE model fails, which a vocabulary that could be built gives no reason for.
     pub fn encode(&self, text: &str, special: Special) -> Result<Vec<u32>> {
         let parse = special == Special::Parse && self.text_encoder.texts_name_tokens();
-        self.encode_where(text, &|_| parse)
+        if parse || self.specials.has_user_defined() {
+            return self.encode_where(text, &|_| parse);
+        }
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        self.text_encoder.encode(text, &mut ids)?;
+        Ok(ids)
     }
 
     /// [`encode`](Self::encode) with BOS in front where the model wants it and the text does not already start with it.
@@ -156,7 +161,7 @@ impl Tokenizer {
                 (self.encode(&template.render_thinking(messages, true, thinking)?, Special::Plain)?, String::new())
             }
             Format::RwkvWorld => {
-                let (before, begun) = rwkv_world::render_begun(messages, begun)?;
+                let (before, begun) = rwkv_world::render_begun(messages, begun, template.resolved(thinking))?;
                 (self.encode(&before, Special::Plain)?, begun)
             }
         };

@@ -70,24 +70,20 @@ impl LongestMatch {
 /// What each token decodes to.
 fn decode_all(texts: &[String], kinds: &[TokenType]) -> Result<TokenBytes> {
     let mut tokens = TokenBytes::with_capacity(texts.len(), texts.iter().map(String::len).sum());
+    let mut bytes = Vec::new();
     for (id, (text, kind)) in texts.iter().zip(kinds).enumerate() {
-        match kind {
-            TokenType::Unused => tokens.push(&[]),
-            TokenType::Byte if byte_name(text).is_some() => tokens.push(byte_name(text).as_slice()),
-            TokenType::Normal => match unescaped(text) {
-                Some(bytes) => tokens.push(&bytes),
-                None => {
-                    return Err(bad(format!(
-                        "token {id}, `{}`, ends within an escape or has a wrong one",
-                        shorten(text)
-                    )));
-                }
-            },
+        bytes.clear();
+        let is_sound = unescape(text, &mut bytes).is_some();
+        match (kind, byte_name(text)) {
+            (TokenType::Unused, _) => tokens.push(&[]),
+            (TokenType::Byte, Some(byte)) => tokens.push(&[byte]),
+            (TokenType::Normal, _) if !is_sound => {
+                return Err(bad(format!("token {id}, `{}`, has a broken escape", shorten(text))));
+            }
+            (TokenType::Normal, _) => tokens.push(&bytes),
             // Special tokens are texts. What is none was not escaped.
-            _ => match unescaped(text).filter(|bytes| std::str::from_utf8(bytes).is_ok()) {
-                Some(bytes) => tokens.push(&bytes),
-                None => tokens.push(text.as_bytes()),
-            },
+            _ if is_sound && std::str::from_utf8(&bytes).is_ok() => tokens.push(&bytes),
+            _ => tokens.push(text.as_bytes()),
         }
     }
     Ok(tokens)
@@ -113,10 +109,9 @@ fn trie_of(bytes: &TokenBytes, kinds: &[TokenType], texts: &[String]) -> Result<
     }
 }
 
-/// The bytes that a token is written for, as Python writes bytes: `\t`, `\n`, `\r`, `\xHH`, and a backslash before any other
+/// Appends the bytes that a token is written for, as Python writes bytes: `\t`, `\n`, `\r`, `\xHH`, and a backslash before any other
 /// character stands for that character. Characters beyond ASCII stand for their UTF-8. `None` for half an escape.
-fn unescaped(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
+fn unescape(text: &str, bytes: &mut Vec<u8>) -> Option<()> {
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -138,7 +133,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
             other => other,
         });
     }
-    Some(bytes)
+    Some(())
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
@@ -149,7 +144,34 @@ fn hex_digit(digit: u8) -> Option<u8> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::path::Path;
+    use std::rc::Rc;
+
     use super::*;
+    use crate::gguf::Gguf;
+    use crate::source::FileSource;
+
+    /// Ids of texts that are not UTF-8, by RWKV's own tokenizer.
+    #[test]
+    fn bytes_that_are_no_text_become_rwkvs_tokens() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/vocab");
+        let source = Rc::new(FileSource::open(&folder.join("ggml-vocab-rwkv-world.gguf")).unwrap());
+        let metadata = pollster::block_on(Gguf::open(vec![source])).unwrap().metadata;
+        let (vocabulary, longest_match) = LongestMatch::from_metadata(&metadata).unwrap();
+        let golden = std::fs::read_to_string(folder.join("bytes-and-special.json")).unwrap();
+        let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
+        let cases = golden["bytes"].as_array().unwrap();
+        assert_eq!(cases.len(), 9);
+        for case in cases {
+            let hex = case["hex"].as_str().unwrap();
+            let bytes: Vec<u8> =
+                (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+            let mut ids = Vec::new();
+            longest_match.encode(&bytes, &mut ids);
+            assert_eq!(serde_json::to_value(&ids).unwrap(), case["ids"], "{hex}");
+            assert_eq!(ids.iter().flat_map(|id| vocabulary.bytes(*id)).copied().collect::<Vec<_>>(), bytes);
+        }
+    }
 
     #[test]
     fn tokens_are_written_as_python_writes_bytes() {
@@ -170,7 +192,9 @@ mod tests {
             (r"\x+1", None),
             (r"\x4é", None),
         ] {
-            assert_eq!(unescaped(text).as_deref(), bytes, "{text}");
+            let mut unescaped = Vec::new();
+            let is_sound = unescape(text, &mut unescaped).is_some();
+            assert_eq!(is_sound.then_some(&*unescaped), bytes, "{text}");
         }
     }
 }

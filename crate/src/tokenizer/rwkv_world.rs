@@ -69,8 +69,12 @@ pub(super) fn render(messages: &[ChatMessage], add_generation_prompt: bool, thin
 ///
 /// # Errors
 /// As of [`render`].
-pub(super) fn render_begun(messages: &[ChatMessage], begun: &str) -> Result<(String, String)> {
-    let before = render(messages, false, Thinking::Off)? + ASSISTANT;
+pub(super) fn render_begun(messages: &[ChatMessage], begun: &str, thinking: Thinking) -> Result<(String, String)> {
+    let mut before = render(messages, false, Thinking::Off)? + ASSISTANT;
+    if thinking == Thinking::Skip && !begins_with_thought(begun.as_bytes()) {
+        before.extend([" ", SKIPPED, ">"]);
+        return Ok((before, begun.to_owned()));
+    }
     let space = if begun.starts_with(char::is_whitespace) { "" } else { " " };
     Ok((before, format!("{space}{begun}")))
 }
@@ -121,10 +125,24 @@ pub(super) fn begins_with_thought(turn: &[u8]) -> bool {
     turn.trim_ascii_start().starts_with(OPENED.as_bytes())
 }
 
-/// The opening of a thought, if the turn is nothing else: what the model goes on from is part of its answer.
-pub(super) fn opening(turn: &[u8]) -> &'static str {
-    let turn = turn.trim_ascii_start();
-    [OPENED, SKIPPED].into_iter().find(|opening| turn == opening.as_bytes()).unwrap_or_default()
+/// What a prompt has put at the start of the model's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TurnStart {
+    /// The opening of a thought: what the model goes on with is part of its answer, and so is this.
+    Opened(&'static str),
+    /// An empty thought up to its last character, this one, which the model writes and which is no part of its answer.
+    Skipped(&'static str),
+    /// Nothing, or the model's own words.
+    Plain,
+}
+
+/// How the model's turn starts, if it is no further.
+pub(super) fn turn_start(turn: &[u8]) -> TurnStart {
+    match turn.trim_ascii_start() {
+        turn if turn == OPENED.as_bytes() => TurnStart::Opened(OPENED),
+        turn if turn == SKIPPED.as_bytes() => TurnStart::Skipped(">"),
+        _ => TurnStart::Plain,
+    }
 }
 
 fn last_place(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -188,6 +206,8 @@ mod tests {
             assert_eq!(found, turn, "{prompt:?}");
         }
         assert!(begins_with_thought(b" <think>a") && !begins_with_thought(b" a <think>"));
-        assert_eq!([&b" <think"[..], b" <think>\n</think", b" <think>", b""].map(opening), [OPENED, SKIPPED, "", ""]);
+        assert_eq!(turn_start(b" <think"), TurnStart::Opened("<think"));
+        assert_eq!(turn_start(b" <think>\n</think"), TurnStart::Skipped(">"));
+        assert_eq!([&b" <think>"[..], b" <think>\n</think>", b""].map(turn_start), [TurnStart::Plain; 3]);
     }
 }

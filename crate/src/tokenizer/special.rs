@@ -139,6 +139,11 @@ impl SpecialTokens {
         self.entries.iter().filter(|entry| entry.is_control).map(|entry| entry.text.as_str())
     }
 
+    /// Whether there are tokens that are cut out of any text.
+    pub(super) fn has_user_defined(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.is_control)
+    }
+
     /// Cuts a text. `control_may_start` says, per byte offset, whether a control token may start there;
     /// user-defined tokens are always taken.
     pub(super) fn cut(&self, text: &str, control_may_start: &dyn Fn(usize) -> bool) -> Vec<Fragment> {

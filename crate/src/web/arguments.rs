@@ -10,7 +10,7 @@ use crate::executor::Activations;
 use crate::fingerprint::BeginningHash;
 use crate::generate::Prompt;
 use crate::snapshot::{Numbers, TunedOrder};
-use crate::tokenizer::ChatMessage;
+use crate::tokenizer::{ChatMessage, Thinking};
 
 #[wasm_bindgen(module = "/src/web/values.js")]
 extern "C" {
@@ -184,6 +184,13 @@ from_js! {
     Activations, "'f32' or 'q8'", |value| match value.as_string()?.as_str() {
         "f32" => Some(Self::F32),
         "q8" => Some(Self::Q8),
+        _ => None,
+    };
+    Thinking, "'auto', 'on', 'off' or 'skip'", |value| match value.as_string()?.as_str() {
+        "auto" => Some(Self::Auto),
+        "on" => Some(Self::On),
+        "off" => Some(Self::Off),
+        "skip" => Some(Self::Skip),
         _ => None,
     };
     Numbers, "'f32' or 'f16'", |value| match value.as_string()?.as_str() {

@@ -88,6 +88,7 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
         stop: options.take("stop")?.unwrap_or_default(),
         stop_tokens: options.take::<Tokens>("stopTokens")?.map(|tokens| tokens.0).unwrap_or_default(),
         ignore_eos: options.take("ignoreEos")?.unwrap_or(defaults.ignore_eos),
+        thinking: options.take("thinking")?.unwrap_or(defaults.thinking),
         reuse: options.take("reuse")?.unwrap_or(defaults.reuse),
         resume: options.take("resume")?.unwrap_or(defaults.resume),
         keep_after: options.take("keepAfter")?,

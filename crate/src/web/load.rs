@@ -1,4 +1,4 @@
-//! `loadModel`, `planModel` and `Model.reload`: one preparation for all of them.
+//! `loadModel` and `Model.reload`, and the preparation that `planModel` shares with them.
 
 use std::rc::Rc;
 
@@ -13,7 +13,6 @@ use super::workers;
 use crate::engine::{BackendChoice, LoadOptions, Model};
 use crate::error::Result;
 use crate::executor::Activations;
-use crate::fit;
 use crate::gpu::GpuOptions;
 use crate::source::ByteSource;
 
@@ -23,7 +22,7 @@ pub struct Wanted {
     backend: Option<BackendChoice>,
     activations: Option<Activations>,
     self_test: Option<bool>,
-    only_promised: Option<bool>,
+    default_limits: Option<bool>,
     software: Option<bool>,
     start: Option<Function>,
     count: Option<usize>,
@@ -34,13 +33,13 @@ impl Wanted {
         let (backend, activations) = (options.take("backend")?, options.take("activations")?);
         let mut gpu = options.nested("gpu")?;
         let (self_test, software) = (gpu.take("gpu.selfTest")?, gpu.take("gpu.software")?);
-        let only_promised = gpu.take("gpu.onlyPromised")?;
+        let default_limits = gpu.take("gpu.defaultLimits")?;
         gpu.finish()?;
         let mut workers = options.nested("workers")?;
         let (start, count) = (workers.take("workers.start")?, workers.take::<workers::Count>("workers.count")?);
         workers.finish()?;
         let count = count.map(|count| count.0);
-        Ok(Self { backend, activations, self_test, only_promised, software, start, count })
+        Ok(Self { backend, activations, self_test, default_limits, software, start, count })
     }
 
     /// These options, and those of before that are not set now.
@@ -49,7 +48,7 @@ impl Wanted {
             backend: self.backend.or(before.backend),
             activations: self.activations.or(before.activations),
             self_test: self.self_test.or(before.self_test),
-            only_promised: self.only_promised.or(before.only_promised),
+            default_limits: self.default_limits.or(before.default_limits),
             software: self.software.or(before.software),
             start: self.start.or(before.start),
             count: self.count.or(before.count),
@@ -59,8 +58,8 @@ impl Wanted {
 
 /// A prepared load.
 pub struct Load {
-    sources: Vec<Rc<dyn ByteSource>>,
-    options: LoadOptions,
+    pub sources: Vec<Rc<dyn ByteSource>>,
+    pub options: LoadOptions,
     pub wanted: Wanted,
     pub signal: Signal,
     on_progress: Option<Function>,
@@ -72,20 +71,27 @@ impl Load {
     /// # Errors
     /// [`Error`](crate::Error) where an argument is not of its form.
     pub fn prepare(sources: &JsValue, options: &JsValue, before: Wanted) -> Result<Self> {
+        Self::with(sources, Options::of_call(options)?, before)
+    }
+
+    /// As [`Load::prepare`], of options that a call has begun to take.
+    ///
+    /// # Errors
+    /// As of [`Load::prepare`].
+    pub fn with(sources: &JsValue, mut options: Options, before: Wanted) -> Result<Self> {
         let sources: Vec<PageSource> = argument("sources", sources)?;
-        let mut options = Options::of_call(options)?;
         let wanted = Wanted::take(&mut options)?.or(before);
         let (on_progress, signal) = (options.take("onProgress")?, options.take("signal")?.unwrap_or_default());
         options.finish()?;
         let (workers, sources) = workers::worker_pool(wanted.start.as_ref(), wanted.count, sources)?;
-        let Wanted { self_test, only_promised, software, .. } = wanted;
-        let only_promised = only_promised.unwrap_or_default();
+        let Wanted { self_test, default_limits, software, .. } = wanted;
+        let default_limits = default_limits.unwrap_or_default();
         let options = LoadOptions {
             backend: wanted.backend.unwrap_or_default(),
             activations: wanted.activations,
             workers,
             unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
-            gpu: GpuOptions { self_test, only_promised, software, ..GpuOptions::default() },
+            gpu: GpuOptions { self_test, default_limits, software, ..GpuOptions::default() },
             ..LoadOptions::default()
         };
         Ok(Self { sources: byte_sources(sources), options, wanted, signal, on_progress })
@@ -117,18 +123,6 @@ pub fn load_model(
     settle(Load::prepare(&sources, &options, Wanted::default()), async |load| {
         let (model, wanted) = load.load().await?;
         Ok(JsModel::new(model, wanted)?.into())
-    })
-}
-
-/// Plans a model from its header, before the weights are fetched. Of a split set the first part is enough.
-#[wasm_bindgen(js_name = planModel, unchecked_return_type = "Promise<ModelPlan>")]
-pub fn plan_model(
-    #[wasm_bindgen(unchecked_param_type = "ByteSource[]")] sources: JsValue,
-    #[wasm_bindgen(unchecked_optional_param_type = "LoadOptions")] options: JsValue,
-) -> Promise {
-    settle(Load::prepare(&sources, &options, Wanted::default()), async |load| {
-        let fit = load.signal.ends(fit::plan(load.sources, &load.options)).await?;
-        Ok(serde_wasm_bindgen::to_value(&fit)?)
     })
 }
 

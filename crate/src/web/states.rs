@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::BeginningHash;
 use crate::generate::Prompt;
 use crate::snapshot::{Numbers, Snapshot, TunedOrder};
-use crate::tokenizer::ChatMessage;
+use crate::tokenizer::{ChatMessage, Thinking};
 
 #[wasm_bindgen(module = "/src/web.js")]
 extern "C" {
@@ -180,14 +180,18 @@ impl JsModel {
         settle(prepare(), async |(beginning, mut model)| Ok(model.begin_from(beginning).await?.into()))
     }
 
-    /// The ids that a prompt is read as.
+    /// The ids that a prompt is read as, with the option `thinking` of the generation.
     #[wasm_bindgen(js_name = promptTokens)]
     pub fn prompt_tokens(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Prompt")] prompt: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "Pick<GenerateOptions, 'thinking'>")] options: JsValue,
     ) -> Result<Uint32Array, JsValue> {
         let prompt: Prompt = argument("prompt", &prompt)?;
-        let tokens = self.model.with(|model| prompt.tokens(model))?;
+        let mut options = Options::of_call(&options)?;
+        let thinking = options.take::<Thinking>("thinking")?.unwrap_or_default();
+        options.finish()?;
+        let tokens = self.model.with(|model| prompt.tokens_thinking(model, thinking))?;
         Ok(Uint32Array::from(tokens.as_slice()))
     }
 

@@ -54,7 +54,9 @@ fn the_kernels_for_software_adapters_meet_every_golden() {
 fn gpu_shards_meet_a_golden() {
     let options = GpuOptions { max_shard_bytes: Some(64 << 10), ..Default::default() };
     for golden in golden::all() {
-        if ["falcon-tiny-F32.gguf", "mamba-tiny-Q4_K_M.gguf"].contains(&golden.file.as_str()) {
+        if ["falcon-tiny-F32.gguf", "mamba-tiny-Q4_K_M.gguf", "rwkv7-a-F16.gguf", "rwkv7-b-Q4_K_M.gguf"]
+            .contains(&golden.file.as_str())
+        {
             check(&mut gpu(&golden.file, &options), &golden, &mut AgainstLlama::default());
         }
     }
@@ -91,20 +93,26 @@ fn prefill_equals_decode(executor: &mut dyn Executor) {
 fn prefill_equals_decode_on_the_cpu() {
     prefill_equals_decode(&mut cpu("falcon-tiny-Q4_K_M.gguf"));
     prefill_equals_decode(&mut cpu("mamba-tiny-F16.gguf"));
+    prefill_equals_decode(&mut cpu("rwkv7-a-Q4_0.gguf"));
 }
 
 #[test]
 fn prefill_equals_decode_on_the_gpu() {
     prefill_equals_decode(&mut gpu("falcon-tiny-Q4_K_M.gguf", &GpuOptions::default()));
     prefill_equals_decode(&mut gpu("mamba-tiny-F16.gguf", &GpuOptions::default()));
+    prefill_equals_decode(&mut gpu("rwkv7-a-Q4_0.gguf", &GpuOptions::default()));
 }
 
 /// A state taken out and put back continues as if nothing had happened.
 #[test]
 fn a_state_continues_where_it_was_taken() {
-    for executor in
-        [&mut cpu("mamba-tiny-F32.gguf") as &mut dyn Executor, &mut gpu("mamba-tiny-F32.gguf", &GpuOptions::default())]
-    {
+    let options = GpuOptions::default();
+    for executor in [
+        &mut cpu("mamba-tiny-F32.gguf") as &mut dyn Executor,
+        &mut gpu("mamba-tiny-F32.gguf", &options),
+        &mut cpu("rwkv7-a-Q8_0.gguf"),
+        &mut gpu("rwkv7-a-Q8_0.gguf", &options),
+    ] {
         prefill(executor, &IDS[..20]);
         let state = pollster::block_on(executor.read_state(0)).unwrap();
         let first = pollster::block_on(executor.forward(0, &IDS[20..40], Outputs::Last)).unwrap();
@@ -116,7 +124,7 @@ fn a_state_continues_where_it_was_taken() {
 
 #[test]
 fn every_step_agrees_between_cpu_and_gpu() {
-    for file in ["falcon-tiny-Q5_K_M.gguf", "mamba-tiny-Q8_0.gguf"] {
+    for file in ["falcon-tiny-Q5_K_M.gguf", "mamba-tiny-Q8_0.gguf", "rwkv7-b-Q5_K_M.gguf", "rwkv7-a-Q8_0-conv.gguf"] {
         let (mut cpu, mut gpu) = (cpu(file), gpu(file, &GpuOptions::default()));
         for chunk in [&IDS[..1], &IDS[1..30], &IDS[30..45]] {
             let difference = pollster::block_on(first_difference(&mut cpu, &mut gpu, chunk, 1e-4)).unwrap();

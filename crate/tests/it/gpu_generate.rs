@@ -25,8 +25,9 @@ fn model_with(file: &str, backend: BackendChoice, activations: Activations) -> M
     block_on(Model::load(vec![source], &options, &mut |_, _| {})).unwrap()
 }
 
-fn gpu() -> Model {
-    model("falcon-tiny-Q4_K_M.gguf", BackendChoice::WebGpu)
+/// A model of each architecture.
+fn gpus() -> impl Iterator<Item = Model> {
+    ["falcon-tiny-Q4_K_M.gguf", "rwkv7-b-Q4_K_M.gguf"].into_iter().map(|file| model(file, BackendChoice::WebGpu))
 }
 
 /// Every way to sample: greedy, the defaults, and all filters and penalties.
@@ -84,11 +85,14 @@ fn ids_step_by_step(model: &mut Model, prompt: &[u32], sampler: SamplerOptions, 
 
 #[test]
 fn the_device_samples_what_the_host_would() {
-    let mut model = gpu();
+    gpus().for_each(|mut model| samples_as_the_host(&mut model));
+}
+
+fn samples_as_the_host(model: &mut Model) {
     let mut all = Vec::new();
     for sampler in samplers() {
-        let expected = ids_step_by_step(&mut model, &prompt(1), sampler.clone(), 40);
-        assert_eq!(ids_of(&mut model, prompt(1), options(sampler.clone(), 40)), expected, "{sampler:?}");
+        let expected = ids_step_by_step(model, &prompt(1), sampler.clone(), 40);
+        assert_eq!(ids_of(model, prompt(1), options(sampler.clone(), 40)), expected, "{sampler:?}");
         all.push(expected);
     }
     all.dedup();
@@ -98,9 +102,12 @@ fn the_device_samples_what_the_host_would() {
 /// After a completion the state is that of the tokens that were read, whatever ran ahead; and so in the middle of one.
 #[test]
 fn steps_that_ran_ahead_are_rolled_back() {
-    let mut model = gpu();
+    gpus().for_each(|mut model| rolls_steps_back(&mut model));
+}
+
+fn rolls_steps_back(model: &mut Model) {
     let sampler = samplers()[1].clone();
-    let ids = ids_of(&mut model, prompt(2), options(sampler.clone(), 12));
+    let ids = ids_of(model, prompt(2), options(sampler.clone(), 12));
     // The last token was given out and not read.
     let read: Vec<u32> = prompt(2).into_iter().chain(ids[..11].iter().copied()).collect();
     let after = block_on(model.executor().read_state(0)).unwrap();
@@ -113,9 +120,9 @@ fn steps_that_ran_ahead_are_rolled_back() {
     assert!(close(&after, &expected), "the state has run ahead");
 
     // Looking at the state between two tokens changes none that follow.
-    let mut generation = Generation::new(&model, &Prompt::Tokens(prompt(2)), options(sampler, 12)).unwrap();
+    let mut generation = Generation::new(model, &Prompt::Tokens(prompt(2)), options(sampler, 12)).unwrap();
     let mut again = Vec::new();
-    while let Some(event) = block_on(generation.next(&mut model)).unwrap() {
+    while let Some(event) = block_on(generation.next(model)).unwrap() {
         if let Event::Token { id, .. } = event {
             again.push(id);
             if again.len() == 5 {
@@ -130,7 +137,10 @@ fn steps_that_ran_ahead_are_rolled_back() {
 /// Timing the kernels in the middle of a completion, while steps run ahead, changes neither state nor tokens.
 #[test]
 fn profiling_changes_no_completion() {
-    let mut model = gpu();
+    gpus().for_each(|mut model| is_profiled(&mut model));
+}
+
+fn is_profiled(model: &mut Model) {
     let sample = |model: &mut Model, count: usize, profiled: Option<usize>| {
         model.executor().reset(0).unwrap();
         let mut sampler = Sampler::new(samplers()[1].clone()).unwrap();
@@ -147,18 +157,22 @@ fn profiling_changes_no_completion() {
         }
         (ids, block_on(model.executor().read_state(0)).unwrap())
     };
-    let (ids, state) = sample(&mut model, 9, None);
+    let (ids, state) = sample(model, 9, None);
     // In the middle, where the next tokens follow; and at the end, where what ran ahead is rolled back.
     for step in [4, 8] {
-        assert_eq!(sample(&mut model, 9, Some(step)), (ids.clone(), state.clone()), "profiled after step {step}");
+        assert_eq!(sample(model, 9, Some(step)), (ids.clone(), state.clone()), "profiled after step {step}");
     }
 }
 
 /// The ids of each completion of a batch are those of the completion alone, with fewer sequences than prompts and with one each.
 #[test]
 fn completions_of_a_batch_are_those_of_one_at_a_time() {
-    for backend in [BackendChoice::WebGpu, BackendChoice::Cpu] {
-        let mut model = model("mamba-tiny-Q8_0.gguf", backend);
+    for (file, backend) in [
+        ("mamba-tiny-Q8_0.gguf", BackendChoice::WebGpu),
+        ("mamba-tiny-Q8_0.gguf", BackendChoice::Cpu),
+        ("rwkv7-a-F16.gguf", BackendChoice::WebGpu),
+    ] {
+        let mut model = model(file, backend);
         let prompts: Vec<Vec<u32>> = (0..5).map(|i| prompt(i)[..5 + 4 * i as usize].to_vec()).collect();
         for sampler in [samplers()[0].clone(), samplers()[3].clone()] {
             let alone: Vec<_> = (0..)
@@ -195,11 +209,14 @@ fn completions_of_a_batch_are_those_of_one_at_a_time() {
 /// A sequence that leaves a batch, and one that stays, has the state of the tokens that were read.
 #[test]
 fn batch_steps_that_ran_ahead_are_rolled_back() {
-    let mut model = gpu();
+    gpus().for_each(|mut model| rolls_batch_steps_back(&mut model));
+}
+
+fn rolls_batch_steps_back(model: &mut Model) {
     let prompts: Vec<_> = (0..3).map(prompt).collect();
     let greedy = samplers()[0].clone();
     let alone: Vec<_> =
-        prompts.iter().map(|prompt| ids_of(&mut model, prompt.clone(), options(greedy.clone(), 9))).collect();
+        prompts.iter().map(|prompt| ids_of(model, prompt.clone(), options(greedy.clone(), 9))).collect();
     block_on(model.begin_sequences(3)).unwrap();
     let mut samplers = vec![Sampler::new(greedy).unwrap(); 3];
     let mut ids = vec![Vec::new(); 3];
@@ -235,8 +252,13 @@ fn batch_steps_that_ran_ahead_are_rolled_back() {
 /// A prompt longer than a chunk, in chunks of every size, leaves the state that its tokens one by one leave.
 #[test]
 fn long_prompts_in_large_chunks_equal_single_tokens() {
-    for activations in [Activations::F32, Activations::Q8] {
-        let file = golden::open(&golden::folder().join("models/falcon-tiny-Q4_K_M.gguf"));
+    for (file, activations) in [
+        ("falcon-tiny-Q4_K_M.gguf", Activations::F32),
+        ("falcon-tiny-Q4_K_M.gguf", Activations::Q8),
+        ("rwkv7-b-Q4_K_M.gguf", Activations::F32),
+        ("rwkv7-a-Q8_0.gguf", Activations::Q8),
+    ] {
+        let file = golden::open(&golden::folder().join("models").join(file));
         let options = GpuOptions { software: Some(false), ..Default::default() };
         let gpu = block_on(Gpu::open(&options)).unwrap();
         let mut executor = block_on(GpuExecutor::load(gpu, &file, activations, &mut |_| {})).unwrap();
@@ -269,15 +291,24 @@ fn seeded() -> SamplerOptions {
 /// The device says so itself, whatever runs ahead, with both kinds of activations; what follows a fresh state is as before.
 #[test]
 fn a_highest_logit_that_is_not_finite_is_refused() {
-    for activations in [Activations::F32, Activations::Q8] {
-        let mut model = model_with("falcon-tiny-Q4_K_M.gguf", BackendChoice::WebGpu, activations);
+    for (file, activations) in ["falcon-tiny-Q4_K_M.gguf", "rwkv7-b-Q4_K_M.gguf"]
+        .into_iter()
+        .flat_map(|file| [(file, Activations::F32), (file, Activations::Q8)])
+    {
+        let mut model = model_with(file, BackendChoice::WebGpu, activations);
         let executor = model.executor();
         let right = State::new(executor.network());
         let mut sampler = Sampler::new(seeded()).unwrap();
         let expected = block_on(executor.sample(0, &[5, 6], &mut sampler.clone())).unwrap();
-        for (of_convolution, odd) in [(true, f32::NAN), (false, f32::NAN), (false, f32::INFINITY)] {
+        // Of each tensor of a layer's state: the past of a convolution or of a token shift, and what a recurrence carries.
+        let tensors = executor.network().state.len() / executor.network().n_layers;
+        for (tensor, odd) in (0..tensors).flat_map(|tensor| [(tensor, f32::NAN), (tensor, f32::INFINITY)]) {
+            // What a convolution makes of infinity, its activation may turn into nothing.
+            if tensor == 0 && odd == f32::INFINITY {
+                continue;
+            }
             let mut state = right.clone();
-            state.tensors[if of_convolution { 0 } else { 1 }][3] = odd;
+            state.tensors[tensor][3] = odd;
             executor.write_state(0, &state).unwrap();
             for tokens in [&[5, 6][..], &[7], &[8]] {
                 let chosen = block_on(executor.sample(0, tokens, &mut sampler));

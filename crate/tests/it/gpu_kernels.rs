@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::random_model::{RandomModel, Shape};
+use crate::support::random_model::{RandomModel, Shape, WkvShape};
 use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Difference, Gpu, GpuExecutor, GpuOptions, KERNELS, Kernel, first_difference};
-use web_mamba::model::{Op, State, Step, Weight};
+use web_mamba::model::{BufferId, Op, Plan, State, Step, Weight};
 use web_mamba::quant::{DType, SplitMix64, device_row_bytes};
 
 /// Largest difference, as a part of max(1, |value|). The worst over all cases on Mesa's software Vulkan is 9e-5, in the
@@ -57,11 +57,11 @@ fn difference(cpu: &mut CpuExecutor, gpu: &mut GpuExecutor, tokens: &[u32], tole
 /// those for software adapters, in 8 bits with and without subgroups. Gives the kernels that ran.
 fn check(name: &str, model: &RandomModel, options: &GpuOptions, activations: Activations) -> Reached {
     let hardware = GpuOptions { software: Some(false), ..options.clone() };
-    let promised = GpuOptions { only_promised: true, ..hardware.clone() };
+    let defaults = GpuOptions { default_limits: true, ..hardware.clone() };
     let software = GpuOptions { software: Some(true), ..options.clone() };
     let kinds = match activations {
         Activations::F32 => vec![hardware, software],
-        Activations::Q8 => vec![promised, hardware],
+        Activations::Q8 => vec![defaults, hardware],
     };
     kinds.iter().flat_map(|options| check_kind(name, model, options, activations)).collect()
 }
@@ -104,6 +104,8 @@ fn every_kernel_agrees_with_its_twin_for_every_type() {
             let shape = Shape { norm_dt_b_c: i % 2 == 0, tied_head: i % 3 == 0, ..Shape::odd(dtype) };
             let model = RandomModel::new(&shape, dtype, i as u64);
             reached.extend(check(dtype.name(), &model, &GpuOptions::default(), activations));
+            let model = RandomModel::rwkv7(&WkvShape::odd(dtype), dtype, i as u64);
+            reached.extend(check(&format!("rwkv7 of {dtype}"), &model, &GpuOptions::default(), activations));
         }
         assert_eq!(reached, every_kernel_and_type(activations));
     }
@@ -120,6 +122,25 @@ fn every_state_size_and_plan_agrees() {
                 check(&format!("{shape:?}"), &model, &GpuOptions::default(), Activations::F32);
             }
         }
+    }
+}
+
+/// Heads of every size that is compiled in another way, ranks of less than a run, and numbers that saturate tanh and sigmoid.
+#[test]
+fn every_head_size_agrees() {
+    for (i, head_size) in [16, 32, 48, 80, 112, 176, 256].into_iter().enumerate() {
+        let ranks = WkvShape::odd(DType::F32).ranks;
+        let shape =
+            WkvShape { heads: 1 + i % 2, head_size, gain: 1.0 + 100.0 * (i % 2) as f32, ..WkvShape::odd(DType::F32) };
+        let shape = WkvShape { ranks: web_mamba::model::arch::rwkv7::Ranks { decay: 72, iclr: 1, ..ranks }, ..shape };
+        let model = RandomModel::rwkv7(&shape, DType::F32, 20 + i as u64);
+        check(&format!("{shape:?}"), &model, &GpuOptions::default(), Activations::F32);
+        check(
+            &format!("{shape:?}"),
+            &model,
+            &GpuOptions { only_promised: true, ..GpuOptions::default() },
+            Activations::F32,
+        );
     }
 }
 
@@ -230,6 +251,71 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
             assert!(right.unwrap().iter().zip(&found.unwrap()).all(close), "plan {number} as a whole");
         }
     }
+}
+
+/// Plans that read a buffer otherwise than those of Mamba and RWKV-7 do: as f32 what is a product's input there, the other way round,
+/// and in both ways. Values are the CPU's step by step, and as a whole, where no comparison hands them on.
+#[test]
+fn what_a_step_writes_is_read_in_either_layout() {
+    type Case = (&'static str, fn(&mut Plan));
+    let cases: [Case; 5] = [
+        ("a product reads the residual, which an embedding and products write", |plan| {
+            let x = plan.layers[0].writes[0];
+            plan.layers.iter_mut().filter(|step| is_product(step, false)).take(1).for_each(|step| step.reads = vec![x]);
+        }),
+        ("a norm is read by another alone", |plan| insert_norm(plan, true)),
+        ("a norm is read by another and by a product", |plan| insert_norm(plan, false)),
+        ("a scan is read by a norm", |plan| {
+            // The norm of y is written where the convolution's output was.
+            let scan = plan.layers.iter().position(|step| step.op == Op::SelectiveScan).unwrap();
+            let Step { reads, weights, writes, .. } = plan.layers[scan].clone();
+            let (xi, y) = (vec![reads[0]], writes);
+            let norm = Op::RmsNorm { eps: 1e-5 };
+            let norm = Step { op: norm, reads: y, weights: weights[2..].to_vec(), state: vec![], writes: xi.clone() };
+            plan.layers[scan + 1].reads = xi;
+            plan.layers.insert(scan + 1, norm);
+        }),
+        ("a convolution's output is the input of no product", |plan| {
+            // The product of the convolution's output takes the scan's of the layer before.
+            let scan = plan.layers.iter().find(|step| step.op == Op::SelectiveScan).unwrap().clone();
+            let reads = |step: &Step| is_product(step, false) && step.reads[0] == scan.reads[0];
+            plan.layers.iter_mut().filter(|step| reads(step)).for_each(|step| step.reads = scan.writes.clone());
+        }),
+    ];
+    for (name, change) in cases {
+        for (software, activations) in [(false, Activations::F32), (true, Activations::F32), (false, Activations::Q8)] {
+            let RandomModel(mut file) = RandomModel::new(&Shape::odd(DType::F32), DType::F32, 92);
+            change(&mut file.network.plan);
+            let tolerance = if activations == Activations::F32 { TOLERANCE } else { Q8_TOLERANCE };
+            let options = GpuOptions { software: Some(software), ..GpuOptions::default() };
+            let mut cpu = block_on(CpuExecutor::load(&file, Activations::F32, &mut |_| {})).unwrap();
+            let gpu = block_on(Gpu::open(&options)).unwrap();
+            let mut gpu = block_on(GpuExecutor::load(gpu, &file, activations, &mut |_| {})).unwrap();
+            for tokens in [&[5][..], &[7], &[1, 2, 3], &[9]] {
+                assert_eq!(difference(&mut cpu, &mut gpu, tokens, tolerance), None, "{name}, {tokens:?}");
+                let right = block_on(cpu.forward(0, tokens, Outputs::Each)).unwrap();
+                let found = block_on(gpu.forward(0, tokens, Outputs::Each)).unwrap();
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 50.0 * tolerance * a.abs().max(1.0);
+                assert!(right.iter().zip(&found).all(close), "{name}, {tokens:?} as a whole, {activations:?}");
+            }
+        }
+    }
+}
+
+fn is_product(step: &Step, accumulate: bool) -> bool {
+    step.op == Op::MatMul { accumulate }
+}
+
+/// After the first norm another one of its output. What read that output reads the second norm's, where it is to.
+fn insert_norm(plan: &mut Plan, is_read: bool) {
+    let first = plan.layers.iter().position(is_norm).unwrap();
+    let norm = plan.layers[first].clone();
+    plan.buffers.push(plan.buffer(norm.output()).clone());
+    let second = Step { reads: norm.writes.clone(), writes: vec![BufferId(plan.buffers.len() - 1)], ..norm };
+    if is_read {
+        plan.layers[first + 1].reads = second.writes.clone();
+    }
+    plan.layers.insert(first + 1, second);
 }
 
 fn is_norm(step: &Step) -> bool {

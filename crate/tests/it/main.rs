@@ -5,6 +5,7 @@ mod support;
 
 #[cfg(feature = "gpu")]
 mod architecture;
+mod chat_rwkv;
 mod cli;
 mod cpu_columns;
 mod cpu_executor;
@@ -12,6 +13,7 @@ mod cpu_kernels;
 mod cpu_math;
 mod cpu_tensor_parallel;
 mod drift;
+mod fit;
 mod generate;
 mod gguf_hostile;
 mod gguf_reading;
@@ -40,6 +42,7 @@ mod states;
 mod tokenizer;
 mod tokenizer_chat;
 mod tokenizer_hostile;
+mod tokenizer_rwkv;
 mod tokenizer_templates;
 mod toy;
 mod tuned_states;

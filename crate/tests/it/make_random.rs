@@ -134,6 +134,23 @@ fn a_published_shape_has_real_sizes_and_fewer_layers_where_asked() {
     check_logits(&file);
 }
 
+/// What decides whether a model fits is in its header.
+#[test]
+fn a_model_without_weights_is_as_long_and_requires_the_same() {
+    let folder = Folder::new("without-weights");
+    let [whole, header] = ["whole.gguf", "header.gguf"].map(|name| folder.file(name));
+    make(&whole, "tiny", "q4_k_m", &[]);
+    make(&header, "tiny", "q4_k_m", &["--no-weights"]);
+    let inspected = [&whole, &header].map(|file| json(&["inspect", file, "--json"]));
+    for key in ["bytes", "tensors", "model", "fit"] {
+        assert_eq!(inspected[0][key], inspected[1][key], "{key}");
+    }
+    assert!(inspected[0]["fit"]["requirements"]["memory"].as_u64().unwrap() > 0);
+    let [whole, header] = [whole, header].map(|file| std::fs::read(file).unwrap());
+    let start = whole.iter().zip(&header).take_while(|(a, b)| a == b).count();
+    assert!(start > 1000 && whole.len() == header.len() && header[start..].iter().all(|&byte| byte == 0));
+}
+
 #[test]
 fn a_seed_names_a_file() {
     let folder = Folder::new("seeds");

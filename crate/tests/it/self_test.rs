@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::support::random_model::{RandomModel, Shape};
+use crate::support::random_model::{RandomModel, Shape, WkvShape};
 use pollster::block_on;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
@@ -20,8 +20,8 @@ fn run(model: &RandomModel, options: &GpuOptions, activations: Activations) -> R
 /// With the kernels for hardware, for software adapters, and with what WebGPU promises alone.
 fn kinds() -> [GpuOptions; 3] {
     let hardware = GpuOptions { software: Some(false), ..GpuOptions::default() };
-    let promised = GpuOptions { only_promised: true, ..hardware.clone() };
-    [hardware, promised, GpuOptions { software: Some(true), ..GpuOptions::default() }]
+    let defaults = GpuOptions { default_limits: true, ..hardware.clone() };
+    [hardware, defaults, GpuOptions { software: Some(true), ..GpuOptions::default() }]
 }
 
 /// Each type with both kinds of activations, the kinds of kernels in turn.
@@ -32,35 +32,49 @@ fn right_kernels_pass_for_every_type() {
         for (j, activations) in [Activations::F32, Activations::Q8].into_iter().enumerate() {
             let options = &kinds()[(i + j) % 3];
             run(&model, options, activations).unwrap_or_else(|error| panic!("{dtype}, {activations:?}: {error}"));
+            let options = &kinds()[(i + j + 1) % 3];
+            let rwkv7 = RandomModel::rwkv7(&WkvShape::odd(dtype), dtype, 5);
+            run(&rwkv7, options, activations).unwrap_or_else(|error| panic!("rwkv7 {dtype}, {activations:?}: {error}"));
         }
     }
 }
+
+/// The kernels that no model of Mamba runs.
+const OF_RWKV7: [&str; 6] = ["layer_norm", "token_shift", "elementwise", "multiply", "value_residual", "wkv7"];
 
 /// For each kernel of the table what makes it wrong: a constant that is too small, or values in another order or size.
 fn mistake(kernel: &str) -> [&'static str; 2] {
     match kernel {
         "sample_maxima" => ["key > best.x", "key < best.x"],
-        "sample_choose" => ["let id = found.y;", "let id = found.y ^ 1u;"],
+        "sample_token" => ["let id = found.y;", "let id = found.y ^ 1u;"],
         "embed" => ["= values[i]", "= values[3u - i]"],
         "rms_norm" => ["* weight[", "* 0.5 * weight["],
         "conv1d_silu" => ["const D_CONV: u32 = 4u;", "const D_CONV: u32 = 3u;"],
         "split_dt_b_c" | "selective_scan" | "dt_scan" => ["const D_STATE: u32 = 16u;", "const D_STATE: u32 = 15u;"],
+        "layer_norm" => ["* scale * weight[", "* scale * 0.5 * weight["],
+        "token_shift" => ["(before - now)", "(now - before)"],
+        "elementwise" => ["= apply(", "= 0.5 * apply("],
+        "multiply" => ["= x[first + i] *", "= 0.5 * x[first + i] *"],
+        "value_residual" => ["(first[start + i] - value)", "(value - first[start + i])"],
+        "wkv7" => ["norm_bias + bonus", "norm_bias - bonus"],
         _ => ["const UNITS: u32 = 8u;", "const UNITS: u32 = 7u;"],
     }
 }
 
 #[test]
 fn a_wrong_kernel_is_caught_and_named() {
-    let model = RandomModel::new(&Shape::odd(DType::Q4_K), DType::Q4_K, 5);
+    let mamba = RandomModel::new(&Shape::odd(DType::Q4_K), DType::Q4_K, 5);
+    let rwkv7 = RandomModel::rwkv7(&WkvShape::odd(DType::Q4_K), DType::Q4_K, 5);
     for kernel in KERNELS.iter().chain(&SAMPLING_KERNELS) {
         let integers = ["matmul_q8", "matvec_many"].contains(&kernel.name);
         let activations = if integers { Activations::Q8 } else { Activations::F32 };
         let [right, wrong] = mistake(kernel.name);
+        let model = if OF_RWKV7.contains(&kernel.name) { &rwkv7 } else { &mamba };
         // The kernel over shuffles runs where there are some.
         let kinds = kinds().into_iter().take(if kernel.name == "matvec_many" { 1 } else { 3 });
         for options in kinds {
             let options = GpuOptions { corrupt: Some([kernel.name, right, wrong]), ..options };
-            match run(&model, &options, activations) {
+            match run(model, &options, activations) {
                 Err(Error::SelfTest { problem, .. }) => {
                     assert!(problem.contains(&format!("`{}`", kernel.name)), "{}: {problem}", kernel.name);
                 }

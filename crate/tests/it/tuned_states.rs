@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::Engine as _;
+use futures_util::future::LocalBoxFuture;
 use pollster::block_on;
 use proptest::prelude::*;
 use serde_json::Value as Json;
+use web_mamba::cpu::tensor_parallel::{RankConfig, Started, WorkerPool};
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::Activations;
@@ -317,6 +319,24 @@ fn an_answer_keeps_its_beginning() {
     assert_eq!(block_on(one.next(&mut model)).unwrap_err(), Error::Busy);
 }
 
+/// Without a trial, whose models are others.
+#[derive(Debug)]
+struct TwoRanks(LocalWorkerPool);
+
+impl WorkerPool for TwoRanks {
+    fn max_ranks(&self) -> usize {
+        self.0.max_ranks()
+    }
+
+    fn requested_ranks(&self) -> Option<usize> {
+        Some(2)
+    }
+
+    fn start(&self, config: RankConfig) -> LocalBoxFuture<'_, web_mamba::Result<Started>> {
+        self.0.start(config)
+    }
+}
+
 /// Workers get their own heads of it.
 #[test]
 fn ranks_begin_from_it() {
@@ -325,10 +345,10 @@ fn ranks_begin_from_it() {
     block_on(whole.restore_state(&tuned)).unwrap();
     let expected = block_on(whole.logits(&TEXT)).unwrap();
     let pool = LocalWorkerPool(Arc::new(|| RandomModel(golden::open(&model_path()))));
-    let workers: Rc<dyn web_mamba::cpu::tensor_parallel::WorkerPool> = Rc::new(pool);
+    let workers: Rc<dyn WorkerPool> = Rc::new(TwoRanks(pool));
     let shared = LoadOptions { workers: Some(workers), ..options() };
     let mut ranks = block_on(Model::load(sources(), &shared, &mut |_, _| {})).unwrap();
-    println!("{}", ranks.info().reason);
+    assert!(ranks.info().adapter.contains('2') || ranks.info().reason.contains('2'), "{:?}", ranks.info());
     block_on(ranks.restore_state(&tuned)).unwrap();
     for _ in 0..2 {
         let found = block_on(ranks.logits(&TEXT)).unwrap();

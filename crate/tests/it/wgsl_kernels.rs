@@ -9,8 +9,10 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 use web_mamba::executor::Activations;
 use web_mamba::gpu::{
-    DecodeScan, KERNELS, Kernel, LaneGroups, PrefillScan, SAMPLING_KERNELS, Tile, Variant, compose, compose_sampling,
+    DecodeScan, KERNELS, Kernel, LaneGroups, Layout, PrefillScan, SAMPLING_KERNELS, Tile, Variant, WkvScan, compose,
+    compose_sampling,
 };
+use web_mamba::model::Function;
 use web_mamba::quant::{DType, UNIT_LEN};
 
 // The default limits of the WebGPU specification.
@@ -19,8 +21,13 @@ const MAX_WORKGROUP_BYTES: u32 = 16_384;
 const MAX_INVOCATIONS: u32 = 256;
 const MAX_WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
 
-/// (d_state, d_conv, columns): of every published model, the smallest, and the largest that `Config` accepts.
-const SIZES: [(usize, usize, usize); 3] = [(16, 4, 4096), (1, 1, 256), (256, 16, 1 << 16)];
+/// (d_state, d_conv, columns, head_size): of every published model, the smallest, and the largest that are accepted; of heads also
+/// the largest for which four tokens, or two, are brought together.
+const SIZES: [(usize, usize, usize, usize); 5] =
+    [(16, 4, 4096, 64), (1, 1, 256, 16), (256, 16, 1 << 16, 256), (16, 4, 4096, 80), (16, 4, 4096, 160)];
+
+const FUNCTIONS: [Option<Function>; 4] =
+    [None, Some(Function::Tanh), Some(Function::Sigmoid), Some(Function::SquaredRelu)];
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu").join(path);
@@ -59,7 +66,7 @@ fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
 fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
     let mut variants = Vec::new();
     let integers = kernel.name == "matmul_q8";
-    for (d_state, d_conv, columns) in SIZES {
+    for (d_state, d_conv, columns, head_size) in SIZES {
         for activations in [Activations::F32, Activations::Q8] {
             if kernel.name == "matmul_q8" && activations == Activations::F32 {
                 continue;
@@ -74,15 +81,26 @@ fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
                     out_columns: columns,
                     d_state,
                     d_conv,
+                    head_size,
                     subgroup,
                     ..Variant::of(dtype, activations)
                 };
                 let shapes = shapes(sizes, integers);
-                variants.extend(shapes.into_iter().filter(|shape| subgroups.contains(&shape.subgroup)));
+                let shapes = shapes.into_iter().filter(|shape| subgroups.contains(&shape.subgroup));
+                variants.extend(shapes.flat_map(|shape| all_of(kernel, shape)));
             }
         }
     }
     variants
+}
+
+/// The sizes with each function, and in each layout that the kernel writes: `out_project` leaves activations alone.
+fn all_of(kernel: &Kernel, v: Variant) -> Vec<Variant> {
+    let functions = if kernel.name == "elementwise" { &FUNCTIONS[..] } else { &FUNCTIONS[..1] };
+    let plain = kernel.name != "out_project" && v.dtype == DType::F32;
+    let layouts = [Layout::Activations, Layout::Plain].into_iter().take(if plain { 2 } else { 1 });
+    let with = |out_layout| functions.iter().map(move |&function| Variant { function, out_layout, ..v });
+    layouts.flat_map(with).collect()
 }
 
 /// The fewest and the most of everything.
@@ -96,6 +114,7 @@ fn shapes(v: Variant, integers: bool) -> Vec<Variant> {
         tile: many,
         decode_scan: DecodeScan { channels: 32, lanes: 8 },
         prefill_scan: PrefillScan { channels: 16, lanes: 4, steps: if v.d_state > 100 { 4 } else { 16 } },
+        wkv_scan: WkvScan { lanes: (256 / v.head_size.next_power_of_two()).min(4), steps: steps_of(v.head_size) },
         workgroup: 64,
         ..v
     };
@@ -105,9 +124,19 @@ fn shapes(v: Variant, integers: bool) -> Vec<Variant> {
         tile: Tile { rows: 16, tokens: 16, own_rows: 4, own_tokens: 4, units_at_once: 1 },
         decode_scan: DecodeScan { channels: 16, lanes: 1 },
         prefill_scan: PrefillScan { channels: 16, lanes: 1, steps: 1 },
+        wkv_scan: WkvScan { lanes: 1, steps: steps_of(v.head_size) },
         ..v
     };
     vec![wide, narrow]
+}
+
+/// As `WkvScan::of` has it.
+fn steps_of(head_size: usize) -> usize {
+    match head_size {
+        0..=80 => 4,
+        81..=160 => 2,
+        _ => 1,
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 /** What the engine says on this page otherwise than by itself: with the names of the page's own buttons and addresses. */
-import type { OwnMessages } from 'web-mamba';
+import { FAMILIES, type OwnMessages } from 'web-mamba';
 
 export const engineMessages: OwnMessages = {
   failures: {
@@ -13,7 +13,7 @@ export const engineMessages: OwnMessages = {
     'engine-crashed-gpu': { sentence: 'The engine failed while it ran {name} on the GPU.', remedy: 'Try again, or open the page with ?backend=cpu. If that fails too, choose another model.' },
     'engine-restarted': { sentence: 'The engine failed, and is started anew.', remedy: 'Try again; if it happens again, please report it with the line below.' },
     unexpected: { sentence: 'Something unexpected went wrong.', remedy: 'Reload the page; if it happens again, please report it with the line below.' },
-    architecture: { sentence: 'This model has another architecture; this page runs Mamba and Falcon-Mamba.', remedy: 'Choose a Mamba or Falcon-Mamba model.' },
+    architecture: { sentence: 'This page cannot run models of this architecture.', remedy: `Choose a ${FAMILIES} model.` },
     'no-gpu': { sentence: 'There is no GPU that this page can use.', remedy: 'Update the browser and the graphics driver, or open the page with ?backend=cpu.' },
     gpu: { sentence: 'The GPU failed.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
     'gpu-wrong': { sentence: 'This GPU computes wrongly: a test of it failed.', remedy: 'Update the browser and the graphics driver, or open the page with ?backend=cpu.' },

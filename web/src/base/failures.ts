@@ -13,6 +13,7 @@ export const failures = {
   'app-blocked': { sentence: 'Another tab of this page, of an older version, keeps the conversations and documents to itself.', remedy: 'Close the other tabs of this page: until then nothing that you do here is kept.' },
   'import-large': { sentence: 'This file holds more than this page takes in at once.', remedy: 'Use a file of at most {bytes}, with up to {conversations} conversations of {messages} messages. Nothing was changed.' },
   'no-model': { sentence: 'No model is loaded that could answer.', remedy: 'Choose one, or try again; what you wrote is kept.' },
+  'refused-gpu-binding': { sentence: '{name} ({type}) is too large for this device: it needs {needed} in one piece, and the graphics card gives pages {available} at most.', remedy: '{instead}' },
   'refused-no-gpu': { sentence: '{name} ({type}) is too large for this device: it offers pages no graphics card, and its processor alone cannot hold it.', remedy: '{instead}' },
   'refused-memory': { sentence: '{name} ({type}) needs about {needed} of memory, and this device has {available}.', remedy: '{instead}' },
   'refused-storage': { sentence: '{name} ({type}) takes {size}, and this browser has {room} left to keep it.', remedy: 'Free disk space, or delete models that are kept here. {instead}' },

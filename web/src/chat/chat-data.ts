@@ -10,6 +10,8 @@ export interface ChatData extends ModelsData {
   chats: ChatsData;
   /** What the visitor set, and what holds where nothing is set. */
   sampling: { chosen: SamplingChoice; usual: Required<SamplingChoice> };
+  /** Whether a model that can think does so before it answers. */
+  thinks: boolean;
   /** Something else holds the engine: what was asked waits for it. */
   waitsFor: 'documents' | 'chat' | undefined;
 }
@@ -35,5 +37,6 @@ export interface ChatEvents {
   /** What is absent stays as it is. */
   instruct: Partial<Instructions>;
   setSampling: SamplingChange;
+  setThinks: boolean;
   resetSampling: undefined;
 }

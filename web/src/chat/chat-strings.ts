@@ -11,6 +11,9 @@ export const chatStrings = {
   you: 'You',
   model: 'Model',
   thinking: 'Thinking',
+  thoughts: 'Thoughts',
+  think: 'Think',
+  thinkHint: 'Whether the model thinks before it answers: better answers to hard questions, later ones to all',
   waitingForModel: 'Waiting for the model',
   tuned: 'New chats begin from the tuned state “{name}”.',
   tunedOrders: {
@@ -137,9 +140,11 @@ export const chatStrings = {
   offerDoubt: {
     'gpu-memory': 'The graphics memory of this device may be too small for it; that is checked before the bulk of it is downloaded.',
     memory: 'This device may be short of memory for it: close other programs first.',
-    slow: 'This device can hold it, but without WebGPU it runs on the processor: expect about a word a second.',
+    'memory-unknown': 'Whether this device has the memory for it is not known: it needs about {needed}.',
+    slow: 'It would be slow: without WebGPU it runs on the processor, at about a word a second.',
   },
   offerRefused: {
+    'gpu-binding': 'This device cannot hold it: its graphics card gives pages too little in one piece.',
     'no-gpu': 'This device cannot hold it: it offers pages no graphics card, and its processor alone is too small for a model of this size.',
     memory: 'This device has too little memory for it.',
     storage: 'There is too little room to store it here.',

@@ -1,5 +1,5 @@
 /** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
-import type { AnswerEvent, BatchEvent, EngineWorker, OpenedState } from 'web-mamba';
+import type { AnswerEvent, BatchEvent, EngineWorker, GenerateOptions, OpenedState } from 'web-mamba';
 import { failure, toFailure, type Tell } from '../base/failure';
 import type { TextFile } from '../base/files';
 import type { Turns } from '../base/turns';
@@ -313,7 +313,7 @@ export class Chats {
     const [first] = answers;
     if (!first) return;
     const suited = [loader.choice?.entry?.sampling, presets[conversation.record.preset].sampling];
-    const options = generateOptions(settings.sampling, ...suited);
+    const options = { ...generateOptions(settings.sampling, ...suited), ...this.#thinking() };
     const prompt = conversation.promptFor(first);
     if (this.#fresh.delete(conversation)) conversation.beginFrom(loader.tuned?.beginning);
     const { beginning } = conversation.record;
@@ -322,6 +322,12 @@ export class Chats {
     // A seed that the visitor chose has given the answers before these: theirs go on from it.
     const seed = (options.seed ?? 0) + conversation.branches(first).index;
     await engine.generateBatch(answers.map(() => prompt), { ...begun, seed, sequences: answers.length }, onEvent);
+  }
+
+  /** A model that can think does so where the visitor wants it, else it answers at once; of any other nothing is asked. */
+  #thinking(): GenerateOptions {
+    const { loader, settings } = this.parts;
+    return loader.canThink ? { thinking: settings.thinks ? 'on' : 'skip' } : {};
   }
 
   #show(conversation: Conversation): void {

@@ -1,9 +1,9 @@
 /** Conversations as files: Markdown to read, JSON to keep and to bring back. An imported file is as untrusted as any other. */
-import { newId } from 'web-mamba';
+import { newId, splitThoughts } from 'web-mamba';
 import { failure } from '../base/failure';
 import type { TextFile } from '../base/files';
 import { formatBytes } from '../base/format';
-import type { AnswerStats, ConversationRecord, Message, MessageState } from '../data/conversation-record';
+import { EARLIER_IMPORTED, type AnswerStats, type ConversationRecord, type Message, type MessageState } from '../data/conversation-record';
 import { mended } from './conversation';
 import { presetIds, systemText } from './presets';
 
@@ -16,13 +16,14 @@ const MOST_CONVERSATIONS = 2_000;
 const MOST_MESSAGES = 10_000;
 const MOST_TITLE_CHARACTERS = 200;
 
-/** The branch that is shown. */
+/** The branch that is shown, without what the model thought before it answered. */
 export function markdownFile(record: ConversationRecord, messages: readonly Message[], speakers: Record<Message['role'], string>): TextFile {
   const system = systemText(record);
   const parts = [
     `# ${record.title}`,
     ...(system ? [system.split('\n').map((line) => `> ${line}`.trimEnd()).join('\n')] : []),
-    ...messages.filter(({ text }) => text !== '').map(({ role, text }) => `## ${speakers[role]}\n\n${text}`),
+    ...messages.map(({ role, text }) => ({ role, text: role === 'assistant' ? splitThoughts(text).answer : text }))
+      .filter(({ text }) => text !== '').map(({ role, text }) => `## ${speakers[role]}\n\n${text}`),
   ];
   return { name: `${fileName(record.title)}.md`, type: 'text/markdown', text: `${parts.join('\n\n')}\n` };
 }
@@ -101,7 +102,8 @@ function isBeginning(value: unknown): value is string {
 
 function messageState(value: unknown): MessageState | undefined {
   const { kind, stop, stats } = fields(value);
-  if (kind === 'waiting' || kind === 'streaming' || kind === 'told') return { kind };
+  if (kind === 'waiting' || kind === 'streaming' || kind === 'imported') return { kind };
+  if (kind === EARLIER_IMPORTED) return { kind: 'imported' };
   const known = STOPS.find((each) => each === stop);
   const figures = answerStats(fields(stats));
   return kind === 'done' && known && figures ? { kind, stop: known, stats: figures } : undefined;

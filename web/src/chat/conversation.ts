@@ -4,7 +4,7 @@
  */
 import { newId, type ChatMessage } from 'web-mamba';
 import { shortened } from '../base/shortened';
-import type { AssistantMessage, ConversationRecord, Instructions, Message, UserMessage } from '../data/conversation-record';
+import { EARLIER_IMPORTED, type AssistantMessage, type ConversationRecord, type Instructions, type Message, type MessageState, type UserMessage } from '../data/conversation-record';
 import { MessageIndex } from './message-index';
 import { presets, systemText } from './presets';
 
@@ -45,7 +45,7 @@ export class Conversation {
     for (const { role, content: text } of said) {
       const node = { id: earlier.length + 1, parent: earlier.at(-1)?.id ?? null, text };
       if (role === 'user') earlier.push({ ...node, role });
-      else if (role === 'assistant') earlier.push({ ...node, role, state: { kind: 'told' } });
+      else if (role === 'assistant') earlier.push({ ...node, role, state: { kind: 'imported' } });
     }
     const last = earlier.at(-1)?.id ?? null;
     for (const message of asked) {
@@ -158,9 +158,12 @@ export class Conversation {
 
 /** An answer that was being written when the page closed has ended where it was. */
 export function mended(record: ConversationRecord): ConversationRecord {
-  const messages = record.messages.map((message) =>
-    message.role === 'assistant' && message.state.kind !== 'done' && message.state.kind !== 'told'
-      ? { ...message, state: { kind: 'done' as const, stop: 'cancelled' as const, stats: { tokens: 0, firstToken: 0, rate: 0 } } }
-      : message);
+  const messages = record.messages.map((message) => (message.role === 'assistant' ? { ...message, state: ended(message.state) } : message));
   return { ...record, messages };
+}
+
+function ended(state: MessageState): MessageState {
+  if (state.kind === 'done' || state.kind === 'imported') return state;
+  if ((state.kind as string) === EARLIER_IMPORTED) return { kind: 'imported' };
+  return { kind: 'done', stop: 'cancelled', stats: { tokens: 0, firstToken: 0, rate: 0 } };
 }

@@ -4,17 +4,26 @@ import { soundChoice, type SamplingChange, type SamplingChoice } from './samplin
 
 export class SettingsStore {
   sampling: SamplingChoice = {};
+  /** Whether a model that can think does so before it answers. */
+  thinks = false;
 
   constructor(private readonly database: AppDatabase) {}
 
   /** Where the browser gives nothing, nothing was set. */
   async read(): Promise<void> {
-    this.sampling = soundChoice(await this.database.get('settings', 'sampling').catch(() => undefined));
+    const read = (key: string) => this.database.get('settings', key).catch(() => undefined);
+    this.sampling = soundChoice(await read('sampling'));
+    this.thinks = (await read('thinks')) === true;
   }
 
   /** A value out of its range is as good as none. */
   async set({ key, value }: SamplingChange): Promise<void> {
     await this.#keep(soundChoice({ ...this.sampling, [key]: value }));
+  }
+
+  async setThinks(thinks: boolean): Promise<void> {
+    this.thinks = thinks;
+    await this.database.keep('thinks', async () => void (await this.database.put('settings', thinks, 'thinks')));
   }
 
   async reset(): Promise<void> {

@@ -1,4 +1,4 @@
-/** What is kept of a conversation: its messages as a tree, and how the model was told to behave. Plain data. */
+/** What is kept of a conversation: its messages as a tree, and the instructions of the model. Plain data. */
 import type { StopReason } from 'web-mamba';
 
 /** How an answer went, as its reader saw it. */
@@ -18,7 +18,10 @@ export type MessageState =
   | { kind: 'streaming' }
   | { kind: 'done'; stop: StopReason; stats: AnswerStats }
   /** It was written elsewhere, and came with a saved state. */
-  | { kind: 'told' };
+  | { kind: 'imported' };
+
+/** What earlier versions called `imported`, in what they stored and exported. */
+export const EARLIER_IMPORTED = 'told';
 
 interface Node {
   /** Unique within its conversation, ascending. */
@@ -42,7 +45,7 @@ export type Message = UserMessage | AssistantMessage;
 /** The roles that a conversation can begin with. */
 export type PresetId = 'assistant' | 'translator' | 'service' | 'analyst' | 'writer';
 
-/** How the model is told to behave in one conversation. */
+/** The instructions of the model in one conversation. */
 export interface Instructions {
   preset: PresetId;
   /** The system prompt; empty for none. */

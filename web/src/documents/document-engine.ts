@@ -109,7 +109,8 @@ export class DocumentEngine {
   async #answer(asked: Asked, readBefore: number, onEvent: OnAnswer, signal: AbortSignal, wanted: AbortSignal): Promise<Turn> {
     const { engine, loader, speeds, changed } = this.parts;
     const { about, prompts, maxTokens } = asked;
-    const options = { ...FAITHFUL_SAMPLING, maxTokens, about };
+    // What it thinks is no part of a summary.
+    const options = { ...FAITHFUL_SAMPLING, maxTokens, about, ...(loader.canThink && { thinking: 'skip' as const }) };
     const turn: Turn = { givenBack: false, read: 0 };
     let [known, written] = [0, false];
     const stop = () => void engine.stop().catch(() => undefined);

@@ -27,6 +27,8 @@ interface CatalogueModel {
   /** Tokens that the model was trained on at once. */
   context: number;
   licence: Licence;
+  /** It chats: it was tuned to answer. */
+  chats?: true;
   /** Address of the page about the model. */
   page: string;
   /** One honest sentence, shown where a chat begins. */
@@ -46,10 +48,16 @@ interface CatalogueFile {
   urls?: string[];
   /** A file of the hub, which knows its exact size and hash. */
   hub?: { repo: string; file: string };
+  /** No public listing was seen that has it; its name follows from those that were. The hub is asked before it is offered as certain. */
+  unconfirmed?: true;
+  /** The usual quantisation of a model that a first visit may be offered. */
+  offered?: true;
   /** Bytes to download; rounded where the hub says them exactly. */
   bytes: number;
-  /** Bytes that the device needs to run it. */
+  /** What it requires of a device (`ModelRequirements` of the engine); `scripts/catalogue` fills it in. */
   memory: number;
+  largestBinding: number;
+  ranks: number;
 }
 
 /** One file of the catalogue, with what holds for its model. */

@@ -4,11 +4,11 @@ import { toFailure, type Failure } from '../base/failure';
 import { fill } from '../base/format';
 import type { PageAddress } from '../base/page-address';
 import { askToPersist } from './ask-to-persist';
-import type { Device } from './capability';
 import { catalogue } from './catalogue';
 import type { Choice } from './choice';
 import { Consent } from './consent';
 import { asReplaced, keptVersion, requireKept } from './earlier-version';
+import type { Fits } from './fits';
 import { declined, LinkConsent, type Agreed } from './link-consent';
 import { modelStrings } from './model-strings';
 import type { ModelStatus, ModelsView, TunedState } from './models-data';
@@ -45,7 +45,7 @@ export class ModelLoader {
     private readonly page: Pick<ModelsView, 'permit'>,
     private readonly address: PageAddress,
     private readonly storage: StorageTasks,
-    private readonly device: Promise<Device>,
+    private readonly fits: Pick<Fits, 'situation'>,
     private readonly listener: LoaderListener,
     agreed: Agreed = new Set(),
   ) {
@@ -60,6 +60,11 @@ export class ModelLoader {
   /** Tokens that the model was trained on at once. */
   get context(): number {
     return this.choice?.entry?.context ?? UNKNOWN_CONTEXT;
+  }
+
+  /** Whether the open model can think before it answers. */
+  get canThink(): boolean {
+    return this.status.kind === 'ready' && this.status.info.canThink;
   }
 
   open(choice: Choice): void {
@@ -185,8 +190,11 @@ export class ModelLoader {
     if (!entry || entry === catalogue[0]) return;
     const stored = await this.engine.stored();
     requireKept(choice, stored);
-    const judged = offerOf(entry, await this.device, stored, this.address.base);
-    if (judged.verdict.kind === 'refused' && !judged.kept) throw refusal(judged, await this.device);
+    const situation = await this.fits.situation();
+    // Where the engine cannot judge it, opening the model says why.
+    if (!situation) return;
+    const judged = offerOf(entry, situation, stored, this.address.base);
+    if (judged.verdict.kind === 'refused' && !judged.kept) throw refusal(judged);
   }
 
   /** Whether the model may be fetched, of what a link names; a saved state that may not be is left out. Throws where the visitor has declined. */

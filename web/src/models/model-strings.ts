@@ -1,4 +1,6 @@
 /** What is said of models: choosing, fetching, keeping and running them. */
+import { FAMILIES } from 'web-mamba';
+
 export const modelStrings = {
   opening: 'Opening {name}',
   rebuilding: 'What runs the model was lost; it is being loaded again, and the answer goes on.',
@@ -31,6 +33,7 @@ export const modelStrings = {
   memory: 'needs {memory}',
   keptHere: 'kept here',
   modelPage: 'About the model',
+  listing: { asked: 'asking the hub whether it is there', absent: 'not on the hub', listed: '', unknown: 'not confirmed: the hub could not be asked' },
 
   onThisComputer: 'Kept in this browser',
   keptBytes: '{bytes} are kept',
@@ -81,7 +84,7 @@ export const modelStrings = {
   fromAddress: 'From an address…',
   addressLabel: 'Address of a GGUF file',
   addressPlaceholder: 'https://…/model.gguf',
-  addressHint: 'Any Mamba or Falcon-Mamba model in GGUF form: a file of any server or of Hugging Face, any one part of a split set, or a .manifest.json.',
+  addressHint: `Any ${FAMILIES} model in GGUF form: a file of any server or of Hugging Face, any one part of a split set, or a .manifest.json.`,
   open: 'Open',
   fromComputer: 'From this computer…',
   chooseFile: 'Choose a file',
@@ -91,10 +94,10 @@ export const modelStrings = {
 
   /** The same beside one file among many. */
   fileVerdict: {
-    'gpu-memory': 'graphics memory may be short', memory: 'memory may be short', slow: 'slow on the processor',
+    'gpu-memory': 'graphics memory may be short', memory: 'memory may be short', 'memory-unknown': 'memory is not known', slow: 'slow on the processor',
   },
   fileRefused: {
-    'no-gpu': 'too large without a graphics card', memory: 'too little memory', storage: 'too little room',
+    'gpu-binding': 'too large for the graphics card', 'no-gpu': 'too large without a graphics card', memory: 'too little memory', storage: 'too little room',
   },
   offerInstead: 'What fits: {name} in {type}, {size}.',
   offerNothing: 'The demo model is the best choice here.',

@@ -1,5 +1,5 @@
 /** What the models' views show, and what they tell the page. */
-import type { ModelInfo, ModelSource, OpenProgress, Room, StoredModel, TunedOrder } from 'web-mamba';
+import type { Listing, ModelInfo, ModelSource, OpenProgress, Room, StoredModel, TunedOrder } from 'web-mamba';
 import type { ChosenFiles, ExportFile } from '../base/files';
 import type { Device } from './capability';
 import type { CatalogueEntry } from './catalogue';
@@ -65,11 +65,15 @@ export interface ModelsData {
   device: Device | undefined;
   /** What this device makes of a model of the catalogue; undefined until the device is known. */
   judged(entry: CatalogueEntry): Offer | undefined;
+  /** What the hub says of a file that may not be there; undefined where it is not in question, or not known yet. */
+  listing(entry: CatalogueEntry): Listing | undefined;
   /** Address of the page, which relative addresses of the catalogue start from. */
   base: string;
 }
 
 export interface ModelEvents {
+  /** The choice of a model is shown: what is not confirmed is asked for. */
+  askListings: undefined;
   openEntry: CatalogueEntry;
   openAddress: string;
   openFiles: ChosenFiles;

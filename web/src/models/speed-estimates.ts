@@ -25,7 +25,7 @@ export class SpeedEstimates {
 
   /** What cannot be read is measured again. */
   async read(): Promise<void> {
-    const kept = (await this.database.get('settings', 'pace').catch(() => undefined)) as Record<string, Measured> | undefined;
+    const kept = (await this.database.get('settings', 'speeds').catch(() => undefined)) as Record<string, Measured> | undefined;
     this.#measured = { ...kept, ...this.#measured };
   }
 
@@ -38,7 +38,7 @@ export class SpeedEstimates {
     };
     this.#measured = { ...this.#measured, [this.model()]: measured };
     const kept = this.#measured;
-    this.database.put('settings', kept, 'pace').catch((thrown: unknown) => console.warn('the speeds could not be kept', thrown));
+    this.database.put('settings', kept, 'speeds').catch((thrown: unknown) => console.warn('the speeds could not be kept', thrown));
   }
 
   /** Seconds; undefined while a speed that counts is unknown. */

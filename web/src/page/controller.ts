@@ -14,6 +14,8 @@ import { DocumentStore } from '../documents/document-store';
 import { DocumentsController } from '../documents/documents-controller';
 import type { Extract } from '../documents/extract/extractor';
 import { inspectDevice, type Device } from '../models/capability';
+import { Fits } from '../models/fits';
+import { Listings } from '../models/listings';
 import { catalogue } from '../models/catalogue';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from '../models/choice';
 import type { Agreed } from '../models/link-consent';
@@ -45,6 +47,8 @@ export class Controller {
   /** What was being done when it came. */
   #failedAbout: string | undefined;
   #device: Device | undefined;
+  readonly #fits: Fits;
+  readonly #listings: Listings;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
   readonly #storage: StorageTasks;
@@ -68,9 +72,12 @@ export class Controller {
       this.#device = known;
       this.#update();
     });
+    this.#fits = new Fits(engine, device, changed);
+    this.#listings = new Listings(engine, address.base, changed);
+    void this.#fits.situation();
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, device, { changed, failed, stateOpened: (state) => this.#chats.begin(state) }, surroundings.agreed));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state) }, surroundings.agreed));
     this.#chats = new Chats({
       engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
@@ -132,6 +139,7 @@ export class Controller {
   #listenToModels(): void {
     const { page } = this;
     const { base } = this.address;
+    page.on('askListings', () => void this.#listings.ask());
     page.on('openEntry', (entry) => this.#openOther(() => chooseEntry(entry, base)));
     page.on('openAddress', (typed) => this.#openOther(() => chooseAddress(typed, base)));
     page.on('openFiles', ({ files, handles }) => this.#openOther(() => chooseFiles(files, handles)));
@@ -182,6 +190,7 @@ export class Controller {
     page.on('shareState', () => void this.#guarded('share', async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
+    page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
     page.on('resetSampling', () => void this.#guarded('settings', () => this.#settings.reset()));
   }
 
@@ -273,9 +282,11 @@ export class Controller {
       chats,
       documents: this.#documents.data,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
+      thinks: this.#settings.thinks,
       context,
       device: this.#device,
-      judged: (entry) => this.#device && offerOf(entry, this.#device, this.#storage.models, this.address.base),
+      judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base),
+      listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
       base: this.address.base,

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use web_mamba::Result;
 use web_mamba::engine::Model;
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::Snapshot;
-use web_mamba::tokenizer::ChatMessage;
+use web_mamba::tokenizer::{ChatMessage, Thinking};
 
 use crate::open::ModelArguments;
 use crate::state_file::{OrderArgument, read_state};
@@ -66,6 +66,10 @@ pub struct Generate {
     /// Continue past the model's own end tokens.
     #[arg(long)]
     ignore_eos: bool,
+    /// Whether the model thinks before it answers a chat: `on`, `off`, `skip` (with an empty thought, for models that would), or
+    /// `auto`, as the file says.
+    #[arg(long, value_enum, default_value_t, requires = "chat")]
+    thinking: ThinkingArgument,
     /// Print one JSON object at the end instead of streaming the text.
     #[arg(long)]
     json: bool,
@@ -119,6 +123,26 @@ struct Sampling {
     seed: Option<u64>,
 }
 
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ThinkingArgument {
+    #[default]
+    Auto,
+    On,
+    Off,
+    Skip,
+}
+
+impl From<ThinkingArgument> for Thinking {
+    fn from(argument: ThinkingArgument) -> Self {
+        match argument {
+            ThinkingArgument::Auto => Self::Auto,
+            ThinkingArgument::On => Self::On,
+            ThinkingArgument::Off => Self::Off,
+            ThinkingArgument::Skip => Self::Skip,
+        }
+    }
+}
+
 impl Sampling {
     fn options(&self) -> SamplerOptions {
         SamplerOptions {
@@ -147,6 +171,7 @@ impl Generate {
             stop: self.stop.clone(),
             stop_tokens: self.stop_tokens.clone(),
             ignore_eos: self.ignore_eos,
+            thinking: self.thinking.into(),
             ..GenerateOptions::default()
         };
         let generation = Generation::new(&model, &self.prompt(state), options)?;

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Runs Mamba and Falcon-Mamba language models from GGUF files, on a GPU or on the CPU.
+/// Runs language models from GGUF files, on a GPU or on the CPU.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {

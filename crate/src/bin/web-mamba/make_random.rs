@@ -37,6 +37,9 @@ pub struct MakeRandom {
     /// The same seed gives the same file.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Leave the weights out: the header, and zeros in their place that take no room on the disk. Enough for `inspect`.
+    #[arg(long)]
+    no_weights: bool,
     /// Write over a file of this name.
     #[arg(long)]
     force: bool,
@@ -53,7 +56,14 @@ impl MakeRandom {
         let mut model = Synthetic::new(&network, |tensor| self.file_type.dtype_of(tensor, network.tied_head));
         (model.pairs, model.seed) = (self.pairs(&network), self.seed);
         let mut file = NewFile::create(&self.out, self.force)?;
-        let bytes = model.write(|piece| file.write(piece))?;
+        let bytes = if self.no_weights {
+            let (header, length) = model.header();
+            file.write(&header)?;
+            file.extend_to(length)?;
+            length
+        } else {
+            model.write(|piece| file.write(piece))?
+        };
         file.finish()?;
 
         let parameters: usize = network.tensors.iter().map(|tensor| tensor.rows * tensor.columns).sum();

@@ -21,8 +21,8 @@ pub struct GpuOptions {
     pub software: Option<bool>,
     /// Refuse an adapter that is software: the CPU executor is faster.
     pub hardware_only: bool,
-    /// Take only what WebGPU promises everywhere: its default limits, and no subgroups.
-    pub only_promised: bool,
+    /// Take only what every WebGPU adapter has: the default limits, and no optional features such as subgroups.
+    pub default_limits: bool,
     /// Whether loading a model begins with a test of the adapter's kernels; by default on hardware. A software adapter takes
     /// seconds to compile them, and has no driver to doubt.
     pub self_test: Option<bool>,
@@ -108,12 +108,12 @@ impl Gpu {
         if software && options.hardware_only {
             return Err(Error::NoGpu { problem: format!("the only adapter is software ({})", info.name) });
         }
-        let limits = if options.only_promised { wgpu::Limits::default() } else { adapter.limits() };
+        let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
         let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
-        let features = if options.only_promised { wgpu::Features::empty() } else { adapter.features() & wanted };
+        let features = if options.default_limits { wgpu::Features::empty() } else { adapter.features() & wanted };
         let descriptor = wgpu::DeviceDescriptor {
             // `browser.js` knows our requests by this name, and asks for subgroups in them.
-            label: Some(if options.only_promised { "web-mamba, only what is promised" } else { "web-mamba" }),
+            label: Some(if options.default_limits { "web-mamba, default limits" } else { "web-mamba" }),
             required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -135,7 +135,7 @@ impl Gpu {
         let granted = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let max_binding_bytes = options.max_binding_bytes.map_or(granted, |bytes| bytes.min(granted));
         let software = options.software.unwrap_or(software);
-        let subgroups = !options.only_promised && has_subgroups(&device);
+        let subgroups = !options.default_limits && has_subgroups(&device);
         let subgroup_min = if subgroups { (info.subgroup_min_size as usize).max(1) } else { 1 };
         let max_invocations = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
         let packed_products =

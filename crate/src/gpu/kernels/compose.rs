@@ -1,21 +1,33 @@
 //! How a kernel's WGSL is put together: sizes as constants, what it imports, then its own file.
 
-use super::table::{Import, Kernel, NOT_FINITE, SAMPLE_CHOOSE, SAMPLING_CHUNKS, SAMPLING_HISTORY};
+use super::table::{Import, Kernel, NOT_FINITE, SAMPLE_TOKEN, SAMPLING_CHUNKS, SAMPLING_HISTORY};
 use super::units::{has_quants, unit_source};
-use super::workgroups::{DecodeScan, LaneGroups, MATVEC_MANY_WORKGROUP, PrefillScan, RUN_LEN, SMALL_BATCH, Tile, runs};
+use super::workgroups::{
+    DecodeScan, LaneGroups, MATVEC_MANY_WORKGROUP, PrefillScan, RUN_LEN, SMALL_BATCH, Tile, WkvScan, runs,
+};
 use crate::executor::{Activations, MAX_SEQUENCES};
+use crate::model::Function;
 use crate::quant::{DType, UNIT_LEN, VECTOR_BYTES, device_row_bytes};
 
-/// The whole WGSL of one of [`SAMPLING_KERNELS`], for `invocations` of a workgroup of `sample_choose`: a power of two,
+/// The whole WGSL of one of [`SAMPLING_KERNELS`], for `invocations` of a workgroup of `sample_token`: a power of two,
 /// at least [`SAMPLING_CHUNKS`].
 pub fn compose_sampling(kernel: &Kernel, invocations: u32) -> String {
     let mut wgsl = format!("const CHUNKS: u32 = {SAMPLING_CHUNKS}u;\nconst HISTORY: u32 = {SAMPLING_HISTORY}u;\n");
     wgsl += include_str!("../shaders/sampling/arithmetic.wgsl");
-    if kernel.name == SAMPLE_CHOOSE.name {
+    if kernel.name == SAMPLE_TOKEN.name {
         wgsl += &format!("const INVOCATIONS: u32 = {invocations}u;\nconst NOT_FINITE: u32 = {NOT_FINITE}u;\n");
         wgsl += include_str!("../shaders/sampling/find.wgsl");
     }
     wgsl + kernel.source
+}
+
+/// How the rows of a buffer lie on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// As f32, (rows, width).
+    Plain,
+    /// As activations of matrix products, see `shaders/acts`.
+    Activations,
 }
 
 /// What a kernel is composed for. Sizes that a kernel does not name keep their defaults, so that equal kernels are
@@ -28,14 +40,20 @@ pub struct Variant {
     pub columns: usize,
     /// How activations are kept.
     pub activations: Activations,
-    /// Columns of the activations that it writes.
+    /// Columns of the rows that it writes.
     pub out_columns: usize,
+    /// How it writes them.
+    pub out_layout: Layout,
     /// States per channel.
     pub d_state: usize,
     /// Taps of the convolution.
     pub d_conv: usize,
     /// True where dt, B and C are normalised.
     pub norm_dt_b_c: bool,
+    /// Channels of a head.
+    pub head_size: usize,
+    /// What is applied to each value; none where values are only laid out anew.
+    pub function: Option<Function>,
     /// Invocations that are certain to be in one subgroup; 1 without subgroups.
     pub subgroup: usize,
     /// How the invocations of a workgroup share rows.
@@ -46,6 +64,8 @@ pub struct Variant {
     pub decode_scan: DecodeScan,
     /// How the scan of prefill shares channels and time.
     pub prefill_scan: PrefillScan,
+    /// How RWKV-7's recurrence shares rows and time.
+    pub wkv_scan: WkvScan,
     /// Invocations of a workgroup of the kernels that have no shape of their own.
     pub workgroup: usize,
 }
@@ -58,14 +78,18 @@ impl Variant {
             columns: 256,
             activations,
             out_columns: 256,
+            out_layout: Layout::Activations,
             d_state: 16,
             d_conv: 4,
             norm_dt_b_c: true,
+            head_size: 64,
+            function: None,
             subgroup: 1,
             lane_groups: LaneGroups::default(),
             tile: Tile::default(),
             decode_scan: DecodeScan::default(),
             prefill_scan: PrefillScan::default(),
+            wkv_scan: WkvScan::default(),
             workgroup: 64,
         }
     }
@@ -79,6 +103,7 @@ pub fn compose(kernel: &Kernel, variant: &Variant) -> String {
     let (workgroup, lanes) = match kernel.name {
         "dt_scan" => (v.decode_scan.channels * v.decode_scan.lanes, v.decode_scan.lanes),
         "selective_scan" => (v.prefill_scan.channels * v.prefill_scan.lanes, v.prefill_scan.lanes),
+        "wkv7" => (v.wkv_scan.workgroup(v.head_size), v.wkv_scan.lanes),
         "matmul" | "matmul_q8" => (v.tile.workgroup(), 1),
         "matvec_many" => (MATVEC_MANY_WORKGROUP, v.subgroup),
         _ if kernel.imports.contains(&Import::RowProducts) => (v.lane_groups.workgroup(), v.lane_groups.lanes),
@@ -101,8 +126,11 @@ pub fn compose(kernel: &Kernel, variant: &Variant) -> String {
             }
             Import::Sums => constant("SUBGROUP", v.subgroup),
             Import::Batch => constant("MAX_SEQUENCES", MAX_SEQUENCES),
-            Import::Write => constant("OUT_RUNS", runs(v.out_columns)),
-            Import::Products | Import::MatMulParams | Import::Softplus => {}
+            Import::Write => match v.out_layout {
+                Layout::Plain => constant("OUT_COLUMNS", v.out_columns),
+                Layout::Activations => constant("OUT_RUNS", runs(v.out_columns)),
+            },
+            Import::Products | Import::MatMulParams | Import::Softplus | Import::Sigmoid | Import::Function => {}
         }
     }
     match kernel.name {
@@ -124,6 +152,10 @@ pub fn compose(kernel: &Kernel, variant: &Variant) -> String {
             constant("CHANNELS", v.prefill_scan.channels);
             constant("STEPS", v.prefill_scan.steps);
         }
+        "wkv7" => {
+            constant("HEAD_SIZE", v.head_size);
+            constant("STEPS", v.wkv_scan.steps);
+        }
         _ => {}
     }
     if matches!(kernel.name, "split_dt_b_c" | "dt_scan") {
@@ -141,6 +173,7 @@ fn import_source(import: Import, variant: &Variant) -> String {
         (Import::Units, _) => return unit_source(variant.dtype) + "const BLOCKS: u32 = COLUMNS / BLOCK_LEN;\n",
         (Import::Read, Activations::F32) => include_str!("../shaders/acts/f32.wgsl"),
         (Import::Read, Activations::Q8) => include_str!("../shaders/acts/q8.wgsl"),
+        (Import::Write, _) if variant.out_layout == Layout::Plain => include_str!("../shaders/acts/write_plain.wgsl"),
         (Import::Write, Activations::F32) => include_str!("../shaders/acts/write_f32.wgsl"),
         (Import::Write, Activations::Q8) => include_str!("../shaders/acts/write_q8.wgsl"),
         (Import::Products, Activations::Q8) if quants => include_str!("../shaders/products/quants_q8.wgsl"),
@@ -152,6 +185,17 @@ fn import_source(import: Import, variant: &Variant) -> String {
         (Import::Batch, _) => include_str!("../shaders/shared/batch.wgsl"),
         (Import::MatMulParams, _) => include_str!("../shaders/shared/matmul_params.wgsl"),
         (Import::Softplus, _) => include_str!("../shaders/shared/softplus.wgsl"),
+        (Import::Sigmoid, _) => include_str!("../shaders/shared/sigmoid.wgsl"),
+        (Import::Function, _) => function_source(variant.function),
     }
     .into()
+}
+
+fn function_source(function: Option<Function>) -> &'static str {
+    match function {
+        None => include_str!("../shaders/functions/identity.wgsl"),
+        Some(Function::Tanh) => include_str!("../shaders/functions/tanh.wgsl"),
+        Some(Function::Sigmoid) => include_str!("../shaders/functions/sigmoid.wgsl"),
+        Some(Function::SquaredRelu) => include_str!("../shaders/functions/squared_relu.wgsl"),
+    }
 }

@@ -7,14 +7,14 @@ mod table;
 mod units;
 mod workgroups;
 
-pub use compose::{Variant, compose, compose_sampling};
+pub use compose::{Layout, Variant, compose, compose_sampling};
 pub use table::{
-    CONV1D_SILU, DT_SCAN, EMBED, IN_PROJECT, KERNELS, Kernel, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, NOT_FINITE,
-    OUT_PROJECT, RMS_NORM, SAMPLE_CHOOSE, SAMPLE_MAXIMA, SAMPLING_CHUNKS, SAMPLING_HISTORY, SAMPLING_KERNELS,
-    SELECTIVE_SCAN, SPLIT_DT_B_C,
+    CONV1D_SILU, DT_SCAN, ELEMENTWISE, EMBED, IN_PROJECT, KERNELS, Kernel, LAYER_NORM, MATMUL, MATMUL_Q8, MATVEC,
+    MATVEC_MANY, MULTIPLY, NOT_FINITE, OUT_PROJECT, RMS_NORM, SAMPLE_MAXIMA, SAMPLE_TOKEN, SAMPLING_CHUNKS,
+    SAMPLING_HISTORY, SAMPLING_KERNELS, SELECTIVE_SCAN, SPLIT_DT_B_C, TOKEN_SHIFT, VALUE_RESIDUAL, WKV7,
 };
 pub use units::{has_quants, unit_source};
 pub use workgroups::{
     DecodeScan, LaneGroups, MANY_ROWS, MATVEC_MANY_WORKGROUP, MAX_FUSED_ROWS, MAX_LANES, PrefillScan, RUN_LEN,
-    SMALL_BATCH, SOME_ROWS, Tile, runs,
+    SMALL_BATCH, SOME_ROWS, Tile, WkvScan, runs,
 };

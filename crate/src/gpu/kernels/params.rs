@@ -114,6 +114,53 @@ pub struct SelectiveScan {
     pub d_inner: u32,
 }
 
+/// See `layer_norm.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct LayerNorm {
+    pub width: u32,
+    pub to_outputs: u32,
+    pub eps: f32,
+}
+
+/// See `token_shift.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct TokenShift {
+    pub width: u32,
+    pub mixture: u32,
+    pub moves: u32,
+}
+
+/// See `elementwise.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Elementwise {
+    pub width: u32,
+}
+
+/// See `multiply.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Multiply {
+    pub width: u32,
+}
+
+/// See `value_residual.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct ValueResidual {
+    pub width: u32,
+}
+
+/// See `wkv7.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Wkv7 {
+    pub columns: u32,
+    pub eps: f32,
+}
+
 /// See `sampling/arithmetic.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -144,7 +191,7 @@ pub struct SamplingRow {
     pub last_n: u32,
 }
 
-/// See `sample_choose.wgsl`.
+/// See `sample_token.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct SamplingStep {

@@ -23,6 +23,10 @@ pub enum Import {
     MatMulParams,
     /// The time step's activation.
     Softplus,
+    /// The logistic function.
+    Sigmoid,
+    /// A function of one value.
+    Function,
 }
 
 /// One kernel: `shaders/NAME.wgsl`.
@@ -62,8 +66,8 @@ macro_rules! kernel {
     };
 }
 
-/// Every kernel of a plan's steps: what serves prefill and decode, the fused kernels of decode, and the rest of prefill.
-pub static KERNELS: [Kernel; 12] = [
+/// Every kernel of a plan's steps: what serves prefill and decode, the fused kernels of decode, and the steps by themselves.
+pub static KERNELS: [Kernel; 18] = [
     EMBED,
     RMS_NORM,
     MATVEC,
@@ -76,6 +80,12 @@ pub static KERNELS: [Kernel; 12] = [
     CONV1D_SILU,
     SPLIT_DT_B_C,
     SELECTIVE_SCAN,
+    LAYER_NORM,
+    TOKEN_SHIFT,
+    ELEMENTWISE,
+    MULTIPLY,
+    VALUE_RESIDUAL,
+    WKV7,
 ];
 
 pub const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, imports [Units]);
@@ -94,17 +104,23 @@ pub const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 3, impo
 pub const SPLIT_DT_B_C: Kernel = kernel!("split_dt_b_c", inputs 1, outputs 2, imports [Batch, Sums, Write]);
 pub const SELECTIVE_SCAN: Kernel =
     kernel!("selective_scan", inputs 6, outputs 2, imports [Batch, Sums, Softplus, Write]);
+pub const LAYER_NORM: Kernel = kernel!("layer_norm", inputs 3, outputs 1, imports [Batch, Sums, Write]);
+pub const TOKEN_SHIFT: Kernel = kernel!("token_shift", inputs 2, outputs 2, imports [Batch, Write]);
+pub const ELEMENTWISE: Kernel = kernel!("elementwise", inputs 1, outputs 1, imports [Sigmoid, Function, Write]);
+pub const MULTIPLY: Kernel = kernel!("multiply", inputs 2, outputs 1, imports [Write]);
+pub const VALUE_RESIDUAL: Kernel = kernel!("value_residual", inputs 4, outputs 1, imports [Sigmoid, Write]);
+pub const WKV7: Kernel = kernel!("wkv7", inputs 6, outputs 2, imports [Batch, Sums, Sigmoid, Write]);
 
 /// The kernels that sample tokens from logits. No step of a plan runs them, and their twins are in `sampler`.
-pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_CHOOSE];
+pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_TOKEN];
 
 pub const SAMPLE_MAXIMA: Kernel = kernel!("sample_maxima", inputs 3, outputs 2, imports []);
-pub const SAMPLE_CHOOSE: Kernel = kernel!("sample_choose", inputs 4, outputs 4, imports []);
+pub const SAMPLE_TOKEN: Kernel = kernel!("sample_token", inputs 4, outputs 4, imports []);
 
 /// The bit of a sampled id that says that the highest logit was infinite, or that none was a number.
 pub const NOT_FINITE: u32 = 1 << 31;
 
-/// Chunks that a vocabulary is read in: `sample_maxima` runs a workgroup for each, and `sample_choose` reads only those that
+/// Chunks that a vocabulary is read in: `sample_maxima` runs a workgroup for each, and `sample_token` reads only those that
 /// hold likely tokens.
 pub const SAMPLING_CHUNKS: usize = 256;
 /// Words of a row's history before its counts: two, and the ring.

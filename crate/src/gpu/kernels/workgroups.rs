@@ -209,3 +209,46 @@ impl PrefillScan {
         Self { channels, lanes, steps }
     }
 }
+
+/// Invocations of `wkv7.wgsl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WkvScan {
+    /// Invocations that share a row of a head's state, a power of two that divides its quads.
+    pub lanes: usize,
+    /// Tokens that are brought to workgroup memory together, at most four.
+    pub steps: usize,
+}
+
+impl Default for WkvScan {
+    fn default() -> Self {
+        Self { lanes: 4, steps: 4 }
+    }
+}
+
+impl WkvScan {
+    /// Bytes of workgroup memory that its arrays may take; sums over 256 invocations take 5 KiB more where nothing shuffles.
+    const BYTES: usize = 9 << 10;
+
+    /// For `subgroup` lanes that can shuffle; heads have at most 256 channels.
+    pub fn of(gpu: &Gpu, subgroup: usize, head_size: usize) -> Self {
+        let mut lanes = match gpu.software {
+            // A sum over lanes would cost several barriers a token where there are no shuffles.
+            false if subgroup >= 4 => 4,
+            _ => 1,
+        };
+        while lanes > 1 && lanes * head_size.next_power_of_two() > gpu.max_invocations.min(256) {
+            lanes /= 2;
+        }
+        let mut steps = 4;
+        // Six vectors of what a token brings, and what it made.
+        while steps > 1 && 4 * 7 * steps * head_size > Self::BYTES {
+            steps /= 2;
+        }
+        Self { lanes, steps }
+    }
+
+    /// Invocations of a workgroup: a head's rows, to a power of two, which sums over all of them need.
+    pub fn workgroup(self, head_size: usize) -> usize {
+        self.lanes * head_size.next_power_of_two()
+    }
+}

@@ -84,15 +84,16 @@ impl Lowering<'_> {
             d_inner: d_inner as u32,
             eps: eps.unwrap_or(0.0),
         };
-        let (pair, state) = (self.storage.pair(scan), self.storage.state(s).clone());
-        let read = [shard.buffer.clone(), self.plain(dbc), pair, self.values(a), self.plain(x), self.plain(xz)];
+        let (pack, state) = (self.storage.pack(scan), self.storage.state(s).clone());
+        let read = [shard.buffer.clone(), self.plain(dbc), pack, self.values(a), self.plain(x), self.plain(xz)];
         let subgroup = self.gpu.subgroup(shape.channels * shape.lanes);
-        let variant = self.variant(weight.dtype, weight.columns, d_inner);
+        let (out_layout, out) = self.written(out);
+        let variant = Variant { out_layout, ..self.variant(weight.dtype, weight.columns, d_inner) };
         LoweredDispatch {
             kernel: &DT_SCAN,
             variant: Variant { decode_scan: shape, subgroup, d_state, norm_dt_b_c: eps.is_some(), ..variant },
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: read.into_iter().chain([state, self.acts(out)]).collect(),
+            buffers: read.into_iter().chain([state, out]).collect(),
             grid: Grid::Fixed { x: shard.rows.div_ceil(shape.channels) },
         }
     }

@@ -8,6 +8,7 @@ use super::fused::Form;
 use super::stages::LoweredStage;
 use super::steps::Lowering;
 use crate::gpu::kernels::DecodeScan;
+use crate::gpu::resources::Written;
 use crate::model::{BufferId, Op, Step};
 
 /// Gives the stage of step `at` and some that follow it, where the rule applies.
@@ -49,16 +50,18 @@ fn dt_scan(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<Lowe
     }
     let dt_rank = lowering.width(split.writes[0]);
     let shape = DecodeScan::of(lowering.gpu, dt_rank, lowering.weight(scan.weights[1]).columns)?;
-    let dispatches = lowering
+    let mut dispatches = lowering
         .sharded(product.weights[0], |weight, shard| lowering.dt_scan(weight, shard, (split, eps), scan, shape));
+    dispatches.extend(lowering.conversion(scan.output(), Written::Either));
     Some(LoweredStage { steps: at..at + 3, writes: scan.writes.clone(), dispatches })
 }
 
 /// `W_out` with the residual, and the next norm but for its factor.
 fn out_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
     let ([product, norm], _) = steps.as_out_project(at)?;
-    let dispatches =
+    let mut dispatches =
         lowering.sharded(product.weights[0], |weight, shard| lowering.out_project(weight, shard, product, norm));
+    dispatches.extend(lowering.conversion(product.output(), Written::Plain));
     Some(LoweredStage { steps: at..at + 2, writes: product.writes.clone(), dispatches })
 }
 
@@ -69,8 +72,9 @@ fn matvec(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<Lower
         return None;
     }
     let form = steps.form(product.reads[0], at);
-    let dispatches =
+    let mut dispatches =
         lowering.sharded(product.weights[0], |weight, shard| lowering.matvec(weight, shard, product, form));
+    dispatches.extend(lowering.conversion(product.output(), Written::Plain));
     Some(LoweredStage { steps: at..at + 1, writes: product.writes.clone(), dispatches })
 }
 

@@ -3,6 +3,8 @@
 mod dispatch;
 mod fused;
 mod fusion;
+mod pointwise;
+mod recurrent;
 mod stages;
 mod steps;
 

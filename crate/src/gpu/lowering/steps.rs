@@ -1,21 +1,19 @@
-//! A plan's steps as dispatches, each step by itself: every operation has a kernel of its own, for any number of tokens.
+//! A plan's steps as dispatches, each step by itself: every operation has a kernel of its own, for any number of tokens. Here are
+//! products and what all steps share; [`super::pointwise`] and [`super::recurrent`] have the rest.
 
 use super::dispatch::{Grid, LoweredDispatch};
 use crate::executor::Activations;
 use crate::gpu::device::Gpu;
 use crate::gpu::kernels::{
-    CONV1D_SILU, EMBED, LaneGroups, MANY_ROWS, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, MATVEC_MANY_WORKGROUP,
-    MAX_LANES, PrefillScan, RMS_NORM, SELECTIVE_SCAN, SOME_ROWS, SPLIT_DT_B_C, Tile, Variant, has_quants, params,
+    EMBED, LaneGroups, Layout, MANY_ROWS, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, MATVEC_MANY_WORKGROUP, MAX_LANES,
+    SOME_ROWS, Tile, Variant, has_quants, params,
 };
-use crate::gpu::resources::{DeviceWeight, Shard, Storage};
+use crate::gpu::resources::{DeviceWeight, Shard, Storage, Written, written_by};
 use crate::model::{BufferId, Network, Op, Operands, Rows, Step, WeightId};
 use crate::quant::{DType, UNIT_LEN};
 
 /// Channels, or units, of one workgroup of the kernels that give an invocation one.
-const PER_CHANNEL: usize = 64;
-
-/// The lanes of a channel in the scan, where shuffles can sum them.
-const SCAN_LANES: usize = 4;
+pub const PER_CHANNEL: usize = 64;
 
 /// Lanes that must be able to shuffle for `matvec_many`.
 const MATVEC_MANY_LANES: usize = 4;
@@ -74,14 +72,36 @@ impl Lowering<'_> {
         }
     }
 
-    /// The variant of a kernel that has no weights.
-    fn weightless(&self, out_columns: usize, workgroup: usize) -> Variant {
+    /// The variant of a kernel without weights that writes a buffer, and the form of the buffer that it writes.
+    pub fn writing(&self, out: BufferId, workgroup: usize) -> (Variant, wgpu::Buffer) {
+        let (out_layout, buffer) = self.written(out);
         let subgroup = self.gpu.subgroup(workgroup);
-        Variant { workgroup, subgroup, ..self.variant(DType::F32, 1, out_columns) }
+        let variant = self.variant(DType::F32, 1, self.width(out));
+        (Variant { workgroup, subgroup, out_layout, ..variant }, buffer)
     }
 
-    /// The dispatches of one step, one a shard.
+    /// The layout in which a kernel that can write either writes a buffer, and the buffer in it.
+    pub fn written(&self, out: BufferId) -> (Layout, wgpu::Buffer) {
+        let buffer = self.storage.buffer(out);
+        let layout = buffer.read().to_write();
+        (layout, buffer.in_layout(layout))
+    }
+
+    /// The dispatches of one step, one a shard, and what leaves each buffer that it writes in every layout that is read.
     pub fn step(&self, step: &Step) -> Vec<LoweredDispatch> {
+        let mut dispatches = self.kernels(step);
+        let written = step.writes.iter().enumerate();
+        dispatches.extend(written.filter_map(|(index, &id)| self.conversion(id, written_by(step.op, index))));
+        dispatches
+    }
+
+    /// Lays a buffer out as activations, where it is read so and its kernel has not written it so.
+    pub fn conversion(&self, id: BufferId, written: Written) -> Option<LoweredDispatch> {
+        let lacks = self.storage.buffer(id).read().lacks_activations(written);
+        lacks.then(|| self.laid_out_as_activations(id))
+    }
+
+    fn kernels(&self, step: &Step) -> Vec<LoweredDispatch> {
         match step.op {
             Op::Embed => self.sharded(step.weights[0], |w, shard| self.embed(w, shard, step.output())),
             Op::RmsNorm { eps } => vec![self.rms_norm(step, eps)],
@@ -89,7 +109,12 @@ impl Lowering<'_> {
             Op::Conv1dSilu => vec![self.conv1d_silu(step)],
             Op::SplitDtBC { eps } => vec![self.split_dt_b_c(step, eps)],
             Op::SelectiveScan => vec![self.selective_scan(step)],
-            _ => todo!(),
+            Op::LayerNorm { eps } => vec![self.layer_norm(step, eps)],
+            Op::TokenShift => self.token_shift(step),
+            Op::Elementwise(function) => vec![self.elementwise(step, function)],
+            Op::Multiply => vec![self.multiply(step)],
+            Op::ValueResidual => vec![self.value_residual(step)],
+            Op::Wkv7 { eps } => vec![self.wkv7(step, eps)],
         }
     }
 
@@ -130,20 +155,6 @@ impl Lowering<'_> {
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.buffer.clone(), self.storage.tokens().clone(), self.plain(out)],
             grid: Grid::PerRow { x: weight.columns.div_ceil(UNIT_LEN * PER_CHANNEL), rows: Rows::Tokens },
-        }
-    }
-
-    fn rms_norm(&self, step: &Step, eps: f32) -> LoweredDispatch {
-        let Operands { reads: [x], weights: [weight], state: [], writes: [out] } = step.operands();
-        let rows = self.network.plan.buffer(out).rows;
-        let width = self.width(x);
-        let params = params::RmsNorm { width: width as u32, to_outputs: (rows == Rows::Outputs).into(), eps };
-        LoweredDispatch {
-            kernel: &RMS_NORM,
-            variant: self.weightless(width, self.gpu.row_workgroup()),
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![self.plain(x), self.values(weight), self.acts(out)],
-            grid: Grid::PerRow { x: 1, rows },
         }
     }
 
@@ -237,51 +248,6 @@ impl Lowering<'_> {
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.buffer.clone(), self.acts(x), self.plain(out)],
             grid: Grid::SmallBatchPerRow { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
-        }
-    }
-
-    fn conv1d_silu(&self, step: &Step) -> LoweredDispatch {
-        let Operands { reads: [xz], weights: [taps, bias], state: [past], writes: [out] } = step.operands();
-        let d_inner = self.width(out);
-        let params = params::Conv1dSilu { d_inner: d_inner as u32, stride: self.width(xz) as u32 };
-        let (d_conv, state) = (self.weight(taps).columns, self.storage.state(past).clone());
-        let (taps, bias) = (self.values(taps), self.values(bias));
-        LoweredDispatch {
-            kernel: &CONV1D_SILU,
-            variant: Variant { d_conv, ..self.weightless(d_inner, PER_CHANNEL) },
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![self.plain(xz), taps, bias, state, self.plain(out), self.acts(out)],
-            grid: Grid::PerRow { x: d_inner.div_ceil(PER_CHANNEL), rows: Rows::Tokens },
-        }
-    }
-
-    fn split_dt_b_c(&self, step: &Step, eps: Option<f32>) -> LoweredDispatch {
-        let Operands { reads: [dbc], weights: [], state: [], writes: [dt, bc] } = step.operands();
-        let (dt_rank, d_state) = (self.width(dt), self.width(bc) / 2);
-        let params = params::SplitDtBC { dt_rank: dt_rank as u32, eps: eps.unwrap_or(0.0) };
-        let workgroup = self.gpu.row_workgroup().min(PER_CHANNEL);
-        LoweredDispatch {
-            kernel: &SPLIT_DT_B_C,
-            variant: Variant { d_state, norm_dt_b_c: eps.is_some(), ..self.weightless(dt_rank, workgroup) },
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![self.plain(dbc), self.plain(bc), self.acts(dt)],
-            grid: Grid::PerRow { x: 1, rows: Rows::Tokens },
-        }
-    }
-
-    fn selective_scan(&self, step: &Step) -> LoweredDispatch {
-        let Operands { reads: [x, dt, bc, xz], weights: [_, a, _], state: [s], writes: [out] } = step.operands();
-        let (d_inner, d_state) = (self.width(out), self.weight(a).columns);
-        let [dt, bc, x, xz] = [dt, bc, x, xz].map(|id| self.plain(id));
-        let scan = PrefillScan::of(self.gpu, self.gpu.subgroup(SCAN_LANES), d_state);
-        let subgroup = self.gpu.subgroup(scan.channels * scan.lanes);
-        let (pair, state) = (self.storage.pair(step), self.storage.state(s).clone());
-        LoweredDispatch {
-            kernel: &SELECTIVE_SCAN,
-            variant: Variant { prefill_scan: scan, subgroup, d_state, ..self.weightless(d_inner, PER_CHANNEL) },
-            params: bytemuck::bytes_of(&params::SelectiveScan { d_inner: d_inner as u32 }).to_vec(),
-            buffers: vec![dt, pair, self.values(a), bc, x, xz, state, self.acts(out)],
-            grid: Grid::PerSequence { x: d_inner.div_ceil(scan.channels) },
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod activations;
 mod compiling;
+mod layouts;
 mod pipelines;
 mod requirements;
 mod slots;
@@ -11,6 +12,7 @@ mod weights;
 
 pub use activations::rounding;
 pub use compiling::Compiling;
+pub use layouts::{Written, written_by};
 pub use pipelines::{Pipelines, Program, make_pipeline};
 pub use requirements::{
     MAX_CHUNK_TOKENS, MAX_OUTPUTS, MAX_STEPS_AHEAD, largest_binding, memory_needed, refusal, steps_ahead,

@@ -3,6 +3,7 @@
 
 use super::activations::row_words;
 use super::slots::Slots;
+use super::storage::packs;
 use super::weights::{device_bytes, least_binding};
 use crate::error::Error;
 use crate::executor::{Activations, MAX_SEQUENCES, Memory};
@@ -56,9 +57,10 @@ fn largest(network: &Network, weights: &Weights, activations: Activations) -> Pi
         };
         piece(format!("the buffer {}", buffer.name), 4 * rows * buffer.width.max(row_words(activations, buffer.width)))
     });
+    let packs = packs(network).map(|floats| piece("vectors of a layer".into(), 4 * floats));
     let slots = slots(network);
     let states = network.state.iter().map(|tensor| piece("a state".into(), 4 * slots * tensor.floats()));
-    let pieces = tensors.chain(buffers).chain(states);
+    let pieces = tensors.chain(buffers).chain(packs).chain(states);
     pieces.max_by_key(|piece| piece.bytes).unwrap_or(Piece { name: "nothing".into(), bytes: 0 })
 }
 

@@ -1,12 +1,13 @@
 //! Every buffer beside the weights: what a plan's steps write and read, the states, and what changes from step to step.
 
 use super::activations;
+use super::layouts::{self, Layouts};
 use super::weights::DeviceWeight;
 use crate::error::Result;
 use crate::executor::Activations;
 use crate::gpu::device::Gpu;
-use crate::gpu::kernels::params;
-use crate::model::{BufferId, Network, Op, Plan, Rows, StateId, Step, WeightId};
+use crate::gpu::kernels::{Layout, params};
+use crate::model::{BufferId, Network, Op, Rows, StateId, Step, WeightId};
 
 /// The buffers of a model.
 pub struct Storage {
@@ -17,20 +18,22 @@ pub struct Storage {
     tokens: wgpu::Buffer,
     /// [`params::Batch`].
     batch: wgpu::Buffer,
-    /// Pairs of vectors that a kernel reads from one buffer, one after the other.
-    pairs: Vec<([WeightId; 2], wgpu::Buffer)>,
+    /// Vectors that a kernel reads from one buffer, one after the other.
+    packs: Vec<(Vec<WeightId>, wgpu::Buffer)>,
     /// The states.
     states: States,
 }
 
 /// A plan's buffer on the device, in one form or in both.
 pub struct PlanBuffer {
-    /// As f32, (rows, width), where a step reads or writes it so.
+    /// As f32, where a step reads or writes it so.
     plain: Option<wgpu::Buffer>,
-    /// As activations of matrix products, where it is one's input.
+    /// As activations of matrix products, where a step reads or writes it so.
     acts: Option<wgpu::Buffer>,
     /// Floats of a row.
     width: usize,
+    /// The layouts in which it is read, and in which each step that writes it has to leave it.
+    read: Layouts,
 }
 
 /// A copy of what [`Storage::save`] saved.
@@ -65,10 +68,26 @@ impl PlanBuffer {
     /// The form for matrix products.
     ///
     /// # Panics
-    /// Where it is no product's input.
+    /// Where no step has it so.
     pub fn acts(&self) -> wgpu::Buffer {
-        let Some(acts) = &self.acts else { unreachable!("no matrix product reads this buffer") };
+        let Some(acts) = &self.acts else { unreachable!("no step reads or writes this buffer as activations") };
         acts.clone()
+    }
+
+    /// The form in a layout.
+    ///
+    /// # Panics
+    /// Where no step has it so.
+    pub fn in_layout(&self, layout: Layout) -> wgpu::Buffer {
+        match layout {
+            Layout::Plain => self.plain(),
+            Layout::Activations => self.acts(),
+        }
+    }
+
+    /// The layouts in which it is read.
+    pub fn read(&self) -> Layouts {
+        self.read
     }
 
     fn bytes(&self) -> u64 {
@@ -85,13 +104,23 @@ impl States {
     }
 }
 
-/// The two vectors that a step's kernels read from one buffer: eight storage buffers are all that WebGPU promises a kernel.
-fn pair(step: &Step) -> Option<[WeightId; 2]> {
+/// The vectors that a step's kernels read from one buffer: eight storage buffers are all that WebGPU promises a kernel.
+fn pack(step: &Step) -> Option<Vec<WeightId>> {
     match (step.op, step.weights.as_slice()) {
         // The bias of dt, then D.
-        (Op::SelectiveScan, &[dt_bias, _, d]) => Some([dt_bias, d]),
+        (Op::SelectiveScan, &[dt_bias, _, d]) => Some(vec![dt_bias, d]),
+        (Op::Wkv7 { .. }, vectors) => Some(vectors.to_vec()),
         _ => None,
     }
+}
+
+fn pack_floats(network: &Network, pack: &[WeightId]) -> usize {
+    pack.iter().map(|id| network.tensors[id.0].rows * network.tensors[id.0].columns).sum()
+}
+
+/// Floats of each pack of a network.
+pub fn packs(network: &Network) -> impl Iterator<Item = usize> {
+    network.plan.steps().filter_map(pack).map(|pack| pack_floats(network, &pack))
 }
 
 impl Storage {
@@ -105,37 +134,37 @@ impl Storage {
         let storage = wgpu::BufferUsages::STORAGE;
         let plan = &network.plan;
         let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| {
-            let (plain, acts) = forms(plan, BufferId(i));
+            let stored = layouts::stored(plan, BufferId(i));
             let rows = match buffer.rows {
                 Rows::Tokens => tokens,
                 Rows::Outputs => outputs,
             };
             let make = |words: usize| make_buffer(gpu, buffer.name, 4 * rows * words, storage);
             PlanBuffer {
-                plain: plain.then(|| make(buffer.width)),
-                acts: acts.then(|| make(activations::row_words(activations, buffer.width))),
+                plain: stored.plain.then(|| make(buffer.width)),
+                acts: stored.activations.then(|| make(activations::row_words(activations, buffer.width))),
                 width: buffer.width,
+                read: layouts::read(plan, BufferId(i)),
             }
         });
-        let floats = |id: &WeightId| network.tensors[id.0].rows * network.tensors[id.0].columns;
-        let pairs = plan.steps().filter_map(pair).map(|ids| {
-            let bytes = 4 * ids.iter().map(floats).sum::<usize>();
-            (ids, make_buffer(gpu, "pair", bytes, storage))
+        let packs = plan.steps().filter_map(pack).map(|ids| {
+            let bytes = 4 * pack_floats(network, &ids);
+            (ids, make_buffer(gpu, "pack", bytes, storage))
         });
         Self {
             activations,
             buffers: buffers.collect(),
             tokens: make_buffer(gpu, "tokens", 4 * tokens, storage),
             batch: make_buffer(gpu, "batch", size_of::<params::Batch>(), wgpu::BufferUsages::UNIFORM),
-            pairs: pairs.collect(),
+            packs: packs.collect(),
             states: States::new(gpu, network, slots),
         }
     }
 
-    /// Copies the vectors of each pair, uploaded apart, into their common buffer.
-    pub fn fill_pairs(&self, gpu: &Gpu, weights: &[DeviceWeight]) {
+    /// Copies the vectors of each pack, uploaded apart, into their common buffer.
+    pub fn fill_packs(&self, gpu: &Gpu, weights: &[DeviceWeight]) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        for (ids, buffer) in &self.pairs {
+        for (ids, buffer) in &self.packs {
             let mut to = 0;
             for id in ids {
                 let from = &weights[id.0].shards[0].buffer;
@@ -146,13 +175,13 @@ impl Storage {
         gpu.queue.submit([encoder.finish()]);
     }
 
-    /// The buffer of a step's pair of vectors.
+    /// The buffer of the vectors that a step's kernels read from one.
     ///
     /// # Panics
-    /// Where its kernels read none.
-    pub fn pair(&self, step: &Step) -> wgpu::Buffer {
-        let found = pair(step).and_then(|ids| self.pairs.iter().find(|(pair, _)| *pair == ids));
-        let Some((_, buffer)) = found else { unreachable!("{} reads no pair of vectors", step.op.name()) };
+    /// Where they read none so.
+    pub fn pack(&self, step: &Step) -> wgpu::Buffer {
+        let found = pack(step).and_then(|ids| self.packs.iter().find(|(pack, _)| *pack == ids));
+        let Some((_, buffer)) = found else { unreachable!("{} reads no packed vectors", step.op.name()) };
         buffer.clone()
     }
 
@@ -265,28 +294,7 @@ impl Storage {
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        let others = self.pairs.iter().map(|(_, buffer)| buffer).chain(&self.states.0);
+        let others = self.packs.iter().map(|(_, buffer)| buffer).chain(&self.states.0);
         self.buffers.iter().map(PlanBuffer::bytes).sum::<u64>() + others.map(wgpu::Buffer::size).sum::<u64>()
     }
-}
-
-/// Whether a buffer is read or written as f32, and whether it is a matrix product's input.
-fn forms(plan: &Plan, id: BufferId) -> (bool, bool) {
-    let (mut plain, mut acts) = (false, false);
-    for step in plan.steps() {
-        let (reads, writes) = (step.reads.contains(&id), step.writes.contains(&id));
-        match step.op {
-            Op::RmsNorm { .. } => plain |= reads,
-            Op::MatMul { .. } => {
-                acts |= reads;
-                plain |= writes;
-            }
-            Op::Embed | Op::Conv1dSilu => plain |= reads || writes,
-            // dt is a product's input alone.
-            Op::SplitDtBC { .. } => plain |= reads || step.writes[1] == id,
-            Op::SelectiveScan => plain |= reads,
-            _ => plain |= reads || writes,
-        }
-    }
-    (plain, acts)
 }

@@ -54,7 +54,7 @@ impl LoadedModel {
         // The pipelines are compiled while the weights are read.
         let compiling = model.start_pipelines();
         upload(&model.gpu, gguf, weights, &model.weights, progress).await?;
-        model.storage.fill_pairs(&model.gpu, &model.weights);
+        model.storage.fill_packs(&model.gpu, &model.weights);
         model.pipelines.finish(compiling).await?;
         model.bind_stages();
         Ok(model)

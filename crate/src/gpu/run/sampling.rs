@@ -2,7 +2,7 @@
 //! logits, history and random numbers. Only ids need to come back.
 //!
 //! A token is two dispatches. `sample_maxima` has many workgroups read the logits, apply the penalties and find the
-//! greatest of each chunk of the vocabulary. `sample_choose` has one workgroup a row, for which these maxima bound what
+//! greatest of each chunk of the vocabulary. `sample_token` has one workgroup a row, for which these maxima bound what
 //! top-k and min-p can keep: with the default options it reads some forty chunks of 256 and is left with about as many
 //! tokens. Where top-k is off and top-p or nothing bounds the choice, it reads the vocabulary some four times.
 
@@ -12,7 +12,7 @@ mod tests;
 use wgpu::util::DeviceExt;
 
 use crate::gpu::device::Gpu;
-use crate::gpu::kernels::{SAMPLE_CHOOSE, SAMPLE_MAXIMA, SAMPLING_CHUNKS, SAMPLING_HISTORY, compose_sampling, params};
+use crate::gpu::kernels::{SAMPLE_MAXIMA, SAMPLE_TOKEN, SAMPLING_CHUNKS, SAMPLING_HISTORY, compose_sampling, params};
 use crate::gpu::resources::{Pipelines, Program};
 use crate::sampler::Sampler;
 use crate::sampler::arithmetic::Scale;
@@ -20,7 +20,7 @@ use crate::sampler::arithmetic::Scale;
 /// The largest vocabulary that the kernels take: their last histogram is by 20 bits of the id.
 pub const MAX_VOCAB_SIZE: usize = 1 << 20;
 
-/// Invocations of the workgroup of a row in `sample_choose`, at the most.
+/// Invocations of the workgroup of a row in `sample_token`, at the most.
 const MOST_INVOCATIONS: u32 = 1024;
 
 /// Sizes of what is sampled from and to.
@@ -43,14 +43,14 @@ pub struct GpuSampler {
     /// Grid of `sample_maxima` for a row.
     chunks: u32,
     maxima: (wgpu::ComputePipeline, wgpu::BindGroup),
-    choose: wgpu::ComputePipeline,
-    /// Of `choose`, one a step.
+    token: wgpu::ComputePipeline,
+    /// Of `sample_token`, one a step.
     steps: Vec<wgpu::BindGroup>,
     /// [`params::SamplingRow`], one a row.
     rows: wgpu::Buffer,
     /// (steps, rows)
     randoms: wgpu::Buffer,
-    /// (rows, SAMPLING_HISTORY + vocab_size); see `sample_choose.wgsl`.
+    /// (rows, SAMPLING_HISTORY + vocab_size); see `sample_token.wgsl`.
     history: wgpu::Buffer,
     /// (steps, rows)
     ids: wgpu::Buffer,
@@ -78,17 +78,17 @@ impl GpuSampler {
         Self::programs_for(gpu, if gpu.is_discrete() { MOST_INVOCATIONS } else { SAMPLING_CHUNKS as u32 })
     }
 
-    /// For `invocations` of a workgroup of `sample_choose`, or fewer where the device grants fewer.
+    /// For `invocations` of a workgroup of `sample_token`, or fewer where the device grants fewer.
     fn programs_for(gpu: &Gpu, invocations: u32) -> [Program; 2] {
         let invocations =
             if invocations as usize <= gpu.max_invocations { invocations } else { SAMPLING_CHUNKS as u32 };
-        [&SAMPLE_MAXIMA, &SAMPLE_CHOOSE].map(|kernel| Program::new(gpu, kernel, compose_sampling(kernel, invocations)))
+        [&SAMPLE_MAXIMA, &SAMPLE_TOKEN].map(|kernel| Program::new(gpu, kernel, compose_sampling(kernel, invocations)))
     }
 
     fn with_programs(
         gpu: &Gpu,
         pipelines: &mut Pipelines,
-        [maxima_program, choose_program]: [Program; 2],
+        [maxima_program, token_program]: [Program; 2],
         shape: SamplingShape,
         logits: &wgpu::Buffer,
         tokens: &wgpu::Buffer,
@@ -131,13 +131,13 @@ impl GpuSampler {
         };
         let maxima_group = bind(&SAMPLE_MAXIMA, 0, &[logits, &row_params, &history, &keys, &maxima]);
         let buffers = [&row_params, &randoms, &keys, &maxima, &list, &history, tokens, &ids];
-        let steps = (0..steps).map(|step| bind(&SAMPLE_CHOOSE, step, &buffers)).collect();
+        let steps = (0..steps).map(|step| bind(&SAMPLE_TOKEN, step, &buffers)).collect();
         Some(Self {
             queue: gpu.queue.clone(),
             shape,
             chunks: chunks(vocab_size).1,
             maxima: (pipelines.get(gpu, maxima_program), maxima_group),
-            choose: pipelines.get(gpu, choose_program),
+            token: pipelines.get(gpu, token_program),
             steps,
             rows: row_params,
             randoms,
@@ -198,7 +198,7 @@ impl GpuSampler {
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bind_group, &[]);
         pass.dispatch_workgroups(self.chunks, rows as u32, 1);
-        pass.set_pipeline(&self.choose);
+        pass.set_pipeline(&self.token);
         pass.set_bind_group(0, &self.steps[step], &[]);
         pass.dispatch_workgroups(1, rows as u32, 1);
     }

@@ -1,6 +1,6 @@
-// The first half of choosing a token: key = order-preserving integer of the penalised logit, for every token, and the
+// The first half of sampling a token: key = order-preserving integer of the penalised logit, for every token, and the
 // greatest key of each chunk with its lowest id.
-// logits: bits of (B, stride) floats; rows: (B); history: (B, HISTORY + vocab_size), see sample_choose.wgsl;
+// logits: bits of (B, stride) floats; rows: (B); history: (B, HISTORY + vocab_size), see sample_token.wgsl;
 // keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS of the chunk's logits).
 // Grid: (chunks, B, 1); a workgroup owns a chunk. Twin: sampler::filters::likeliest.
 

@@ -2,6 +2,7 @@
 #![cfg_attr(not(feature = "gpu"), allow(dead_code))]
 
 pub mod batches;
+pub mod chain_model;
 pub mod counting_source;
 pub mod gguf_writer;
 pub mod golden;

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use web_mamba::gguf::Gguf;
 use web_mamba::model::arch::Architecture as _;
 use web_mamba::model::arch::mamba::Mamba;
+use web_mamba::model::arch::rwkv7::{Ranks, Rwkv7};
 use web_mamba::model::{Init, ModelFile, Network, TensorSpec};
 use web_mamba::quant::DType;
 use web_mamba::source::MemorySource;
@@ -37,6 +38,32 @@ impl Shape {
         let (norm_dt_b_c, tied_head) = (true, false);
         // Enough rows that a matrix-vector product takes several at once, in the head.
         Self { d_model, d_inner, d_state: 16, d_conv: 4, dt_rank, vocab_size: 2051, norm_dt_b_c, tied_head }
+    }
+}
+
+/// Sizes of RWKV-7, named as in `arch::rwkv7::Rwkv7`.
+#[derive(Debug, Clone, Copy)]
+pub struct WkvShape {
+    pub heads: usize,
+    pub head_size: usize,
+    pub d_ffn: usize,
+    pub ranks: Ranks,
+    pub vocab_size: usize,
+    /// The gain of what tanh and the gate's sigmoid are applied to.
+    pub gain: f32,
+}
+
+impl WkvShape {
+    /// As [`Shape::odd`].
+    pub fn odd(dtype: DType) -> Self {
+        let (heads, head_size, d_ffn, ranks) = match dtype.block_len() {
+            1 => (3, 16, 70, [5, 8, 24, 40]),
+            32 => (2, 48, 160, [32, 64, 32, 96]),
+            _ => (4, 64, 512, [256; 4]),
+        };
+        let [decay, iclr, value_residual, gate] = ranks;
+        let ranks = Ranks { decay, iclr, value_residual, gate };
+        Self { heads, head_size, d_ffn, ranks, vocab_size: 2051, gain: 1.0 }
     }
 }
 
@@ -81,6 +108,37 @@ impl RandomModel {
                 let values: Vec<u8> = values.iter().flat_map(|&value| encoded(vectors, value)).collect();
                 bytes[at..at + values.len()].copy_from_slice(&values);
             }
+        }
+        Self(ModelFile::of(open(bytes)).unwrap())
+    }
+}
+
+impl RandomModel {
+    /// RWKV-7 with all matrices of `dtype`, all vectors of F32.
+    pub fn rwkv7(shape: &WkvShape, dtype: DType, seed: u64) -> Self {
+        let WkvShape { heads, head_size, d_ffn, ranks, vocab_size, gain } = *shape;
+        let d_model = heads * head_size;
+        let sizes = Rwkv7 { d_model, head_size, d_ffn, ranks, n_layers: LAYERS, eps: 1e-5 };
+        let mut network = Rc::new(sizes).network(vocab_size, false);
+        for tensor in &mut network.tensors {
+            tensor.init = match tensor.suffix {
+                "token_embd.weight" | "output.weight" => Init::Gain(1.0),
+                "time_mix_w1.weight" | "time_mix_g1.weight" => Init::Gain(gain),
+                _ => tensor.init,
+            };
+        }
+        let dtype_of = |tensor: &TensorSpec| if tensor.elementwise { DType::F32 } else { dtype };
+        let mut bytes = Synthetic { seed, ..Synthetic::new(&network, dtype_of) }.to_bytes();
+        let gguf = open(bytes.clone());
+        // Channels whose sigmoids are 0 and 1, from numbers whose exponentials overflow on one side.
+        for (suffix, values) in [
+            ("time_mix_w0.weight", [-200.0, 200.0]),
+            ("time_mix_a0.weight", [200.0, -200.0]),
+            ("time_mix_v0.weight", [-200.0, 200.0]),
+        ] {
+            let at = gguf.tensor(&format!("blk.{}.{suffix}", LAYERS - 1)).unwrap().offset as usize;
+            let values: Vec<u8> = values.iter().flat_map(|&value: &f32| value.to_le_bytes()).collect();
+            bytes[at..at + values.len()].copy_from_slice(&values);
         }
         Self(ModelFile::of(open(bytes)).unwrap())
     }

@@ -63,3 +63,14 @@ pub fn small(pre: &str, merges: &[(&str, &str)], more: &[(&str, i64)]) -> Metada
 pub fn id_of(metadata: &Metadata, text: &str) -> u32 {
     metadata.strings("tokenizer.ggml.tokens").unwrap().iter().position(|t| t == text).unwrap() as u32
 }
+
+/// The World vocabulary's first 320 ids (0 ends a text, then all bytes and some pairs), then more tokens as they are written in a file.
+pub fn small_world(more: &[&str]) -> Metadata {
+    let world = golden("vocab/ggml-vocab-rwkv-world.gguf");
+    let texts = &world.strings("tokenizer.ggml.tokens").unwrap()[..320];
+    let texts: Vec<String> = texts.iter().cloned().chain(more.iter().map(|&text| text.to_owned())).collect();
+    let mut types = vec![1; texts.len()];
+    types[0] = 3;
+    let world = with(&world, "tokenizer.ggml.token_type", Some(Value::Array(Array::Signed(types))));
+    with(&world, "tokenizer.ggml.tokens", strings(texts))
+}

@@ -11,6 +11,9 @@ export interface FailureText {
   remedy: string;
 }
 
+/** The families of models that the engine runs, for sentences: the only place where these names stand. `families!` of `crate/src/error/remedy.rs` is the same. */
+export const FAMILIES = 'Mamba, Falcon-Mamba or RWKV-7';
+
 /** From an error's code to its sentence: first what this side of the engine finds, then the codes of `crate/src/error.rs`. */
 const failures = {
   address: { sentence: '“{url}” is not an address that a model can come from.', remedy: 'Use an address that begins with https:// and ends in .gguf, without a user’s name or password. With http:// only the page’s own server and this machine are allowed, since others could read and change on the way what comes.' },
@@ -19,7 +22,7 @@ const failures = {
   network: { sentence: '{host} could not be reached.', remedy: 'Check the connection and the address, then try again.' },
   interrupted: { sentence: 'The download of {name} broke off; {received} of it are kept here.', remedy: 'Check the connection and try again: it goes on where it stopped.' },
   'interrupted-early': { sentence: 'The download of {name} from {host} broke off at its beginning.', remedy: 'Check the connection and the address, then try again.' },
-  'server-busy': { sentence: '{host} is busy and asks for patience.', remedy: 'Wait a few minutes and try again: what has arrived is kept here.' },
+  'server-busy': { sentence: '{host} is busy and asks to be tried later.', remedy: 'Wait a few minutes and try again: what has arrived is kept here.' },
   'wrong-range': { sentence: '{host} sends other parts of the file than it is asked for.', remedy: 'Try again later, or get the model from another server: what has arrived is kept here.' },
   'other-file': { sentence: '{host} sends something other than the file {name} that was begun: another version of it, or a page in its place.', remedy: 'Try again later: what has arrived is kept here.' },
   'wrong-bytes': { sentence: '{name} arrives damaged: it is not the file that its publisher lists (SHA-256).', remedy: 'Try again later, or get the model from another server.' },
@@ -50,11 +53,11 @@ const failures = {
   'gguf-version': { sentence: 'This GGUF file has a version that is not supported.', remedy: 'Use a file made by a current llama.cpp converter.' },
   truncated: { sentence: 'The model file is truncated: it ends too early.', remedy: 'Get the file again; this copy is incomplete.' },
   'malformed-gguf': { sentence: 'The model file is damaged.', remedy: 'Get the file again; if it fails the same way, the file itself is broken.' },
-  metadata: { sentence: 'The model file lacks something that a Mamba model needs.', remedy: 'Use a file made by llama.cpp’s converter from a Mamba or Falcon-Mamba model.' },
-  architecture: { sentence: 'This model has another architecture than Mamba and Falcon-Mamba.', remedy: 'Choose a Mamba or Falcon-Mamba model.' },
-  tensor: { sentence: 'The weights in this file do not fit a Mamba model, or have a type that is not supported.', remedy: 'Use a file made by llama.cpp’s converter, in one of the supported types.' },
+  metadata: { sentence: 'The model file lacks something that its architecture needs.', remedy: `Use a file made by llama.cpp’s converter from a ${FAMILIES} model.` },
+  architecture: { sentence: 'This model has an architecture that is not supported.', remedy: `Choose a ${FAMILIES} model.` },
+  tensor: { sentence: 'The weights in this file do not fit its architecture, or have a type that is not supported.', remedy: 'Use a file made by llama.cpp’s converter, in one of the supported types.' },
   split: { sentence: 'The split model is incomplete or mixed.', remedy: 'Provide every part of the set, all from the same release.' },
-  tokenizer: { sentence: 'The model’s vocabulary cannot be used.', remedy: 'Use a file with a byte-level BPE vocabulary, converted by a current llama.cpp.' },
+  tokenizer: { sentence: 'The model’s vocabulary cannot be used.', remedy: 'Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp.' },
   'chat-template': { sentence: 'The model’s chat template cannot be used.', remedy: 'Choose a model that was made for chat.' },
   'token-range': { sentence: 'A token is outside the model’s vocabulary.', remedy: 'Begin anew and try again.' },
   'empty-prompt': { sentence: 'There is nothing to answer.', remedy: 'Write something first.' },
@@ -91,6 +94,8 @@ export interface Messages {
   stillMissing: string;
   /** The detail of a model that does not fit. */
   fitsDetail: string;
+  /** What grants too little, where it is neither a GPU nor the CPU. */
+  thisDevice: string;
   /** The remedy where a file is at fault, and its copy is sound. */
   soundRemedy: string;
 }
@@ -100,6 +105,7 @@ export const ENGLISH: Messages = {
   units: ['bytes', 'kB', 'MB', 'GB', 'TB'],
   stillMissing: '{missing} of the model are still missing.',
   fitsDetail: 'It needs {needed}; {adapter} grants {available}. In all the model takes {total}. {message}.',
+  thisDevice: 'this device',
   soundRemedy: 'What is kept here is just what arrived, so fetching it again will not help: choose another file.',
 };
 

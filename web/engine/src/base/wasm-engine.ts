@@ -1,9 +1,11 @@
 /** The part of the wasm package that the worker uses, as interfaces so that tests can bring their own. */
-import type { ByteSource, LoadOptions, Model, ModelPlan, State } from '../../pkg/web_mamba.js';
+import type {
+  ByteSource, DeviceLimits, FitVerdict, HostMemory, LoadOptions, Model, ModelPlan, ModelRequirements, State,
+} from '../../pkg/web_mamba.js';
 
 export type {
-  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, ModelPlan,
-  TunedOrder,
+  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, DeviceLimits, FitDoubt, FitProblem, FitReason, FitVerdict,
+  GenerateEvent, GenerateOptions, HostMemory, LoadOptions, ModelInfo, ModelPlan, ModelRequirements, TunedOrder,
 } from '../../pkg/web_mamba.js';
 
 /** All that a model remembers, as a value. */
@@ -26,6 +28,8 @@ export type EngineOptions = Omit<LoadOptions, 'workers'> & { workers?: { count?:
 export interface WasmEngine {
   /** Compiles and starts the wasm module. */
   start(): Promise<unknown>;
-  planModel(sources: ByteSource[], options?: EngineOptions): Promise<ModelPlan>;
+  planModel(sources: ByteSource[], options?: EngineOptions & { memory?: HostMemory }): Promise<ModelPlan>;
+  /** `planModel`'s rule, for models of which only numbers are known. */
+  judgeFit(requirements: ModelRequirements, limits: DeviceLimits): Promise<FitVerdict>;
   loadModel(sources: ByteSource[], options?: EngineOptions): Promise<EngineModel>;
 }

@@ -34,7 +34,7 @@ interface Carried {
 }
 
 export class ModelHost {
-  /** Told that the open model is open no more. Who has a call under way is told by that too. */
+  /** Called when the open model is open no more. Calls under way fail with the same. */
   onCrash: (fault: Failure) => void = () => undefined;
   readonly #worker: WorkerSupervisor<EngineWorker>;
   #opens = 0;
@@ -153,7 +153,7 @@ export class ModelHost {
         onEvent({ type: 'rebuild' });
         carried.breaks += 1;
         this.#reopening = this.#reopen(subject, carried, thrown);
-        // Those who wait for it are told by themselves.
+        // Calls that wait for it fail by themselves.
         this.#reopening.catch(() => undefined);
         const model = await this.#reopening.finally(() => (this.#reopening = undefined));
         onEvent({ type: 'rebuilt', model });

@@ -48,7 +48,7 @@ export class WorkerSupervisor<Calls> {
   #heard = 0;
   #silence = 0;
 
-  /** `onCrash` is told before the calls are. `leastTimeout` gives the seconds that a model's first step may take on a sound device. */
+  /** `onCrash` is called before the calls fail. `leastTimeout` gives the seconds that a model's first step may take on a sound device. */
   constructor(
     private readonly start: () => SupervisedWorker,
     private readonly onCrash: (crash: Crash) => void,

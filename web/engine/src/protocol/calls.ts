@@ -2,10 +2,11 @@
  * The worker's calls, written once: the table that the worker offers and the methods of its client follow from this list. Arguments and
  * results are plain data that `postMessage` can carry; every rejection is a `FailureReport`.
  */
-import type { BenchOptions, BenchReport, ChatMessage } from '../base/wasm-engine';
+import type { BenchOptions, BenchReport, ChatMessage, DeviceLimits, FitVerdict, ModelRequirements } from '../base/wasm-engine';
 import type { Progress } from '../store/download-job';
 import type { ExportTarget } from '../store/export-model';
-import type { ModelSource } from '../store/model-source';
+import type { Listing } from '../store/listing-of';
+import type { ModelSource, RemoteSource } from '../store/model-source';
 import type { VerifyResult } from '../store/verify-model';
 import type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
@@ -40,11 +41,11 @@ export const CALLS = {
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening: call<(how: 'pause' | 'discard') => Promise<void>>('prompt'),
   generate: call<(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void) => Promise<void>>('model', 2),
-  /** Answers several prompts side by side. */
+  /** Generates a batch: a completion of each prompt, or several of one. */
   generateBatch: call<
     (prompts: (ChatMessage[] | Uint32Array)[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void) => Promise<void>
   >('model', 2),
-  /** Ends the running answer, or answers, after its current token. */
+  /** Ends the running generation after its current token. */
   stop: call<() => Promise<void>>('prompt'),
   /** The state after a conversation, as a file to share. */
   saveState: call<(messages: ChatMessage[], options: StateOptions) => Promise<Blob>>('model'),
@@ -55,6 +56,10 @@ export const CALLS = {
   openState: call<(file: Blob | string, options?: OpenStateOptions) => Promise<OpenedState>>('model'),
   /** Forgets every state that was kept of what has this name, by any model. */
   forgetStates: call<(about: string) => Promise<void>>('plain'),
+  /** What a device of these limits makes of each model, by the rule that also judges the header of a file. */
+  judgeFits: call<(models: readonly ModelRequirements[], limits: DeviceLimits) => Promise<FitVerdict[]>>('plain'),
+  /** What the servers of some models list of each. */
+  listings: call<(sources: readonly RemoteSource[]) => Promise<Listing[]>>('plain'),
   stored: call<() => Promise<StoredModel[]>>('plain'),
   remove: call<(url: string) => Promise<void>>('plain'),
   /** Reads a kept model again; damaged chunks no longer count as stored. */

@@ -66,7 +66,7 @@ export interface OpenedState {
   order?: TunedOrder;
 }
 
-/** An event of one of several answers, where `index` is the number of its prompt, or of all of them. */
+/** An event of one sequence of a batch, where `index` is its number, or of all of them. */
 export type BatchEvent = ((GenerateEvent | KnownEvent) & { index: number }) | RebuildEvent;
 
 /** A model that is open: its key in the store, and what the engine says. */
@@ -106,7 +106,7 @@ export interface StoredModel {
 /** Beside comlink's messages, what the worker says of itself. */
 export type WorkerNews = { news: 'started' } | { news: 'fault'; detail: string } | { news: 'alive'; lock: string };
 
-/** And what it is told before its first call, where the page has messages of its own. */
+/** And its set-up before its first call, where the page has messages of its own. */
 export interface WorkerSetup {
   messages: OwnMessages;
 }

@@ -8,7 +8,7 @@ export type FaultKind =
   | 'connection'
   /** Too few bytes for too long. */
   | 'stall'
-  /** The server asks for patience, or has an error of its own. */
+  /** The server is busy and asks to be tried later, or has an error of its own. */
   | 'busy'
   /** The answer is not the range that was asked for. */
   | 'wrong-range'
@@ -57,7 +57,7 @@ export class Changed extends Error {
   }
 }
 
-/** What a person is told when no further try is made. `kept` are the stored bytes, `reached` whether the server ever answered. */
+/** The failure that is shown when no further try is made. `kept` are the stored bytes, `reached` whether the server ever answered. */
 export function givenUp(fault: Fault, name: string, url: string, kept: number, reached: boolean): Failure {
   const { host } = new URL(url);
   switch (fault.kind) {

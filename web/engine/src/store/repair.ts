@@ -1,6 +1,6 @@
 /**
  * Mends a part whose SHA-256 is not the listed one, where nobody lists the hashes of its chunks. Which chunk is bad cannot be
- * told from one copy, so chunks are fetched again one by one and compared with what is stored. Where they differ, either may be the
+ * found from one copy, so chunks are fetched again one by one and compared with what is stored. Where they differ, either may be the
  * damaged one: what comes twice the same is right. Ends as soon as the file's hash is right, at the cost of at most one more copy and
  * one or two more of each chunk that differed; nothing is stored twice.
  */

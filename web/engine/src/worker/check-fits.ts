@@ -3,6 +3,7 @@
  * chunk; what it throws ends the download.
  */
 import type { ByteSource, ModelPlan } from '../../pkg/web_mamba.js';
+import { deviceMemory } from '../base/device-memory';
 import { failure, type Failure } from '../base/failure';
 import { fill, formatBytes } from '../base/format';
 import { messages } from '../base/messages';
@@ -17,7 +18,8 @@ export function checkFits(engine: Pick<WasmEngine, 'planModel'>): CheckFits {
     const start = new HeaderSource(header, bytes);
     let plan: ModelPlan;
     try {
-      plan = await engine.planModel([start], device);
+      const memory = deviceMemory();
+      plan = await engine.planModel([start], { ...device, ...(memory ? { memory } : {}) });
     } catch (thrown) {
       // A header longer than the chunk says nothing against the model: loading it will judge.
       if (start.ranOut) return;
@@ -31,7 +33,7 @@ function refusal({ needs, device, problem }: ModelPlan): Failure {
   const detail = fill(messages().fitsDetail, {
     needed: formatBytes(problem?.needed ?? needs.total),
     available: formatBytes(problem?.available ?? 0),
-    adapter: device.adapter,
+    adapter: problem?.limit === 'memory' ? messages().thisDevice : device.adapter,
     total: formatBytes(needs.total),
     message: problem?.message ?? '',
   });

@@ -13,7 +13,7 @@ export class EngineGuard {
   /** What a guarded object stands for: the engine takes only its own. */
   readonly #originals = new WeakMap<object, object>();
 
-  /** `onFault` is told of the first fault. */
+  /** `onFault` is called with the first fault. */
   constructor(private readonly onFault: (thrown: unknown) => void) {}
 
   /** Takes note of a fault that no call has thrown: of an uncaught error. */

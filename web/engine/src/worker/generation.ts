@@ -1,4 +1,4 @@
-/** The running answers to one or more prompts: drives the engine's events, which let the worker's messages through between tokens. */
+/** The running generation of one or more sequences: drives the engine's events, which let the worker's messages through between tokens. */
 import type { EngineModel } from '../base/wasm-engine';
 import type {
   AnswerEvent, BatchEvent, BatchOptions, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, OpenModel, RebuildEvent,
@@ -9,7 +9,7 @@ import type { DurableCheckpoints } from '../state/durable-checkpoints';
 const MOST_LOSSES = 3;
 /** What an answer goes on after, once the model is loaded again. */
 const LOSSES: ReadonlySet<string> = new Set(['device-lost', 'worker']);
-/** Answers that are written at once where nobody says otherwise. */
+/** The most sequences that run at once by default. */
 const SEQUENCES = 8;
 
 export interface GenerationHelp {
@@ -35,12 +35,12 @@ export class Generation {
   ) {}
 
   /**
-   * Answers to one conversation, which the engine reads once, or to prompts that differ. `written` are the first tokens of every answer,
+   * Completions of one prompt, whose prefill the engine runs once, or of prompts that differ. `written` are the first tokens of each,
    * where another engine has given them out.
    */
   async run(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
     const checkpoints = this.#checkpointsFor(options);
-    const tokens = prompts.map((prompt) => joined(this.#tokens(prompt), written));
+    const tokens = prompts.map((prompt) => joined(this.#tokens(prompt, options), written));
     const [first] = tokens;
     if (!checkpoints || !first) await this.#write(tokens, options, onEvent);
     else if (tokens.every((each) => areEqual(each, first))) await this.#runOnOnePrompt(tokens, first, options, checkpoints, onEvent);
@@ -62,10 +62,10 @@ export class Generation {
    * What a prompt is read as: rendered and tokenised once, whatever is asked of it after that. A base model has no chat template: it
    * continues the text of the conversation instead.
    */
-  #tokens(prompt: ChatMessage[] | Uint32Array): Uint32Array {
+  #tokens(prompt: ChatMessage[] | Uint32Array, { thinking }: GenerateOptions): Uint32Array {
     if (prompt instanceof Uint32Array) return prompt;
     try {
-      return this.model.promptTokens(prompt);
+      return this.model.promptTokens(prompt, thinking && { thinking });
     } catch (thrown) {
       if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
       return this.model.promptTokens(prompt.map((message) => message.content).join('\n'));
@@ -88,7 +88,7 @@ export class Generation {
   }
 
   /**
-   * Prompts that differ, the parts of a document: each is read by itself before the answers of its group are written side by side.
+   * Prompts that differ, the parts of a document: each has its prefill before the sequences of its group are decoded as a batch.
    * The engine reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer
    * that has ended are forgotten: who asked has it then.
    */

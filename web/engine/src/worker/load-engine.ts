@@ -13,10 +13,11 @@ export function loadEngine(flavour = bestFlavour()): WasmEngine {
     await engine.default();
     return engine;
   };
-  const start = (): Worker => new Worker(new URL('./peer.worker.ts', import.meta.url), { type: 'module', name: flavour });
+  const start = (): Worker => new Worker(new URL('./rank.worker.ts', import.meta.url), { type: 'module', name: flavour });
   return {
     start: started,
     planModel: async (sources, { workers, ...options } = {}) => (await started()).planModel(sources, { ...options, workers: { start, ...workers } }),
+    judgeFit: async (requirements, limits) => (await started()).judgeFit(requirements, limits),
     loadModel: async (sources, { workers, ...options } = {}) => (await started()).loadModel(sources, { ...options, workers: { start, ...workers } }),
   };
 }

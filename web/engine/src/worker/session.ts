@@ -1,7 +1,7 @@
 /** The worker's calls over one store and one engine; holds the one open model. No comlink and no wasm in here, so that tests can run it. */
 import { Failure, failure, toFailure } from '../base/failure';
 import { messages } from '../base/messages';
-import type { EngineModel, WasmEngine } from '../base/wasm-engine';
+import type { DeviceLimits, EngineModel, FitVerdict, ModelRequirements, WasmEngine } from '../base/wasm-engine';
 import type { EngineWorker } from '../protocol/calls';
 import type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, OpenedState,
@@ -10,10 +10,11 @@ import type {
 import { DurableCheckpoints } from '../state/durable-checkpoints';
 import type { StateStore } from '../state/state-store';
 import { acquire } from '../store/acquire';
-import type { DownloadLimits } from '../store/download-job';
+import { LIMITS, type DownloadLimits } from '../store/download-job';
 import { browserEnvironment, type Environment } from '../store/environment';
+import { listingOf, type Listing } from '../store/listing-of';
 import type { ModelRecord } from '../store/model-record';
-import { sourceKey, type ModelSource } from '../store/model-source';
+import { sourceKey, type ModelSource, type RemoteSource } from '../store/model-source';
 import type { ModelStore } from '../store/model-store';
 import { reading, undisturbed } from '../store/neighbours';
 import { storedFiles } from '../store/stored-file';
@@ -105,6 +106,16 @@ export class Session extends StoredModels implements EngineWorker {
 
   async stop(): Promise<void> {
     await this.#generation?.stop();
+  }
+
+  async judgeFits(models: readonly ModelRequirements[], limits: DeviceLimits): Promise<FitVerdict[]> {
+    await this.#start();
+    return Promise.all(models.map((model) => this.engine.judgeFit(model, limits)));
+  }
+
+  async listings(sources: readonly RemoteSource[]): Promise<Listing[]> {
+    const { env = browserEnvironment, limits = LIMITS } = this.options;
+    return Promise.all(sources.map((source) => listingOf(env, limits, source)));
   }
 
   async logits(tokens: Uint32Array): Promise<Float32Array> {

@@ -1,21 +1,25 @@
-/** The message box with its one button, which sends or, during an answer, stops. */
-import { html, render } from 'lit-html';
+/** The message box with its button, which sends or, during an answer, stops; beside it, for a model that can think, whether it does. */
+import { html, nothing, render } from 'lit-html';
 import { Emitter } from '../../base/emitter';
 import { sendIcon, stopIcon } from '../../base/view/icons';
 import type { ChatData } from '../chat-data';
 import { chatStrings } from '../chat-strings';
 
-export class Composer extends Emitter<{ send: string; stop: undefined }> {
+export class Composer extends Emitter<{ send: string; stop: undefined; setThinks: boolean }> {
   #draft = '';
   #answering = false;
+  #thinks = false;
+  #canThink = false;
 
   constructor(private readonly container: HTMLElement) {
     super();
   }
 
-  update({ answering }: ChatData): void {
+  update({ answering, thinks, status }: ChatData): void {
     const stopHadFocus = document.activeElement?.matches('[data-testid=stop]') ?? false;
     this.#answering = answering;
+    this.#thinks = thinks;
+    this.#canThink = status.kind === 'ready' && status.info.canThink;
     this.#draw();
     if (stopHadFocus && !answering) this.focus();
   }
@@ -41,6 +45,10 @@ export class Composer extends Emitter<{ send: string; stop: undefined }> {
               enterkeyhint="send" autocomplete="off" .value=${this.#draft} @input=${this.#onInput} @keydown=${this.#onKey}></textarea>
           </div>
           <span id="input-hint" class="visually-hidden">${chatStrings.inputHint}</span>
+          ${this.#canThink
+            ? html`<button class="think" type="button" data-testid="think" aria-pressed=${this.#thinks ? 'true' : 'false'} title=${chatStrings.thinkHint}
+                @click=${() => this.emit('setThinks', !this.#thinks)}>${chatStrings.think}</button>`
+            : nothing}
           ${this.#answering
             ? html`<button class="act" type="button" data-testid="stop" aria-label=${chatStrings.stop} title=${chatStrings.stop}
                 @click=${() => this.emit('stop')}>${stopIcon}</button>`

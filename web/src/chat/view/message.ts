@@ -1,5 +1,6 @@
 /** One message: the question as it was typed, the answer as sanitised Markdown with its figures below, and what can be done with each. */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { splitThoughts } from 'web-mamba';
 import { fill, formatRate, formatSeconds } from '../../base/format';
 import { copyButton } from '../../base/view/copy-button';
 import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon } from '../../base/view/icons';
@@ -46,14 +47,26 @@ function question(message: UserMessage, context: MessageContext): TemplateResult
 
 /** Screen readers hear the answer once, when `aria-busy` ends, and not word by word. */
 function answer(message: AssistantMessage, context: MessageContext): TemplateResult {
-  const done = message.state.kind === 'done' || message.state.kind === 'told';
+  const done = message.state.kind === 'done' || message.state.kind === 'imported';
+  const { thoughts: thought, answer, isThinking } = splitThoughts(message.text);
   return html`
     <article class="message assistant" aria-busy=${done ? 'false' : 'true'}>
       <h2 class="visually-hidden">${chatStrings.model}</h2>
-      <div class="answer" data-testid="message-assistant" ${prose(message.text)}></div>
+      ${thoughts(thought, isThinking && !done)}
+      <div class="answer" data-testid="message-assistant" ${prose(answer)}></div>
       ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
       <div class="under">${done ? finished(message, context) : branches(context)} ${beside(context)}</div>
     </article>`;
+}
+
+/** What the model thought before it answered, folded away. */
+function thoughts(text: string, isThinking: boolean): TemplateResult | typeof nothing {
+  if (text === '' && !isThinking) return nothing;
+  return html`
+    <details class="thoughts" data-testid="thoughts">
+      <summary>${isThinking ? html`${chatStrings.thinking}<span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>` : chatStrings.thoughts}</summary>
+      <div class="answer" ${prose(text)}></div>
+    </details>`;
 }
 
 function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
@@ -69,9 +82,10 @@ function beside({ batch }: MessageContext): TemplateResult | typeof nothing {
 
 function finished(message: AssistantMessage, context: MessageContext): TemplateResult {
   const { state, text } = message;
+  const said = splitThoughts(text).answer;
   const unfinished = state.kind === 'done' && (state.stop === 'length' || state.stop === 'cancelled') && context.last && text !== '';
   return html`
-    ${branches(context)} ${text === '' ? nothing : copyButton(text)}
+    ${branches(context)} ${said === '' ? nothing : copyButton(said)}
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
     ${context.last ? action('again-several', fill(chatStrings.againBatch, { count: BATCH_SIZE }), againBatchIcon, context.answering, () => context.againBatch(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}

@@ -1,9 +1,9 @@
 /** What stands where a chat begins: what this is, what the model can do, first prompts, what this device can hold, and one offer. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { fill, formatBytes } from '../../base/format';
-import { isMostSaid, type Device } from '../../models/capability';
+import type { Device } from '../../models/capability';
 import { newerOf, type CatalogueEntry } from '../../models/catalogue';
-import { insteadText, offered, type Offer } from '../../models/offer';
+import { bestOffer, insteadText, memoryText, type Offer, type Verdict } from '../../models/offer';
 import type { ChatData } from '../chat-data';
 import { chatStrings as words } from '../chat-strings';
 import { systemText } from '../presets';
@@ -41,7 +41,7 @@ export function welcome({ entry, status, tuned, device, judged, catalogue, chats
       ${asked.length > 0 ? suggestions(asked, actions) : nothing}
       <div class="first-run">
         ${newer ? theNewer(newer, judged(newer)?.kept ?? false, actions) : nothing}
-        ${device && demo ? firstRun(device, offered && judged(offered), actions) : nothing}
+        ${device && demo ? firstRun(device, bestOffer(judged), actions) : nothing}
       </div>
     </section>`;
 }
@@ -68,7 +68,7 @@ function theNewer(newer: CatalogueEntry, kept: boolean, { openEntry }: Actions):
 
 function firstRun(device: Device, offer: Offer | undefined, actions: Actions): TemplateResult {
   return html`
-    ${offer ? theOffer(offer, actions) : nothing}
+    ${offer && offer.verdict.kind !== 'unknown' ? theOffer(offer, actions) : nothing}
     <section class="device" data-testid="device" aria-label=${words.deviceTitle}>
       <h3>${words.deviceTitle}</h3>
       <ul>${capabilities(device).map((each) => html`<li>${each}</li>`)}</ul>
@@ -76,7 +76,7 @@ function firstRun(device: Device, offer: Offer | undefined, actions: Actions): T
 }
 
 function capabilities({ gpu, memory, storage }: Device): string[] {
-  const said = memory === undefined ? words.memoryUnknown : fill(isMostSaid(memory) ? words.memoryAtLeast : words.memory, { memory: `${memory / 1024 ** 3} GB` });
+  const said = memory ? fill(memory.atLeast ? words.memoryAtLeast : words.memory, { memory: memoryText(memory.bytes) }) : words.memoryUnknown;
   return [
     gpu ? (gpu.name === '' ? words.gpuUnnamed : fill(words.gpu, { name: gpu.name })) : words.noGpu,
     said,
@@ -92,12 +92,11 @@ function theOffer(offer: Offer, { openEntry, chooseModel }: Actions): TemplateRe
   });
   // What is kept may be tried all the same.
   const refused = verdict.kind === 'refused' && !kept;
-  const said = verdict.kind === 'refused' ? words.offerRefused[verdict.why] : verdict.kind === 'doubt' ? words.offerDoubt[verdict.why] : words.offerFits;
   const get = refused ? instead : entry;
   return html`
     <section class="first-offer" data-testid="offer" data-verdict=${verdict.kind} aria-label=${fill(words.offerTitle, { name: entry.name })}>
       <h3>${fill(words.offerTitle, { name: entry.name })}</h3>
-      <p>${facts} <strong>${said}</strong> ${refused ? insteadText(offer) : nothing}</p>
+      <p>${facts} <strong>${verdictText(verdict)}</strong> ${refused ? insteadText(offer) : nothing}</p>
       <p class="offer-actions">
         ${get
           ? html`<button type="button" class="button primary" data-testid="offer-get" @click=${() => openEntry(get)}>
@@ -106,4 +105,13 @@ function theOffer(offer: Offer, { openEntry, chooseModel }: Actions): TemplateRe
         <button type="button" class="button" data-testid="offer-other" @click=${chooseModel}>${words.offerOther}</button>
       </p>
     </section>`;
+}
+
+function verdictText(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case 'unknown': return '';
+    case 'fits': return words.offerFits;
+    case 'refused': return words.offerRefused[verdict.why.code];
+    case 'doubt': return verdict.doubts.map(({ code, needed }) => fill(words.offerDoubt[code], { needed: formatBytes(needed) })).join(' ');
+  }
 }

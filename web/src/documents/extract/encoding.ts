@@ -1,4 +1,4 @@
-/** Bytes to text. Old files do not say which encoding they have; what is then guessed is told with the text. */
+/** Bytes to text. Old files do not say which encoding they have; a guess is reported with the text. */
 import { failure } from '../../base/failure';
 import { namedEncoding } from './html-encoding';
 

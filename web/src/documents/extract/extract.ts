@@ -10,7 +10,7 @@ import { pdfText } from './pdf-text';
 import { plainText } from './plain-text';
 import { rtfText } from './rtf-text';
 
-/** How far it is: pages of a PDF. Parts of other files are told as 0 of 0. */
+/** How far it is: pages of a PDF. Parts of other files are reported as 0 of 0. */
 export type OnProgress = (done: number, total: number) => void;
 
 /**

@@ -47,7 +47,7 @@ class RtfReader implements RtfHandler {
   readonly #builder = new TextBuilder();
   readonly #groups: Group[] = [];
   #group: Group = { to: 'text', encoding: 'windows-1252', replaced: 1, hidden: false, table: 0, heading: false, twice: false };
-  /** Of fonts and of the document, as they are told at its beginning. */
+  /** Of fonts and of the document, as its beginning gives them. */
   readonly #fonts = new Map<number, string>();
   #codePage = 'windows-1252';
   #font = 0;

@@ -1,9 +1,9 @@
 /**
  * Holds what comes after it in a worker to a size of its buffers, however a stream is packed: a PDF of a megabyte may unpack to gigabytes. pdf.js
- * has no such limit; all its filters write to a `Uint8Array`, or are the browser's own. What is beyond is told to the worker's owner.
+ * has no such limit; all its filters write to a `Uint8Array`, or are the browser's own. What is beyond is reported to the worker's owner.
  */
 
-/** What the worker's owner is told. */
+/** The report to the worker's owner. */
 export interface UnpackedTooMuch {
   unpackedTooMuch: number;
 }

@@ -81,9 +81,9 @@ export class SummaryPanel {
     const sectionCount = sections > 1 ? fill(words.section, { done: sectionsDone, sections }) : '';
     const what = step === 'merge' ? words.merging : text !== '' ? words.writing : fill(words.progress, { read: read.toLocaleString('en'), total: total.toLocaleString('en') });
     const left = step === 'merge' || text !== '' ? words.leftAtMost : words.left;
-    const pace = [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(left, { time: formatRemaining(remaining) })];
+    const speed = [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(left, { time: formatRemaining(remaining) })];
     return html`
-      ${this.#bar(what, [sectionCount, ...pace].filter(Boolean).join(' · '), read, total)}
+      ${this.#bar(what, [sectionCount, ...speed].filter(Boolean).join(' · '), read, total)}
       ${text === '' ? nothing : html`<div class="answer" data-testid="summary-live" ${prose(text)}></div>`}`;
   }
 

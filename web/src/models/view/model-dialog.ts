@@ -1,6 +1,6 @@
 /** The choice of a model: the catalogue, what this browser keeps, an address, a file. */
 import { html, nothing, render, type TemplateResult } from 'lit-html';
-import type { StoredModel } from 'web-mamba';
+import type { Listing, StoredModel } from 'web-mamba';
 import { Emitter } from '../../base/emitter';
 import { failure, type Failure } from '../../base/failure';
 import type { ChosenFiles } from '../../base/files';
@@ -14,6 +14,7 @@ import { insteadText, type Offer } from '../offer';
 import { StoragePanel } from './storage-panel';
 
 interface Events {
+  shown: undefined;
   openEntry: CatalogueEntry;
   openAddress: string;
   openFiles: ChosenFiles;
@@ -42,6 +43,7 @@ export class ModelDialog extends Emitter<Events> {
 
   show(): void {
     this.dialog.showModal();
+    this.emit('shown');
     if (this.#data) this.update(this.#data);
   }
 
@@ -67,7 +69,7 @@ export class ModelDialog extends Emitter<Events> {
   }
 
   /** One model of the catalogue, with a button for each of its quantisations. */
-  #model(entries: readonly CatalogueEntry[], { entry: current, judged }: ModelsData): TemplateResult {
+  #model(entries: readonly CatalogueEntry[], { entry: current, judged, listing }: ModelsData): TemplateResult {
     const [model] = entries as [CatalogueEntry];
     const { name, note, context, licence, page } = model;
     return html`
@@ -79,19 +81,23 @@ export class ModelDialog extends Emitter<Events> {
           <a href=${licence.link} target="_blank" rel="noopener noreferrer">${licence.name}</a> ·
           <a href=${page} target="_blank" rel="noopener noreferrer">${modelStrings.modelPage}</a>
         </p>
-        <div class="files">${entries.map((entry) => this.#file(entry, entry === current, judged(entry)))}</div>
+        <div class="files">${entries.map((entry) => this.#file(entry, entry === current, judged(entry), listing(entry)))}</div>
         ${this.#instead(entries, judged)}
       </li>`;
   }
 
   /** What this device cannot hold says why, and cannot be pressed. */
-  #file(entry: CatalogueEntry, current: boolean, judged: Offer | undefined): TemplateResult {
-    const { id, type, bytes, memory, name } = entry;
+  #file(entry: CatalogueEntry, current: boolean, judged: Offer | undefined, listing: Listing | undefined): TemplateResult {
+    const { id, type, memory, name, unconfirmed } = entry;
+    const bytes = listing?.kind === 'listed' ? listing.bytes : entry.bytes;
     const figures = fill(modelStrings.figures, { size: formatBytes(bytes), memory: formatBytes(memory) });
     const { verdict, kept = false } = judged ?? {};
     const refused = verdict?.kind === 'refused' && !kept;
-    const said = refused ? modelStrings.fileRefused[verdict.why] : verdict?.kind === 'doubt' ? modelStrings.fileVerdict[verdict.why] : '';
-    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures} ?disabled=${refused}
+    const absent = listing?.kind === 'absent' && !kept;
+    const doubts = verdict?.kind === 'doubt' ? verdict.doubts : [];
+    const open = unconfirmed && !kept && listing?.kind !== 'listed' ? [listing ? modelStrings.listing[listing.kind] : modelStrings.listing.asked] : [];
+    const said = refused ? modelStrings.fileRefused[verdict.why.code] : [...open, ...doubts.map(({ code }) => modelStrings.fileVerdict[code])].join(', ');
+    return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures} ?disabled=${refused || absent}
       aria-current=${current ? 'true' : 'false'} @click=${() => this.#then(() => this.emit('openEntry', entry))}>
       <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${kept ? modelStrings.keptHere : formatBytes(bytes)}</span>
       <span class="memory">${fill(modelStrings.memory, { memory: formatBytes(memory) })}</span>

@@ -54,7 +54,7 @@ export class StatusLine extends Emitter<{ pause: undefined; resume: undefined; d
     return html`
       <div class="progress" data-testid="progress">
         <div class="progress-main">
-          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}<span class="pace">${speed}</span></span></div>
+          <div class="progress-text"><span title=${text}>${text}</span><span class="amount">${amount}<span class="speed">${speed}</span></span></div>
           ${total > 0
             ? html`<progress max=${total} .value=${done} aria-label=${text}></progress>`
             : html`<progress aria-label=${text}></progress>`}

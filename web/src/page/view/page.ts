@@ -57,8 +57,9 @@ export class Page extends Emitter<PageEvents> implements PageView {
       this.#log.on(name, (detail) => this.#thenWrite(() => (this.emit as (name: string, detail: unknown) => void).call(this, name, detail)));
     }
     this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
-    this.#pass(this.#composer, 'stop');
+    this.#pass(this.#composer, 'stop', 'setThinks');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
+    this.#dialog.on('shown', () => this.emit('askListings'));
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling');
     this.#pass(this.#status, 'pause', 'discard');

@@ -34,6 +34,11 @@ impl NewFile {
         self.file.write_all(bytes).map_err(|problem| failed(&self.target, &problem))
     }
 
+    /// Makes it `length` bytes long with zeros, which file systems need not store.
+    pub fn extend_to(&mut self, length: u64) -> Result<(), Failure> {
+        self.file.set_len(length).map_err(|problem| failed(&self.target, &problem))
+    }
+
     /// Gives the file its name.
     pub fn finish(mut self) -> Result<(), Failure> {
         fs::rename(&self.partial, &self.target).map_err(|problem| failed(&self.target, &problem))?;

@@ -1,4 +1,4 @@
-// The second half of choosing a token: id = first, by id, whose weights 2^-distance summed so far exceed random * sum, of
+// The second half of sampling a token: id = first, by id, whose weights 2^-distance summed so far exceed random * sum, of
 // the tokens that top-k, top-p and min-p keep; the likeliest where greedy. It then counts as recent.
 // The filters keep heads of one order, the greatest key first and the lowest id first of equals: a cut is its last token.
 // rows: (B); randoms: (steps, B); keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS); list: (B, vocab_size), ids of

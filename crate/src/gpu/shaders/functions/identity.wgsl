@@ -1,0 +1,3 @@
+fn apply(x: f32) -> f32 {
+    return x;
+}

@@ -1,0 +1,26 @@
+// Products value by value: out = x * y.
+// x, y: (rows, width); out_acts: (rows), as write_run lays it out.
+// Grid: (ceil(runs / 64), rows, 1); an invocation owns a run of a row. Twin: cpu::kernels::multiply.
+
+struct Params { // twin: params::Multiply
+    width: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out_acts: array<u32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let run = id.x;
+    if RUN_LEN * run >= params.width {
+        return;
+    }
+    let first = id.y * params.width + RUN_LEN * run;
+    var values: array<f32, RUN_LEN>;
+    for (var i = 0u; i < min(RUN_LEN, params.width - RUN_LEN * run); i++) {
+        values[i] = x[first + i] * y[first + i];
+    }
+    write_run(id.y, run, &values);
+}
