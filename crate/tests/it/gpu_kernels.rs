@@ -138,7 +138,7 @@ fn every_head_size_agrees() {
         check(
             &format!("{shape:?}"),
             &model,
-            &GpuOptions { only_promised: true, ..GpuOptions::default() },
+            &GpuOptions { default_limits: true, ..GpuOptions::default() },
             Activations::F32,
         );
     }
