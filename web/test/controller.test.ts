@@ -145,11 +145,11 @@ test('new conversations begin from a tuned state, also one whose question came f
 });
 
 /** A conversation of before, which began from zeros. */
-async function importedChat(page: { data: PageData | undefined }, emit: (name: 'importChats', file: Blob) => void, settle: () => Promise<void>): Promise<string> {
+async function importedChat(page: { data: PageData | undefined }, emit: (name: 'importChats', file: File) => void, settle: () => Promise<void>): Promise<string> {
   const record = { id: 'x', title: 'Before', created: 1, updated: 1, preset: 'assistant', system: '', knowledge: '', leaf: 2, messages: [
     { id: 1, parent: null, role: 'user', text: 'Hello' }, { id: 2, parent: 1, role: 'assistant', text: 'Hi', state: { kind: 'told' } },
   ] };
-  emit('importChats', new Blob([JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [record] })]));
+  emit('importChats', new File([JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [record] })], 'x.json'));
   await settle();
   await settle();
   return page.data?.chats.list.find(({ title }) => title === 'Before')?.id ?? '';

@@ -20,7 +20,7 @@ const MOST_BYTES: u64 = 2 << 30;
 #[derive(Debug, Args)]
 pub struct StateOutput {
     /// The file to write.
-    #[arg(short = 'o', long = "output", value_name = "OUTPUT")]
+    #[arg(id = "output", short = 'o', long, value_name = "OUTPUT")]
     pub file: PathBuf,
     /// Do not compress the file.
     #[arg(long)]

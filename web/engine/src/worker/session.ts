@@ -38,6 +38,12 @@ export interface SessionOptions {
   states?: Promise<StateStore>;
 }
 
+/** What an answer is about, and what it begins from. */
+interface Asked {
+  about: string | undefined;
+  beginning: string | undefined;
+}
+
 /** The open model, and what it takes to open it again. */
 interface Opened {
   model: EngineModel;
@@ -154,7 +160,7 @@ export class Session extends StoredModels implements EngineWorker {
     await (await this.options.states)?.forget(url);
   }
 
-  async #answering({ about, beginning }: Pick<AnswerOptions, 'about' | 'beginning'>, run: (generation: Generation) => Promise<void>): Promise<void> {
+  async #answering({ about, beginning }: Asked, run: (generation: Generation) => Promise<void>): Promise<void> {
     if (this.#generation) throw failure('busy');
     const help = { ...(await this.#checkpoints(about)), rebuild: () => this.#rebuild() };
     if (this.#generation) throw failure('busy');
