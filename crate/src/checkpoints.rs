@@ -1,5 +1,6 @@
 //! Snapshots kept during generation, so that a text that begins as an earlier one did is read only from where it differs.
 
+use crate::fingerprint::BeginningHash;
 use crate::snapshot::Snapshot;
 
 /// What a checkpoint was made for.
@@ -37,6 +38,13 @@ struct Entry {
     used: u64,
     /// Not yet listed by [`Checkpoints::take_new`].
     new: bool,
+}
+
+impl Entry {
+    /// Whether a text begins as this one's did.
+    fn begins(&self, beginning: Option<BeginningHash>, tokens: &[u32]) -> bool {
+        self.snapshot.beginning == beginning && tokens.starts_with(&self.snapshot.tokens)
+    }
 }
 
 /// The default memory budget: six states of a 7B model.
@@ -108,33 +116,48 @@ impl Checkpoints {
         self.entries.clear();
     }
 
-    /// The longest checkpoint of at most `most` tokens that `tokens` begins with.
-    pub fn longest(&mut self, tokens: &[u32], most: usize) -> Option<&Snapshot> {
+    /// The state of this beginning, where one is kept.
+    pub fn beginning(&mut self, beginning: BeginningHash) -> Option<&Snapshot> {
+        self.clock += 1;
+        let is = |entry: &&mut Entry| entry.info.position == 0 && entry.snapshot.beginning == Some(beginning);
+        let entry = self.entries.iter_mut().find(is)?;
+        entry.used = self.clock;
+        Some(&entry.snapshot)
+    }
+
+    /// The longest checkpoint of at most `most` tokens that `tokens` begins with, made from this beginning.
+    pub fn longest(
+        &mut self,
+        beginning: Option<BeginningHash>,
+        tokens: &[u32],
+        most: usize,
+    ) -> Option<&Snapshot> {
         self.clock += 1;
         let clock = self.clock;
-        let known = |entry: &&mut Entry| entry.info.position <= most && tokens.starts_with(&entry.snapshot.tokens);
+        let known = |entry: &&mut Entry| entry.begins(beginning, tokens) && entry.info.position <= most;
         let longest = self.entries.iter_mut().filter(known).max_by_key(|entry| entry.info.position)?;
         longest.used = clock;
         Some(&longest.snapshot)
     }
 
     /// How long [`Checkpoints::longest`] is; nothing counts as used.
-    pub fn known(&self, tokens: &[u32], most: usize) -> usize {
-        let known = |entry: &&Entry| entry.info.position <= most && tokens.starts_with(&entry.snapshot.tokens);
+    pub fn known(&self, beginning: Option<BeginningHash>, tokens: &[u32], most: usize) -> usize {
+        let known = |entry: &&Entry| entry.begins(beginning, tokens) && entry.info.position <= most;
         self.entries.iter().filter(known).map(|entry| entry.info.position).max().unwrap_or(0)
     }
 
     /// Whether exactly these tokens have a checkpoint that stays at least as long as one of this kind.
-    pub fn has(&self, tokens: &[u32], kind: CheckpointKind) -> bool {
+    pub fn has(&self, beginning: Option<BeginningHash>, tokens: &[u32], kind: CheckpointKind) -> bool {
         let stays = |old| old != CheckpointKind::Prefill || kind == CheckpointKind::Prefill;
-        self.entries.iter().any(|entry| stays(entry.info.kind) && *entry.snapshot.tokens == *tokens)
+        let is = |entry: &Entry| entry.begins(beginning, tokens) && entry.info.position == tokens.len();
+        self.entries.iter().any(|entry| stays(entry.info.kind) && is(entry))
     }
 
-    /// Keeps a snapshot, in place of one of the same tokens and, while a prompt is read, of the one before in that prompt.
+    /// Keeps a snapshot, in place of one of the same beginning and tokens and, while a prompt is read, of the one before in that prompt.
     pub fn add(&mut self, snapshot: Snapshot, kind: CheckpointKind) {
         let replaced = |old: &Entry| {
-            *old.snapshot.tokens == *snapshot.tokens
-                || old.info.kind == CheckpointKind::Prefill && snapshot.tokens.starts_with(&old.snapshot.tokens)
+            let is_whole = old.info.position == snapshot.position();
+            (is_whole || old.info.kind == CheckpointKind::Prefill) && old.begins(snapshot.beginning, &snapshot.tokens)
         };
         self.entries.retain(|old| !replaced(old));
         self.clock += 1;

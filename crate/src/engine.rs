@@ -1,5 +1,6 @@
 //! A loaded model: vocabulary and executor together, on the backend that was selected.
 
+mod beginning;
 mod history;
 mod loading;
 
@@ -16,6 +17,7 @@ use crate::gguf::Gguf;
 use crate::model::ModelFile;
 use crate::source::ByteSource;
 use crate::tokenizer::{ChatTemplate, Tokenizer};
+use beginning::Beginning;
 use history::History;
 use loading::Loaded;
 
@@ -122,6 +124,7 @@ pub struct Model {
     /// directly.
     histories: Vec<Option<History>>,
     checkpoints: Checkpoints,
+    beginning: Beginning,
 }
 
 impl Model {
@@ -143,10 +146,12 @@ impl Model {
         let info = info(&file, tokenizer.as_deref(), &loaded);
         let (histories, checkpoints) = (vec![Some(History::default())], Checkpoints::default());
         let (executor, options) = (loaded.executor, options.clone());
-        Ok(Self { executor, tokenizer, info, options, epoch: 0, interrupted: None, hash, histories, checkpoints })
+        let (epoch, interrupted, beginning) = (0, None, Beginning::default());
+        Ok(Self { executor, tokenizer, info, options, epoch, interrupted, hash, histories, checkpoints, beginning })
     }
 
-    /// Loads the same model again, where its device was lost, or onto another backend. Its checkpoints stay, and a generation that was
+    /// Loads the same model again, where its device was lost, or onto another backend. Its checkpoints and its
+    /// beginning stay, and a generation that was
     /// interrupted goes on. Options that are `None` now stay as they were, the workers included.
     ///
     /// # Errors
@@ -158,10 +163,12 @@ impl Model {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<()> {
         let options = options.clone().or(&self.options);
-        let again = Self::load(sources, &options, progress).await?;
+        let mut again = Self::load(sources, &options, progress).await?;
         if again.hash != self.hash {
             return Err(Error::StateModel { expected: self.hash.to_string(), found: again.hash.to_string() });
         }
+        again.beginning = self.beginning.clone();
+        again.begin_anew()?;
         let checkpoints = std::mem::take(&mut self.checkpoints);
         let interrupted = Some(self.interrupted.unwrap_or(self.epoch));
         *self = Self { checkpoints, epoch: self.epoch + 1, interrupted, ..again };
@@ -192,11 +199,11 @@ impl Model {
         self.executor.max_tokens()
     }
 
-    /// Resets the first sequence and begins a new epoch, whose number it returns: a caller that finds another number later knows that
+    /// Resets the first sequence to the beginning and begins a new epoch, whose number it returns: a caller that finds another number later knows that
     /// the state is no longer its own.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the device fails.
+    /// [`Error::BeginningUnknown`]; [`Error::Gpu`] where the device fails.
     pub fn begin(&mut self) -> Result<u64> {
         let epoch = self.next_epoch();
         self.histories = vec![None];
@@ -214,7 +221,8 @@ impl Model {
         if self.executor.sequences() != count {
             self.histories.clear();
             self.executor.set_sequences(count).await?;
-            self.histories.resize_with(count, || Some(History::default()));
+            self.histories.resize_with(count, || None);
+            self.begin_anew()?;
         }
         self.histories.resize_with(count, || None);
         Ok(epoch)
@@ -236,10 +244,10 @@ impl Model {
         self.interrupted == Some(epoch)
     }
 
-    /// Logits after the last of `tokens`, (vocab_size), read from a fresh state.
+    /// Logits after the last of `tokens`, (vocab_size), read from the beginning.
     ///
     /// # Errors
-    /// [`Error::EmptyPrompt`], [`Error::TokenRange`] or [`Error::Gpu`].
+    /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::BeginningUnknown`] or [`Error::Gpu`].
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         self.begin()?;
         self.continue_logits(tokens).await

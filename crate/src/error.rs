@@ -294,6 +294,18 @@ pub enum Error {
         /// The fingerprint in the state.
         found: String,
     },
+    /// A file of a tuned state that cannot be used: of another model, damaged, or with more in it than numbers.
+    #[error("this tuned state cannot be used: {problem}")]
+    TunedState {
+        /// Why, as a clause.
+        problem: String,
+    },
+    /// A text has to be read from its beginning, which is a tuned state whose numbers are not here.
+    #[error("this conversation began from the tuned state {beginning}, which is not here")]
+    BeginningUnknown {
+        /// Its fingerprint.
+        beginning: String,
+    },
     /// The tokens that led to the model's present state are unknown.
     #[error("the model's present state cannot be saved or continued: {problem}")]
     StateUnknown {
@@ -350,6 +362,8 @@ impl Error {
             Self::StateVersion { .. } => "state-version",
             Self::StateDamaged { .. } => "state-damaged",
             Self::StateModel { .. } => "state-model",
+            Self::TunedState { .. } => "tuned-state",
+            Self::BeginningUnknown { .. } => "state-beginning",
             Self::StateUnknown { .. } => "state-unknown",
             Self::Busy => "busy",
             Self::Freed { .. } => "freed",

@@ -1,4 +1,4 @@
-//! Which model a state belongs to.
+//! Which model a state belongs to, and which beginning.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use twox_hash::XxHash3_128;
 
 use crate::error::Result;
 use crate::gguf::{Array, Gguf, Value};
+use crate::model::State;
 
 /// The number of samples of the weights, and the bytes of each. Further training, another quantisation or a merge changes nearly
 /// every weight, so a few samples distinguish models that share a header; all weights would cost a second pass over the file.
@@ -85,3 +86,43 @@ impl fmt::Display for ModelHash {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+/// Which state a model had before its first token, where that was not all zero: XXH3-128 over its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BeginningHash(pub [u8; 16]);
+
+impl BeginningHash {
+    /// That of a state before the first token; `None` for zeros.
+    pub fn of(state: &State) -> Option<Self> {
+        if state.tensors.iter().flatten().all(|&value| value == 0.0) {
+            return None;
+        }
+        let mut hasher = XxHash3_128::new();
+        for tensor in &state.tensors {
+            hash_each(&mut hasher, tensor, |value| value.to_le_bytes());
+        }
+        Some(Self(hasher.finish_128().to_le_bytes()))
+    }
+}
+
+impl fmt::Display for BeginningHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The inverse of its text.
+impl std::str::FromStr for BeginningHash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> std::result::Result<Self, NotAHash> {
+        let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let value = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        Ok(Self(value.ok_or(NotAHash)?.to_be_bytes()))
+    }
+}
+
+/// A text that is not 32 digits from 0 to f.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a beginning has 32 hexadecimal digits")]
+pub struct NotAHash;

@@ -112,7 +112,7 @@ pub use generate::{Event, GenerateOptions, Generation, Prompt, SequenceEvent, St
 #[cfg(feature = "gpu")]
 pub use gpu::GpuOptions;
 pub use sampler::SamplerOptions;
-pub use snapshot::{Numbers, Snapshot};
+pub use snapshot::{Numbers, Snapshot, TunedOrder};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource};

@@ -3,6 +3,7 @@
 
 mod numbers;
 mod read;
+mod tuned;
 mod write;
 
 use std::rc::Rc;
@@ -10,11 +11,12 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fingerprint::ModelHash;
+use crate::fingerprint::{BeginningHash, ModelHash};
 use crate::model::{Network, State};
 use crate::sampler::SamplerState;
 use crate::tokenizer::ChatMessage;
 
+pub use tuned::TunedOrder;
 pub use write::Numbers;
 
 /// The first bytes of a state file. The first is no letter and the last a line's end, so that a transfer as text is noticed.
@@ -35,7 +37,7 @@ const VERSION: u32 = 2;
 /// | 8 | tokens, which is the position |
 ///
 /// There follow the shape (JSON: `architecture`, and `tensors`, each as name, rows and columns), the tokens (4 bytes each), the
-/// notes (JSON: `pending`, `sampler`, `messages`), the tensors of the state in the shape's order, row by row, and XXH3-128 of
+/// notes (JSON: `pending`, `sampler`, `messages`, `beginning`), the tensors of the state in the shape's order, row by row, and XXH3-128 of
 /// everything before (16 bytes). In f16 a tensor's numbers follow an f32, the power of two that they were divided by.
 ///
 /// The first version knew Mamba alone: in place of the vocabulary and the bytes of the shape it had n_layers, d_inner, d_conv,
@@ -83,6 +85,9 @@ struct Notes {
     pending: Option<u32>,
     sampler: Option<SamplerState>,
     messages: Vec<ChatMessage>,
+    /// [`Snapshot::beginning`] after the first token; before it, the numbers say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beginning: Option<String>,
 }
 
 /// A model's memory at one point. Clones share the numbers, and restoring one changes none: to fork is to clone.
@@ -92,6 +97,8 @@ pub struct Snapshot {
     pub model: ModelHash,
     /// What it is of that model.
     pub shape: Rc<StateShape>,
+    /// What the model began from before it read the tokens: `None` for zeros. Without tokens that is the state itself.
+    pub beginning: Option<BeginningHash>,
     /// The numbers.
     pub state: Rc<State>,
     /// Every token that was read, oldest first.
@@ -131,18 +138,21 @@ impl Snapshot {
         read::from_bytes(bytes)
     }
 
-    /// Refuses a snapshot of another model, and one that is not finite.
+    /// Refuses a snapshot of another model, one that is not finite, and one without tokens whose beginning is not its state.
     ///
     /// # Errors
-    /// [`Error::StateModel`], [`Error::StateShape`] or [`Error::NotFinite`].
+    /// [`Error::StateModel`], [`Error::StateShape`], [`Error::NotFinite`] or [`Error::StateDamaged`].
     pub fn check(&self, model: &ModelHash, network: &Network) -> Result<()> {
         if self.model != *model || *self.shape != StateShape::new(network) {
             return Err(Error::StateModel { expected: model.to_string(), found: self.model.to_string() });
         }
         self.state.check(network)?;
-        match self.state.is_finite() {
-            true => Ok(()),
-            false => Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() }),
+        if !self.state.is_finite() {
+            return Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() });
         }
+        if self.tokens.is_empty() && self.beginning != BeginningHash::of(&self.state) {
+            return Err(Error::StateDamaged { problem: "its beginning is not its state before the first token".into() });
+        }
+        Ok(())
     }
 }

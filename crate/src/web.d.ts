@@ -287,6 +287,19 @@ export interface CheckpointOptions {
   interval?: number;
 }
 
+/**
+ * The order of the last two axes in a file of a tuned state, which nothing in it tells: `value-key` as training writes it (`.pth`,
+ * `.safetensors`), `key-value` as web-rwkv and Ai00 write it (`.st`, `.state`).
+ */
+export type TunedOrder = 'value-key' | 'key-value';
+
+export interface ReadStateOptions {
+  /** The file's name, whose ending decides the order of a tuned state. */
+  name?: string;
+  /** The order, in place of what the name says. */
+  order?: TunedOrder;
+}
+
 export interface BatchOptions extends GenerateOptions {
   /** Sequences of the batch, 1 to 32, by default 8; each takes the memory of a state. */
   sequences?: number;

@@ -44,6 +44,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
   };
   let back = () => undefined as void;
   const address: PageAddress & { went: Partial<Shown>[] } = {
+    order: undefined,
     base: 'http://page/', device: { backend: 'auto' }, model, state, view: 'chat', chat: null, shownDocument: null, went: [],
     go(shown) {
       this.went.push(shown);
@@ -120,6 +121,39 @@ test('a question asked while the saved state is still coming waits for it, and f
   expect(page.data?.status).toEqual({ kind: 'ready', info: INFO });
   expect(page.data?.messages.map(({ id, parent, text }) => [id, parent, text])).toEqual([[1, null, 'a'], [2, 1, 'b'], [3, 2, 'And now?'], [4, 3, '']]);
 });
+
+test('new conversations begin from a tuned state, also one whose question came first, and those that were there do not', async () => {
+  const { page, opening, beginning, engine, answering, emit, settle } = setUp(null, 'a/persona.st');
+  opening.resolve(OPEN);
+  await settle();
+  emit('ask', 'Who are you?');
+  await settle();
+  expect(engine.generate).not.toHaveBeenCalled();
+  const tuned = { position: 0, messages: [], fileBytes: 1, beginning: 'a'.repeat(32), order: 'key-value' as const };
+  beginning.resolve(tuned);
+  await settle();
+  expect(page.data?.tuned).toEqual({ beginning: tuned.beginning, name: 'persona.st', order: 'key-value' });
+  expect(engine.generate.mock.calls[0]?.slice(0, 2)).toMatchObject([[{ role: 'user', content: 'Who are you?' }], { beginning: tuned.beginning }]);
+  answering.resolve();
+  await settle();
+  const told = await importedChat(page, emit, settle);
+  emit('openChat', told);
+  await settle();
+  emit('ask', 'And you?');
+  await settle();
+  expect(engine.generate.mock.calls.at(-1)?.[1]).not.toHaveProperty('beginning');
+});
+
+/** A conversation of before, which began from zeros. */
+async function importedChat(page: { data: PageData | undefined }, emit: (name: 'importChats', file: File) => void, settle: () => Promise<void>): Promise<string> {
+  const record = { id: 'x', title: 'Before', created: 1, updated: 1, preset: 'assistant', system: '', knowledge: '', leaf: 2, messages: [
+    { id: 1, parent: null, role: 'user', text: 'Hello' }, { id: 2, parent: 1, role: 'assistant', text: 'Hi', state: { kind: 'told' } },
+  ] };
+  emit('importChats', new File([JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [record] })], 'x.json'));
+  await settle();
+  await settle();
+  return page.data?.chats.list.find(({ title }) => title === 'Before')?.id ?? '';
+}
 
 test('a question that is taken back while the saved state is coming leaves what was said there; one that fails lets the question be asked', async () => {
   const first = setUp(null, 'manual.state');

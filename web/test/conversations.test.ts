@@ -253,3 +253,12 @@ test('the translator translates into the language that is chosen, and a prompt o
   expect(isOwnSystem({ ...instructions, system: 'Translate like a pirate.' })).toBe(true);
   expect(isOwnSystem({ ...presets.assistant.instructions, system: '' })).toBe(false);
 });
+
+test('a conversation in a file says what it began from, and nothing else is taken for that', () => {
+  const back = (beginning: unknown) => {
+    const record = { ...new Conversation().record, title: 'x', beginning } as Conversation['record'];
+    return importedConversations(jsonFile([record], 'x').text)[0];
+  };
+  expect(back('0123456789abcdef'.repeat(2))).toMatchObject({ beginning: '0123456789abcdef'.repeat(2) });
+  for (const none of [undefined, null, 5, '', 'A'.repeat(32), 'a'.repeat(33), ['a'.repeat(32)]]) expect(back(none)).not.toHaveProperty('beginning');
+});

@@ -16,6 +16,7 @@ const none = () => { throw new Error('no states'); };
 const withoutStates = {
   hash: none, promptTokens: () => new Uint32Array(1), conversationTokens: none, knownTokens: none, saveState: none, readState: none, restoreState: none,
   continueLogits: none, newCheckpoints: none, checkpoint: none, addCheckpoint: none, setCheckpoints: none, reload: none,
+  beginning: () => undefined, beginFrom: async () => true,
 };
 
 /** A model that counts up to `words`, one in each turn of the event loop. */

@@ -3,8 +3,9 @@ import { expect, test, vi } from 'vitest';
 import { Conversation } from '../src/chat/conversation';
 import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
 import { Generation } from '../engine/src/worker/generation';
+import { beginFrom } from '../engine/src/worker/session-states';
 import type { EngineModel } from '../engine/src/base/wasm-engine';
-import { DurableCheckpoints } from '../engine/src/state/durable-checkpoints';
+import { DurableCheckpoints, ownerOf } from '../engine/src/state/durable-checkpoints';
 import { pack, unpack } from '../engine/src/state/state-file';
 import { StateStore } from '../engine/src/state/state-store';
 import { openDatabase } from '../engine/src/store/database';
@@ -146,6 +147,7 @@ test('several answers to one prompt ask the store once; prompts that differ are 
   const model = {
     promptTokens: (tokens: Uint32Array) => tokens,
     knownTokens: () => 0,
+    beginning: () => undefined,
     generateBatch: (prompts: Uint32Array[], { seed, maxTokens }: { seed?: number; maxTokens?: number }) =>
       (maxTokens === 0 ? say('read', ...prompts) : say('write', ...prompts, seed), nothing()),
   };
@@ -169,6 +171,7 @@ function stateful(fresh: (CheckpointInfo & { tokens: Uint32Array })[]) {
     hash: () => 'm',
     promptTokens: (tokens: Uint32Array) => tokens,
     knownTokens: () => 0,
+    beginning: () => undefined,
     newCheckpoints: () => fresh.splice(0),
     checkpoint: (id: number) => state(all.find((info) => info.id === id)?.tokens ?? ids()),
     readState: (bytes: Uint8Array) => {
@@ -266,4 +269,52 @@ test('a conversation that came with a state shows what was said, and tells the m
   expect(conversation.promptFor(answer)).toEqual([...told, { role: 'user', content: 'c' }]);
   answer.text = 'd';
   expect(conversation.said).toEqual([...told, { role: 'user', content: 'c' }, { role: 'assistant', content: 'd' }]);
+});
+
+test('a text goes on only from a checkpoint of its own beginning, which is kept as long as texts are that began there', async () => {
+  const states = await emptyStates(100);
+  const [plain, tuned] = [undefined, 'a'.repeat(32)];
+  expect(ownerOf('m', plain)).toBe('m');
+  const owner = ownerOf('m', tuned);
+  const from = (beginning: string | undefined) => {
+    const { model, added } = stateful([]);
+    return { added, durable: new DurableCheckpoints({ ...model, beginning: () => beginning } as unknown as EngineModel, states, 'u') };
+  };
+  const kept = (beginning: string | undefined, tokens: Uint32Array, bytes: number) =>
+    states.put({ ...record(tokens), model: ownerOf('m', beginning) }, new Uint8Array(bytes));
+  await kept(tuned, ids(), 40);
+  await kept(plain, ids(1, 2), 8);
+  await kept(tuned, ids(1, 2, 3), 12);
+  for (const [beginning, found] of [[plain, [2]], [tuned, [3]], ['b'.repeat(32), []]] as const) {
+    const { added, durable } = from(beginning);
+    await durable.prepare(ids(1, 2, 3, 4));
+    expect(added).toEqual(found);
+  }
+  // The beginning is the oldest, and what began there keeps it.
+  await kept(tuned, ids(1, 2, 3, 4), 44);
+  expect((await states.beginning(owner))?.length).toBe(40);
+  expect(await states.beginning('m')).toBeUndefined();
+  expect(await states.longest('m', ids(1, 2, 3), 0)).toBeUndefined();
+  // Where nothing else would make room, it goes too.
+  await kept(tuned, ids(7), 96);
+  expect(await states.beginning(owner)).toBeUndefined();
+});
+
+test('a model is taken to what a conversation began from, out of the store where it does not know it', async () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const states = await emptyStates();
+  const calls: unknown[] = [];
+  const known = new Set<string | undefined>([undefined, 'known']);
+  const { model } = stateful([]);
+  const taken = {
+    ...model, beginFrom: async (beginning?: string) => (calls.push(beginning), known.has(beginning)),
+    restoreState: async ({ position }: { position: number }) => void calls.push(`restored at ${position}`),
+  } as unknown as EngineModel;
+  await states.put({ ...record(ids()), model: ownerOf('m', 'stored') }, new Uint8Array(0));
+  await states.put({ ...record(ids()), model: ownerOf('m', 'damaged') }, new Uint8Array(3));
+  for (const beginning of [undefined, 'known', 'stored', 'damaged', 'gone']) await beginFrom(taken, states, beginning);
+  await beginFrom(taken, undefined, 'stored');
+  expect(calls).toEqual([undefined, 'known', 'stored', 'restored at 0', 'damaged', 'gone', 'stored']);
+  expect(warn).toHaveBeenCalledTimes(1);
+  warn.mockRestore();
 });

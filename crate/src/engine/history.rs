@@ -51,30 +51,37 @@ impl Model {
         let state = self.executor.read_state(sequence).await?;
         assert_eq!(state.position, tokens.len() as u64, "the state is that of the tokens that were read");
         let shape = Rc::new(StateShape::new(self.executor.network()));
-        let (model, state, messages) = (self.hash, Rc::new(state), Vec::new());
-        let snapshot = Snapshot { model, shape, state, tokens, pending, sampler, messages };
+        let (model, beginning, state, messages) = (self.hash, self.beginning(), Rc::new(state), Vec::new());
+        let snapshot = Snapshot { model, shape, beginning, state, tokens, pending, sampler, messages };
         self.check_state(&snapshot)?;
         Ok(snapshot)
     }
 
-    /// Restores a snapshot, which is kept as a checkpoint too. A generation that still runs ends with [`Error::Busy`].
+    /// Restores a snapshot, which is kept as a checkpoint too. A generation that still runs ends with [`Error::Busy`]. What is read anew
+    /// from now on begins from what the snapshot began from: a snapshot without tokens, such as a tuned state, is the beginning itself.
     ///
     /// # Errors
     /// [`Error::StateModel`] or [`Error::StateShape`] for a state of another model, [`Error::NotFinite`] for one that is not
     /// finite: nothing changes then. [`Error::Gpu`] or [`Error::DeviceLost`] where the device fails.
     pub async fn restore_state(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.add_checkpoint(snapshot)?;
+        let beginning = self.beginning_of(snapshot);
         self.begin_sequences(1).await?;
+        self.beginning = beginning;
         self.go_to(0, snapshot)
     }
 
     /// Keeps a snapshot from outside as a checkpoint; the model's own state stays as it is.
     ///
     /// # Errors
-    /// As of [`Snapshot::check`].
+    /// As of [`Snapshot::check`], and where the beginning was missing and is this snapshot, [`Error::Gpu`] or [`Error::DeviceLost`].
     pub fn add_checkpoint(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.check_state(snapshot)?;
-        self.checkpoints.add(snapshot.clone(), CheckpointKind::Restored);
+        // Zeros need no keeping.
+        if snapshot.position() > 0 || snapshot.beginning.is_some() {
+            self.checkpoints.add(snapshot.clone(), CheckpointKind::Restored);
+            self.complete_beginning()?;
+        }
         Ok(())
     }
 
@@ -89,7 +96,7 @@ impl Model {
     /// How many of `tokens`, without the last, a generation would not have to read.
     pub fn known_tokens(&self, tokens: &[u32]) -> usize {
         let most = tokens.len().saturating_sub(1);
-        self.present_in(0, tokens, most).max(self.checkpoints.known(tokens, most))
+        self.present_in(0, tokens, most).max(self.checkpoints.known(self.beginning(), tokens, most))
     }
 
     /// How many tokens a sequence has read, where they are at most `most` and `tokens` begins with them; else 0.
@@ -101,7 +108,7 @@ impl Model {
     /// Logits after `tokens`, (vocab_size), read after what was read before.
     ///
     /// # Errors
-    /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::Gpu`] or [`Error::DeviceLost`].
+    /// [`Error::EmptyPrompt`], [`Error::TokenRange`], [`Error::BeginningUnknown`], [`Error::Gpu`] or [`Error::DeviceLost`].
     pub async fn continue_logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         self.continue_logits_pausing(tokens, &mut NoPause).await
     }
@@ -111,6 +118,7 @@ impl Model {
     /// # Errors
     /// As of [`Model::continue_logits`], and what a pause gives: the chunks before it are read then.
     pub async fn continue_logits_pausing(&mut self, tokens: &[u32], pause: &mut dyn Pause) -> Result<Vec<f32>> {
+        self.require_beginning(0)?;
         let mut logits = Err(Error::EmptyPrompt);
         let mut rest = tokens;
         while !rest.is_empty() {
@@ -133,12 +141,12 @@ impl Model {
     /// is what it has read itself, or a checkpoint. Returns the number of known tokens.
     ///
     /// # Errors
-    /// [`Error::Gpu`] or [`Error::DeviceLost`].
+    /// [`Error::BeginningUnknown`], [`Error::Gpu`] or [`Error::DeviceLost`].
     pub(crate) fn start_sequence(&mut self, sequence: usize, tokens: &[u32], reuse: bool) -> Result<usize> {
         if reuse {
             let most = tokens.len().saturating_sub(1);
             let present = self.present_in(sequence, tokens, most);
-            match self.checkpoints.longest(tokens, most).cloned() {
+            match self.checkpoints.longest(self.beginning.hash(), tokens, most).cloned() {
                 Some(snapshot) if snapshot.position() > present => {
                     self.go_to(sequence, &snapshot)?;
                     return Ok(snapshot.position());
@@ -197,7 +205,7 @@ impl Model {
     pub(crate) async fn keep_checkpoint(&mut self, sequence: usize, kind: CheckpointKind) -> Result<()> {
         let Some(history) = self.history(sequence).filter(|history| !history.tokens.is_empty()) else { return Ok(()) };
         let bytes = self.info.state_bytes + 4 * history.tokens.len();
-        if bytes > self.checkpoints.budget() || self.checkpoints.has(&history.tokens, kind) {
+        if bytes > self.checkpoints.budget() || self.checkpoints.has(self.beginning(), &history.tokens, kind) {
             return Ok(());
         }
         let snapshot = self.save_sequence(sequence).await?;
@@ -208,7 +216,7 @@ impl Model {
     /// Resets a sequence to the state before its first token.
     pub(super) fn reset(&mut self, sequence: usize) -> Result<()> {
         self.take_history(sequence);
-        self.executor.reset(sequence)?;
+        self.reset_to_beginning(sequence)?;
         self.put_history(sequence, Some(History::default()), &[]);
         Ok(())
     }
@@ -221,7 +229,7 @@ impl Model {
         Ok(())
     }
 
-    fn history(&self, sequence: usize) -> Option<&History> {
+    pub(super) fn history(&self, sequence: usize) -> Option<&History> {
         self.histories.get(sequence)?.as_ref()
     }
 

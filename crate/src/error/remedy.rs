@@ -60,6 +60,10 @@ impl Error {
                 "Reload the page or update the tool, or save the state again with this version."
             }
             Self::StateDamaged { .. } => "Get the state file again; this copy is not what was saved.",
+            Self::TunedState { .. } => {
+                "Use a state that was tuned for this very size of RWKV-7, as .pth, .safetensors or .st, and get the file again if it may be damaged."
+            }
+            Self::BeginningUnknown { .. } => "Open the file of that tuned state first, or begin a new conversation.",
             Self::StateUnknown { .. } => "Generate something first, and save the state after that.",
             Self::Busy => "Wait for the running answer to end, or stop it.",
             Self::Freed { .. } => "Load the model or read the state again, and free it after its last call.",

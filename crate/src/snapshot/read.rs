@@ -10,7 +10,7 @@ use super::{
     StateShape, VERSION,
 };
 use crate::error::{Error, Result};
-use crate::fingerprint::ModelHash;
+use crate::fingerprint::{BeginningHash, ModelHash};
 use crate::model::State;
 use crate::model::arch::mamba;
 
@@ -66,8 +66,13 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
     if !state.is_finite() {
         return Err(damaged("it holds numbers that are infinite or none".into()));
     }
-    let Notes { pending, sampler, messages } = notes;
-    Ok(Snapshot { model, shape: Rc::new(shape), state: Rc::new(state), tokens, pending, sampler, messages })
+    let beginning = match (tokens.is_empty(), &notes.beginning) {
+        (true, _) => BeginningHash::of(&state),
+        (false, None) => None,
+        (false, Some(text)) => Some(text.parse().map_err(|error| damaged(format!("its notes: {error}")))?),
+    };
+    let Notes { pending, sampler, messages, .. } = notes;
+    Ok(Snapshot { model, shape: Rc::new(shape), beginning, state: Rc::new(state), tokens, pending, sampler, messages })
 }
 
 /// The header after the fields that all versions share: what precedes the tokens.

@@ -43,8 +43,12 @@ pub fn to_bytes(snapshot: &Snapshot, numbers: Numbers) -> Result<Vec<u8>> {
     if !state.is_finite() {
         return Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() });
     }
-    let notes =
-        Notes { pending: snapshot.pending, sampler: snapshot.sampler.clone(), messages: snapshot.messages.clone() };
+    let notes = Notes {
+        pending: snapshot.pending,
+        sampler: snapshot.sampler.clone(),
+        messages: snapshot.messages.clone(),
+        beginning: snapshot.beginning.filter(|_| !tokens.is_empty()).map(|beginning| beginning.to_string()),
+    };
     let notes = serde_json::to_vec(&notes).map_err(|error| Error::StateDamaged { problem: error.to_string() })?;
     let notes_bytes = u32::try_from(notes.len()).ok().filter(|&n| n <= MAX_NOTES_BYTES);
     let notes_bytes = notes_bytes.ok_or_else(|| Error::StateDamaged {

@@ -7,8 +7,9 @@ use wasm_bindgen::prelude::*;
 use crate::engine::BackendChoice;
 use crate::error::{Error, Result};
 use crate::executor::Activations;
+use crate::fingerprint::BeginningHash;
 use crate::generate::Prompt;
-use crate::snapshot::Numbers;
+use crate::snapshot::{Numbers, TunedOrder};
 use crate::tokenizer::{ChatMessage, Thinking};
 
 #[wasm_bindgen(module = "/src/web/values.js")]
@@ -197,6 +198,12 @@ from_js! {
         "f16" => Some(Self::F16),
         _ => None,
     };
+    TunedOrder, "'value-key' or 'key-value'", |value| match value.as_string()?.as_str() {
+        "value-key" => Some(Self::ValueKey),
+        "key-value" => Some(Self::KeyValue),
+        _ => None,
+    };
+    BeginningHash, "32 hexadecimal digits", |value| value.as_string()?.parse().ok();
 }
 
 /// Bytes, or whatever is counted beyond 32 bits.

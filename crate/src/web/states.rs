@@ -10,8 +10,9 @@ use super::arguments::{FromJs, Misfit, Options, Tokens, Whole, argument, optiona
 use super::model::{JsModel, settle};
 use crate::engine::Model;
 use crate::error::{Error, Result};
+use crate::fingerprint::BeginningHash;
 use crate::generate::Prompt;
-use crate::snapshot::{Numbers, Snapshot};
+use crate::snapshot::{Numbers, Snapshot, TunedOrder};
 use crate::tokenizer::{ChatMessage, Thinking};
 
 #[wasm_bindgen(module = "/src/web.js")]
@@ -26,16 +27,18 @@ extern "C" {
 pub struct JsState {
     /// `None` once it is freed.
     snapshot: RefCell<Option<Snapshot>>,
+    /// Of a tuned state that was read from a file.
+    order: Option<TunedOrder>,
 }
 
 impl JsState {
     fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot: RefCell::new(Some(snapshot)) }
+        Self { snapshot: RefCell::new(Some(snapshot)), order: None }
     }
 
     /// An object that is freed already, from which the class is taken.
     pub(super) fn freed() -> Self {
-        Self { snapshot: RefCell::new(None) }
+        Self { snapshot: RefCell::new(None), order: None }
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut Snapshot) -> Result<R>) -> Result<R> {
@@ -67,6 +70,19 @@ impl JsState {
         Ok(self.with(|snapshot| Ok(Uint32Array::from(&*snapshot.tokens)))?)
     }
 
+    /// Names what the model began from before it read the tokens; undefined for zeros.
+    #[wasm_bindgen(getter)]
+    pub fn beginning(&self) -> Result<Option<String>, JsValue> {
+        Ok(self.with(|snapshot| Ok(snapshot.beginning.map(|beginning| beginning.to_string())))?)
+    }
+
+    /// The order that a tuned state's numbers were taken in; undefined for a state that this engine saved.
+    #[wasm_bindgen(getter, unchecked_return_type = "TunedOrder | undefined")]
+    pub fn order(&self) -> Result<JsValue, JsValue> {
+        self.with(|_| Ok(()))?;
+        Ok(serde_wasm_bindgen::to_value(&self.order)?)
+    }
+
     /// The conversation that the tokens are of, where it was set; else empty.
     #[wasm_bindgen(getter, unchecked_return_type = "ChatMessage[]")]
     pub fn messages(&self) -> Result<JsValue, JsValue> {
@@ -89,7 +105,7 @@ impl JsState {
 
     /// An independent copy. Both share their numbers.
     pub fn fork(&self) -> Result<JsState, JsValue> {
-        Ok(Self::new(self.with(|snapshot| Ok(snapshot.clone()))?))
+        Ok(Self { order: self.order, ..Self::new(self.with(|snapshot| Ok(snapshot.clone()))?) })
     }
 
     /// As a file. `f32` (the default) restores bit for bit, `f16` takes half the bytes.
@@ -135,16 +151,33 @@ impl JsModel {
         })
     }
 
-    /// Reads a state file, and refuses one of another model, or one that is not as it was saved.
+    /// Reads a state file, or a tuned state of another program, and refuses one of another model, or one that is not as it was saved.
     #[wasm_bindgen(js_name = readState)]
     pub fn read_state(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Uint8Array")] bytes: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "ReadStateOptions")] options: JsValue,
     ) -> Result<JsState, JsValue> {
         let bytes: Uint8Array = argument("bytes", &bytes)?;
-        let snapshot = Snapshot::from_bytes(&bytes.to_vec())?;
-        self.model.with(|model| model.check_state(&snapshot))?;
-        Ok(JsState::new(snapshot))
+        let mut options = Options::of_call(&options)?;
+        let name = options.take::<String>("name")?.unwrap_or_default();
+        let order = options.take::<TunedOrder>("order")?;
+        options.finish()?;
+        let (snapshot, order) = self.model.with(|model| model.open_state(&bytes.to_vec(), &name, order))?;
+        Ok(JsState { order, ..JsState::new(snapshot) })
+    }
+
+    /// Names what texts begin from that are read anew; undefined for zeros.
+    #[wasm_bindgen(unchecked_return_type = "string | undefined")]
+    pub fn beginning(&self) -> Result<Option<String>, JsValue> {
+        Ok(self.model.with(|model| Ok(model.beginning().map(|beginning| beginning.to_string())))?)
+    }
+
+    /// Takes the model to a beginning that it was restored to before, or that was added as a checkpoint.
+    #[wasm_bindgen(js_name = beginFrom, unchecked_return_type = "Promise<boolean>")]
+    pub fn begin_from(&self, #[wasm_bindgen(unchecked_optional_param_type = "string")] beginning: JsValue) -> Promise {
+        let prepare = || Ok((optional_argument::<BeginningHash>("beginning", &beginning)?, self.model.take()?));
+        settle(prepare(), async |(beginning, mut model)| Ok(model.begin_from(beginning).await?.into()))
     }
 
     /// The ids that a prompt is read as, with the option `thinking` of the generation.

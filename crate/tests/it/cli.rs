@@ -368,3 +368,52 @@ fn a_text_that_was_read_before_is_gone_on_from() {
     assert!(String::from_utf8_lossy(&damaged.stderr).contains("checksum"));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// A state that another program tuned becomes a state file, and both begin the same text, which is another than from zeros.
+#[test]
+fn a_tuned_state_is_converted_and_begun_from() {
+    let folder = std::env::temp_dir().join(format!("web-mamba-convert-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let golden = |name: &str| golden::folder().join(name).display().to_string();
+    let model = golden("models/rwkv7-a-F32.gguf");
+    let convert = |from: &str, to: &str, options: &[&str]| {
+        tool(&[&["convert-state", &model, from, "-o", &path(to), "--json"], options].concat())
+    };
+    let summary = |output: Output| -> Value {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let written = |state: Option<&str>, options: &[&str]| {
+        let state = state.map_or(vec![], |state| vec!["--state", state]);
+        let exact = ["--backend", "cpu", "--activations", "f32", "--greedy", "--ignore-eos", "--max-tokens", "24"];
+        ids(&json(&[&["generate", &model, "--prompt", "User: Who are you?", "--json"], &exact[..], &state, options].concat()))
+    };
+    let from = golden("states/tuned/time-state.pth");
+    let begun = written(Some(&from), &[]);
+    assert_ne!(begun, written(None, &[]));
+    let bf16 = summary(convert(&from, "bf16.state", &[]));
+    assert_eq!((bf16["order"].as_str(), bf16["numbers"].as_str()), (Some("value-key"), Some("f16")));
+    assert_eq!(written(Some(&path("bf16.state")), &[]), begun);
+    // What f16 would change stays f32, unless it is asked for.
+    let exact = golden("states/tuned/time-state-strided.pth");
+    assert_eq!(summary(convert(&exact, "f32.state", &["--no-gzip"]))["numbers"], "f32");
+    assert_eq!(summary(convert(&exact, "f16.state", &["--f16"]))["numbers"], "f16");
+    assert_eq!(written(Some(&path("f32.state")), &[]), written(Some(&exact), &[]));
+    let swapped = summary(convert(&golden("states/tuned/time-state-web-rwkv.st"), "swapped.state", &[]));
+    assert_eq!(swapped["order"], "key-value");
+
+    // The order can be said, and what was done is said.
+    let turned = written(Some(&from), &["--state-order", "key-value"]);
+    assert_ne!(turned, begun);
+    summary(convert(&from, "turned.state", &["--order", "key-value"]));
+    assert_eq!(written(Some(&path("turned.state")), &[]), turned);
+    let said = tool(&["generate", &model, "--prompt", "x", "--max-tokens", "1", "--backend", "cpu", "--state", &from]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("value by key"), "{said:?}");
+    let refused = convert(&from, "bf16.state", &[]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));
+    let other = tool(&["convert-state", DEMO, &from, "-o", &path("x.state")]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("has none"), "{other:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -45,5 +45,6 @@ mod tokenizer_hostile;
 mod tokenizer_rwkv;
 mod tokenizer_templates;
 mod toy;
+mod tuned_states;
 #[cfg(feature = "gpu")]
 mod wgsl_kernels;

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::Activations;
-use web_mamba::fingerprint::ModelHash;
+use web_mamba::fingerprint::{BeginningHash, ModelHash};
 use web_mamba::model::arch::Architecture as _;
 use web_mamba::model::arch::mamba::Mamba;
+use web_mamba::model::arch::rwkv7::{Ranks, Rwkv7};
 use web_mamba::model::{Network, State};
 use web_mamba::sampler::{Sampler, SamplerOptions};
 use web_mamba::snapshot::{Numbers, Snapshot, StateShape};
@@ -25,8 +26,18 @@ fn network(d_conv: usize, vocab_size: usize) -> Network {
 }
 
 fn snapshot(d_conv: usize) -> Snapshot {
-    let network = network(d_conv, 50);
-    let mut state = State::new(&network);
+    snapshot_of(&network(d_conv, 50))
+}
+
+/// Of RWKV-7, which began from a tuned state.
+fn rwkv7_snapshot() -> Snapshot {
+    let ranks = Ranks { decay: 2, iclr: 2, value_residual: 2, gate: 2 };
+    let sizes = Rwkv7 { d_model: 16, head_size: 16, d_ffn: 6, ranks, n_layers: 2, eps: 1e-5 };
+    Snapshot { beginning: Some(BeginningHash([0xa7; 16])), ..snapshot_of(&Rc::new(sizes).network(50, false)) }
+}
+
+fn snapshot_of(network: &Network) -> Snapshot {
+    let mut state = State::new(network);
     state.tensors.iter_mut().flatten().enumerate().for_each(|(i, x)| *x = (i as f32 * 0.37).sin() * 100.0);
     state.position = 5;
     let mut sampler =
@@ -34,7 +45,8 @@ fn snapshot(d_conv: usize) -> Snapshot {
     sampler.accept(3);
     Snapshot {
         model: HASH,
-        shape: Rc::new(StateShape::new(&network)),
+        shape: Rc::new(StateShape::new(network)),
+        beginning: None,
         state: Rc::new(state),
         tokens: [1, 2, 3, 4, 49].into(),
         pending: Some(6),
@@ -56,6 +68,23 @@ fn a_file_gives_back_what_was_saved() {
         assert!(lost > 0.0 && lost <= 100.0 / 2048.0, "{lost}");
         assert!(back.check(&HASH, &network(d_conv, 50)).is_ok());
     }
+}
+
+/// The beginning is in the notes alone, and absent for zeros, so that files are as they were.
+#[test]
+fn a_file_says_what_a_state_began_from() {
+    let snapshot = rwkv7_snapshot();
+    let bytes = snapshot.to_bytes(Numbers::F32).unwrap();
+    assert_eq!(Snapshot::from_bytes(&bytes).unwrap(), snapshot);
+    let text = "a7".repeat(16);
+    let at = bytes.windows(32).position(|window| window == text.as_bytes()).unwrap();
+    let mut altered = bytes.clone();
+    altered.truncate(bytes.len() - 16);
+    altered[at] = b'g';
+    assert_eq!(Snapshot::from_bytes(&mended(altered)).unwrap_err().code(), "state-damaged");
+    let zeros = Snapshot { beginning: None, ..snapshot }.to_bytes(Numbers::F32).unwrap();
+    assert_eq!(bytes.len() - zeros.len(), r#","beginning":"#.len() + 34);
+    assert!(!zeros.windows(9).any(|window| window == b"beginning"));
 }
 
 #[test]
@@ -201,8 +230,10 @@ proptest! {
         cut in prop::option::of(0usize..2000),
         halves in any::<bool>(),
         first in any::<bool>(),
+        rwkv7 in any::<bool>(),
     ) {
-        let newest = || snapshot(4).to_bytes(if halves { Numbers::F16 } else { Numbers::F32 }).unwrap();
+        let snapshot = if rwkv7 { rwkv7_snapshot() } else { snapshot(4) };
+        let newest = || snapshot.to_bytes(if halves { Numbers::F16 } else { Numbers::F32 }).unwrap();
         let mut bytes = if first { first_version() } else { newest() };
         bytes.truncate(bytes.len() - 16);
         for (at, byte) in changes {

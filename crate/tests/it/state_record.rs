@@ -164,6 +164,7 @@ fn figures_of_7b_files() {
     let snapshot = Snapshot {
         model: ModelHash([0; 16]),
         shape: Rc::new(StateShape::new(&network)),
+        beginning: None,
         state: Rc::new(state),
         tokens: tokens.into(),
         pending: None,

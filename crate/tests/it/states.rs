@@ -9,11 +9,16 @@ use web_mamba::checkpoints::CheckpointKind;
 use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::error::Error;
 use web_mamba::executor::Activations;
+use web_mamba::fingerprint::BeginningHash;
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
+use web_mamba::model::State;
+use web_mamba::model::arch::Architecture as _;
+use web_mamba::model::arch::rwkv7::{Ranks, Rwkv7};
 use web_mamba::quant::DType;
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::{Numbers, Snapshot};
-use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::source::{ByteSource, FileSource, MemorySource};
+use web_mamba::synthetic::Synthetic;
 use web_mamba::tokenizer::{ChatMessage, Special};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/public/models/web-mamba-demo-31m-v2-q4_k_m.gguf");
@@ -36,9 +41,21 @@ fn sources(seed: u64) -> Vec<Rc<dyn ByteSource>> {
 }
 
 fn tiny(activations: Activations, seed: u64) -> Model {
+    load(sources(seed), activations)
+}
+
+fn load(sources: Vec<Rc<dyn ByteSource>>, activations: Activations) -> Model {
     let (backend, activations, threads) = (BackendChoice::Cpu, Some(activations), Some(1));
     let options = LoadOptions { backend, activations, threads, ..Default::default() };
-    block_on(Model::load(sources(seed), &options, &mut |_, _| {})).unwrap()
+    block_on(Model::load(sources, &options, &mut |_, _| {})).unwrap()
+}
+
+fn tiny_rwkv7(activations: Activations) -> Model {
+    let ranks = Ranks { decay: 5, iclr: 7, value_residual: 3, gate: 9 };
+    let sizes = Rwkv7 { d_model: 32, head_size: 16, d_ffn: 24, ranks, n_layers: 2, eps: 1e-5 };
+    let network = Rc::new(sizes).network(VOCAB as usize, false);
+    let bytes = Synthetic { seed: 5, ..Synthetic::new(&network, |_| DType::F32) }.to_bytes();
+    load(vec![Rc::new(MemorySource::new("rwkv7", bytes))], activations)
 }
 
 /// SplitMix64.
@@ -82,12 +99,48 @@ fn carried(snapshot: &Snapshot, random: &mut Random) -> Snapshot {
     }
 }
 
-/// One random sequence of steps on `model`; everything that it gives is what `replay` gives from a fresh state, bit for bit.
-fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
+/// Some states before the first token, that no text led to.
+fn tuned(model: &mut Model, random: &mut Random) -> Vec<Snapshot> {
+    let mut some = || {
+        block_on(model.logits(&random.tokens(5, 9))).unwrap();
+        let read = block_on(model.save_state()).unwrap();
+        let state = State { position: 0, ..(*read.state).clone() };
+        Snapshot { beginning: BeginningHash::of(&state), state: Rc::new(state), tokens: [].into(), ..read }
+    };
+    vec![some(), some()]
+}
+
+/// Takes the replay to where the model began, and the model where the numbers of that made room for others.
+fn follow(model: &mut Model, replay: &mut Model, tuned: &[Snapshot]) {
+    let beginning = model.beginning();
+    if !block_on(model.begin_from(beginning)).unwrap() {
+        let known = tuned.iter().find(|tuned| tuned.beginning == beginning).unwrap();
+        let state = block_on(model.save_state()).unwrap();
+        model.add_checkpoint(known).unwrap();
+        assert!(block_on(model.begin_from(beginning)).unwrap());
+        assert_eq!(block_on(model.save_state()).unwrap(), state);
+    }
+    assert!(block_on(replay.begin_from(beginning)).unwrap());
+}
+
+/// One random sequence of steps on `model`; everything that it gives is what `replay` gives from the same beginning, bit for bit.
+fn disturb(model: &mut Model, replay: &mut Model, tuned: &[Snapshot], random: &mut Random) {
     let mut kept: Vec<Snapshot> = Vec::new();
     block_on(model.logits(&random.tokens(1, 40))).unwrap();
     for _ in 0..5 {
-        match random.below(5) {
+        match random.below(if tuned.is_empty() { 5 } else { 7 }) {
+            5 => {
+                block_on(model.restore_state(&tuned[random.below(tuned.len())])).unwrap();
+                follow(model, replay, tuned);
+                let tokens = random.tokens(1, 9);
+                let logits = block_on(model.continue_logits(&tokens)).unwrap();
+                assert_eq!(logits, block_on(replay.logits(&tokens)).unwrap());
+            }
+            6 => {
+                block_on(model.begin_from(None)).unwrap();
+                follow(model, replay, tuned);
+                block_on(model.continue_logits(&random.tokens(1, 9))).unwrap();
+            }
             0 => {
                 let before = block_on(model.save_state()).unwrap();
                 let more = random.tokens(1, 5);
@@ -101,6 +154,7 @@ fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
                 block_on(model.restore_state(&snapshot)).unwrap();
                 let again = block_on(model.save_state()).unwrap();
                 assert_eq!(again, snapshot);
+                follow(model, replay, tuned);
             }
             3 => {
                 // A fork: two ways on from one state, the second after the first has gone on.
@@ -138,14 +192,30 @@ fn disturb(model: &mut Model, replay: &mut Model, random: &mut Random) {
 fn ten_thousand_random_sequences_are_those_of_a_plain_replay() {
     for activations in [Activations::F32, Activations::Q8] {
         let (mut model, mut replay) = (tiny(activations, 1), tiny(activations, 1));
-        let mut random = Random(7);
-        // Room for a few states: checkpoints come and go.
-        let room = model.info().state_bytes * 6;
-        model.checkpoints().set_budget(room);
-        for _ in 0..5000 {
-            disturb(&mut model, &mut replay, &mut random);
-            assert!(model.checkpoints().bytes() <= room);
-        }
+        disturb_often(&mut model, &mut replay, &[]);
+    }
+}
+
+/// RWKV-7, whose states may also begin from tuned ones.
+#[test]
+fn ten_thousand_random_sequences_of_rwkv7_are_those_of_a_plain_replay() {
+    for activations in [Activations::F32, Activations::Q8] {
+        let (mut model, mut replay) = (tiny_rwkv7(activations), tiny_rwkv7(activations));
+        let tuned = tuned(&mut replay, &mut Random(3));
+        tuned.iter().for_each(|tuned| replay.add_checkpoint(tuned).unwrap());
+        disturb_often(&mut model, &mut replay, &tuned);
+    }
+}
+
+/// 5,000 sequences.
+fn disturb_often(model: &mut Model, replay: &mut Model, tuned: &[Snapshot]) {
+    let mut random = Random(7);
+    // Room for a few states: checkpoints come and go.
+    let room = model.info().state_bytes * 6;
+    model.checkpoints().set_budget(room);
+    for _ in 0..5000 {
+        disturb(model, replay, tuned, &mut random);
+        assert!(model.checkpoints().bytes() <= room);
     }
 }
 

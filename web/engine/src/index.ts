@@ -3,8 +3,8 @@ export { EngineClient, type ClientOptions } from './client/client';
 export type { SupervisedWorker } from './client/supervisor';
 export type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BatchOptions, BenchOptions, BenchProgress, BenchReport, ByteSource, ChatMessage, DeviceOptions,
-  GenerateEvent, GenerateOptions, KnownEvent, ModelInfo, OpenedState, OpenModel, OpenProgress, RebuildEvent, StateOptions, StopReason,
-  StoredModel,
+  BeginningOptions, GenerateEvent, GenerateOptions, KnownEvent, ModelInfo, OpenedState, OpenModel, OpenProgress, OpenStateOptions, RebuildEvent, StateOptions, StopReason,
+  StoredModel, TunedOrder,
 } from './protocol/protocol';
 export type { EngineWorker } from './protocol/calls';
 export { GENERATE_DEFAULTS } from './protocol/defaults';

@@ -1,5 +1,5 @@
 /** What the page's address says: the one place where the choice of a model, and of what is shown, is kept. */
-import type { DeviceOptions } from 'web-mamba';
+import type { DeviceOptions, TunedOrder } from 'web-mamba';
 
 export type View = 'chat' | 'documents';
 
@@ -21,6 +21,8 @@ export interface PageAddress extends Shown {
   model: string | null;
   /** `?state=`: the address of a saved state to begin from. */
   state: string | null;
+  /** `?order=`: that of a tuned state's numbers, where its name does not say it right. */
+  readonly order: TunedOrder | undefined;
   /** Moves on to what is shown next, so that the browser's way back leads here again. Setting a value only corrects the address. */
   go(shown: Partial<Shown>): void;
   /** Calls back when the visitor went back or forth. */

@@ -15,6 +15,11 @@ export const chatStrings = {
   think: 'Think',
   thinkHint: 'Whether the model thinks before it answers: better answers to hard questions, later ones to all',
   waitingForModel: 'Waiting for the model',
+  tuned: 'New chats begin from the tuned state “{name}”.',
+  tunedOrders: {
+    'value-key': 'Its numbers are read value by key, as training writes them (.pth, .safetensors); “order=key-value” in the address reads them the other way.',
+    'key-value': 'Its numbers are read key by value, as web-rwkv and Ai00 write them (.st, .state); “order=value-key” in the address reads them the other way.',
+  },
   waitingForState: 'Waiting for the saved state',
   waitingForDocuments: 'Waiting: the model is reading a document',
   reading: 'Reading {done} of {total} tokens',

@@ -1,5 +1,5 @@
 /** The conversations: the one that is shown, the list, and the answer in the making, or several to one question. */
-import type { AnswerEvent, BatchEvent, ChatMessage, EngineWorker, GenerateOptions } from 'web-mamba';
+import type { AnswerEvent, BatchEvent, EngineWorker, GenerateOptions, OpenedState } from 'web-mamba';
 import { failure, toFailure, type Tell } from '../base/failure';
 import type { TextFile } from '../base/files';
 import type { Turns } from '../base/turns';
@@ -74,6 +74,8 @@ export class Chats {
   /** Of the answers that were written in this visit. */
   readonly #writers = new WeakMap<Message, AnswerWriter>();
   #saved = 0;
+  /** Those whose first answer is still to come: they begin from what is open then. */
+  readonly #fresh = new WeakSet<Conversation>();
   /** Deleted while their last answer was still ending: they stay deleted. */
   readonly #removed = new Set<string>();
 
@@ -117,17 +119,21 @@ export class Chats {
   }
 
   /** Goes on with what was said in a saved state, where nothing was said yet but a question that waits for it. */
-  begin(said: readonly ChatMessage[]): void {
+  begin({ messages: said, beginning }: Pick<OpenedState, 'messages' | 'beginning'>): void {
     const { messages } = this.#conversation.record;
     const waits = messages.length === 2 && this.#answering?.length === 1 && this.#answering[0] === messages[1];
-    if (messages.length === 0) this.#show(Conversation.after(said));
-    else if (waits) this.#conversation.beginWith(said);
+    if (messages.length === 0) this.#show(Conversation.after(said, beginning));
+    else if (waits) {
+      this.#conversation.beginWith(said, beginning);
+      this.#fresh.delete(this.#conversation);
+    }
     this.parts.changed();
   }
 
   /** The state after the conversation, as a file. */
   state(): Promise<Blob> {
-    return this.parts.engine.saveState(this.#conversation.said, {});
+    const { beginning } = this.#conversation.record;
+    return this.parts.engine.saveState(this.#conversation.said, beginning === undefined ? {} : { beginning });
   }
 
   async open(id: string): Promise<void> {
@@ -140,6 +146,7 @@ export class Chats {
 
   async ask(text: string): Promise<void> {
     if (this.#answering || text.trim() === '') return;
+    if (this.messages.length === 0) this.#fresh.add(this.#conversation);
     await this.#answer([this.#conversation.ask(text.trim())]);
   }
 
@@ -308,10 +315,13 @@ export class Chats {
     const suited = [loader.choice?.entry?.sampling, presets[conversation.record.preset].sampling];
     const options = { ...generateOptions(settings.sampling, ...suited), ...this.#thinking() };
     const prompt = conversation.promptFor(first);
-    if (answers.length === 1) return engine.generate(prompt, options, onEvent);
+    if (this.#fresh.delete(conversation)) conversation.beginFrom(loader.tuned?.beginning);
+    const { beginning } = conversation.record;
+    const begun = beginning === undefined ? options : { ...options, beginning };
+    if (answers.length === 1) return engine.generate(prompt, begun, onEvent);
     // A seed that the visitor chose has given the answers before these: theirs go on from it.
     const seed = (options.seed ?? 0) + conversation.branches(first).index;
-    await engine.generateBatch(answers.map(() => prompt), { ...options, seed, sequences: answers.length }, onEvent);
+    await engine.generateBatch(answers.map(() => prompt), { ...begun, seed, sequences: answers.length }, onEvent);
   }
 
   /** A model that can think does so where the visitor wants it, else it answers at once; of any other nothing is asked. */

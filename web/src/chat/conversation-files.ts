@@ -70,7 +70,7 @@ function tooLarge(): Error {
 }
 
 function conversation(value: unknown): ConversationRecord | undefined {
-  const { title, created, updated, preset, system, knowledge, messages, leaf } = fields(value);
+  const { title, created, updated, preset, system, knowledge, messages, leaf, beginning } = fields(value);
   const known = presetIds.find((id) => id === preset);
   const texts = typeof title === 'string' && typeof system === 'string' && typeof knowledge === 'string';
   if (!texts || !known || !isFigure(created) || !isFigure(updated) || !Array.isArray(messages)) return undefined;
@@ -92,7 +92,12 @@ function conversation(value: unknown): ConversationRecord | undefined {
   const end = leaf === null ? null : ids.get(leaf);
   if (end === undefined) return undefined;
   const [began, changed] = [created, updated].map((time) => Math.min(time, Date.now())) as [number, number];
-  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end };
+  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end, ...(isBeginning(beginning) ? { beginning } : {}) };
+}
+
+/** As the engine names tuned states. */
+function isBeginning(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
 }
 
 function messageState(value: unknown): MessageState | undefined {

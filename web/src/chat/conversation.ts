@@ -30,15 +30,16 @@ export class Conversation {
   }
 
   /** A conversation that a saved state goes on with. */
-  static after(said: readonly ChatMessage[]): Conversation {
+  static after(said: readonly ChatMessage[], beginning?: string): Conversation {
     const conversation = new Conversation();
-    conversation.beginWith(said);
+    conversation.beginWith(said, beginning);
     return conversation;
   }
 
   /** Puts what was said in a saved state first. A question that was asked while the state was still coming follows it. */
-  beginWith(said: readonly ChatMessage[]): void {
+  beginWith(said: readonly ChatMessage[], beginning?: string): void {
     const { record } = this;
+    this.beginFrom(beginning);
     const asked = record.messages;
     const earlier: Message[] = [];
     for (const { role, content: text } of said) {
@@ -56,6 +57,12 @@ export class Conversation {
     record.leaf = record.leaf === null ? last : record.leaf + earlier.length;
     this.#leafBefore = last;
     record.title = shortened(record.messages.find(({ role }) => role === 'user')?.text ?? '');
+  }
+
+  /** Sets what the conversation begins from, before its first answer: a tuned state, or zeros. */
+  beginFrom(beginning: string | undefined): void {
+    if (beginning === undefined) delete this.record.beginning;
+    else this.record.beginning = beginning;
   }
 
   /** Everything that was said on the branch that is shown, as the engine takes it. */

@@ -64,6 +64,8 @@ export interface ConversationRecord extends Instructions {
   messages: Message[];
   /** The last message of the branch that is shown. */
   leaf: number | null;
+  /** The tuned state that it began from, by the engine's name; absent for zeros. */
+  beginning?: string;
   /** How often it was stored; another tab that stores it is noticed by this. */
   revision?: number;
 }

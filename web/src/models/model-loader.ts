@@ -1,5 +1,5 @@
 /** The model that is chosen: opens it, asks for its licence first, pauses and discards its download. */
-import { fileAddress, sourceKey, type ChatMessage, type EngineWorker, type ModelInfo, type OpenModel, type OpenProgress } from 'web-mamba';
+import { fileAddress, sourceKey, type EngineWorker, type ModelInfo, type OpenedState, type OpenModel, type OpenProgress } from 'web-mamba';
 import { toFailure, type Failure } from '../base/failure';
 import { fill } from '../base/format';
 import type { PageAddress } from '../base/page-address';
@@ -11,7 +11,7 @@ import { asReplaced, keptVersion, requireKept } from './earlier-version';
 import type { Fits } from './fits';
 import { declined, LinkConsent, type Agreed } from './link-consent';
 import { modelStrings } from './model-strings';
-import type { ModelStatus, ModelsView } from './models-data';
+import type { ModelStatus, ModelsView, TunedState } from './models-data';
 import { offerOf, refusal } from './offer';
 import type { StorageTasks } from './storage-tasks';
 import { Transfer } from './transfer';
@@ -23,7 +23,7 @@ export interface LoaderListener {
   changed(): void;
   failed(failure: Failure | undefined): void;
   /** A saved state is open, and conversations may begin from what was said in it. */
-  stateOpened(messages: readonly ChatMessage[]): void;
+  stateOpened(state: OpenedState): void;
 }
 
 export class ModelLoader {
@@ -31,6 +31,8 @@ export class ModelLoader {
   /** Key of the open model in the store; empty until it is known. */
   url = '';
   status: ModelStatus = { kind: 'failed' };
+  /** What new conversations begin from, where that is not zeros. */
+  tuned: TunedState | undefined;
   /** Settles when the model last asked for, and the state that the address names, are open; false when the model could not be opened. */
   opening: Promise<boolean> = Promise.resolve(false);
   /** Why the model that was last asked for is not open, so that it can be said again. */
@@ -79,6 +81,7 @@ export class ModelLoader {
   crashed(fault: Failure): void {
     if (this.status.kind !== 'ready') return;
     this.url = '';
+    this.tuned = undefined;
     this.obstacle = fault;
     this.opening = Promise.resolve(false);
     this.status = { kind: 'failed' };
@@ -121,6 +124,7 @@ export class ModelLoader {
     this.answerLink(false);
     this.choice = choice;
     this.url = '';
+    this.tuned = undefined;
     this.obstacle = undefined;
     this.#set({ kind: 'opening', origin: source.kind });
     if (source.kind !== 'files') this.address.model = param;
@@ -151,11 +155,15 @@ export class ModelLoader {
 
   /** Begins from the state that the address names. Without it, the conversation begins as any other. */
   async #openState(choice: Choice): Promise<void> {
-    const { state, base } = this.address;
+    const { state, order, base } = this.address;
     if (state === null) return;
     try {
-      const { messages } = await this.engine.openState(fileAddress(state, base).href);
-      if (this.choice === choice) this.listener.stateOpened(messages);
+      const { href } = fileAddress(state, base);
+      const opened = await this.engine.openState(href, ...(order ? [{ order }] : []));
+      if (this.choice !== choice) return;
+      // What has read nothing is no conversation: those that are new begin from it.
+      if (opened.position === 0 && opened.beginning !== undefined) this.tuned = { beginning: opened.beginning, name: addressFile(href), order: opened.order };
+      else this.listener.stateOpened(opened);
     } catch (thrown) {
       if (this.choice === choice && this.status.kind === 'ready') this.listener.failed(toFailure(thrown));
     }
@@ -237,4 +245,14 @@ export class ModelLoader {
 /** Where a model is on the CPU because it broke the engine on the GPU, the engine itself knows nothing of that. */
 function infoOf({ info, gpuProblem }: OpenModel): ModelInfo {
   return gpuProblem === undefined ? info : { ...info, reason: fill(modelStrings.gpuFailed, { problem: gpuProblem }) };
+}
+
+/** The name of the file at an address. */
+function addressFile(href: string): string {
+  const name = new URL(href).pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }

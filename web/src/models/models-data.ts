@@ -1,5 +1,5 @@
 /** What the models' views show, and what they tell the page. */
-import type { Listing, ModelInfo, ModelSource, OpenProgress, Room, StoredModel } from 'web-mamba';
+import type { Listing, ModelInfo, ModelSource, OpenProgress, Room, StoredModel, TunedOrder } from 'web-mamba';
 import type { ChosenFiles, ExportFile } from '../base/files';
 import type { Device } from './capability';
 import type { CatalogueEntry } from './catalogue';
@@ -18,6 +18,16 @@ export type ModelStatus =
   /** `rebuilding`: its device was lost, and another is being filled. `beginning`: the state to begin from is still coming. */
   | { kind: 'ready'; info: ModelInfo; rebuilding?: boolean; beginning?: boolean }
   | { kind: 'failed' };
+
+/** A tuned state that new conversations begin from. */
+export interface TunedState {
+  /** What answers ask for it by. */
+  beginning: string;
+  /** Of its file. */
+  name: string;
+  /** Of its numbers; none where this engine saved it. */
+  order: TunedOrder | undefined;
+}
 
 /** A verification or an export. */
 export interface StorageTask {
@@ -38,6 +48,8 @@ export type Question =
 export interface ModelsData {
   /** Key of the open model in the store; empty until it is known. */
   url: string;
+  /** What new conversations begin from, where that is not zeros. */
+  tuned: TunedState | undefined;
   /** The model's name; empty where none could be made out. */
   name: string;
   /** The catalogue's entry, when the model is one of its own. */

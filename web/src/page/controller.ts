@@ -77,7 +77,7 @@ export class Controller {
     void this.#fits.situation();
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (messages) => this.#chats.begin(messages) }, surroundings.agreed));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state) }, surroundings.agreed));
     this.#chats = new Chats({
       engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
@@ -260,7 +260,7 @@ export class Controller {
   }
 
   #update(): void {
-    const { choice, url, status, context } = this.#loader;
+    const { choice, url, status, context, tuned } = this.#loader;
     const chats = this.#chats.data;
     const { holder } = this.#turns;
     const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#documents.data.running !== undefined);
@@ -270,6 +270,7 @@ export class Controller {
       name: choice?.name ?? '',
       entry: choice?.entry,
       status,
+      tuned,
       messages: this.#chats.messages,
       answering: this.#chats.answering,
       failure: this.#failure,

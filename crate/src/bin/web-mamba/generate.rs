@@ -1,6 +1,6 @@
 //! `web-mamba logits` and `web-mamba generate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -12,7 +12,7 @@ use web_mamba::snapshot::Snapshot;
 use web_mamba::tokenizer::{ChatMessage, Thinking};
 
 use crate::open::ModelArguments;
-use crate::pre_read::read_state;
+use crate::state_file::{OrderArgument, read_state};
 use crate::{print, print_text};
 
 #[derive(Debug, Args)]
@@ -42,9 +42,13 @@ pub struct Generate {
     model: ModelArguments,
     #[command(flatten)]
     prompt: PromptArguments,
-    /// Continue from a saved state: a chat after its conversation, a text or tokens after what was read.
+    /// Continue from a saved state: a chat after its conversation, a text or tokens after what was read. Or begin from a state that was
+    /// tuned for this model: .pth, .safetensors, .st or .state.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// The order of the last two axes in a tuned state. By default as its name says: .st and .state are key by value, others value by key.
+    #[arg(long, value_enum, requires = "state")]
+    state_order: Option<OrderArgument>,
     /// A system message before the chat.
     #[arg(long, requires = "chat")]
     system: Option<String>,
@@ -158,13 +162,10 @@ impl Sampling {
 impl Generate {
     pub fn run(&self) -> Result<()> {
         let mut model = self.model.load()?;
-        let state = self.state.as_deref().map(read_state).transpose()?;
-        if let Some(state) = &state {
-            pollster::block_on(model.restore_state(state))?;
-        }
+        let state = self.state.as_deref().map(|path| self.restore(&mut model, path)).transpose()?;
         let options = GenerateOptions {
             // A chat finds the state by the tokens that it begins with.
-            resume: state.is_some() && self.prompt.chat.is_none(),
+            resume: state.as_ref().is_some_and(|state| state.position() > 0) && self.prompt.chat.is_none(),
             sampler: self.sampling.options(),
             max_tokens: self.max_tokens,
             stop: self.stop.clone(),
@@ -175,6 +176,17 @@ impl Generate {
         };
         let generation = Generation::new(&model, &self.prompt(state), options)?;
         pollster::block_on(self.stream(&mut model, generation))
+    }
+
+    fn restore(&self, model: &mut Model, path: &Path) -> Result<Snapshot> {
+        let order = self.state_order.map(Into::into);
+        let (snapshot, order) = model.open_state(&read_state(path)?, &path.to_string_lossy(), order)?;
+        if let Some(order) = order {
+            // The answer alone goes to the output.
+            eprintln!("web-mamba: {} is a tuned state, read as: {}", path.display(), order.describe());
+        }
+        pollster::block_on(model.restore_state(&snapshot))?;
+        Ok(snapshot)
     }
 
     fn prompt(&self, state: Option<Snapshot>) -> Prompt {

@@ -1,6 +1,7 @@
 //! The native tool: the same library as in the page, for developers, tests and benchmarks.
 
 mod bench;
+mod convert_state;
 mod failure;
 mod generate;
 mod inspect;
@@ -9,6 +10,7 @@ mod open;
 mod perplexity;
 mod pre_read;
 mod profile;
+mod state_file;
 mod tokenize;
 
 use std::io::Write as _;
@@ -41,6 +43,8 @@ enum Command {
     Perplexity(perplexity::Perplexity),
     /// Read a text once and write the state after it, for pages and for `generate --state`.
     PreRead(pre_read::PreRead),
+    /// Make a state file of a state that was tuned for a model by another program.
+    ConvertState(convert_state::ConvertState),
     /// Time prefill and decode.
     Bench(bench::Bench),
     /// Show the time of each kernel of a token on a GPU.
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Generate(command) => command.run().map_err(Failure::from),
         Command::Perplexity(command) => command.run().map_err(Failure::from),
         Command::PreRead(command) => command.run(),
+        Command::ConvertState(command) => command.run(),
         Command::Bench(command) => command.run().map_err(Failure::from),
         Command::Profile(command) => command.run().map_err(Failure::from),
         Command::Compare(command) => command.run().map_err(Failure::from),

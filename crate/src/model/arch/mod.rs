@@ -66,6 +66,24 @@ pub trait Architecture: fmt::Debug {
 
     /// Its lists.
     fn network(self: Rc<Self>, vocab_size: usize, tied_head: bool) -> Network;
+
+    /// What files of states that were tuned for such a model hold, where there are such files; the rest of a tuned state is zero.
+    fn tuned_states(&self) -> Vec<TunedState> {
+        Vec::new()
+    }
+}
+
+/// A tensor of a tuned state: a square matrix a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunedState {
+    /// Its name in files, where its shape is (heads, size, size).
+    pub name: String,
+    /// The tensor of the state that it is, row by row.
+    pub state: String,
+    /// How many matrices.
+    pub heads: usize,
+    /// Rows and columns of each.
+    pub size: usize,
 }
 
 /// What the name of a layer's tensor begins with.

@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 use super::super::plan::{BufferId, Function, Op, Recorder, Rows, StateId, WeightId};
 use super::super::{Axis, AxisId, Cut, Init, Network, StateSpec, TensorSpec};
-use super::{Architecture, EMBEDDING, HEAD, Scale, size};
+use super::{Architecture, EMBEDDING, HEAD, Scale, TunedState, size};
 use crate::error::{Error, Result};
 use crate::gguf::{Gguf, Value};
 use crate::quant::{DType, TILE_ROWS};
@@ -210,6 +210,18 @@ impl Architecture for Rwkv7 {
             plan: r.finish(logits),
             architecture: self,
         }
+    }
+
+    /// S of every layer, as RWKV-LM's state tuning names it; both token shifts begin with zeros.
+    fn tuned_states(&self) -> Vec<TunedState> {
+        let (heads, size) = (self.d_model / self.head_size, self.head_size);
+        let of = |layer| TunedState {
+            name: format!("blocks.{layer}.att.time_state"),
+            state: format!("blk.{layer}.wkv"),
+            heads,
+            size,
+        };
+        (0..self.n_layers).map(of).collect()
     }
 }
 

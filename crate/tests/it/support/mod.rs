@@ -11,6 +11,7 @@ pub mod memory;
 pub mod random_model;
 pub mod runs;
 pub mod rust_source;
+pub mod torch_file;
 #[cfg(feature = "gpu")]
 pub mod unit_shader;
 pub mod vocab;

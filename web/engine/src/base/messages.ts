@@ -75,6 +75,8 @@ const failures = {
   'state-damaged': { sentence: 'The saved state is damaged.', remedy: 'Get the file again: this copy is not what was saved.' },
   'state-model': { sentence: 'The state was saved with another model.', remedy: 'Open the model that it was saved with, then the state.' },
   'not-finite': { sentence: 'The model computed something that is not a number.', remedy: 'Ask anew; if it happens again, the model’s file is damaged: remove it and download it again, or choose another model.' },
+  'tuned-state': { sentence: 'This tuned state cannot be used with this model.', remedy: 'Use a state that was tuned for a model of this very size (.pth, .safetensors or .st), and get the file again if it may be damaged.' },
+  'state-beginning': { sentence: 'This conversation began from a tuned state that is not kept here any more.', remedy: 'Open the file of that tuned state again, or begin a new conversation.' },
   'state-unknown': { sentence: 'There is no state to go on from.', remedy: 'Ask something first.' },
   'device-lost': { sentence: 'The GPU was lost again and again.', remedy: 'Reload the page; if it happens again, run the model on the CPU or choose a smaller model.' },
   freed: { sentence: 'This model was closed while it was asked.', remedy: 'Open it again, then try again.' },

@@ -5,17 +5,17 @@ import type {
 
 export type {
   BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, DeviceLimits, FitDoubt, FitProblem, FitReason, FitVerdict,
-  GenerateEvent, GenerateOptions, HostMemory, LoadOptions, ModelInfo, ModelPlan, ModelRequirements,
+  GenerateEvent, GenerateOptions, HostMemory, LoadOptions, ModelInfo, ModelPlan, ModelRequirements, TunedOrder,
 } from '../../pkg/web_mamba.js';
 
 /** All that a model remembers, as a value. */
-export type ModelState = Pick<State, 'tokens' | 'position' | 'bytes' | 'free'>;
+export type ModelState = Pick<State, 'tokens' | 'position' | 'beginning' | 'bytes' | 'free'>;
 
 /** What a model does with its states. */
 export type StatefulModel = Pick<
   Model,
   | 'hash' | 'promptTokens' | 'conversationTokens' | 'knownTokens' | 'saveState' | 'readState' | 'restoreState' | 'continueLogits'
-  | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints'
+  | 'beginning' | 'beginFrom' | 'newCheckpoints' | 'checkpoint' | 'addCheckpoint' | 'setCheckpoints'
 > & {
   reload(sources: ByteSource[], options?: EngineOptions): ReturnType<Model['reload']>;
 };

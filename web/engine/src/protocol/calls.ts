@@ -9,8 +9,8 @@ import type { Listing } from '../store/listing-of';
 import type { ModelSource, RemoteSource } from '../store/model-source';
 import type { VerifyResult } from '../store/verify-model';
 import type {
-  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress, StateOptions,
-  StoredModel,
+  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
+  OpenStateOptions, StateOptions, StoredModel,
 } from './protocol';
 
 type Signature = (...given: never[]) => Promise<unknown>;
@@ -49,8 +49,11 @@ export const CALLS = {
   stop: call<() => Promise<void>>('prompt'),
   /** The state after a conversation, as a file to share. */
   saveState: call<(messages: ChatMessage[], options: StateOptions) => Promise<Blob>>('model'),
-  /** Takes a state file, or the one at an address; conversations that begin with its messages go on from it. */
-  openState: call<(file: Blob | string) => Promise<OpenedState>>('model'),
+  /**
+   * Takes a state file, or the one at an address; conversations that begin with its messages go on from it. Of a tuned state of another
+   * program, those begin from it that ask for it.
+   */
+  openState: call<(file: Blob | string, options?: OpenStateOptions) => Promise<OpenedState>>('model'),
   /** Forgets every state that was kept of what has this name, by any model. */
   forgetStates: call<(about: string) => Promise<void>>('plain'),
   /** What a device of these limits makes of each model, by the rule that also judges the header of a file. */
@@ -67,7 +70,7 @@ export const CALLS = {
   endTask: call<() => Promise<void>>('prompt'),
   /** Handles of a model that is read in place, so that the page can ask for permission. */
   handles: call<(url: string) => Promise<FileSystemFileHandle[]>>('plain'),
-  /** The logits after the last token, from a fresh state. */
+  /** The logits after the last token, from zeros. */
   logits: call<(tokens: Uint32Array) => Promise<Float32Array>>('model'),
   tokenize: call<(text: string) => Promise<Uint32Array>>('model'),
   /** Times the open model. */

@@ -1,11 +1,11 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
 import type { OwnMessages } from '../base/messages';
-import type { BatchOptions, BenchOptions, ChatMessage, EngineOptions, GenerateEvent, GenerateOptions, ModelInfo } from '../base/wasm-engine';
+import type { BatchOptions, BenchOptions, ChatMessage, EngineOptions, GenerateEvent, GenerateOptions, ModelInfo, TunedOrder } from '../base/wasm-engine';
 import type { Progress } from '../store/download-job';
 import type { Verification } from '../store/model-record';
 
 export type {
-  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo,
+  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, TunedOrder,
 } from '../base/wasm-engine';
 
 /** Where and how a model is to run. */
@@ -27,17 +27,30 @@ export type RebuildEvent = { type: 'rebuild' } | { type: 'rebuilt'; model?: Open
 /** What happens on the way of an answer. */
 export type AnswerEvent = GenerateEvent | KnownEvent | RebuildEvent;
 
+/** What a text begins from: the name of a tuned state that was opened, as `OpenedState` has it; zeros without one. */
+export interface BeginningOptions {
+  beginning?: string;
+}
+
 /**
  * `about` names what is read, such as a document: the states that are kept of it can be forgotten by that name. `written` are tokens
  * that the answer begins with, where another engine has given them out.
  */
-export type AnswerOptions = GenerateOptions & { about?: string; written?: Uint32Array };
-export type BatchAnswerOptions = BatchOptions & { about?: string };
+export type AnswerOptions = GenerateOptions & BeginningOptions & { about?: string; written?: Uint32Array };
+export type BatchAnswerOptions = BatchOptions & BeginningOptions & { about?: string };
 
 /** How a state is saved: `f16` and compressed by default. */
-export interface StateOptions {
+export interface StateOptions extends BeginningOptions {
   numbers?: 'f32' | 'f16';
   compress?: boolean;
+}
+
+/** How a state is opened. */
+export interface OpenStateOptions {
+  /** The name of a file without one, whose ending decides the order of a tuned state. */
+  name?: string;
+  /** The order of a tuned state, in place of what its name says. */
+  order?: TunedOrder;
 }
 
 /** A state that conversations can begin from now. */
@@ -47,6 +60,10 @@ export interface OpenedState {
   /** The conversation that these are of; empty where the file does not say. */
   messages: ChatMessage[];
   fileBytes: number;
+  /** What it began from, or is: a tuned state has read nothing. Answers that begin there ask for it by this name. */
+  beginning?: string;
+  /** The order that the numbers of a tuned state were taken in. */
+  order?: TunedOrder;
 }
 
 /** An event of one sequence of a batch, where `index` is its number, or of all of them. */

@@ -11,6 +11,11 @@ const WORTH_TOKENS_PAUSED = 32;
 const READ_MILLISECONDS = 3000;
 const WRITTEN_MILLISECONDS = 10_000;
 
+/** Whose a checkpoint is: a model's, and that of what it began from, where that was not zeros. A text never goes on from another's. */
+export function ownerOf(model: string, beginning: string | undefined): string {
+  return beginning === undefined ? model : `${model} from ${beginning}`;
+}
+
 export class DurableCheckpoints {
   /** Writes one after the other; it never rejects. */
   #writing: Promise<void> = Promise.resolve();
@@ -31,8 +36,7 @@ export class DurableCheckpoints {
     try {
       const known = this.model.knownTokens(tokens);
       this.#position = known;
-      const hash = this.model.hash();
-      const found = this.store.longest(hash, tokens, known).then(async (record) => record && { record, bytes: await this.store.state(record) });
+      const found = this.store.longest(this.#owner(), tokens, known).then(async (record) => record && { record, bytes: await this.store.state(record) });
       const { record, bytes } = (await within(READ_MILLISECONDS, found)) ?? {};
       if (!record || !bytes) return;
       try {
@@ -78,15 +82,19 @@ export class DurableCheckpoints {
 
   /** The answer to a prompt is kept elsewhere: its states make room. */
   forget(tokens: Uint32Array): void {
-    const model = this.model.hash();
+    const owner = this.#owner();
     this.#writing = this.#writing
-      .then(() => this.store.forgetPrompt(model, tokens))
+      .then(() => this.store.forgetPrompt(owner, tokens))
       .catch((thrown: unknown) => console.warn('a checkpoint could not be forgotten', thrown));
   }
 
   /** Resolves when everything collected is in the store. */
   async settle(): Promise<void> {
     await within(WRITTEN_MILLISECONDS, this.#writing);
+  }
+
+  #owner(): string {
+    return ownerOf(this.model.hash(), this.model.beginning());
   }
 
   /** In the middle of a prompt, a disk that is still busy with the last checkpoint waits for the next. */
@@ -103,12 +111,12 @@ export class DurableCheckpoints {
   }
 
   #put(state: ModelState, reading: boolean): void {
-    const { tokens, position } = state;
+    const { tokens, position, beginning } = state;
     const bytes = state.bytes();
     this.#position = position;
     this.#busy = true;
     // Asked now: while the engine makes the next event, it answers nothing else.
-    const record = { model: this.model.hash(), url: this.url, tokens, reading, ...(this.about === undefined ? {} : { about: this.about }) };
+    const record = { model: ownerOf(this.model.hash(), beginning), url: this.url, tokens, reading, ...(this.about === undefined ? {} : { about: this.about }) };
     this.#writing = this.#writing
       .then(() => this.store.put(record, bytes))
       .catch((thrown: unknown) => console.warn('a checkpoint could not be stored', thrown))

@@ -19,7 +19,7 @@ export class StateStore {
     private readonly budget = BUDGET,
   ) {}
 
-  /** The longest checkpoint of this model that `tokens` begins with, longer than `known` and without the last token. */
+  /** The longest checkpoint of this owner that `tokens` begins with, longer than `known` and without the last token. */
   async longest(model: string, tokens: Uint32Array, known: number): Promise<CheckpointRecord | undefined> {
     const all = await this.database.getAllFromIndex('checkpoints', 'model', model);
     const begins = beginnings(tokens, all);
@@ -38,16 +38,25 @@ export class StateStore {
     });
   }
 
+  /** The tuned state that this owner's texts begin from, which has read nothing. */
+  async beginning(model: string): Promise<Uint8Array | undefined> {
+    const all = await this.database.getAllFromIndex('checkpoints', 'model', model);
+    const record = all.find(({ length }) => length === 0);
+    return record && this.state(record);
+  }
+
   /**
    * Keeps a checkpoint, in one transaction with its record: in place of one of the same tokens, and of those from the middle of the
-   * same prompt. The ones that were not used for longest make room.
+   * same prompt. The ones that were not used for longest make room, what the checkpoint began from last.
    */
   async put({ tokens, ...record }: Checkpoint, state: Uint8Array): Promise<void> {
     if (state.length > this.budget) return;
     await this.database.transact(['checkpoints', 'states'], async (transaction) => {
       const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
       const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
-      const all = (await checkpoints.getAll()).sort((a, b) => a.used - b.used);
+      const now = Date.now();
+      const lastUse = ({ model, length, used }: CheckpointRecord) => (model === record.model && length === 0 ? now : used);
+      const all = (await checkpoints.getAll()).sort((a, b) => lastUse(a) - lastUse(b));
       const begins = beginnings(tokens, all);
       const replaced = (old: CheckpointRecord) => old.model === record.model && begins(old) && (old.reading || old.length === tokens.length);
       let room = this.budget - state.length - all.reduce((sum, { bytes }) => sum + bytes, 0);

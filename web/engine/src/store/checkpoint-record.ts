@@ -1,11 +1,11 @@
 /** What the database knows of a checkpoint, beside its state file. */
 export interface CheckpointRecord {
   id: string;
-  /** The model's hash, as its states carry it. */
+  /** The model's hash, as its states carry it, and the name of what it began from, where that was not zeros. */
   model: string;
   /** Key of the model in the store: its checkpoints go with it. */
   url: string;
-  /** How many tokens were read, and their hash: so the list is read without any, and the state file has them all. */
+  /** How many tokens were read (none: texts begin from it), and their hash: so the list is read without any, and the state file has them all. */
   length: number;
   hash: string;
   /** In the middle of a prompt: of use until it is read. */

@@ -1,7 +1,7 @@
 /** The session's calls about states: sharing one, opening one, and what an answer needs to outlive its page and its device. */
 import type { EngineModel } from '../base/wasm-engine';
-import type { ChatMessage, OpenedState, StateOptions } from '../protocol/protocol';
-import { DurableCheckpoints } from '../state/durable-checkpoints';
+import type { ChatMessage, OpenedState, OpenStateOptions, StateOptions } from '../protocol/protocol';
+import { DurableCheckpoints, ownerOf } from '../state/durable-checkpoints';
 import { fetchState, pack, unpack } from '../state/state-file';
 import type { StateStore } from '../state/state-store';
 
@@ -26,22 +26,43 @@ export async function saveConversation(
   }
 }
 
-/** Makes a state file one of the checkpoints that conversations begin from. */
+/**
+ * Takes the model to what a conversation began from: zeros, or a tuned state that was opened in this visit or an earlier one. Where that is
+ * gone, a conversation goes on whose own state is kept, and the engine refuses to read one anew.
+ */
+export async function beginFrom(model: EngineModel, store: StateStore | undefined, beginning: string | undefined): Promise<void> {
+  if (await model.beginFrom(beginning)) return;
+  try {
+    const bytes = await store?.beginning(ownerOf(model.hash(), beginning));
+    if (!bytes) return;
+    const state = model.readState(bytes);
+    await model.restoreState(state as Parameters<EngineModel['restoreState']>[0]).finally(() => state.free());
+  } catch (thrown) {
+    console.warn('a tuned state could not be read', thrown);
+  }
+}
+
+/** Makes a state file one of the checkpoints that conversations begin from, or of a tuned state what they begin from before any. */
 export async function openState(
-  model: EngineModel, store: StateStore | undefined, url: string, file: Blob | string,
+  model: EngineModel, store: StateStore | undefined, url: string, file: Blob | string, { name = nameOf(file), order }: OpenStateOptions = {},
 ): Promise<OpenedState> {
   const limit = model.info().stateBytes + BESIDE_BYTES;
   const blob = typeof file === 'string' ? await fetchState(file, limit) : file;
   const bytes = await unpack(blob, limit);
-  const state = model.readState(bytes);
+  const state = model.readState(bytes, { name, ...(order ? { order } : {}) });
   try {
     model.addCheckpoint(state);
-    const { position, messages, tokens } = state;
+    const { position, messages, tokens, beginning } = state;
     // So that a conversation which began here also goes on from here when the file is gone.
-    const kept = store?.put({ model: model.hash(), url, tokens, reading: false }, bytes);
+    const kept = store?.put({ model: ownerOf(model.hash(), beginning), url, tokens, reading: false }, state.order ? state.bytes() : bytes);
     await kept?.catch((thrown: unknown) => console.warn('a state could not be stored', thrown));
-    return { position, messages, fileBytes: blob.size };
+    return { position, messages, fileBytes: blob.size, ...(beginning === undefined ? {} : { beginning }), ...(state.order ? { order: state.order } : {}) };
   } finally {
     state.free();
   }
+}
+
+function nameOf(file: Blob | string): string {
+  if (typeof file === 'string') return new URL(file).pathname;
+  return file instanceof File ? file.name : '';
 }

@@ -5,7 +5,7 @@ import type { DeviceLimits, EngineModel, FitVerdict, ModelRequirements, WasmEngi
 import type { EngineWorker } from '../protocol/calls';
 import type {
   AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, OpenedState,
-  OpenModel, OpenProgress, StateOptions,
+  OpenModel, OpenProgress, OpenStateOptions, StateOptions,
 } from '../protocol/protocol';
 import { DurableCheckpoints } from '../state/durable-checkpoints';
 import type { StateStore } from '../state/state-store';
@@ -21,7 +21,7 @@ import { storedFiles } from '../store/stored-file';
 import { verifyModel } from '../store/verify-model';
 import type { CheckFits } from './check-fits';
 import { Generation, withoutIndex } from './generation';
-import { openState, saveConversation } from './session-states';
+import { beginFrom, openState, saveConversation } from './session-states';
 import { StoredModels } from './stored-models';
 
 /** Codes that blame the file, or how it is stored. */
@@ -36,6 +36,12 @@ export interface SessionOptions {
   checkFits?: CheckFits;
   /** Where checkpoints outlive the page. */
   states?: Promise<StateStore>;
+}
+
+/** What an answer is about, and what it begins from. */
+interface Asked {
+  about: string | undefined;
+  beginning: string | undefined;
 }
 
 /** The open model, and what it takes to open it again. */
@@ -95,13 +101,13 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, { about, written, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+  async generate(prompt: ChatMessage[] | Uint32Array, { about, written, beginning, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
     const one = { ...options, sequences: 1 };
-    await this.#answering(about, (generation) => generation.run([prompt], one, (event) => onEvent(withoutIndex(event)), written));
+    await this.#answering({ about, beginning }, (generation) => generation.run([prompt], one, (event) => onEvent(withoutIndex(event)), written));
   }
 
-  async generateBatch(prompts: (ChatMessage[] | Uint32Array)[], { about, ...options }: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
-    await this.#answering(about, (generation) => generation.run(prompts, options, onEvent));
+  async generateBatch(prompts: (ChatMessage[] | Uint32Array)[], { about, beginning, ...options }: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
+    await this.#answering({ about, beginning }, (generation) => generation.run(prompts, options, onEvent));
   }
 
   async stop(): Promise<void> {
@@ -119,7 +125,10 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async logits(tokens: Uint32Array): Promise<Float32Array> {
-    return this.#openModel().logits(tokens);
+    const model = this.#openModel();
+    if (this.#generation) throw failure('busy');
+    await model.beginFrom(undefined);
+    return model.logits(tokens);
   }
 
   async tokenize(text: string): Promise<Uint32Array> {
@@ -133,12 +142,13 @@ export class Session extends StoredModels implements EngineWorker {
   async saveState(messages: ChatMessage[], options: StateOptions): Promise<Blob> {
     if (this.#generation) throw failure('busy');
     const { checkpoints } = await this.#checkpoints();
+    await beginFrom(this.#openModel(), await this.#states(), options.beginning);
     return saveConversation(this.#openModel(), checkpoints, messages, options);
   }
 
-  async openState(file: Blob | string): Promise<OpenedState> {
+  async openState(file: Blob | string, options?: OpenStateOptions): Promise<OpenedState> {
     const model = this.#openModel();
-    return openState(model, await this.options.states?.catch(() => undefined), this.#opened?.record.url ?? '', file);
+    return openState(model, await this.#states(), this.#opened?.record.url ?? '', file, options);
   }
 
   async forgetStates(about: string): Promise<void> {
@@ -150,12 +160,14 @@ export class Session extends StoredModels implements EngineWorker {
     await (await this.options.states)?.forget(url);
   }
 
-  async #answering(about: string | undefined, run: (generation: Generation) => Promise<void>): Promise<void> {
+  async #answering({ about, beginning }: Asked, run: (generation: Generation) => Promise<void>): Promise<void> {
     if (this.#generation) throw failure('busy');
     const help = { ...(await this.#checkpoints(about)), rebuild: () => this.#rebuild() };
     if (this.#generation) throw failure('busy');
-    const generation = (this.#generation = new Generation(this.#openModel(), help));
+    const model = this.#openModel();
+    const generation = (this.#generation = new Generation(model, help));
     try {
+      await beginFrom(model, await this.#states(), beginning);
       await run(generation);
     } finally {
       this.#generation = undefined;
@@ -168,9 +180,14 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async #checkpoints(about?: string): Promise<{ checkpoints?: DurableCheckpoints }> {
-    const store = await this.options.states?.catch(() => undefined);
+    const store = await this.#states();
     const url = this.#opened?.record.url ?? '';
     return store ? { checkpoints: new DurableCheckpoints(this.#openModel(), store, url, about) } : {};
+  }
+
+  /** Without a store, nothing outlives the page. */
+  async #states(): Promise<StateStore | undefined> {
+    return this.options.states?.catch(() => undefined);
   }
 
   /** Loads the open model again, from the store, after its device or one of its workers was lost. */

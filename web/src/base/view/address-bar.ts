@@ -1,5 +1,5 @@
 /** The page's own address, where the choice of model and device is kept, and what is shown. Moving on can be taken back. */
-import type { DeviceOptions } from 'web-mamba';
+import type { DeviceOptions, TunedOrder } from 'web-mamba';
 import type { PageAddress, Shown, View } from '../page-address';
 
 export class AddressBar implements PageAddress {
@@ -38,6 +38,12 @@ export class AddressBar implements PageAddress {
 
   set state(state: string | null) {
     this.#set('state', state);
+    if (state === null) this.#set('order', null);
+  }
+
+  get order(): TunedOrder | undefined {
+    const order = this.#get('order');
+    return order === 'value-key' || order === 'key-value' ? order : undefined;
   }
 
   get view(): View {

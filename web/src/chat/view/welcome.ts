@@ -15,7 +15,7 @@ interface Actions {
   chooseModel(): void;
 }
 
-export function welcome({ entry, status, device, judged, catalogue, chats }: ChatData, actions: Actions): TemplateResult {
+export function welcome({ entry, status, tuned, device, judged, catalogue, chats }: ChatData, actions: Actions): TemplateResult {
   const card = entry?.card;
   const onCard = (event: MouseEvent) => {
     // With a key held, the link opens in its own tab as links do.
@@ -37,6 +37,7 @@ export function welcome({ entry, status, device, judged, catalogue, chats }: Cha
             ${entry.limits} ${card ? html`<a href=${card} @click=${onCard}>${words.limitsLink}</a>` : nothing}
           </p>`
         : nothing}
+      ${tuned ? html`<p data-testid="tuned-state">${fill(words.tuned, { name: tuned.name })}${tuned.order ? ` ${words.tunedOrders[tuned.order]}` : ''}</p>` : nothing}
       ${asked.length > 0 ? suggestions(asked, actions) : nothing}
       <div class="first-run">
         ${newer ? theNewer(newer, judged(newer)?.kept ?? false, actions) : nothing}
