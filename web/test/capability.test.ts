@@ -6,7 +6,7 @@ import type { DeviceLimits, ModelRequirements } from '../engine/src/base/wasm-en
 import { inspectDevice, type Device } from '../src/models/capability';
 import { catalogue, entrySource } from '../src/models/catalogue';
 import { Fits } from '../src/models/fits';
-import { offered, offerOf, refusal, type Kept } from '../src/models/offer';
+import { bestOffer, offerOf, offers, refusal, type Kept } from '../src/models/offer';
 import { sourceKey } from '../engine/src/store/model-source';
 
 beforeAll(() => void initSync({ module: readFileSync(path.join(import.meta.dirname, '../engine/pkg/web_mamba_bg.wasm')) }));
@@ -21,7 +21,8 @@ const device = (change: Partial<Device> = {}): Device => ({ gpu: GPU, memory: me
 
 const BASE = 'http://page/';
 const entryOf = (id: string) => catalogue.find((entry) => entry.id === id) ?? expect.fail(id);
-async function offer(given: Device, kept: Kept[] = [], entry = offered ?? expect.fail()) {
+const falcon = entryOf('falcon-mamba-7b-instruct-q4_k_m');
+async function offer(given: Device, kept: Kept[] = [], entry = falcon) {
   const situation = await new Fits(engine, Promise.resolve(given), () => undefined).situation();
   return offerOf(entry, situation ?? expect.fail(), kept, BASE);
 }
@@ -42,7 +43,7 @@ test.each([
 ] as const)('%s', async (_, given, verdict) => expect((await offer(given)).verdict).toMatchObject(verdict));
 
 test('until the engine has judged, nothing is said of a model but what is kept of it and whether there is room', () => {
-  const entry = offered ?? expect.fail();
+  const entry = falcon;
   const url = sourceKey(entrySource(entry, BASE));
   expect(offerOf(entry, { device: device() }, [], BASE)).toMatchObject({ verdict: { kind: 'unknown' }, kept: false, instead: undefined });
   expect(offerOf(entry, { device: device() }, [{ url, stored: 4.2e9, complete: true }], BASE)).toMatchObject({ verdict: { kind: 'unknown' }, kept: true });
@@ -61,12 +62,29 @@ test('the engine is asked once for all, and again only where it could not say', 
   expect([judgeFits.mock.calls.length, changed.mock.calls.length]).toEqual([2, 1]);
 });
 
-test('where the offered model does not fit, the best smaller one that chats is named', async () => {
+test('where a model does not fit, the best smaller one that chats is named', async () => {
   expect(await offer(device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, kept: false, instead: undefined });
   expect((await offer(device({ gpu: undefined, cores: 1 }))).instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
   // Where nothing is certain because the browser says nothing of memory, what is only unknown is named.
   expect((await offer(device({ gpu: undefined, cores: 1, memory: undefined }))).instead).toMatchObject({ type: 'Q2_K' });
-  expect(await offer(device({ gpu: undefined, memory: memory(2) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
+  expect(await offer(device({ gpu: undefined, memory: memory(2) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: { name: 'RWKV-7 G1 0.4B' } });
+  expect(await offer(device({ gpu: undefined, memory: memory(0.25) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
+});
+
+test.each([
+  ['a computer with a GPU', device(), 'Falcon-Mamba-7B-Instruct', 'fits'],
+  ['a computer with less memory', device({ memory: memory(4) }), 'RWKV-7 G1 2.9B', 'fits'],
+  ['a phone that says what it has', device({ memory: memory(2), cores: 4 }), 'RWKV-7 G1 0.4B', 'fits'],
+  ['a phone that says nothing', device({ memory: undefined }), 'RWKV-7 G1 0.1B', 'doubt'],
+  ['nothing that could hold one', device({ gpu: undefined, memory: memory(0.25) }), 'Falcon-Mamba-7B-Instruct', 'refused'],
+])('%s is offered the best model that it really holds', async (_, given, name, kind) => {
+  const situation = (await new Fits(engine, Promise.resolve(given), () => undefined).situation()) ?? expect.fail();
+  expect(bestOffer((entry) => offerOf(entry, situation, [], BASE))).toMatchObject({ entry: { name }, verdict: { kind } });
+});
+
+test('nothing is offered on a first visit, or in place of another, that no listing was seen of', () => {
+  expect(offers.length).toBeGreaterThan(3);
+  expect(offers.filter(({ unconfirmed, chats }) => unconfirmed || !chats)).toEqual([]);
 });
 
 test('every model of the catalogue is judged, and one in fewer bits comes before another model', async () => {
@@ -76,7 +94,7 @@ test('every model of the catalogue is judged, and one in fewer bits comes before
 });
 
 test('what is kept takes no more room, and is not offered to download', async () => {
-  const url = sourceKey(entrySource(offered ?? expect.fail(), BASE));
+  const url = sourceKey(entrySource(falcon, BASE));
   const full = device({ storage: 1e9 });
   expect((await offer(full)).verdict).toEqual({ kind: 'refused', why: { code: 'storage', needed: 4.2e9, available: 1e9 } });
   expect(await offer(full, [{ url, stored: 3.5e9, complete: false }])).toMatchObject({ verdict: { kind: 'fits' }, kept: false });

@@ -72,6 +72,7 @@ function setUp(model: string | null = null, state: string | null = null, { datab
     tokenize: vi.fn(async (text: string) => new Uint32Array(text.length)),
     stop: vi.fn(async () => answering.resolve()),
     judgeFits: vi.fn(async (models: readonly ModelRequirements[], limits: DeviceLimits) => models.map((model) => verdictBy(model, limits))),
+    listings: vi.fn(async (sources: readonly unknown[]) => sources.map(() => ({ kind: 'unknown' as const }))),
     stored: vi.fn(async (): Promise<StoredModel[]> => kept as StoredModel[]),
     remove: vi.fn(async () => undefined),
     endOpening: vi.fn(async () => undefined),

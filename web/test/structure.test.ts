@@ -109,9 +109,9 @@ test('the first model says what it is for and what it is not; questions are sugg
   expect(first).toMatchObject({ goodFor: expect.any(String) as string, limits: expect.any(String) as string, summaries: false, roles: false });
   expect(first?.prompts).toHaveLength(4);
   expect(catalogue.filter(({ summaries }) => summaries).length).toBeGreaterThan(0);
-  for (const { id, name, prompts, summaries, roles } of catalogue.slice(1)) {
-    const chats = /instruct/i.test(name);
-    expect([id, summaries, roles, prompts.length > 0]).toEqual([id, chats, chats, chats]);
+  for (const { id, prompts, summaries, roles, chats = false } of catalogue.slice(1)) {
+    expect([id, roles, prompts.length > 0]).toEqual([id, chats, chats]);
+    expect(chats || !summaries, id).toBe(true);
   }
 });
 
