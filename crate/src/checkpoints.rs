@@ -126,12 +126,7 @@ impl Checkpoints {
     }
 
     /// The longest checkpoint of at most `most` tokens that `tokens` begins with, made from this beginning.
-    pub fn longest(
-        &mut self,
-        beginning: Option<BeginningHash>,
-        tokens: &[u32],
-        most: usize,
-    ) -> Option<&Snapshot> {
+    pub fn longest(&mut self, beginning: Option<BeginningHash>, tokens: &[u32], most: usize) -> Option<&Snapshot> {
         self.clock += 1;
         let clock = self.clock;
         let known = |entry: &&mut Entry| entry.begins(beginning, tokens) && entry.info.position <= most;

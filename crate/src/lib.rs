@@ -48,6 +48,7 @@
 //! |---|---|
 //! | [`Generation::batch`] | several completions as a batch, which reads the weights once for a token of each |
 //! | [`Model::save_state`], [`Snapshot`], [`checkpoints`] | states, as values, as files, and kept for prompts that begin alike |
+//! | [`Model::open_state`], [`Model::begin_from`] | states that other programs tuned for RWKV-7, which texts begin from in place of zeros |
 //! | [`Model::reload`] | the same completion goes on after a lost device ([`Error::DeviceLost`]) |
 //! | [`fit::plan`] | whether a model fits this device, by the first bytes of its file |
 //! | [`measure::bench`] | tokens/s beside the bound that the memory's bandwidth sets |

@@ -151,7 +151,9 @@ impl Snapshot {
             return Err(Error::NotFinite { what: A_NUMBER_OF_THE_STATE.into() });
         }
         if self.tokens.is_empty() && self.beginning != BeginningHash::of(&self.state) {
-            return Err(Error::StateDamaged { problem: "its beginning is not its state before the first token".into() });
+            return Err(Error::StateDamaged {
+                problem: "its beginning is not its state before the first token".into(),
+            });
         }
         Ok(())
     }

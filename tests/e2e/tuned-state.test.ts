@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BrowserContext } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { picture } from './browser';
+import { openBrowser, picture } from './browser';
 import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS, ROOT } from './folders';
 import { withBrowser } from './opened';
@@ -17,10 +17,10 @@ site.mount('/golden/', GOLDEN_MODELS);
 site.mount('/tuned/', TUNED);
 let browser: BrowserContext;
 
-withBrowser(site, {}, (opened) => (browser = opened));
+withBrowser(site, { acceptDownloads: true }, (opened) => (browser = opened));
 
-async function visit(query: Record<string, string>): Promise<ChatPage> {
-  const page = await browser.newPage();
+async function visit(query: Record<string, string>, visitor = browser): Promise<ChatPage> {
+  const page = await visitor.newPage();
   const address = new URL(site.url);
   const common = { backend: 'cpu', workers: '1', activations: 'f32', model: 'golden/rwkv7-a-F32.gguf' };
   for (const [name, value] of Object.entries({ ...common, ...query })) address.searchParams.set(name, value);
@@ -137,4 +137,29 @@ test('a tuned state of another model is refused, and the page chats without it',
   await chat.send.click();
   await chat.stats.last().waitFor();
   await chat.page.close();
+});
+
+test('a shared conversation goes on where its tuned state never was, and says so where it would have to be read anew', async () => {
+  const chat = await visit({ state: 'tuned/time-state.pth' });
+  await ask(chat);
+  const [download] = await Promise.all([chat.page.waitForEvent('download'), chat.page.getByTestId('share-state').click()]);
+  site.give('/friend.state', readFileSync(await download.path()));
+  await chat.page.close();
+  const friends = await openBrowser();
+  const friend = await visit({ state: 'friend.state' }, friends);
+  await friend.page.getByTestId('message-user').getByText(question).waitFor();
+  expect(await friend.page.getByTestId('tuned-state').count()).toBe(0);
+  expect((await friend.ask('And you?')).answer).not.toBe('');
+  expect(await friend.error.count()).toBe(0);
+  await friend.page.getByTestId('edit').first().click();
+  await friend.page.getByTestId('edit-text').fill('Where are you?');
+  await friend.page.getByTestId('edit-text').press('Enter');
+  await friend.error.waitFor();
+  expect(await friend.error.getAttribute('data-code')).toBe('state-beginning');
+  await picture(friend.page, 'tuned-state-gone');
+  // A new conversation is one from zeros.
+  await friend.page.getByTestId('side-new-chat').click();
+  expect((await friend.ask(question)).answer).not.toBe('');
+  expect(await friend.error.count()).toBe(0);
+  await friends.close();
 });

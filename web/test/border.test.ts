@@ -264,6 +264,11 @@ const calls: Misuse[] = [
   ['a state file that is a text', () => any().readState('state'), 'invalid-request', { argument: 'bytes' }],
   ['a state file that is a buffer', () => any().readState(new ArrayBuffer(9)), 'invalid-request', { argument: 'bytes' }],
   ['a state file of nothing', () => any().readState(new Uint8Array()), 'not-state'],
+  ['a state file in an order that is none', () => any().readState(new Uint8Array(), { order: 'as-is' }), 'invalid-option', { option: 'order' }],
+  ['a state file whose name is a number', () => any().readState(new Uint8Array(), { name: 5 }), 'invalid-option', { option: 'name' }],
+  ['a state file with another option', () => any().readState(new Uint8Array(), { ordre: 'key-value' }), 'invalid-option', { option: 'ordre', suggestion: 'order' }],
+  ['a tuned state for a model that has none', () => any().readState(Uint8Array.of(0x50, 0x4b, 3, 4)), 'tuned-state'],
+  ['a beginning that is no name', () => any().beginFrom('A'.repeat(32)), 'invalid-request', { argument: 'beginning' }],
   ['numbers that a state cannot have', async () => ((await model.saveState()) as Anything).bytes('f64'), 'invalid-request', { argument: 'numbers' }],
   ['messages that are none', async () => { ((await model.saveState()) as Anything).messages = 'hello'; }, 'invalid-request', { argument: 'messages' }],
   ['a freed state asked', async () => { const state = await model.saveState(); state.free(); return state.position; }, 'freed'],
@@ -365,7 +370,7 @@ describe('what is allowed', () => {
       () => loaded.info(), () => loaded.hash(), () => loaded.generate('a'), () => loaded.generateBatch(['a']), () => loaded.logits(PROMPT), () => loaded.continueLogits(PROMPT),
       () => loaded.tokenize('a'), () => loaded.bench(), () => loaded.saveState(), () => loaded.restoreState(state), () => loaded.readState(state.bytes()), () => loaded.promptTokens('a'),
       () => loaded.conversationTokens([{ role: 'user', content: 'a' }]), () => loaded.knownTokens(PROMPT), () => loaded.setCheckpoints({}), () => loaded.newCheckpoints(), () => loaded.checkpoint(1),
-      () => loaded.addCheckpoint(state), () => loaded.reload([source()]), () => answer.next(),
+      () => loaded.addCheckpoint(state), () => loaded.beginning(), () => loaded.beginFrom(), () => loaded.reload([source()]), () => answer.next(),
     ];
     for (const call of every) expect(await thrownBy(call), String(call)).toMatchObject({ code: 'freed' });
     await stillAnswers();

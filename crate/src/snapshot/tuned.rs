@@ -86,9 +86,10 @@ struct Tensor<'a> {
 impl Tensor<'_> {
     /// The number at a place, where the file has it.
     fn at(&self, place: [usize; 3]) -> Option<f32> {
-        let steps = place.iter().zip(&self.strides).try_fold(self.offset, |sum, (&at, &stride)| {
-            sum.checked_add((at as u64).checked_mul(stride)?)
-        })?;
+        let steps = place
+            .iter()
+            .zip(&self.strides)
+            .try_fold(self.offset, |sum, (&at, &stride)| sum.checked_add((at as u64).checked_mul(stride)?))?;
         let start = usize::try_from(steps).ok()?.checked_mul(self.width.bytes())?;
         self.width.decode(self.data.get(start..start.checked_add(self.width.bytes())?)?)
     }

@@ -387,7 +387,9 @@ fn a_tuned_state_is_converted_and_begun_from() {
     let written = |state: Option<&str>, options: &[&str]| {
         let state = state.map_or(vec![], |state| vec!["--state", state]);
         let exact = ["--backend", "cpu", "--activations", "f32", "--greedy", "--ignore-eos", "--max-tokens", "24"];
-        ids(&json(&[&["generate", &model, "--prompt", "User: Who are you?", "--json"], &exact[..], &state, options].concat()))
+        ids(&json(
+            &[&["generate", &model, "--prompt", "User: Who are you?", "--json"], &exact[..], &state, options].concat(),
+        ))
     };
     let from = golden("states/tuned/time-state.pth");
     let begun = written(Some(&from), &[]);

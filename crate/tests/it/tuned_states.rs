@@ -15,10 +15,12 @@ use web_mamba::error::Error;
 use web_mamba::executor::Activations;
 use web_mamba::fingerprint::{BeginningHash, ModelHash};
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
+use web_mamba::gpu::GpuOptions;
 use web_mamba::model::ModelFile;
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::{Numbers, Snapshot, TunedOrder};
 use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::tokenizer::ChatMessage;
 
 use crate::support::golden;
 use crate::support::local_workers::LocalWorkerPool;
@@ -65,6 +67,12 @@ fn load() -> Model {
     block_on(Model::load(sources(), &options(), &mut |_, _| {})).unwrap()
 }
 
+/// A software GPU in CI, which runs ahead and samples as others do.
+fn on_gpu() -> LoadOptions {
+    let gpu = GpuOptions { software: Some(false), ..Default::default() };
+    LoadOptions { backend: BackendChoice::WebGpu, gpu, ..options() }
+}
+
 fn open(model: &Model, name: &str) -> Snapshot {
     model.open_state(&file(name), name, None).unwrap().0
 }
@@ -109,6 +117,36 @@ fn each_kind_of_file_has_its_order() {
     assert!(block_on(model.begin_from(None)).unwrap());
     let (nearest, distance) = nearest(&block_on(model.logits(&ids)).unwrap());
     assert!(nearest == "none" && distance < 1e-4, "{nearest}, {distance}");
+}
+
+/// What the page is held to.
+#[test]
+fn the_recorded_answers_are_what_is_written() {
+    let recorded: Json = serde_json::from_slice(&file("answers.json")).unwrap();
+    let question = recorded["question"].as_str().unwrap();
+    let mut model = load();
+    for (name, answer) in recorded["answers"].as_object().unwrap() {
+        let (name, order) = match name.split_once(", ") {
+            Some((name, "key-value")) => (name, Some(TunedOrder::KeyValue)),
+            _ => (name.as_str(), None),
+        };
+        match name {
+            "none" => assert!(block_on(model.begin_from(None)).unwrap()),
+            _ => block_on(model.restore_state(&model.open_state(&file(name), name, order).unwrap().0)).unwrap(),
+        }
+        let prompt = Prompt::Chat(vec![ChatMessage::new("user", question)]);
+        let sampler = SamplerOptions { temperature: 0.0, ..Default::default() };
+        let options = GenerateOptions { sampler, max_tokens: 32, ..Default::default() };
+        let mut generation = Generation::new(&model, &prompt, options).unwrap();
+        let mut text = String::new();
+        while let Some(event) = block_on(generation.next(&mut model)).unwrap() {
+            match event {
+                Event::Token { text: more, .. } | Event::End { text: more, .. } => text += &more,
+                Event::Prefill { .. } => {}
+            }
+        }
+        assert_eq!(&text, answer.as_str().unwrap(), "{name} {order:?}");
+    }
 }
 
 #[test]
@@ -317,6 +355,48 @@ fn an_answer_keeps_its_beginning() {
     block_on(one.next(&mut model)).unwrap();
     block_on(model.begin_from(None)).unwrap();
     assert_eq!(block_on(one.next(&mut model)).unwrap_err(), Error::Busy);
+}
+
+/// Steps that ran ahead are rolled back when the beginning is written, and nothing of them is left.
+#[test]
+fn a_gpu_begins_from_it() {
+    let record = recorded();
+    let mut model = block_on(Model::load(sources(), &on_gpu(), &mut |_, _| {})).unwrap();
+    let tuned = open(&model, "time-state.safetensors");
+    let distance = |model: &mut Model, case: &str| {
+        farthest(&block_on(model.logits(&ids(&record))).unwrap(), &right(&record, case))
+    };
+    let begun = both(&mut model, &tuned)[1].clone();
+    for round in 0..3 {
+        block_on(model.restore_state(&tuned)).unwrap();
+        // It has sampled and runs ahead.
+        run_until(&mut model, &Prompt::Tokens(TEXT.to_vec()), sampled(4, true), 4);
+        assert!(distance(&mut model, "as_is") < 2e-4, "round {round}");
+        run_until(&mut model, &Prompt::Tokens(TEXT.to_vec()), sampled(4, true), 4);
+        block_on(model.begin_from(None)).unwrap();
+        assert!(distance(&mut model, "none") < 2e-4, "round {round}");
+        block_on(model.begin_from(tuned.beginning)).unwrap();
+        model.checkpoints().clear();
+        let mut one = Generation::new(&model, &Prompt::Tokens(TEXT.to_vec()), sampled(4, false)).unwrap();
+        let (mut ids, mut taken) = (Vec::new(), 0);
+        while let Some(event) = block_on(one.next(&mut model)).unwrap() {
+            ids.extend(if let Event::Token { id, .. } = event { Some(id) } else { None });
+            taken += 1;
+            if taken == 4 {
+                block_on(model.reload(sources(), &on_gpu(), &mut |_, _| {})).unwrap();
+            }
+        }
+        assert_eq!(ids, begun, "round {round}");
+    }
+    let prompts = vec![Prompt::Tokens(TEXT.to_vec()); 3];
+    let mut many = Generation::batch(&model, &prompts, &sampled(4, false), 3).unwrap();
+    let mut ids = Vec::new();
+    while let Some(event) = block_on(many.next_indexed(&mut model)).unwrap() {
+        if let (0, Event::Token { id, .. }) = (event.index, event.event) {
+            ids.push(id);
+        }
+    }
+    assert_eq!(ids, begun, "in a batch");
 }
 
 /// Without a trial, whose models are others.

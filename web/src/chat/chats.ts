@@ -3,7 +3,7 @@ import type { AnswerEvent, BatchEvent, EngineWorker, GenerateOptions, OpenedStat
 import { failure, toFailure, type Tell } from '../base/failure';
 import type { TextFile } from '../base/files';
 import type { Turns } from '../base/turns';
-import type { AnswerStats, AssistantMessage, Instructions, Message, UserMessage } from '../data/conversation-record';
+import type { AnswerStats, AssistantMessage, ConversationRecord, Instructions, Message, UserMessage } from '../data/conversation-record';
 import type { ModelLoader } from '../models/model-loader';
 import type { SpeedEstimates } from '../models/speed-estimates';
 import type { TokenTime } from './answer-clock';
@@ -139,7 +139,12 @@ export class Chats {
   async open(id: string): Promise<void> {
     await this.#guarded('open a conversation', async () => {
       const record = await this.parts.store.find(id);
-      if (record) this.#show(new Conversation(record));
+      if (record) {
+        const conversation = new Conversation(record);
+        // The page was closed before its first answer began.
+        if (record.beginning === undefined && isUnanswered(record)) this.#fresh.add(conversation);
+        this.#show(conversation);
+      }
       this.parts.located(record ? id : null);
     });
   }
@@ -376,4 +381,9 @@ export class Chats {
       this.parts.failed(toFailure(thrown), about);
     }
   }
+}
+
+/** Whether no model has said anything in it. */
+function isUnanswered({ messages }: ConversationRecord): boolean {
+  return messages.every(({ role, text }) => role === 'user' || text === '');
 }

@@ -65,7 +65,8 @@ enum Name {
 /// # Errors
 /// [`Error::TunedState`].
 pub fn tensors(bytes: &[u8]) -> Result<Vec<(Rc<str>, Described)>> {
-    let mut machine = Machine { rest: bytes, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine =
+        Machine { rest: bytes, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     let made = machine.run()?;
     let Value::Dictionary(pairs) = machine.value(made)? else {
         return Err(misfit("it is no dictionary of tensors".into()));
@@ -155,7 +156,8 @@ impl Machine<'_> {
                 let negative = digits.last().is_some_and(|last| last & 0x80 != 0);
                 let mut bytes = [if negative { 0xff } else { 0 }; 8];
                 let room = bytes.get_mut(..digits.len());
-                room.ok_or_else(|| damaged("its pickle has a number of more than 64 bits".into()))?.copy_from_slice(digits);
+                room.ok_or_else(|| damaged("its pickle has a number of more than 64 bits".into()))?
+                    .copy_from_slice(digits);
                 i64::from_le_bytes(bytes)
             }
         };
@@ -245,7 +247,10 @@ impl Machine<'_> {
         let made = match (name, arguments.as_slice()) {
             (Name::OrderedDict, []) => Value::Dictionary(Vec::new()),
             // After these come whether it has a gradient, hooks, and metadata.
-            (Name::RebuildTensor, &[storage, offset, shape, strides, _, _] | &[storage, offset, shape, strides, _, _, _]) => {
+            (
+                Name::RebuildTensor,
+                &[storage, offset, shape, strides, _, _] | &[storage, offset, shape, strides, _, _, _],
+            ) => {
                 let Value::Storage(storage) = self.value(storage)? else { return Err(unlike("a tensor")) };
                 let (shape, strides) = (self.counts(shape)?, self.counts(strides)?);
                 if shape.len() != strides.len() {

@@ -34,9 +34,11 @@ impl Storage {
 
 impl TorchFile {
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut entries = vec![("archive/data.pkl".to_owned(), self.pickle.clone().unwrap_or_else(|| self.described()))];
+        let mut entries =
+            vec![("archive/data.pkl".to_owned(), self.pickle.clone().unwrap_or_else(|| self.described()))];
         entries.push(("archive/byteorder".to_owned(), self.byteorder.clone()));
-        entries.extend(self.storages.iter().map(|Storage { key, bytes }| (format!("archive/data/{key}"), bytes.clone())));
+        entries
+            .extend(self.storages.iter().map(|Storage { key, bytes }| (format!("archive/data/{key}"), bytes.clone())));
         if self.twice {
             entries.extend(entries.last().cloned());
         }
@@ -114,7 +116,14 @@ pub mod pickle {
         strided(name, storage, numbers, shape, strides, 0)
     }
 
-    pub fn strided(name: &str, storage: usize, numbers: usize, shape: [usize; 3], strides: [u64; 3], offset: u64) -> Vec<u8> {
+    pub fn strided(
+        name: &str,
+        storage: usize,
+        numbers: usize,
+        shape: [usize; 3],
+        strides: [u64; 3],
+        offset: u64,
+    ) -> Vec<u8> {
         let storage = [
             b"(".as_slice(),
             &text("storage"),
