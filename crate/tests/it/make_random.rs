@@ -216,7 +216,10 @@ fn an_rwkv7_is_like_published_ones() {
     let file = folder.file("rwkv7.gguf");
     let made = make(&file, "rwkv7-0.1b", "q4_k_m", &["--no-weights"]);
     // Of 12 layers: w1 and w2 of f32, the other pairs of f16, four square and two wide matrices and the embedding in 4 bits.
-    assert_eq!((&made["tensors"]["F16"], &made["tensors"]["Q4_K"], &made["tensors"]["Q6_K"]), (&72.into(), &73.into(), &1.into()));
+    assert_eq!(
+        (&made["tensors"]["F16"], &made["tensors"]["Q4_K"], &made["tensors"]["Q6_K"]),
+        (&72.into(), &73.into(), &1.into())
+    );
     let tokens = json(&["tokenize", &file, "--text", "hé\u{ff}\u{10ffff}\n\n", "--json"]);
     assert_eq!(tokens["ids"], serde_json::json!([105, 196, 170, 196, 192, 245, 144, 192, 192, 261]));
 }
