@@ -7,7 +7,7 @@ import { DIST } from './folders';
 import { Site } from './site';
 
 const OFFERED = 'falcon-mamba-7b-instruct-q4_k_m';
-const SMALLER = 'Falcon3-Mamba-7B-Instruct in Q2_K, 2.6 GB';
+const SMALLER = 'RWKV-7 G1 2.9B in Q6_K, 2.6 GB';
 const site = new Site(DIST);
 let browser: BrowserContext;
 

@@ -64,17 +64,17 @@ test('the engine is asked once for all, and again only where it could not say', 
 
 test('where a model does not fit, the best smaller one that chats is named', async () => {
   expect(await offer(device())).toMatchObject({ entry: { name: 'Falcon-Mamba-7B-Instruct' }, verdict: { kind: 'fits' }, kept: false, instead: undefined });
-  expect((await offer(device({ gpu: undefined, cores: 1 }))).instead).toMatchObject({ name: 'Falcon3-Mamba-7B-Instruct', type: 'Q2_K' });
+  expect((await offer(device({ gpu: undefined, cores: 1 }))).instead).toMatchObject({ name: 'RWKV-7 G1 2.9B', type: 'Q6_K' });
   // Where nothing is certain because the browser says nothing of memory, what is only unknown is named.
-  expect((await offer(device({ gpu: undefined, cores: 1, memory: undefined }))).instead).toMatchObject({ type: 'Q2_K' });
-  expect(await offer(device({ gpu: undefined, memory: memory(2) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: { name: 'RWKV-7 G1 0.4B' } });
+  expect((await offer(device({ gpu: undefined, cores: 1, memory: undefined }))).instead).toMatchObject({ name: 'RWKV-7 G1 2.9B' });
+  expect(await offer(device({ gpu: undefined, memory: memory(2) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: { name: 'RWKV-7 G1 1.5B' } });
   expect(await offer(device({ gpu: undefined, memory: memory(0.25) }))).toMatchObject({ verdict: { kind: 'refused' }, instead: undefined });
 });
 
 test.each([
   ['a computer with a GPU', device(), 'Falcon-Mamba-7B-Instruct', 'fits'],
   ['a computer with less memory', device({ memory: memory(4) }), 'RWKV-7 G1 2.9B', 'fits'],
-  ['a phone that says what it has', device({ memory: memory(2), cores: 4 }), 'RWKV-7 G1 0.4B', 'fits'],
+  ['a phone that says what it has', device({ memory: memory(1), cores: 4 }), 'RWKV-7 G1 0.1B', 'fits'],
   ['a phone that says nothing', device({ memory: undefined }), 'RWKV-7 G1 0.1B', 'doubt'],
   ['nothing that could hold one', device({ gpu: undefined, memory: memory(0.25) }), 'Falcon-Mamba-7B-Instruct', 'refused'],
 ])('%s is offered the best model that it really holds', async (_, given, name, kind) => {
@@ -104,7 +104,7 @@ test('what is kept takes no more room, and is not offered to download', async ()
 test('a refusal says in plain words why, and what to take in its place', async () => {
   const given = device({ gpu: undefined, cores: 1 });
   const { code, message, remedy } = refusal(await offer(given));
-  expect([code, remedy]).toEqual(['refused-no-gpu', 'What fits: Falcon3-Mamba-7B-Instruct in Q2_K, 2.6 GB.']);
+  expect([code, remedy]).toEqual(['refused-no-gpu', 'What fits: RWKV-7 G1 2.9B in Q6_K, 2.6 GB.']);
   expect(message).not.toMatch(/[{}]/);
   const poor = device({ memory: memory(2) });
   expect(refusal(await offer(poor))).toMatchObject({ code: 'refused-memory', message: 'Falcon-Mamba-7B-Instruct (Q4_K_M) needs about 4.4 GB of memory, and this device has 2 GB.' });

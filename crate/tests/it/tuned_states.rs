@@ -15,6 +15,7 @@ use web_mamba::error::Error;
 use web_mamba::executor::Activations;
 use web_mamba::fingerprint::{BeginningHash, ModelHash};
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
+#[cfg(feature = "gpu")]
 use web_mamba::gpu::GpuOptions;
 use web_mamba::model::ModelFile;
 use web_mamba::sampler::SamplerOptions;
@@ -68,6 +69,7 @@ fn load() -> Model {
 }
 
 /// A software GPU in CI, which runs ahead and samples as others do.
+#[cfg(feature = "gpu")]
 fn on_gpu() -> LoadOptions {
     let gpu = GpuOptions { software: Some(false), ..Default::default() };
     LoadOptions { backend: BackendChoice::WebGpu, gpu, ..options() }
@@ -359,6 +361,7 @@ fn an_answer_keeps_its_beginning() {
 
 /// Steps that ran ahead are rolled back when the beginning is written, and nothing of them is left.
 #[test]
+#[cfg(feature = "gpu")]
 fn a_gpu_begins_from_it() {
     let record = recorded();
     let mut model = block_on(Model::load(sources(), &on_gpu(), &mut |_, _| {})).unwrap();
