@@ -58,7 +58,7 @@ test.each([
   ['broken off on the way', 'cut.gguf', 'interrupted-early', /broke off/],
   ['that is a web page', 'page.gguf', 'not-gguf', /not a GGUF/],
   ['that is not there', 'gone.gguf', 'http-status', /404/],
-  ['of another architecture', 'llama.gguf', 'architecture', /another architecture/],
+  ['of another architecture', 'llama.gguf', 'architecture', /models of this architecture/],
   ['that its server keeps to itself', 'no-cors.gguf', 'cors', /does not let other pages/],
 ])('a file %s', async (_, name, code, sentence) => {
   const chat = new ChatPage(await browser.newPage());

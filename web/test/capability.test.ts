@@ -74,12 +74,13 @@ test('where a model does not fit, the best smaller one that chats is named', asy
 test.each([
   ['a computer with a GPU', device(), 'Falcon-Mamba-7B-Instruct', 'fits'],
   ['a computer with less memory', device({ memory: memory(4) }), 'RWKV-7 G1 2.9B', 'fits'],
+  ['a computer without a GPU', device({ gpu: undefined }), 'RWKV-7 G1 1.5B', 'fits'],
   ['a phone that says what it has', device({ memory: memory(1), cores: 4 }), 'RWKV-7 G1 0.1B', 'fits'],
   ['a phone that says nothing', device({ memory: undefined }), 'RWKV-7 G1 0.1B', 'doubt'],
   ['nothing that could hold one', device({ gpu: undefined, memory: memory(0.25) }), 'Falcon-Mamba-7B-Instruct', 'refused'],
 ])('%s is offered the best model that it really holds', async (_, given, name, kind) => {
   const situation = (await new Fits(engine, Promise.resolve(given), () => undefined).situation()) ?? expect.fail();
-  expect(bestOffer((entry) => offerOf(entry, situation, [], BASE))).toMatchObject({ entry: { name }, verdict: { kind } });
+  expect(bestOffer(given, (entry) => offerOf(entry, situation, [], BASE))).toMatchObject({ entry: { name }, verdict: { kind } });
 });
 
 test('nothing is offered on a first visit, or in place of another, that no listing was seen of', () => {

@@ -33,12 +33,18 @@ export type Kept = Pick<StoredModel, 'url' | 'stored' | 'complete'>;
 export const offers: readonly CatalogueEntry[] = catalogue.filter(({ offered }) => offered).sort((a, b) => b.bytes - a.bytes);
 
 /**
+ * Without a GPU, more bytes than these write slower than one reads: a token takes one reading of them, and a processor of an ordinary
+ * computer reads some 10 GB/s.
+ */
+const PROCESSOR_BYTES = 1.5e9;
+
+/**
  * The offer of a first visit: the most capable model that this device certainly holds; where none is certain, the smallest that may do; where
  * none does, the most capable one, refused.
  */
-export function bestOffer(judged: (entry: CatalogueEntry) => Offer | undefined): Offer | undefined {
+export function bestOffer({ gpu }: Pick<Device, 'gpu'>, judged: (entry: CatalogueEntry) => Offer | undefined): Offer | undefined {
   const all = offers.flatMap((entry) => judged(entry) ?? []);
-  const good = all.find(({ kept, verdict }) => kept || verdict.kind === 'fits');
+  const good = all.find(({ entry, kept, verdict }) => kept || (verdict.kind === 'fits' && (gpu || entry.bytes <= PROCESSOR_BYTES)));
   return good ?? all.findLast(({ verdict }) => verdict.kind === 'doubt') ?? all[0];
 }
 

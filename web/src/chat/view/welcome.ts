@@ -41,7 +41,7 @@ export function welcome({ entry, status, tuned, device, judged, catalogue, chats
       ${asked.length > 0 ? suggestions(asked, actions) : nothing}
       <div class="first-run">
         ${newer ? theNewer(newer, judged(newer)?.kept ?? false, actions) : nothing}
-        ${device && demo ? firstRun(device, bestOffer(judged), actions) : nothing}
+        ${device && demo ? firstRun(device, bestOffer(device, judged), actions) : nothing}
       </div>
     </section>`;
 }
