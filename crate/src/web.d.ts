@@ -62,7 +62,7 @@ export type ReloadOptions = Omit<LoadOptions, 'workers'> & { workers?: Partial<W
 
 export interface ModelInfo {
   name: string;
-  architecture: 'mamba' | 'falcon-mamba';
+  architecture: 'mamba' | 'falcon-mamba' | 'rwkv7';
   parameters: number;
   layers: number;
   /** Whether it can think before it answers a conversation: see the option `thinking`. */
