@@ -14,10 +14,27 @@ import { Site } from './site';
 /** f32 sums in another order differ by about 5e-5 on these models; a wrong kernel by more than 1e-2. */
 const TOLERANCE = 2e-4;
 
+interface Reference {
+  greedy64: number[];
+  greedy_margin: number[];
+  full_logits_f32le_b64: Record<string, string>;
+}
+
+interface Case {
+  prompt: string;
+  ids: number[];
+  /** Of transformers. */
+  hf?: Reference;
+  max_abs_diff_llama_hf?: number;
+  /** Of a forward pass in f64. */
+  reference?: Reference;
+  max_abs_diff_llama_reference?: number;
+}
+
 interface Golden {
   file: string;
   n_vocab: number;
-  cases: { prompt: string; ids: number[]; max_abs_diff_llama_hf: number; hf: { greedy64: number[]; greedy_margin: number[]; full_logits_f32le_b64: Record<string, string> } }[];
+  cases: Case[];
 }
 
 const goldens = readdirSync(GOLDEN_LOGITS)
@@ -56,14 +73,14 @@ const ALL = { files: /./, greedy: 64, prompt: Infinity };
 const GPU = { backend: 'webgpu', activations: 'f32' } as const;
 const variants: Record<string, Variant> = {
   cpu: { device: { backend: 'cpu', activations: 'f32' }, ...ALL },
-  // Two of six formats by all 64 tokens, each of the others by enough to run every kernel.
-  webgpu: { device: GPU, ...ALL, files: /Q4_K_M|F32/ },
-  'webgpu, other types': { device: GPU, ...ALL, files: /^(?!.*(Q4_K_M|F32))/, greedy: 8 },
+  // Some files by all 64 tokens and the longest prompts, each of the others by enough to run every kernel.
+  webgpu: { device: GPU, ...ALL, files: /tiny-(Q4_K_M|F32)|rwkv7-a-F32/ },
+  'webgpu, other files': { device: GPU, ...ALL, files: /^(?!.*(tiny-(Q4_K_M|F32)|rwkv7-a-F32))/, greedy: 8, prompt: 69 },
   'webgpu, kernels for hardware': { device: { ...GPU, gpu: { software: false } }, ...HARDWARE },
   'webgpu, kernels for hardware without subgroups': {
     device: { ...GPU, gpu: { software: false, defaultLimits: true } }, ...HARDWARE,
   },
-  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: /Q4_K_M|Q8_0/, greedy: 32 },
+  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: /tiny-(Q4_K_M|Q8_0)|rwkv7-b-Q4_K_M-f16src/, greedy: 32 },
 };
 
 describe.each(Object.entries(variants))('on %s', (name, { device, files, greedy: count, prompt: longest }) => {
@@ -75,23 +92,24 @@ describe.each(Object.entries(variants))('on %s', (name, { device, files, greedy:
     let worst = 0;
     const rounded = device.activations === 'q8';
     const short = cases.filter(({ ids }) => ids.length <= longest);
-    for (const { prompt, ids, hf, max_abs_diff_llama_hf: llama } of short) {
+    for (const { prompt, ids, hf, reference = hf, max_abs_diff_llama_hf, max_abs_diff_llama_reference: llama = max_abs_diff_llama_hf } of short) {
+      if (!reference || llama === undefined) throw new Error(`${file} has no reference for ${prompt}`);
       // With 8-bit activations: no farther from the exact logits than llama.cpp, which rounds activations to 8 bits too.
       const tolerance = rounded ? llama : TOLERANCE;
       expect(await page.evaluate((text) => window.harness.tokenize(text), prompt)).toEqual(ids);
       const logits = await page.evaluate((tokens) => window.harness.logits(tokens), ids);
-      const error = Math.max(...lastLogits(hf.full_logits_f32le_b64, ids.length).map((value, index) => Math.abs(value - (logits[index] ?? NaN))));
+      const error = Math.max(...lastLogits(reference.full_logits_f32le_b64, ids.length).map((value, index) => Math.abs(value - (logits[index] ?? NaN))));
       worst = Math.max(worst, error);
       expect(error, `${file}: ${prompt}`).toBeLessThanOrEqual(tolerance);
       const greedy = await page.evaluate(
         ([tokens, maxTokens]) => window.harness.generate(tokens, { temperature: 0, maxTokens, ignoreEos: true }), [ids, count] as const,
       );
-      const right = hf.greedy64.slice(0, count);
+      const right = reference.greedy64.slice(0, count);
       const differs = right.findIndex((id, step) => id !== greedy[step]);
       // Where the reference's two best are closer than the error, either may win; from there on the texts are different ones.
       // Later steps may be off by more than the prompt's last one where activations are rounded, and both of the two best are.
       const excused = rounded ? 2 * tolerance : error;
-      if (differs >= 0) expect(hf.greedy_margin[differs], `${file}: ${prompt}: step ${differs}`).toBeLessThan(excused);
+      if (differs >= 0) expect(reference.greedy_margin[differs], `${file}: ${prompt}: step ${differs}`).toBeLessThan(excused);
       else expect(greedy).toEqual(right);
     }
     const selfTest = info.selfTestMilliseconds === undefined ? '' : `, self-test ${Math.round(info.selfTestMilliseconds)} ms`;
