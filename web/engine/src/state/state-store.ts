@@ -54,8 +54,8 @@ export class StateStore {
     await this.database.transact(['checkpoints', 'states'], async (transaction) => {
       const [checkpoints, states] = [transaction.objectStore('checkpoints'), transaction.objectStore('states')];
       const drop = ({ id }: CheckpointRecord) => Promise.all([checkpoints.delete(id), states.delete(id)]);
-      const now = Date.now();
-      const lastUse = ({ model, length, used }: CheckpointRecord) => (model === record.model && length === 0 ? now : used);
+      // Later than any other, one of this very millisecond included.
+      const lastUse = ({ model, length, used }: CheckpointRecord) => (model === record.model && length === 0 ? Number.MAX_SAFE_INTEGER : used);
       const all = (await checkpoints.getAll()).sort((a, b) => lastUse(a) - lastUse(b));
       const begins = beginnings(tokens, all);
       const replaced = (old: CheckpointRecord) => old.model === record.model && begins(old) && (old.reading || old.length === tokens.length);
