@@ -1,8 +1,11 @@
 //! A loaded model: vocabulary and executor together, on the backend that was selected.
 
+mod aside;
 mod beginning;
+mod embedding;
 mod history;
 mod loading;
+mod scoring;
 
 use std::rc::Rc;
 
@@ -18,6 +21,7 @@ use crate::model::ModelFile;
 use crate::source::ByteSource;
 use crate::tokenizer::{ChatTemplate, Tokenizer};
 use beginning::Beginning;
+pub use embedding::{EmbedOptions, Pooling};
 use history::History;
 use loading::Loaded;
 

@@ -159,6 +159,12 @@ pub enum Error {
         /// Number of tokens in the vocabulary.
         vocab_size: usize,
     },
+    /// The constraint of an answer failed, or allows nothing.
+    #[error("the constraint of the answer failed: {problem}")]
+    Grammar {
+        /// What is wrong with it, in the words of what knows the grammar.
+        problem: String,
+    },
     /// There is nothing to read: the prompt has no token.
     #[error("the prompt is empty")]
     EmptyPrompt,
@@ -346,6 +352,7 @@ impl Error {
             Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "tokenizer",
             Self::ChatTemplate { .. } => "chat-template",
             Self::TokenRange { .. } => "token-range",
+            Self::Grammar { .. } => "grammar",
             Self::EmptyPrompt => "empty-prompt",
             Self::InvalidOption { .. } | Self::UnknownOption { .. } => "invalid-option",
             Self::InvalidArgument { .. } | Self::Request { .. } => "invalid-request",

@@ -123,6 +123,13 @@ pub trait Executor {
         outputs: Outputs,
     ) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
+    /// Reads `tokens` into a sequence, as [`Executor::forward`] does; returns the hidden state of each, (tokens, d_model): what the last
+    /// norm gives, and the head would multiply.
+    ///
+    /// # Errors
+    /// As of [`Executor::forward`].
+    fn hidden<'a>(&'a mut self, sequence: usize, tokens: &'a [u32]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
+
     /// Reads one token into each of some sequences, with one pass over the weights; returns their logits,
     /// (tokens, vocab_size). At most [`MAX_SEQUENCES`], no sequence twice.
     ///

@@ -1,14 +1,16 @@
 //! Generation: from a prompt to a stream of token events, cancellable between tokens.
 
 mod completion;
+mod constrained;
 mod generation;
+mod likely;
 mod shared_prefix;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Model;
 use crate::error::Result;
-use crate::sampler::SamplerOptions;
+use crate::sampler::{Logprob, SamplerOptions};
 use crate::tokenizer::{ChatMessage, Thinking};
 
 pub use generation::Generation;
@@ -28,7 +30,7 @@ impl Prompt {
     /// Its token ids.
     ///
     /// # Errors
-    /// [`Error::ChatTemplate`], [`Error::EmptyPrompt`] without messages, or [`Error::Vocabulary`].
+    /// `ChatTemplate`, `EmptyPrompt` without messages, or `Vocabulary` of [`crate::Error`].
     pub fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
         self.tokens_thinking(model, Thinking::Auto)
     }
@@ -65,6 +67,9 @@ pub struct GenerateOptions {
     /// Read the prompt after what the model has read already, and after the last token that an interrupted completion sampled. With
     /// an empty prompt such a completion continues exactly as it would have, with its own sampler.
     pub resume: bool,
+    /// Report the log-probability of each token, and of so many of the likeliest, at most 20 (see [`TokenLogprobs`]). `None` reports
+    /// none. A GPU gives each step's logits back for it, and runs no step ahead.
+    pub logprobs: Option<usize>,
     /// A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are
     /// the same up to there. So a document is read once for every question about it. With `reuse` only.
     pub keep_after: Option<String>,
@@ -81,9 +86,33 @@ impl Default for GenerateOptions {
             thinking: Thinking::default(),
             reuse: true,
             resume: false,
+            logprobs: None,
             keep_after: None,
         }
     }
+}
+
+/// How likely a sampled token was, and what else: by the model's own logits over the whole vocabulary, before a bias, penalties,
+/// filters and temperature.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenLogprobs {
+    /// The token that was sampled.
+    #[serde(flatten)]
+    pub token: LikelyToken,
+    /// The likeliest tokens, likeliest first: [`GenerateOptions::logprobs`] of them.
+    pub top: Vec<LikelyToken>,
+}
+
+/// A token and its log-probability.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LikelyToken {
+    /// Its id and the natural logarithm of its probability.
+    #[serde(flatten)]
+    pub logprob: Logprob,
+    /// What it decodes to by itself; U+FFFD where it has a part of a character.
+    pub text: String,
+    /// The bytes of it; empty without a vocabulary.
+    pub bytes: Vec<u8>,
 }
 
 /// Why a completion ended.
@@ -134,6 +163,9 @@ pub enum Event {
         text: String,
         /// Time since the event before, in milliseconds.
         milliseconds: f64,
+        /// With [`GenerateOptions::logprobs`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        logprobs: Option<Box<TokenLogprobs>>,
     },
     /// The last event.
     End {

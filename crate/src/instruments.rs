@@ -32,6 +32,13 @@ pub trait Instruments {
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
     fn stage_times(&self, tokens: usize) -> LocalBoxFuture<'_, Result<Vec<StageTime>>>;
+
+    /// The time of all stages of a chunk of `tokens` tokens, one after the other as a chunk runs them: more than the sum of
+    /// [`Instruments::stage_times`] where stages of one kind profit from each other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`] where the device fails.
+    fn chunk_time(&self, tokens: usize) -> LocalBoxFuture<'_, Result<Duration>>;
 }
 
 /// The time of one kind of stage in all layers together.

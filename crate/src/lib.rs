@@ -42,6 +42,8 @@
 //! # Ok(()) }) }
 //! ```
 //!
+//! `crate/examples` has a chat, a state that is continued twice, and a batch.
+//!
 //! # What else there is
 //!
 //! | | |
@@ -49,6 +51,8 @@
 //! | [`Generation::batch`] | several completions as a batch, which reads the weights once for a token of each |
 //! | [`Model::save_state`], [`Snapshot`], [`checkpoints`] | states, as values, as files, and kept for prompts that begin alike |
 //! | [`Model::open_state`], [`Model::begin_from`] | states that other programs tuned for RWKV-7, which texts begin from in place of zeros |
+//! | [`Model::score`], [`Model::perplexity`] | how likely a text is to the model |
+//! | [`Model::embed`] | a text as one vector: the mean of its hidden states, or the last |
 //! | [`Model::reload`] | the same completion goes on after a lost device ([`Error::DeviceLost`]) |
 //! | [`fit::plan`] | whether a model fits this device, by the first bytes of its file |
 //! | [`measure::bench`] | tokens/s beside the bound that the memory's bandwidth sets |
@@ -67,6 +71,7 @@
 #[cfg(target_arch = "wasm32")]
 mod browser;
 pub mod checkpoints;
+pub mod constraint;
 #[doc(hidden)]
 pub mod cpu;
 #[doc(hidden)]
@@ -106,13 +111,15 @@ pub mod tokenizer;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
+pub use constraint::{Allowed, Constraint, TokenMask};
 pub use engine::{BackendChoice, LoadOptions, Model, ModelInfo};
+pub use engine::{EmbedOptions, Pooling};
 pub use error::{Error, Result};
 pub use executor::Activations;
-pub use generate::{Event, GenerateOptions, Generation, Prompt, SequenceEvent, StopReason};
+pub use generate::{Event, GenerateOptions, Generation, LikelyToken, Prompt, SequenceEvent, StopReason, TokenLogprobs};
 #[cfg(feature = "gpu")]
 pub use gpu::GpuOptions;
-pub use sampler::SamplerOptions;
+pub use sampler::{Logprob, SamplerOptions};
 pub use snapshot::{Numbers, Snapshot, TunedOrder};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;

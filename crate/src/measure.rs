@@ -42,6 +42,8 @@ pub enum BenchStep {
     WarmUp,
     /// A prompt and its completion.
     Run,
+    /// Completions of all sequences of a batch.
+    Batch,
     /// The device's memory.
     Bandwidth,
     /// The kernels.
@@ -130,9 +132,6 @@ pub async fn bench(
     while start.elapsed() < WARM_UP {
         run(model, 1, 8, pause).await?;
     }
-    if sequences > 1 {
-        run_batch(model, sequences, 8, pause).await?;
-    }
     let (mut prefill, mut decode, mut batch, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for done in 0..runs {
         progress(BenchStep::Run, done, runs);
@@ -140,7 +139,12 @@ pub async fn bench(
         prefill.push(once.prefill_tps);
         decode.push(once.decode_tps);
         tokens.append(&mut once.milliseconds);
-        if sequences > 1 {
+    }
+    // Apart from those, whose prefill would begin with the device's making room for one state in place of many.
+    if sequences > 1 {
+        run_batch(model, sequences, 8, pause).await?;
+        for done in 0..runs {
+            progress(BenchStep::Batch, done, runs);
             batch.push(run_batch(model, sequences, gen_tokens, pause).await?);
         }
     }

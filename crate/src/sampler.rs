@@ -1,6 +1,6 @@
 //! Samples the next token from logits.
 //!
-//! The filters and their order are those of llama.cpp's default chain: penalties, top-k, top-p, min-p, temperature,
+//! The filters and their order are those of llama.cpp's default chain: logit bias, penalties, top-k, top-p, min-p, temperature,
 //! draw. Top-p and min-p therefore see the probabilities before the temperature changes them.
 //!
 //! The same seed and logits give the same tokens on every platform, and on a GPU as well: the generator is our own, the
@@ -8,6 +8,8 @@
 
 pub(crate) mod arithmetic;
 mod filters;
+mod logprobs;
+mod masked;
 mod pcg32;
 pub(crate) mod prepared;
 mod resume;
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use filters::{Candidate, highest_is_finite};
+pub(crate) use logprobs::log_probability;
+pub use logprobs::{Logprob, Logprobs, MAX_TOP_LOGPROBS};
 use pcg32::Pcg32;
 use prepared::Prepared;
 pub use resume::SamplerState;
@@ -29,6 +33,9 @@ pub(crate) const HIGHEST_LOGIT: &str = "the highest of the model's logits";
 
 /// The most tokens that can count as recent.
 pub(crate) const MAX_RECENT: usize = 65_536;
+
+/// The most tokens that can have a bias.
+const MAX_BIASES: usize = 4096;
 
 /// How tokens are sampled. In JSON the names are in camelCase, and absent ones take the defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +57,10 @@ pub struct SamplerOptions {
     pub presence_penalty: f32,
     /// How many of the last tokens count as recent for the penalties, 65,536 at the most; 0 turns them off.
     pub penalty_last_n: usize,
+    /// Added to the logits of these tokens before anything else, -100 to 100 each: -100 all but rules a token out, 100 all but rules
+    /// out the others. At most 4,096 tokens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logit_bias: Vec<(u32, f32)>,
     /// Where the generator starts; without one, somewhere else each time: see [`Sampler::seed`].
     pub seed: Option<u64>,
 }
@@ -65,6 +76,7 @@ impl Default for SamplerOptions {
             frequency_penalty: 0.0,
             presence_penalty: 0.0,
             penalty_last_n: 64,
+            logit_bias: Vec::new(),
             seed: None,
         }
     }
@@ -89,7 +101,29 @@ impl SamplerOptions {
         let repetition = self.repetition_penalty;
         check(repetition.is_finite() && repetition > 0.0, "repetitionPenalty", repetition, "a finite number above 0")?;
         finite("frequencyPenalty", self.frequency_penalty)?;
-        finite("presencePenalty", self.presence_penalty)
+        finite("presencePenalty", self.presence_penalty)?;
+        if self.logit_bias.len() > MAX_BIASES {
+            let (option, found) = ("logitBias", format!("{} tokens", self.logit_bias.len()));
+            return Err(Error::InvalidOption { option, found, expected: "at most 4096 tokens" });
+        }
+        let bias = |&(_, bias): &(u32, f32)| {
+            check((-100.0..=100.0).contains(&bias), "logitBias", bias, "numbers from -100 to 100, by token id")
+        };
+        self.logit_bias.iter().try_for_each(bias)
+    }
+
+    /// Checks that the options name tokens of a vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for one that is not.
+    pub fn check_vocabulary(&self, vocab_size: usize) -> Result<()> {
+        match self.logit_bias.iter().find(|(token, _)| *token as usize >= vocab_size) {
+            Some((token, _)) => {
+                let (option, expected) = ("logitBias", "token ids of the model's vocabulary");
+                Err(Error::InvalidOption { option, found: token.to_string(), expected })
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -121,6 +155,10 @@ pub struct Sampler {
     occurrences: HashMap<u32, u32>,
     /// Kept between calls so that its memory is taken once.
     candidates: Vec<Candidate>,
+    /// How many of the likeliest tokens are reported with each that is sampled; `None` reports nothing.
+    top_logprobs: Option<usize>,
+    /// The report of the last one, until it is taken.
+    logprobs: Option<Logprobs>,
 }
 
 impl Sampler {
@@ -138,6 +176,8 @@ impl Sampler {
             recent: VecDeque::new(),
             occurrences: HashMap::new(),
             candidates: Vec::new(),
+            top_logprobs: None,
+            logprobs: None,
         })
     }
 
@@ -165,18 +205,39 @@ impl Sampler {
         *self.occurrences.entry(token).or_insert(0) += 1;
     }
 
-    /// Samples a token from `logits`, one for each id of the vocabulary, which the penalties change in place.
+    /// Has [`Sampler::sample`] leave the log-probability of each token, and of so many of the likeliest, for
+    /// [`Sampler::take_logprobs`]: those of the logits that it is given.
+    pub fn report_logprobs(&mut self, top: Option<usize>) {
+        self.top_logprobs = top;
+    }
+
+    /// What was reported of the token that was sampled last.
+    pub fn take_logprobs(&mut self) -> Option<Logprobs> {
+        self.logprobs.take()
+    }
+
+    /// Samples a token from `logits`, one for each id of the vocabulary, which a bias and the penalties change in place.
     ///
     /// A NaN counts as the lowest number, so such a token is sampled only where no other is left. Without logits the
     /// result is 0. [`Sampler::sample`] refuses logits whose highest is not finite.
     pub fn sample_unchecked(&mut self, logits: &mut [f32]) -> u32 {
         let random = self.next_random();
+        self.adjust(logits);
+        filters::sample(&mut self.candidates, logits, &self.prepared, random)
+    }
+
+    /// What bias and penalties make of the logits.
+    fn adjust(&self, logits: &mut [f32]) {
+        for &(token, bias) in &self.options.logit_bias {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit += bias;
+            }
+        }
         for (&token, &times) in &self.occurrences {
             if let Some(logit) = logits.get_mut(token as usize) {
                 *logit = self.prepared.penalties.apply(*logit, times);
             }
         }
-        filters::sample(&mut self.candidates, logits, &self.prepared, random)
     }
 
     /// As [`Sampler::sample_unchecked`], where the highest logit is a finite number: that of a damaged model may not be.
@@ -187,7 +248,17 @@ impl Sampler {
         if !highest_is_finite(logits) {
             return Err(Error::NotFinite { what: HIGHEST_LOGIT.into() });
         }
-        Ok(self.sample_unchecked(logits))
+        let Some(top) = self.top_logprobs else { return Ok(self.sample_unchecked(logits)) };
+        let own = logits.to_vec();
+        let id = self.sample_unchecked(logits);
+        self.logprobs = Some(Logprobs::of(&own, id, top));
+        Ok(id)
+    }
+
+    /// Whether it samples as no device does: by logits that are read back.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn needs_logits(&self) -> bool {
+        self.top_logprobs.is_some() || !self.options.logit_bias.is_empty()
     }
 
     /// The random number for the next token. [`Sampler::sample_unchecked`] takes one per token, so a caller that samples elsewhere

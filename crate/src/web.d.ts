@@ -60,6 +60,7 @@ export interface WorkerOptions {
 /** An option that is absent stays as it was. */
 export type ReloadOptions = Omit<LoadOptions, 'workers'> & { workers?: Partial<WorkerOptions> };
 
+/** What a loaded model is, and what runs it. */
 export interface ModelInfo {
   name: string;
   architecture: 'mamba' | 'falcon-mamba' | 'rwkv7';
@@ -190,7 +191,8 @@ export interface BenchOptions extends CallOptions {
   sequences?: number;
   /** Time each kind of kernel too. */
   stages?: boolean;
-  onProgress?: (progress: { step: 'warmUp' | 'run' | 'bandwidth' | 'stages'; done: number; runs: number }) => void;
+  /** Called after each step. */
+  onProgress?: (progress: { step: 'warmUp' | 'run' | 'batch' | 'bandwidth' | 'stages'; done: number; runs: number }) => void;
 }
 
 export interface BenchFigure {
@@ -199,6 +201,7 @@ export interface BenchFigure {
   highest: number;
 }
 
+/** Figures of a benchmark: tokens a second, and the bound that the memory of the device sets. */
 export interface BenchReport {
   promptTokens: number;
   genTokens: number;
@@ -255,6 +258,8 @@ export interface GenerateOptions extends CallOptions {
   frequencyPenalty?: number;
   presencePenalty?: number;
   penaltyLastN?: number;
+  /** Added to the logits of these tokens before anything else, by id: -100 to 100, for at most 4,096 tokens. */
+  logitBias?: Record<number, number>;
   /** The same seed gives the same completion. By default a random one, which the `end` event reports. */
   seed?: number;
   /** Begin at the longest prefix of the prompt that a checkpoint or the present state has, and keep checkpoints; true by default. */
@@ -265,10 +270,37 @@ export interface GenerateOptions extends CallOptions {
    */
   resume?: boolean;
   /**
+   * Report the log-probability of each token with its event, and those of so many of the likeliest, 0 to 20. They are the model's own,
+   * over the whole vocabulary: before the bias, penalties, filters and temperature.
+   */
+  logprobs?: number;
+  /**
    * A text that the prompt, or one of its messages, contains: a checkpoint is kept where it ends, for other prompts that are the same up
    * to there.
    */
   keepAfter?: string;
+}
+
+/** Options of a generation whose tokens something else decides. */
+export interface ConstraintOptions {
+  constraint?: ConstraintOption;
+}
+
+/** Decides which tokens one completion may have. Its methods return at once. */
+export interface Constraint {
+  /** The tokens that may come next: token t is bit t % 32 of word t / 32. Until a token is taken they stay the same. */
+  mask(): Uint32Array;
+  /** Whether the answer may end where the last mask was asked for. With an empty mask it does. */
+  mayEnd(): boolean;
+  /** Goes on after a token. */
+  take(token: number): void;
+}
+
+export interface ConstraintOption {
+  /** Makes the one of a completion, by the number of its prompt. */
+  make: (index: number) => Constraint;
+  /** So many of each prompt's last tokens are the beginning of its answer; 0 by default. */
+  written?: number;
 }
 
 /** A snapshot that the engine keeps, so that a prompt with the same prefix is read only from where it differs. */
@@ -305,9 +337,58 @@ export interface BatchOptions extends GenerateOptions {
   sequences?: number;
 }
 
+/** A token and the natural logarithm of its probability, which is finite. */
+export interface TokenLogprob {
+  id: number;
+  logprob: number;
+  /** What it decodes to by itself: U+FFFD where it has a part of a character. */
+  text: string;
+  /** Its bytes, which are UTF-8 together with those of its neighbours. */
+  bytes: number[];
+}
+
+/** Of a sampled token; `top` are the likeliest in its place, likeliest first. */
+export interface SampledLogprob extends TokenLogprob {
+  top: TokenLogprob[];
+}
+
+/** How likely a continuation is. */
+export interface Score {
+  /** The natural logarithm of its probability: the sum of `logprobs`. */
+  logprob: number;
+  /** Its token ids. */
+  tokens: Uint32Array;
+  /** Of each token, after the prompt and the tokens before it. */
+  logprobs: Float64Array;
+}
+
+/** Options of `score`. */
+export interface ScoreOptions extends CallOptions {
+  /** As of `generate`, where the prompt is a conversation. */
+  thinking?: NonNullable<GenerateOptions['thinking']>;
+}
+
+/** Options of `embed`. */
+export interface EmbedOptions extends CallOptions {
+  /** The mean of the hidden states of all tokens (the default), or that of the last one. */
+  pooling?: 'mean' | 'last';
+  /** Whether the vector is divided by its length; true by default. */
+  normalize?: boolean;
+}
+
+/** Options of `applyChatTemplate`. */
+export interface ChatTemplateOptions {
+  /** As of `generate`. */
+  thinking?: NonNullable<GenerateOptions['thinking']>;
+  /** Whether the answer's turn is opened, or the assistant's last message left open; true by default, as `generate` reads it. */
+  addGenerationPrompt?: boolean;
+}
+
+/** What a generation tells: how far it has read, each token, and its end. */
 export type GenerateEvent =
   | { type: 'prefill'; done: number; total: number }
-  | { type: 'token'; id: number; text: string; milliseconds: number }
+  /** `logprobs` is there with the option of that name. */
+  | { type: 'token'; id: number; text: string; milliseconds: number; logprobs?: SampledLogprob }
   /** `text` was held back (part of a possible stop string, an incomplete character) and ends the completion. */
   | {
       type: 'end';

@@ -1,6 +1,7 @@
 //! The JavaScript interface: this folder, and `browser.rs` for what the engine needs of one. TypeScript sees it as `TYPES` says.
 
 mod arguments;
+mod constraint;
 mod exclusive;
 mod fit;
 mod generation;
@@ -10,6 +11,7 @@ mod report;
 mod signal;
 mod source;
 mod states;
+mod texts;
 mod workers;
 
 use js_sys::{Promise, Reflect};

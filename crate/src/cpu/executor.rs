@@ -149,14 +149,28 @@ impl CpuExecutor {
         self.layouts.apply(&State::new(&self.network))
     }
 
-    fn run(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>> {
+    /// The hidden states of a batch whose layers have run.
+    pub(super) fn hidden_of(&mut self, batch: &Batch<'_>) -> Vec<f32> {
+        let network = Rc::clone(&self.network);
+        let (norms, hidden) = network.plan.hidden();
+        norms.iter().for_each(|step| self.run_step_of(step, batch));
+        self.buffers[hidden.0][..batch.outputs * network.plan.buffer(hidden).width].to_vec()
+    }
+
+    fn run_layers(&mut self, batch: &Batch<'_>) -> Result<()> {
         check_tokens(batch.tokens, MAX_TOKENS, self.network.vocab_size)?;
         let network = Rc::clone(&self.network);
-        let plan = &network.plan;
-        for step in &plan.layers {
+        for step in &network.plan.layers {
             self.run_step_of(step, batch);
         }
         self.advance(batch);
+        Ok(())
+    }
+
+    fn run(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>> {
+        self.run_layers(batch)?;
+        let network = Rc::clone(&self.network);
+        let plan = &network.plan;
         if batch.outputs == 0 {
             return Ok(Vec::new());
         }
@@ -244,6 +258,11 @@ impl Executor for CpuExecutor {
         outputs: Outputs,
     ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
         Box::pin(async move { self.run(&Batch::chunk(sequence, tokens, outputs)) })
+    }
+
+    fn hidden<'a>(&'a mut self, sequence: usize, tokens: &'a [u32]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        let batch = Batch::chunk(sequence, tokens, Outputs::Each);
+        Box::pin(async move { self.run_layers(&batch).map(|()| self.hidden_of(&batch)) })
     }
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {

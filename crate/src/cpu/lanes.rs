@@ -34,9 +34,9 @@ fn from_tiles(tiles: &[f32], channels: usize) -> Vec<f32> {
 pub enum ChannelLayout {
     /// (channels, n) as it is.
     Rows,
-    /// As [`transposed`].
+    /// As `transposed`.
     Transposed,
-    /// As [`in_tiles`].
+    /// As `in_tiles`.
     Tiles,
 }
 

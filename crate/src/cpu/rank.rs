@@ -133,13 +133,29 @@ impl Rank {
         self.run(&Batch::each(sequences, tokens)).await
     }
 
-    async fn run(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>> {
+    /// [`Executor::hidden`], while the other ranks run the layers: every rank has the whole residual stream.
+    ///
+    /// # Errors
+    /// As of [`Communicator::gather`].
+    pub async fn hidden(&mut self, sequence: usize, tokens: &[u32]) -> Result<Vec<f32>> {
+        let batch = Batch::chunk(sequence, tokens, Outputs::Each);
+        self.run_layers(&batch).await?;
+        Ok(self.executor.hidden_of(&batch))
+    }
+
+    async fn run_layers(&mut self, batch: &Batch<'_>) -> Result<()> {
         let network = Rc::clone(&self.executor.network);
-        let plan = &network.plan;
-        for step in &plan.layers {
-            self.run_step(plan, step, batch).await?;
+        for step in &network.plan.layers {
+            self.run_step(&network.plan, step, batch).await?;
         }
         self.executor.advance(batch);
+        Ok(())
+    }
+
+    async fn run(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>> {
+        self.run_layers(batch).await?;
+        let network = Rc::clone(&self.executor.network);
+        let plan = &network.plan;
         if batch.outputs == 0 {
             return Ok(Vec::new());
         }

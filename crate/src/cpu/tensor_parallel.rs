@@ -266,6 +266,15 @@ impl Executor for TensorParallelExecutor {
         Box::pin(self.run(sequence, tokens, outputs))
     }
 
+    fn hidden<'a>(&'a mut self, sequence: usize, tokens: &'a [u32]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            check_tokens(tokens, MAX_TOKENS, self.network.vocab_size)?;
+            self.broadcast(&Command::Forward { sequence, outputs: Outputs::None, tokens: tokens.to_vec() })?;
+            let hidden = self.first.hidden(sequence, tokens).await;
+            self.keep(hidden)
+        })
+    }
+
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
         let (sequences, tokens): (Vec<_>, Vec<_>) = tokens.iter().copied().unzip();
         Box::pin(async move {

@@ -174,6 +174,16 @@ impl Model {
         Ok(id)
     }
 
+    /// Reads one token into each of some sequences: their logits, (tokens, vocab_size).
+    pub(crate) async fn read_batch(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
+        let histories: Vec<_> = tokens.iter().map(|&(sequence, _)| self.take_history(sequence)).collect();
+        let logits = self.executor.decode_batch(tokens).await?;
+        for (&(sequence, token), history) in tokens.iter().zip(histories) {
+            self.put_history(sequence, history, &[token]);
+        }
+        Ok(logits)
+    }
+
     /// Reads one token into each of some sequences and samples the one after each: see [`Executor::sample_batch`].
     ///
     /// [`Executor::sample_batch`]: crate::executor::Executor::sample_batch

@@ -33,6 +33,9 @@ impl Error {
             }
             Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
+            Self::Grammar { .. } => {
+                "Change the schema, the expression or the grammar: the message says what cannot be done with it."
+            }
             Self::EmptyPrompt => "Write something first.",
             Self::InvalidOption { .. } | Self::UnknownOption { .. } => "Correct the option and try again.",
             Self::InvalidArgument { .. } | Self::Request { .. } => {

@@ -1,12 +1,16 @@
 //! The completion of one prompt: from sampled ids to text, until something ends it.
 
+use super::constrained::{Constrained, Ends, Next};
+use super::likely::token_logprobs;
 use super::shared_prefix::shared_tokens;
 use super::{Event, GenerateOptions, Prompt, StopReason};
+use crate::constraint::Constraint;
 use crate::engine::Model;
 use crate::error::{Error, Result};
-use crate::sampler::{Sampler, SamplerState};
+use crate::sampler::{MAX_TOP_LOGPROBS, Sampler, SamplerState};
 use crate::stop::StopStrings;
-use crate::tokenizer::{AnswerStart, DecodeStream, Special, Thinking};
+use crate::tokenizer::{AnswerStart, DecodeStream, Special, Thinking, Tokenizer};
+use std::rc::Rc;
 use std::time::Duration;
 use web_time::Instant;
 
@@ -18,9 +22,12 @@ pub struct Completion {
     /// Tokens read before the first was sampled, and again after a lost device; without those of a checkpoint.
     pub prefilled: usize,
     pub sampler: Sampler,
+    /// Decides which tokens may come.
+    pub constrained: Option<Constrained>,
     options: GenerateOptions,
     /// `None` where the model has no vocabulary: then events have ids alone.
     text: Option<DecodeStream>,
+    tokenizer: Option<Rc<Tokenizer>>,
     /// The stop strings of the options, and after them those of the chat format.
     stops: StopStrings,
     /// Tokens that end the completion by the model's will.
@@ -59,7 +66,12 @@ impl Completion {
         if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
             return Err(Error::TokenRange { token, vocab_size });
         }
-        let sampler = match interrupted {
+        if let Some(top) = options.logprobs.filter(|&top| top > MAX_TOP_LOGPROBS) {
+            let (option, expected) = ("logprobs", "a whole number from 0 to 20");
+            return Err(Error::InvalidOption { option, found: top.to_string(), expected });
+        }
+        options.sampler.check_vocabulary(vocab_size)?;
+        let mut sampler = match interrupted {
             Some(state) => Sampler::resume(state)?,
             None => {
                 let mut sampler = Sampler::new(options.sampler.clone())?;
@@ -67,6 +79,7 @@ impl Completion {
                 sampler
             }
         };
+        sampler.report_logprobs(options.logprobs);
         let shared = match &options.keep_after {
             Some(text) if options.reuse && !options.resume => shared_tokens(model.tokenizer()?, &prompt, text),
             _ => 0,
@@ -83,8 +96,10 @@ impl Completion {
             history: prompt,
             prefilled: 0,
             sampler,
+            constrained: None,
             options: options.clone(),
             text: model.tokenizer().ok().map(|tokenizer| tokenizer.decode_stream(true)),
+            tokenizer: model.tokenizer().ok().map(Rc::clone),
             stops: StopStrings::new(stops),
             end_tokens,
             opening,
@@ -96,6 +111,20 @@ impl Completion {
             kept_at: 0,
             last_event: Instant::now(),
         })
+    }
+
+    /// Has a constraint decide the tokens of the answer, whose beginning the last `written` tokens of the prompt are.
+    ///
+    /// # Errors
+    /// As of [`super::Generation::constrain`].
+    pub fn constrain(&mut self, model: &Model, constraint: Box<dyn Constraint>, written: usize) -> Result<()> {
+        let (before, written) = self.history.split_at(self.history.len().saturating_sub(written));
+        let tokenizer = model.tokenizer()?;
+        let start = tokenizer.answer_start(before);
+        let ends = if self.options.ignore_eos { Ends::default() } else { Ends::of(&start, tokenizer) };
+        self.stops = StopStrings::new(self.options.stop.iter().map(String::as_str));
+        self.constrained = Some(Constrained::new(model, constraint, ends, &start, written)?);
+        Ok(())
     }
 
     /// The tokens before the first that was sampled.
@@ -113,13 +142,29 @@ impl Completion {
 
     /// Whether it has all tokens that it may have.
     pub fn is_full(&self) -> bool {
-        self.tokens >= self.options.max_tokens
+        self.tokens >= self.options.max_tokens || self.is_whole()
+    }
+
+    /// Whether nothing may follow: its constraint has an end.
+    fn is_whole(&self) -> bool {
+        self.constrained.as_ref().is_some_and(|constrained| constrained.next() == Ok(&Next::Nothing))
+    }
+
+    /// The end of one that is full.
+    pub fn end_full(&mut self) -> Event {
+        let stop = if self.is_whole() { StopReason::Eos } else { StopReason::Length };
+        self.end(stop)
     }
 
     /// Appends a sampled token; gives the token's event, or the end where the token ends the completion.
     pub fn take(&mut self, id: u32) -> Event {
         self.sampler.accept(id);
-        if self.end_tokens.contains(&id) {
+        let logprobs = self.sampler.take_logprobs();
+        let is_end = match &self.constrained {
+            Some(constrained) => constrained.ends_by(id),
+            None => self.end_tokens.contains(&id),
+        };
+        if is_end {
             return self.end(StopReason::Eos);
         }
         if self.options.stop_tokens.contains(&id) {
@@ -134,11 +179,15 @@ impl Completion {
         }
         self.tokens += 1;
         self.history.push(id);
+        if let Some(constrained) = &mut self.constrained {
+            constrained.take(id);
+        }
         if met.is_some() {
             // The text before the stop string goes out with the end: its token is not whole.
             return self.end_with(StopReason::StopString, text);
         }
-        Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64() }
+        let logprobs = logprobs.map(|logprobs| Box::new(token_logprobs(&logprobs, self.tokenizer.as_deref())));
+        Event::Token { id, text, milliseconds: 1e3 * self.last_event.elapsed().as_secs_f64(), logprobs }
     }
 
     /// Its last event, with the text that was held back.

@@ -10,8 +10,10 @@ use std::rc::Rc;
 use web_time::Instant;
 
 use super::completion::Completion;
+use super::constrained;
 use super::{Event, GenerateOptions, Prompt, SequenceEvent, StopReason};
 use crate::checkpoints::CheckpointKind;
+use crate::constraint::Constraint;
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::executor::{MAX_SEQUENCES, Outputs};
@@ -97,6 +99,22 @@ impl Generation {
         }
     }
 
+    /// Has a constraint decide the tokens of a prompt's completion. A thought that the prompt opens is written before it freely. Of a prompt
+    /// whose last `written` tokens are the beginning of the answer, the constraint goes on after these. To be called before the first event.
+    ///
+    /// # Errors
+    /// [`Error::Grammar`] where the constraint fails, or allows none of the model's tokens; [`Error::Vocabulary`] for a model without one.
+    pub fn constrain(
+        &mut self,
+        model: &Model,
+        index: usize,
+        constraint: Box<dyn Constraint>,
+        written: usize,
+    ) -> Result<()> {
+        assert!(index < self.completions.len(), "there is no prompt {index}");
+        self.completions[index].constrain(model, constraint, written)
+    }
+
     /// A switch that ends every completion at the next events once it is set.
     pub fn cancelled(&self) -> Rc<Cell<bool>> {
         Rc::clone(&self.cancelled)
@@ -168,7 +186,7 @@ impl Generation {
             {
                 let event = match phase {
                     Phase::Sampled(id) => self.take(model, sequence, index, id),
-                    _ => self.completions[index].end(StopReason::Length),
+                    _ => self.completions[index].end_full(),
                 };
                 return Ok(self.prepare_event(model, sequence, index, event).await);
             }
@@ -240,7 +258,8 @@ impl Generation {
         }
         let chunk = &history[read..end];
         let phase = if end == total && !completion.is_full() {
-            Phase::Sampled(model.sample(sequence, chunk, &mut completion.sampler).await?)
+            let chunk = chunk.to_vec();
+            Phase::Sampled(constrained::sample(model, sequence, &chunk, completion).await?)
         } else {
             model.read(sequence, chunk, Outputs::None).await?;
             if end == total { Phase::Full } else { Phase::Prefill(end) }
@@ -268,7 +287,14 @@ impl Generation {
         let ids = match active.as_slice() {
             // The pass of a single sequence is faster than a batch's.
             &[(sequence, index, token)] if self.sequences.len() == 1 => {
-                vec![model.sample(sequence, &[token], &mut self.completions[index].sampler).await?]
+                vec![constrained::sample(model, sequence, &[token], &mut self.completions[index]).await?]
+            }
+            _ if active.iter().any(|&(_, index, _)| self.completions[index].constrained.is_some()) => {
+                let tokens: Vec<_> = active.iter().map(|&(sequence, _, token)| (sequence, token)).collect();
+                let mut logits = model.read_batch(&tokens).await?;
+                let rows = active.iter().zip(logits.chunks_exact_mut(model.info().vocab_size));
+                rows.map(|(&(_, index, _), row)| constrained::choose(&mut self.completions[index], row))
+                    .collect::<Result<_>>()?
             }
             _ => {
                 let tokens: Vec<_> = active.iter().map(|&(sequence, _, token)| (sequence, token)).collect();

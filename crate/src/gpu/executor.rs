@@ -11,7 +11,7 @@ use crate::executor::{Activations, Backend, Executor, MAX_SEQUENCES, Memory, Out
 use crate::gpu::device::Gpu;
 use crate::gpu::lowering::{Extent, Stage};
 use crate::gpu::resources::{self, MAX_OUTPUTS, steps_ahead};
-use crate::gpu::run::{ChunkTokens, LoadedModel, RunAhead, Runner, Sequences};
+use crate::gpu::run::{ChunkTokens, LoadedModel, RunAhead, Runner, Sequences, hidden_states};
 use crate::instruments::Instruments;
 use crate::model::{ModelFile, Network, Plan, State, Weights};
 use crate::sampler::Sampler;
@@ -161,7 +161,7 @@ impl GpuExecutor {
     async fn sample_next(&mut self, sequence: usize, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
         check_tokens(tokens, self.max_tokens(), self.vocab_size())?;
         self.runner.model().gpu().check()?;
-        let Some(run_ahead) = &mut self.run_ahead else {
+        let Some(run_ahead) = self.run_ahead.as_mut().filter(|_| !sampler.needs_logits()) else {
             let mut logits = self.run_chunk(sequence, tokens, 1).await?;
             return sampler.sample(&mut logits);
         };
@@ -179,7 +179,8 @@ impl GpuExecutor {
         let ids: Vec<u32> = tokens.iter().map(|&(_, token)| token).collect();
         check_tokens(&ids, MAX_SEQUENCES, self.vocab_size())?;
         self.runner.model().gpu().check()?;
-        let Some(run_ahead) = &mut self.run_ahead else {
+        let needs_logits = samplers.iter().any(|sampler| sampler.needs_logits());
+        let Some(run_ahead) = self.run_ahead.as_mut().filter(|_| !needs_logits) else {
             let vocab_size = self.vocab_size();
             let mut logits = self.decode_each(tokens).await?;
             let rows = logits.chunks_exact_mut(vocab_size).zip(samplers);
@@ -235,6 +236,13 @@ impl Executor for GpuExecutor {
 
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
         Box::pin(self.decode_each(tokens))
+    }
+
+    fn hidden<'a>(&'a mut self, sequence: usize, tokens: &'a [u32]) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            self.forward_chunk(sequence, tokens, Outputs::None).await?;
+            hidden_states(self.runner.model(), tokens.len()).await
+        })
     }
 
     fn sample<'a>(

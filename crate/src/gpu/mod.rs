@@ -15,6 +15,6 @@ pub use device::{Gpu, GpuOptions, Granted};
 pub use executor::GpuExecutor;
 pub use kernels::{
     DecodeScan, KERNELS, Kernel, LaneGroups, Layout, PrefillScan, SAMPLING_KERNELS, Tile, Variant, WkvScan, compose,
-    compose_sampling, unit_source,
+    compose_group, compose_sampling, unit_source,
 };
 pub use tools::{Difference, first_difference, not_compared, self_test};

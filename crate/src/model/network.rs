@@ -65,6 +65,8 @@ pub struct TensorSpec {
     pub columns: usize,
     /// True where kernels index it as plain f32 (norm weights, biases, taps): an executor decodes it at load.
     pub elementwise: bool,
+    /// True where files keep vectors of one kind stacked along the fourth dimension, {columns, 1, 1, rows}, as llama.cpp expects them there.
+    pub stacked: bool,
     /// Which part of it a rank keeps.
     pub cut: Cut,
     /// What a random model has there.
@@ -82,9 +84,12 @@ impl TensorSpec {
 
     /// The dimensions in a file, in ggml's order: columns first, and for a vector nothing else.
     pub fn dims(&self) -> Vec<u64> {
-        let vector = self.elementwise && self.rows == 1;
-        let dims = [self.columns as u64, self.rows as u64];
-        dims[..if vector { 1 } else { 2 }].to_vec()
+        let (columns, rows) = (self.columns as u64, self.rows as u64);
+        match *self {
+            Self { elementwise: true, rows: 1, .. } => vec![columns],
+            Self { stacked: true, .. } => vec![columns, 1, 1, rows],
+            _ => vec![columns, rows],
+        }
     }
 }
 

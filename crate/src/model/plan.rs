@@ -208,6 +208,13 @@ impl Plan {
         &self.buffers[id.0]
     }
 
+    /// The steps from the residual stream to the hidden state, and its buffer, (outputs, d_model): what the product that makes the
+    /// logits reads.
+    pub fn hidden(&self) -> (&[Step], BufferId) {
+        let Some((product, norms)) = self.head.split_last() else { unreachable!("every plan ends with a product") };
+        (norms, product.reads[0])
+    }
+
     /// All steps, of the layers and then of the head.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.layers.iter().chain(&self.head)

@@ -118,7 +118,7 @@ fn defaults_and_json_names() {
     let options: SamplerOptions = serde_json::from_str("{}").unwrap();
     assert_eq!(options, SamplerOptions::default());
     let json = r#"{"temperature":0.5,"topK":3,"topP":0.25,"minP":0.125,"repetitionPenalty":1.5,
-        "frequencyPenalty":0.75,"presencePenalty":-0.5,"penaltyLastN":8,"seed":18446744073709551615,"other":1}"#;
+        "frequencyPenalty":0.75,"presencePenalty":-0.5,"penaltyLastN":8,"logitBias":[[3,-100],[9,1.5]],"seed":18446744073709551615,"other":1}"#;
     let expected = SamplerOptions {
         temperature: 0.5,
         top_k: 3,
@@ -128,6 +128,7 @@ fn defaults_and_json_names() {
         frequency_penalty: 0.75,
         presence_penalty: -0.5,
         penalty_last_n: 8,
+        logit_bias: vec![(3, -100.0), (9, 1.5)],
         seed: Some(u64::MAX),
     };
     assert_eq!(serde_json::from_str::<SamplerOptions>(json).unwrap(), expected);
@@ -156,6 +157,62 @@ fn options_outside_their_range_are_refused() {
     }
     let edges = SamplerOptions { temperature: 0.0, top_p: 0.0, min_p: 1.0, ..Default::default() };
     edges.validate().unwrap();
+}
+
+#[test]
+fn a_bias_outside_its_range_is_refused() {
+    for bias in [vec![(0, 100.5)], vec![(0, f32::NAN)], vec![(1, 0.0), (0, f32::NEG_INFINITY)], vec![(0, 1.0); 4097]] {
+        let refused = Sampler::new(SamplerOptions { logit_bias: bias, ..Default::default() }).err();
+        assert!(matches!(refused, Some(Error::InvalidOption { option: "logitBias", .. })), "{refused:?}");
+    }
+    let edges = SamplerOptions { logit_bias: vec![(7, 100.0); 4096], ..Default::default() };
+    edges.validate().unwrap();
+    edges.check_vocabulary(8).unwrap();
+    assert!(matches!(edges.check_vocabulary(7), Err(Error::InvalidOption { option: "logitBias", .. })));
+}
+
+#[test]
+fn a_bias_comes_before_the_penalties() {
+    let options = SamplerOptions {
+        temperature: 0.0,
+        repetition_penalty: 2.0,
+        logit_bias: vec![(1, 3.0), (2, -100.0), (99, 1.0)],
+        ..Default::default()
+    };
+    let mut sampler = Sampler::new(options.clone()).unwrap();
+    sampler.accept(1);
+    let mut logits = [1.0, -1.0, 50.0];
+    assert_eq!(sampler.sample_unchecked(&mut logits), 0);
+    // Of equals, the lowest id.
+    assert_eq!(logits, [1.0, 1.0, -50.0]);
+    // It is part of the state that an interrupted completion goes on with.
+    let state: SamplerState = serde_json::from_str(&serde_json::to_string(&sampler.state()).unwrap()).unwrap();
+    assert_eq!(state.options.logit_bias, options.logit_bias);
+}
+
+#[test]
+fn log_probabilities_are_those_of_the_logits_as_they_came() {
+    let options = SamplerOptions { temperature: 0.0, logit_bias: vec![(0, 100.0)], ..Default::default() };
+    let mut sampler = Sampler::new(options).unwrap();
+    let own = [0.0f32, 2.0, 2.0, f32::NEG_INFINITY, 1.0, f32::NAN];
+    assert_eq!(sampler.sample(&mut own.clone()).unwrap(), 0);
+    assert_eq!(sampler.take_logprobs(), None);
+    sampler.report_logprobs(Some(3));
+    assert_eq!(sampler.sample(&mut own.clone()).unwrap(), 0);
+    let sum = 1.0 + 2.0 * 2f64.exp() + 1f64.exp();
+    let Logprobs { sampled, top } = sampler.take_logprobs().unwrap();
+    assert_eq!((sampled.id, top.iter().map(|top| top.id).collect::<Vec<_>>()), (0, vec![1, 2, 4]));
+    assert!((sampled.logprob + sum.ln()).abs() < 1e-12);
+    assert!((top[0].logprob - (2.0 - sum.ln())).abs() < 1e-12);
+    assert_eq!(sampler.take_logprobs(), None);
+    // What has no probability has a logarithm all the same, as JSON requires.
+    for token in [3, 5] {
+        let all = Logprobs::of(&own, token, 20);
+        assert!(all.sampled.logprob < -1e30 && all.sampled.logprob.is_finite());
+        assert_eq!(all.top.len(), own.len());
+    }
+    // Far from 0, nothing overflows.
+    assert_eq!(Logprobs::of(&[1e30, 0.0], 0, 0).sampled.logprob, 0.0);
 }
 
 #[test]

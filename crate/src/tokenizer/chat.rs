@@ -170,6 +170,35 @@ impl ChatTemplate {
         }
     }
 
+    /// The text that [`super::Tokenizer::encode_chat_thinking`] reads: an answer that has begun is left open.
+    ///
+    /// # Errors
+    /// As of [`ChatTemplate::render`]; [`Error::EmptyPrompt`] without messages.
+    pub fn render_prompt(&self, messages: &[ChatMessage], thinking: Thinking) -> Result<String> {
+        let (before, begun) = match messages.split_last() {
+            None => return Err(Error::EmptyPrompt),
+            Some((last, before)) if last.role == super::ASSISTANT && !before.is_empty() => (before, &*last.content),
+            Some(_) => return self.render_thinking(messages, true, thinking),
+        };
+        match &self.format {
+            Format::Jinja(_) => {
+                let text = self.render_thinking(before, true, thinking)?;
+                let opened = super::answer::opened_thought(&text).and_then(|opening| begun.strip_prefix(opening));
+                Ok(text + opened.unwrap_or(begun))
+            }
+            Format::RwkvWorld if begun.trim().is_empty() => self.render_thinking(before, true, thinking),
+            Format::RwkvWorld => {
+                let (before, begun) = rwkv_world::render_begun(before, begun, self.resolved(thinking))?;
+                Ok(before + &begun)
+            }
+        }
+    }
+
+    /// The template as the file has it, or the name of its format; `None` where the file has none.
+    pub fn source(&self) -> Option<&str> {
+        self.is_from_file.then_some(self.source.as_str())
+    }
+
     /// How a prompt of the format `rwkv-world` ends.
     pub(super) fn resolved(&self, thinking: Thinking) -> Thinking {
         match thinking {

@@ -16,6 +16,7 @@ mod rwkv;
 mod rwkv_world;
 mod special;
 mod stream;
+mod token_table;
 mod vocab;
 
 use std::rc::Rc;

@@ -1,10 +1,10 @@
 //! The arguments of a call: the only conversion of JavaScript's values to the engine's. A value that does not fit is an error that
 //! names the argument or the option, what was given and what is accepted.
 
-use js_sys::{Array, Function, Reflect, Uint8Array, Uint32Array};
+use js_sys::{Array, Float64Array, Function, Reflect, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
 
-use crate::engine::BackendChoice;
+use crate::engine::{BackendChoice, Pooling};
 use crate::error::{Error, Result};
 use crate::executor::Activations;
 use crate::fingerprint::BeginningHash;
@@ -26,6 +26,8 @@ extern "C" {
     fn is_options(value: &JsValue) -> bool;
     #[wasm_bindgen(catch, js_name = givenNames)]
     fn given_names(options: &JsValue) -> Result<Array, JsValue>;
+    #[wasm_bindgen(js_name = numbersById)]
+    fn numbers_by_id(value: &JsValue) -> Option<Float64Array>;
     #[wasm_bindgen(js_name = tokenIds)]
     fn token_ids(value: &JsValue) -> JsValue;
 }
@@ -203,8 +205,20 @@ from_js! {
         "key-value" => Some(Self::KeyValue),
         _ => None,
     };
+    Pooling, "'mean' or 'last'", |value| match value.as_string()?.as_str() {
+        "mean" => Some(Self::Mean),
+        "last" => Some(Self::Last),
+        _ => None,
+    };
+    LogitBias, "numbers from -100 to 100, by token id", |value| {
+        let pairs = numbers_by_id(value)?.to_vec();
+        Some(Self(pairs.as_chunks::<2>().0.iter().map(|&[id, bias]| (id as u32, bias as f32)).collect()))
+    };
     BeginningHash, "32 hexadecimal digits", |value| value.as_string()?.parse().ok();
 }
+
+/// What is added to logits: ids and numbers.
+pub struct LogitBias(pub Vec<(u32, f32)>);
 
 /// Bytes, or whatever is counted beyond 32 bits.
 pub struct Whole(pub u64);

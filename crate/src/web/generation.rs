@@ -7,7 +7,8 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::arguments::{Options, Tokens, argument};
+use super::arguments::{LogitBias, Options, Tokens, argument};
+use super::constraint::PageConstraint;
 use super::exclusive::{Exclusive, GenerationHold};
 use super::model::JsModel;
 use super::signal::Signal;
@@ -35,13 +36,15 @@ impl JsModel {
     pub fn generate(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Prompt")] prompt: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "GenerateOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "GenerateOptions & ConstraintOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let prompt: Prompt = argument("prompt", &prompt)?;
         let mut options = Options::of_call(&options)?;
         let (generate, signal) = generate_options(&mut options)?;
+        let constraint = options.take::<PageConstraint>("constraint")?;
         options.finish()?;
-        let generation = self.model.with(|model| Generation::new(model, &prompt, generate))?;
+        let make = |model: &Model| constrained(model, Generation::new(model, &prompt, generate)?, &constraint, 1);
+        let generation = self.model.with(make)?;
         let handle = GenerationHandle::new(&self.model, generation, false);
         Ok(async_iterable(handle.into(), signal.as_js()))
     }
@@ -55,17 +58,33 @@ impl JsModel {
     pub fn generate_batch(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Prompt[]")] prompts: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "BatchOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "BatchOptions & ConstraintOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let prompts: Vec<Prompt> = argument("prompts", &prompts)?;
         let mut options = Options::of_call(&options)?;
         let sequences = options.take("sequences")?.unwrap_or(DEFAULT_SEQUENCES);
         let (generate, signal) = generate_options(&mut options)?;
+        let constraint = options.take::<PageConstraint>("constraint")?;
         options.finish()?;
-        let make = |model: &Model| Generation::batch(model, &prompts, &generate, sequences);
+        let make = |model: &Model| {
+            let generation = Generation::batch(model, &prompts, &generate, sequences)?;
+            constrained(model, generation, &constraint, prompts.len())
+        };
         let handle = GenerationHandle::new(&self.model, self.model.with(make)?, true);
         Ok(async_iterable(handle.into(), signal.as_js()))
     }
+}
+
+fn constrained(
+    model: &Model,
+    mut generation: Generation,
+    constraint: &Option<PageConstraint>,
+    completions: usize,
+) -> Result<Generation> {
+    if let Some(constraint) = constraint {
+        constraint.apply(model, &mut generation, completions)?;
+    }
+    Ok(generation)
 }
 
 fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> {
@@ -80,6 +99,7 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
         frequency_penalty: options.take("frequencyPenalty")?.unwrap_or(sampler.frequency_penalty),
         presence_penalty: options.take("presencePenalty")?.unwrap_or(sampler.presence_penalty),
         penalty_last_n: options.take("penaltyLastN")?.unwrap_or(sampler.penalty_last_n),
+        logit_bias: options.take::<LogitBias>("logitBias")?.map(|bias| bias.0).unwrap_or_default(),
         seed: options.take("seed")?,
     };
     let generate = GenerateOptions {
@@ -91,6 +111,7 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
         thinking: options.take("thinking")?.unwrap_or(defaults.thinking),
         reuse: options.take("reuse")?.unwrap_or(defaults.reuse),
         resume: options.take("resume")?.unwrap_or(defaults.resume),
+        logprobs: options.take("logprobs")?,
         keep_after: options.take("keepAfter")?,
     };
     Ok((generate, options.take("signal")?.unwrap_or_default()))

@@ -103,6 +103,13 @@ impl JsModel {
         Ok(Uint32Array::from(ids.as_slice()))
     }
 
+    /// What each token says, as one run of bytes, for programs beside the engine: see `Tokenizer::token_table` of the crate.
+    #[wasm_bindgen(js_name = tokenTable)]
+    pub fn token_table(&self) -> Result<js_sys::Uint8Array, JsValue> {
+        let table = self.model.with(|model| Ok(model.tokenizer()?.token_table()))?;
+        Ok(js_sys::Uint8Array::from(table.as_slice()))
+    }
+
     /// Loads the same model again, after `device-lost` or onto another backend. Checkpoints stay, and a running generation goes
     /// on with its next event. Options that are not given again stay as they were.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]

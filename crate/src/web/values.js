@@ -71,6 +71,18 @@ export function isSignal(value) {
   }
 }
 
+/** Numbers by token id as a list, `[id, number, id, number …]`; undefined where the value is none of that. */
+export function numbersById(value) {
+  try {
+    if (!isOptions(value)) return undefined;
+    const entries = Object.entries(value);
+    const isId = (name) => /^(0|[1-9]\d{0,9})$/.test(name) && Number(name) < 2 ** 32;
+    return entries.every(([id, number]) => isId(id) && typeof number === 'number') ? Float64Array.from(entries.flat(), Number) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Token ids as a `Uint32Array`; the index of the first value that is no token id; or undefined where the value is no list of numbers. */
 export function tokenIds(value) {
   if (value instanceof Uint32Array) return value;

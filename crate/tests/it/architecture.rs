@@ -86,7 +86,7 @@ fn only_web_knows_javascript() {
 }
 
 /// From the ground up.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 25] = [
     "error",
     "source",
     "quant",
@@ -96,6 +96,7 @@ const LAYERS: [&str; 24] = [
     "pause",
     "stop",
     "tokenizer",
+    "constraint",
     "sampler",
     "browser",
     "instruments",

@@ -9,7 +9,7 @@ use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt, StopReason
 use web_mamba::gguf::{Metadata, Value};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::tokenizer::{ChatMessage, Special, Thinking, Tokenizer};
-use web_mamba::{Error, Result};
+use web_mamba::{Allowed, Constraint, Error, Result, TokenMask};
 
 const TEMPLATE: &str = "tokenizer.chat_template";
 const JINJA: &str = r"{%- for message in messages -%}{%- if message['role'] == 'user' -%}
@@ -279,6 +279,58 @@ fn an_answer_with_a_thought_has_paragraphs_and_ends_where_another_turn_begins() 
         // After an empty thought, whose end the model writes, there is the answer alone.
         let at_once = ask(&mut model, &[("user", "a")], Thinking::Auto);
         assert_eq!((at_once.text.as_str(), at_once.stop), (&text[1..], stop), "{written:?}");
+    }
+}
+
+/// Allows these tokens one after another.
+struct InTurn(Vec<u32>);
+
+impl Constraint for InTurn {
+    fn allowed(&mut self) -> Result<Allowed> {
+        let mut tokens = TokenMask::default();
+        self.0.first().iter().for_each(|&&token| tokens.insert(token));
+        Ok(Allowed { tokens, may_end: self.0.is_empty() })
+    }
+
+    fn take(&mut self, token: u32) -> Result<()> {
+        assert_eq!(token, self.0.remove(0));
+        Ok(())
+    }
+}
+
+/// The thought is the model's own, with nothing that would end an answer; without one the constraint has all of the answer's text.
+#[test]
+fn a_constraint_begins_after_the_thought() {
+    for (thinking, last, written, text) in [
+        (
+            Thinking::On,
+            "think",
+            &[">", "thought", "\n\n", " Hi", "</", "think", ">", "<s>"][..],
+            "<think>thought\n\n Hi</think>yes\n\nmore",
+        ),
+        (Thinking::Skip, "think", &[">", " Hi", "<s>"], "yes\n\nmore"),
+        (Thinking::Off, ":", &[" Hi", "<s>"], "yes\n\nmore"),
+    ] {
+        // After `>` comes what ends an answer as likely as the thought: within the thought it may not.
+        let mut model = writes(last, written);
+        let options = GenerateOptions { thinking, max_tokens: 12, ..Default::default() };
+        let sampler = SamplerOptions { temperature: 0.0, ..Default::default() };
+        let prompt = Prompt::Chat(messages(&[("user", "a")]));
+        let mut generation = Generation::new(&model, &prompt, GenerateOptions { sampler, ..options }).unwrap();
+        let constraint = InTurn(["yes", "\n\n", "more"].map(id).to_vec());
+        generation.constrain(&model, 0, Box::new(constraint), 0).unwrap();
+        let mut answer = String::new();
+        while let Some(event) = block_on(generation.next(&mut model)).unwrap() {
+            match event {
+                Event::Prefill { .. } => {}
+                Event::Token { text, .. } => answer += &text,
+                Event::End { text, stop, .. } => {
+                    answer += &text;
+                    assert_eq!(stop, StopReason::Eos, "{thinking:?}");
+                }
+            }
+        }
+        assert_eq!(answer, text, "{thinking:?}");
     }
 }
 

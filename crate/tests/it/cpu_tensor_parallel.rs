@@ -95,6 +95,25 @@ fn ranks_give_what_one_executor_gives() {
     }
 }
 
+/// In chunks of several tokens and of one, and the state goes on after them.
+#[test]
+fn ranks_give_the_hidden_states_of_one_executor() {
+    let dtype = DType::Q4_K;
+    let shape = Shape { d_inner: 768, ..Shape::odd(dtype) };
+    let hidden = |executor: &mut dyn Executor| {
+        let chunks = [&[7, 1900, 3][..], &[5], &[11, 12]];
+        let rows: Vec<f32> = chunks.iter().flat_map(|ids| block_on(executor.hidden(0, ids)).unwrap()).collect();
+        let width = executor.network().d_model;
+        assert_eq!(rows.len(), 6 * width);
+        (rows, block_on(executor.read_state(0)).unwrap())
+    };
+    let (expected, state) = hidden(&mut whole(&RandomModel::new(&shape, dtype, 5), Activations::F32));
+    let (found, after) = hidden(&mut parallel(shape, dtype, 2, Activations::F32));
+    assert!(difference(&expected, &found) < 1e-5);
+    assert_eq!((state.position, after.position), (6, 6));
+    assert!(difference(&state.tensors.concat(), &after.tensors.concat()) < 1e-5);
+}
+
 /// Each sequence goes on as it would alone, bit for bit.
 #[test]
 fn ranks_decode_batches() {

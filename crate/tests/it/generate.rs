@@ -48,7 +48,7 @@ fn run(model: &mut Model, prompt: &Prompt, options: GenerateOptions) -> Answer {
         assert!(!ended, "an event after the end");
         match event {
             Event::Prefill { done, total } => answer.prefill.push((done, total)),
-            Event::Token { id, text, milliseconds } => {
+            Event::Token { id, text, milliseconds, .. } => {
                 assert!(milliseconds >= 0.0);
                 answer.ids.push(id);
                 answer.text += &text;
@@ -232,6 +232,6 @@ fn options_have_the_names_that_javascript_uses() {
     let options: GenerateOptions = serde_json::from_str(json).unwrap();
     assert_eq!((options.max_tokens, options.ignore_eos, options.keep_after.as_deref()), (3, true, Some("b")));
     assert_eq!((options.sampler.temperature, options.sampler.top_k, options.sampler.seed), (0.0, 5, Some(9)));
-    let event = Event::Token { id: 1, text: "x".into(), milliseconds: 2.0 };
+    let event = Event::Token { id: 1, text: "x".into(), milliseconds: 2.0, logprobs: None };
     assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"type":"token","id":1,"text":"x","milliseconds":2.0}"#);
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::support::counting_source::CountingSource;
 use crate::support::gguf_writer::*;
+use crate::support::golden;
 use pollster::block_on;
 use web_mamba::gguf::{Array, Gguf, Value};
 use web_mamba::quant::DType;
@@ -242,4 +243,18 @@ fn incomplete_and_mixed_sets_are_refused() {
 
     let missing = changed(|w| w.pairs.retain(|pair| pair.key != b"split.no"));
     assert_eq!(open(&built(&missing)).err(), Some(Error::MissingKey { key: "split.no".into() }));
+}
+
+/// Other readers compare every dimension, so the models that we write must have the very dimensions of files that others wrote.
+#[test]
+fn a_written_tensor_has_the_dimensions_that_other_writers_gave_it() {
+    let mut compared = 0;
+    for golden in golden::all() {
+        let file = golden::open(&golden::folder().join("models").join(&golden.file));
+        for spec in &file.network.tensors {
+            assert_eq!(spec.dims(), file.gguf.tensor(&spec.name()).unwrap().dims, "{}: {}", golden.file, spec.name());
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
 }

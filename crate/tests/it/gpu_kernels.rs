@@ -8,7 +8,7 @@ use pollster::block_on;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Difference, Gpu, GpuExecutor, GpuOptions, KERNELS, Kernel, first_difference};
-use web_mamba::model::{BufferId, Op, Plan, State, Step, Weight};
+use web_mamba::model::{BufferId, Function, Op, Plan, State, Step, Weight};
 use web_mamba::quant::{DType, SplitMix64, device_row_bytes};
 
 /// Largest difference, as a part of max(1, |value|). The worst over all cases on Mesa's software Vulkan is 9e-5, in the
@@ -67,14 +67,24 @@ fn check(name: &str, model: &RandomModel, options: &GpuOptions, activations: Act
 }
 
 fn check_kind(name: &str, model: &RandomModel, options: &GpuOptions, activations: Activations) -> Reached {
+    check_chunks(name, model, options, activations, &CHUNKS)
+}
+
+fn check_chunks(
+    name: &str,
+    model: &RandomModel,
+    options: &GpuOptions,
+    activations: Activations,
+    chunks: &[usize],
+) -> Reached {
     let (mut cpu, mut gpu) = executors(model, options, activations);
     let tolerance = match activations {
         Activations::F32 => TOLERANCE,
         Activations::Q8 => Q8_TOLERANCE,
     };
-    let mut random = SplitMix64::new(CHUNKS.len() as u64);
+    let mut random = SplitMix64::new(chunks.len() as u64);
     let mut reached = Reached::new();
-    for count in CHUNKS {
+    for &count in chunks {
         let tokens: Vec<u32> = (0..count).map(|_| (random.bits() % model.network.vocab_size as u64) as u32).collect();
         let name = format!("{name}, {count} tokens, {activations:?}, {options:?}");
         assert_eq!(difference(&mut cpu, &mut gpu, &tokens, tolerance), None, "{name}");
@@ -141,6 +151,21 @@ fn every_head_size_agrees() {
             &GpuOptions { default_limits: true, ..GpuOptions::default() },
             Activations::F32,
         );
+    }
+}
+
+/// RWKV-7's recurrence brings blocks of tokens to workgroup memory, eight for heads of 64, fewer for larger ones: chunks that end with
+/// a block, a token before and after, in the first and in a later one, and the state that each hands to the next.
+#[test]
+fn blocks_of_tokens_that_end_anywhere_agree() {
+    for (heads, head_size) in [(2, 64), (3, 80), (1, 128)] {
+        let shape = WkvShape { heads, head_size, vocab_size: 131, ..WkvShape::odd(DType::F32) };
+        let model = RandomModel::rwkv7(&shape, DType::F32, 40);
+        let chunks = [7, 8, 9, 19, 2, 4, 5, 24, 1];
+        for (software, default_limits) in [(false, false), (false, true), (true, false)] {
+            let options = GpuOptions { software: Some(software), default_limits, ..GpuOptions::default() };
+            check_chunks(&format!("{shape:?}"), &model, &options, Activations::F32, &chunks);
+        }
     }
 }
 
@@ -253,24 +278,144 @@ fn steps_that_are_not_fused_run_beside_fused_ones() {
     }
 }
 
-/// Every step of RWKV-7 but the recurrence is fused where it can be, and what a token costs is known.
+/// Every step of RWKV-7 is fused where it can be, and what a token costs is known.
 #[test]
-fn a_layer_of_rwkv7_is_seventeen_dispatches() {
+fn a_layer_of_rwkv7_is_eight_dispatches() {
     let model = RandomModel::rwkv7(&WkvShape::odd(DType::F32), DType::F32, 93);
     for software in [false, true] {
         let options = GpuOptions { software: Some(software), ..GpuOptions::default() };
         let (_, gpu) = executors(&model, &options, Activations::F32);
         let stages = gpu.stage_steps(1);
         let count = |name: &str| stages.iter().filter(|(_, kernel)| *kernel == name).count();
-        // Embedding and norm, head and norm; the first layer has no value residual, which is two products.
+        // The first layer has no value residual, and as many dispatches; before and after them embedding and norm, norm and head.
         let kernels =
-            [("shift_norm", 4), ("matvec", 2 * 7 + 1), ("function_project", 4 + 5), ("gate_project", 2), ("wkv7", 2)];
+            [("shift_norm", 4), ("group_project", 4), ("matvec", 2 * 2 + 1), ("function_project", 2), ("wkv7_gate", 2)];
         for (kernel, expected) in kernels {
             assert_eq!(count(kernel), expected, "{kernel}: {stages:?}");
         }
-        assert_eq!(gpu.instruments().unwrap().dispatches_per_token(), 4 + 15 + 17);
-        assert_eq!(stages.len(), 4 + 15 + 17);
+        assert_eq!(gpu.instruments().unwrap().dispatches_per_token(), 4 + 2 * 8);
+        assert_eq!(stages.len(), 4 + 2 * 8);
     }
+}
+
+fn kernel_count(gpu: &GpuExecutor, name: &str) -> usize {
+    gpu.stage_steps(1).iter().filter(|(_, kernel)| *kernel == name).count()
+}
+
+/// Products of one dispatch may each have a type, and as many rows and columns, as they like; and each of them its function.
+#[test]
+fn grouped_products_may_have_any_types_and_sizes() {
+    let mut types: Vec<_> = DType::all().collect();
+    let odd = web_mamba::model::arch::rwkv7::Ranks { decay: 5, iclr: 72, value_residual: 33, gate: 140 };
+    for (turn, ranks) in [(1, odd), (4, odd), (7, WkvShape::odd(DType::Q4_K).ranks)] {
+        types.rotate_left(turn);
+        let shape = WkvShape { ranks, ..WkvShape::odd(DType::Q4_K) };
+        let model = RandomModel::rwkv7_mixed(&shape, &types, 95 + turn as u64);
+        for activations in [Activations::F32, Activations::Q8] {
+            check(&format!("{types:?}"), &model, &GpuOptions::default(), activations);
+        }
+        let (_, gpu) = executors(&model, &GpuOptions::default(), Activations::F32);
+        assert_eq!(kernel_count(&gpu, "group_project"), 4);
+    }
+}
+
+/// What a group's weights take together may be more than a binding: then there are more groups, in the end none, and the values are
+/// the same but for the order of sums.
+#[test]
+fn groups_are_as_large_as_a_binding_allows() {
+    let shape = WkvShape::odd(DType::F16);
+    let model = RandomModel::rwkv7(&shape, DType::F16, 96);
+    let square = model.weights.all().iter().find(|weight| weight.tensor.name.contains("receptance")).unwrap();
+    let square = (square.rows * device_row_bytes(DType::F16, square.columns)) as u64;
+    // All; two of the projections and not three; a projection alone: then the smaller products are grouped, as far as they fit.
+    let cases = [(None, 4), (Some(2 * square + 512), 7), (Some(square), 5)];
+    let mut first: Option<Vec<f32>> = None;
+    for (max_shard_bytes, groups) in cases {
+        for activations in [Activations::F32, Activations::Q8] {
+            let options = GpuOptions { max_shard_bytes, software: Some(false), ..GpuOptions::default() };
+            let (mut cpu, mut gpu) = executors(&model, &options, activations);
+            let name = format!("{max_shard_bytes:?} {activations:?}: {:?}", gpu.stage_steps(1));
+            let found = kernel_count(&gpu, "group_project");
+            assert_eq!(found, groups, "{name}");
+            let tolerance = if activations == Activations::F32 { TOLERANCE } else { Q8_TOLERANCE };
+            for tokens in [&[5][..], &[1, 2, 3], &[9]] {
+                assert_eq!(difference(&mut cpu, &mut gpu, tokens, tolerance), None, "{tokens:?} {name}");
+            }
+            if activations == Activations::F32 {
+                let logits = block_on(gpu.forward(0, &[7], Outputs::Last)).unwrap();
+                let right = first.get_or_insert_with(|| logits.clone());
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= TOLERANCE * a.abs().max(1.0);
+                assert!(right.iter().zip(&logits).all(close), "{name}");
+            }
+        }
+    }
+}
+
+/// Plans whose products wait for each other, or read what no group may bind: groups are those that are left, or none.
+#[test]
+fn products_that_wait_for_each_other_are_not_grouped() {
+    type Case = (&'static str, fn(&mut Plan), usize);
+    let cases: [Case; 4] = [
+        (
+            "a product of the receptance stands between those of the mixtures",
+            |plan| {
+                let [r, k, y, gated] = ["r", "k", "y", "y_gated"].map(|name| buffer(plan, name));
+                let output = plan.layers.iter().find(|step| step.reads == [gated]).unwrap().weights.clone();
+                let product = Op::MatMul { accumulate: false };
+                let waits = Step { op: product, reads: vec![r], weights: output, state: vec![], writes: vec![y] };
+                plan.layers = after(&plan.layers, |step| step.writes == [k], |_| waits.clone());
+            },
+            6,
+        ),
+        (
+            "the keys of a layer are a function of the receptance: one buffer would be read and written",
+            |plan| {
+                let [r, k] = ["r", "k"].map(|name| buffer(plan, name));
+                let step = plan.layers.iter_mut().find(|step| step.writes == [k]).unwrap();
+                *step = Step { op: Op::Elementwise(Function::Tanh), reads: vec![r], weights: vec![], ..step.clone() };
+            },
+            0,
+        ),
+        (
+            "what finishes the decay's first product is read by another product too",
+            |plan| {
+                let [tanh, a_low] = ["w_tanh", "a_low"].map(|name| buffer(plan, name));
+                plan.layers.iter_mut().filter(|step| step.reads == [a_low]).for_each(|step| step.reads = vec![tanh]);
+            },
+            4,
+        ),
+        (
+            "a product of the decay before its function",
+            |plan| {
+                let [low, a_low] = ["w_low", "a_low"].map(|name| buffer(plan, name));
+                plan.layers.iter_mut().filter(|step| step.reads == [a_low]).for_each(|step| step.reads = vec![low]);
+            },
+            6,
+        ),
+    ];
+    for (name, change, groups) in cases {
+        // As many columns in the decay as in the rate.
+        let shape = WkvShape::odd(DType::F32);
+        let ranks = web_mamba::model::arch::rwkv7::Ranks { decay: 8, ..shape.ranks };
+        let RandomModel(mut file) = RandomModel::rwkv7(&WkvShape { ranks, ..shape }, DType::F32, 97);
+        change(&mut file.network.plan);
+        for (software, activations) in [(false, Activations::F32), (true, Activations::F32), (false, Activations::Q8)] {
+            let tolerance = if activations == Activations::F32 { TOLERANCE } else { Q8_TOLERANCE };
+            let options = GpuOptions { software: Some(software), ..GpuOptions::default() };
+            let mut cpu = block_on(CpuExecutor::load(&file, Activations::F32, &mut |_| {})).unwrap();
+            let gpu = block_on(Gpu::open(&options)).unwrap();
+            let mut gpu = block_on(GpuExecutor::load(gpu, &file, activations, &mut |_| {})).unwrap();
+            let found = kernel_count(&gpu, "group_project");
+            assert_eq!(found, groups, "{name}: {:?}", gpu.stage_steps(1));
+            for tokens in [&[5][..], &[7], &[1, 2, 3], &[9]] {
+                assert_eq!(difference(&mut cpu, &mut gpu, tokens, tolerance), None, "{name}, {tokens:?}");
+            }
+        }
+    }
+}
+
+fn buffer(plan: &Plan, name: &str) -> BufferId {
+    BufferId(plan.buffers.iter().position(|buffer| buffer.name == name).unwrap())
 }
 
 /// The mixtures of a token shift are planes of one buffer where a binding can hold them all.

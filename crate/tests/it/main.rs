@@ -7,12 +7,14 @@ mod support;
 mod architecture;
 mod chat_rwkv;
 mod cli;
+mod constraint;
 mod cpu_columns;
 mod cpu_executor;
 mod cpu_kernels;
 mod cpu_math;
 mod cpu_tensor_parallel;
 mod drift;
+mod examples;
 mod fit;
 mod generate;
 mod gguf_hostile;
@@ -26,6 +28,8 @@ mod gpu_decode;
 mod gpu_generate;
 #[cfg(feature = "gpu")]
 mod gpu_kernels;
+#[cfg(feature = "gpu")]
+mod gpu_tiles;
 mod load_order;
 mod make_random;
 mod not_finite;
@@ -33,6 +37,7 @@ mod perplexity;
 mod quant_golden;
 mod rwkv7;
 mod scheduler;
+mod scores;
 #[cfg(feature = "gpu")]
 mod self_test;
 mod shared_text;

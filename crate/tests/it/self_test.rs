@@ -47,10 +47,10 @@ const OF_RWKV7: [&str; 10] = [
     "multiply",
     "value_residual",
     "wkv7",
+    "wkv7_gate",
     "shift_norm",
     "function_project",
-    "value_project",
-    "gate_project",
+    "group_project",
 ];
 
 /// For each kernel of the table what makes it wrong: a constant that is too small, or values in another order or size.
@@ -62,12 +62,14 @@ fn mistake(kernel: &str) -> [&'static str; 2] {
         "rms_norm" => ["* weight[", "* 0.5 * weight["],
         "conv1d_silu" => ["const D_CONV: u32 = 4u;", "const D_CONV: u32 = 3u;"],
         "split_dt_b_c" | "selective_scan" | "dt_scan" => ["const D_STATE: u32 = 16u;", "const D_STATE: u32 = 15u;"],
-        "layer_norm" | "shift_norm" => ["* scale * weight[", "* scale * 0.5 * weight["],
-        "token_shift" => ["(before - now)", "(now - before)"],
+        "layer_norm" => ["* scale * weight[", "* scale * 0.5 * weight["],
+        "shift_norm" => ["* scale * own.y", "* scale * 0.5 * own.y"],
+        "token_shift" => ["before - now", "now - before"],
         "elementwise" => ["= apply(", "= 0.5 * apply("],
         "multiply" => ["= x[first + i] *", "= 0.5 * x[first + i] *"],
-        "value_residual" => ["(first[start + i] - value)", "(value - first[start + i])"],
-        "wkv7" => ["norm_bias + bonus", "norm_bias - bonus"],
+        "value_residual" => ["(first[at] - x[at])", "(x[at] - first[at])"],
+        "wkv7" | "wkv7_gate" => ["norm_bias + bonus", "norm_bias - bonus"],
+        "group_project" => ["const UNITS_0: u32 = 8u;", "const UNITS_0: u32 = 7u;"],
         _ => ["const UNITS: u32 = 8u;", "const UNITS: u32 = 7u;"],
     }
 }

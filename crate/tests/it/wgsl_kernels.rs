@@ -10,7 +10,7 @@ use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInn
 use web_mamba::executor::Activations;
 use web_mamba::gpu::{
     DecodeScan, KERNELS, Kernel, LaneGroups, Layout, PrefillScan, SAMPLING_KERNELS, Tile, Variant, WkvScan, compose,
-    compose_sampling,
+    compose_group, compose_sampling,
 };
 use web_mamba::model::Function;
 use web_mamba::quant::{DType, UNIT_LEN};
@@ -65,7 +65,6 @@ fn for_every_shader(mut check: impl FnMut(&Kernel, &str, &Module)) {
 
 fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
     let mut variants = Vec::new();
-    let integers = kernel.name == "matmul_q8";
     for (d_state, d_conv, columns, head_size) in SIZES {
         for activations in [Activations::F32, Activations::Q8] {
             if kernel.name == "matmul_q8" && activations == Activations::F32 {
@@ -85,7 +84,7 @@ fn variants(kernel: &Kernel, dtype: DType) -> Vec<Variant> {
                     subgroup,
                     ..Variant::of(dtype, activations)
                 };
-                let shapes = shapes(sizes, integers);
+                let shapes = shapes(sizes, kernel);
                 let shapes = shapes.into_iter().filter(|shape| subgroups.contains(&shape.subgroup));
                 variants.extend(shapes.flat_map(|shape| all_of(kernel, shape)));
             }
@@ -105,38 +104,54 @@ fn all_of(kernel: &Kernel, v: Variant) -> Vec<Variant> {
 }
 
 /// The fewest and the most of everything.
-fn shapes(v: Variant, integers: bool) -> Vec<Variant> {
-    let many = match integers {
-        true => Tile { rows: 64, tokens: 64, own_rows: 4, own_tokens: 4, units_at_once: 2 },
-        false => Tile { rows: 64, tokens: 32, own_rows: 4, own_tokens: 4, units_at_once: 1 },
-    };
+fn shapes(v: Variant, kernel: &Kernel) -> Vec<Variant> {
+    let is_tiled = kernel.name.starts_with("matmul");
+    let tiles = Tile::all(kernel.name == "matmul_q8");
     let wide = Variant {
         lane_groups: LaneGroups { lanes: 32, rows: 2, groups: 8 },
-        tile: many,
+        tile: tiles[0],
         decode_scan: DecodeScan { channels: 32, lanes: 8 },
         prefill_scan: PrefillScan { channels: 16, lanes: 4, steps: if v.d_state > 100 { 4 } else { 16 } },
-        wkv_scan: WkvScan { lanes: (256 / v.head_size.next_power_of_two()).min(4), steps: steps_of(v.head_size) },
+        wkv_scan: WkvScan::new(2 * v.subgroup, MAX_INVOCATIONS as usize, v.head_size, WkvScan::MAX_STEPS),
+        mixtures: 8,
         workgroup: 64,
         ..v
     };
     let narrow = Variant {
         subgroup: 1,
         lane_groups: LaneGroups { lanes: 1, rows: 1, groups: 16 },
-        tile: Tile { rows: 16, tokens: 16, own_rows: 4, own_tokens: 4, units_at_once: 1 },
+        tile: Tile::default(),
         decode_scan: DecodeScan { channels: 16, lanes: 1 },
         prefill_scan: PrefillScan { channels: 16, lanes: 1, steps: 1 },
-        wkv_scan: WkvScan { lanes: 1, steps: steps_of(v.head_size) },
+        wkv_scan: WkvScan::new(1, MAX_INVOCATIONS as usize, v.head_size, 1),
         ..v
     };
-    vec![wide, narrow]
+    let others = tiles[1..].iter().map(|&tile| Variant { tile, ..wide });
+    [wide, narrow].into_iter().chain(others.filter(|_| is_tiled)).collect()
 }
 
-/// As `WkvScan::of` has it.
-fn steps_of(head_size: usize) -> usize {
-    match head_size {
-        0..=80 => 4,
-        81..=160 => 2,
-        _ => 1,
+/// Types of one grouped product, as many as it can have, whose matrices have all widths and lanes that occur together.
+#[test]
+fn groups_of_any_types_are_valid() {
+    let types: Vec<_> = DType::all().collect();
+    for (turn, activations) in (0..types.len()).flat_map(|turn| [(turn, Activations::F32), (turn, Activations::Q8)]) {
+        let kind = |index: usize| {
+            let lanes = [1, 4, 32, 128][(turn + index) % 4];
+            let rows = if lanes == 1 { 1 } else { 1 + index % 2 };
+            Variant {
+                columns: 256 << (index % 4),
+                subgroup: [1, 4, 32][turn % 3].min(lanes),
+                lane_groups: LaneGroups { lanes, rows, groups: 128 / lanes },
+                ..Variant::of(types[(turn + index) % types.len()], activations)
+            }
+        };
+        let kinds: Vec<_> = (0..8).map(kind).collect();
+        let module = parse("group_project", &compose_group(&kinds));
+        let [entry] = module.entry_points.as_slice() else { panic!("not one entry point") };
+        assert_eq!(entry.workgroup_size, [128, 1, 1]);
+        let shared = module.global_variables.iter().filter(|(_, global)| global.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= MAX_WORKGROUP_BYTES, "{bytes} bytes of workgroup memory for {kinds:?}");
     }
 }
 

@@ -154,6 +154,7 @@ impl Sampling {
             frequency_penalty: self.frequency_penalty,
             presence_penalty: self.presence_penalty,
             penalty_last_n: self.penalty_last_n,
+            logit_bias: Vec::new(),
             seed: self.seed,
         }
     }

@@ -142,6 +142,17 @@ impl Simd for Wasm {
     }
 
     #[inline(always)]
+    fn f16_weights(self, from: &[u8]) -> Self::F {
+        // SAFETY: see above.
+        unsafe {
+            // The exponent and the fraction at their places in an f32, of which the sign has left three copies above the exponent.
+            let bits = i32x4_shl(i32x4_load_extend_i16x4(from[..2 * LANES].as_ptr().cast()), 13);
+            let scaled = v128_and(bits, u32x4_splat(0x8fff_e000));
+            f32x4_mul(scaled, f32x4_splat(f32::from_bits((127 + 112) << 23)))
+        }
+    }
+
+    #[inline(always)]
     fn bf16(self, from: &[u8]) -> Self::F {
         // SAFETY: see above.
         unsafe { u32x4_shl(u32x4_load_extend_u16x4(from[..2 * LANES].as_ptr().cast()), 16) }

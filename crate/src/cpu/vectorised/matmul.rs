@@ -11,6 +11,7 @@
 //! for each of the unit's groups, units in order. That is the whole arithmetic, for every instruction set.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::ColumnsMut;
 use crate::cpu::kernels::Columns;
@@ -291,30 +292,37 @@ struct Floats<'a, const BYTES: usize> {
     bf16: bool,
 }
 
+/// A sum is one chain of additions. Four of them side by side hide how long an addition takes: of four tokens, or of four vectors of rows.
+const CHAINS: usize = 4;
+
+/// The tile, of those that have `CHAINS` vectors of rows together, and the first row of a vector.
+const fn place<S: Simd>(chain: usize) -> (usize, usize) {
+    (chain * S::LANES / ROWS, chain * S::LANES % ROWS)
+}
+
 impl<const BYTES: usize> SimdKernel for Floats<'_, BYTES> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let mut sums: Sums = [[0.0; ROWS]; MAX_TOKENS];
-        let sums = &mut sums[..self.m.tokens];
-        for tile in self.m.out.tiles() {
-            let bytes = self.m.w.tile(tile);
-            let mut row = 0;
-            while row < ROWS {
-                let mut token = 0;
-                while token + 4 <= sums.len() {
-                    let x = [0, 1, 2, 3].map(|t: usize| self.x.row(token + t));
-                    self.four(s, bytes, row, x, &mut sums[token..token + 4]);
-                    token += 4;
+        let mut sums: [Sums; CHAINS] = [[[0.0; ROWS]; MAX_TOKENS]; CHAINS];
+        let tokens = self.m.tokens;
+        let by_four = tokens - tokens % 4;
+        let Range { start: mut tile, end } = self.m.out.tiles();
+        while tile < end {
+            let count = const { CHAINS * S::LANES / ROWS }.min(end - tile);
+            for (tile, sums) in (tile..).zip(&mut sums[..count]) {
+                for (four, sums) in sums[..by_four].chunks_exact_mut(4).enumerate() {
+                    self.four_tokens(s, tile, 4 * four, sums);
                 }
-                while token < sums.len() {
-                    self.one(s, bytes, row, self.x.row(token), &mut sums[token]);
-                    token += 1;
-                }
-                row += S::LANES;
             }
-            write(&mut self.m, tile, sums);
+            for token in by_four..tokens {
+                self.one_token(s, tile..tile + count, token, &mut sums);
+            }
+            for (tile, sums) in (tile..).zip(&sums[..count]) {
+                write(&mut self.m, tile, &sums[..tokens]);
+            }
+            tile += count;
         }
     }
 }
@@ -325,17 +333,56 @@ impl<const BYTES: usize> Floats<'_, BYTES> {
         match BYTES {
             4 => s.f32(column),
             _ if self.bf16 => s.bf16(column),
-            _ => s.f16(column),
+            _ => s.f16_weights(column),
         }
     }
 
+    /// As many tiles as have four vectors of rows, or fewer at the end.
     #[inline(always)]
-    fn one<S: Simd>(&self, s: S, tile: &[u8], row: usize, x: &[f32], sums: &mut [f32; ROWS]) {
-        let mut sum = s.splat(0.0);
-        for (column, &x) in tile.chunks_exact(ROWS * BYTES).zip(x) {
-            sum = s.add(sum, s.mul(self.weights(s, &column[BYTES * row..]), s.splat(x)));
+    fn one_token<S: Simd>(&self, s: S, tiles: Range<usize>, token: usize, sums: &mut [Sums; CHAINS]) {
+        let x = self.x.row(token);
+        if tiles.len() == const { CHAINS * S::LANES / ROWS } {
+            for (chain, sum) in self.four_vectors(s, tiles.start, x).into_iter().enumerate() {
+                let (tile, row) = place::<S>(chain);
+                s.store(sum, &mut sums[tile][token][row..]);
+            }
+            return;
         }
-        s.store(sum, &mut sums[row..]);
+        for (tile, sums) in tiles.zip(sums) {
+            for row in (0..ROWS).step_by(S::LANES) {
+                let mut sum = s.splat(0.0);
+                for (column, &x) in self.m.w.tile(tile).chunks_exact(ROWS * BYTES).zip(x) {
+                    sum = s.add(sum, s.mul(self.weights(s, &column[BYTES * row..]), s.splat(x)));
+                }
+                s.store(sum, &mut sums[token][row..]);
+            }
+        }
+    }
+
+    /// Four vectors of rows for each value that is broadcast.
+    #[inline(always)]
+    fn four_vectors<S: Simd>(&self, s: S, first: usize, x: &[f32]) -> [S::F; CHAINS] {
+        let zero = s.splat(0.0);
+        let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+        let columns = |chain| self.m.w.tile(first + place::<S>(chain).0).chunks_exact(ROWS * BYTES);
+        let weights = |column: &[u8], chain| self.weights(s, &column[BYTES * place::<S>(chain).1..]);
+        for ((((&x, w0), w1), w2), w3) in x.iter().zip(columns(0)).zip(columns(1)).zip(columns(2)).zip(columns(3)) {
+            let x = s.splat(x);
+            s0 = s.add(s0, s.mul(weights(w0, 0), x));
+            s1 = s.add(s1, s.mul(weights(w1, 1), x));
+            s2 = s.add(s2, s.mul(weights(w2, 2), x));
+            s3 = s.add(s3, s.mul(weights(w3, 3), x));
+        }
+        [s0, s1, s2, s3]
+    }
+
+    /// Four tokens for each weight that is read.
+    #[inline(always)]
+    fn four_tokens<S: Simd>(&self, s: S, tile: usize, first: usize, sums: &mut [[f32; ROWS]]) {
+        let x = [0, 1, 2, 3].map(|t: usize| self.x.row(first + t));
+        for row in (0..ROWS).step_by(S::LANES) {
+            self.four(s, self.m.w.tile(tile), row, x, sums);
+        }
     }
 
     /// Four tokens for each read of the weights.

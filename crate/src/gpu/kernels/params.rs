@@ -86,7 +86,6 @@ pub struct OutProject {
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct ShiftNorm {
     pub width: u32,
-    pub mixtures: u32,
     pub plane_rows: u32,
     pub eps: f32,
 }
@@ -99,20 +98,21 @@ pub struct FunctionProject {
     pub first_row: u32,
 }
 
-/// See `value_project.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub struct ValueProject {
-    pub rows: u32,
-    pub first_row: u32,
-}
+/// Products of a group at the most: [`Segment`]s of `group_project.wgsl`.
+pub const MAX_SEGMENTS: usize = 8;
 
-/// See `gate_project.wgsl`.
+/// See `group_project.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub struct GateProject {
+pub struct Segment {
+    pub first_group: u32,
     pub rows: u32,
-    pub first_row: u32,
+    pub weights: u32,
+    pub acts: u32,
+    pub out: u32,
+    pub kind: u32,
+    pub finish: u32,
+    pub unused: u32,
 }
 
 /// See `shared/matmul_params.wgsl`, which `matmul.wgsl` and `matmul_q8.wgsl` share.
@@ -164,6 +164,7 @@ pub struct LayerNorm {
 pub struct TokenShift {
     pub width: u32,
     pub mixture: u32,
+    pub plane_rows: u32,
     pub moves: u32,
 }
 
@@ -194,6 +195,19 @@ pub struct ValueResidual {
 pub struct Wkv7 {
     pub columns: u32,
     pub eps: f32,
+}
+
+/// See `wkv7_gate.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Wkv7Gate {
+    pub columns: u32,
+    pub eps: f32,
+    pub r: u32,
+    pub k: u32,
+    pub w: u32,
+    pub a: u32,
+    pub g: u32,
 }
 
 /// See `sampling/arithmetic.wgsl`.

@@ -13,12 +13,18 @@ pub enum Import {
     Products,
     /// Products of rows with them.
     RowProducts,
+    /// The part of a grouped product that has weights of one type and width.
+    Segment,
+    /// Rows of weights for a tile of values.
+    Tile,
     /// Sums over invocations.
     Sums,
     /// What changes with every submission.
     Batch,
     /// Writing activations.
     Write,
+    /// Writing them column by column.
+    Columns,
     /// The parameters that the matrix products share.
     MatMulParams,
     /// The time step's activation.
@@ -27,6 +33,8 @@ pub enum Import {
     Sigmoid,
     /// A function of one value.
     Function,
+    /// RWKV-7's recurrence, with its sums over invocations.
+    Wkv7,
 }
 
 /// One kernel: `shaders/NAME.wgsl`.
@@ -77,8 +85,7 @@ pub static KERNELS: [Kernel; 22] = [
     OUT_PROJECT,
     SHIFT_NORM,
     FUNCTION_PROJECT,
-    VALUE_PROJECT,
-    GATE_PROJECT,
+    GROUP_PROJECT,
     MATMUL,
     MATMUL_Q8,
     CONV1D_SILU,
@@ -90,6 +97,7 @@ pub static KERNELS: [Kernel; 22] = [
     MULTIPLY,
     VALUE_RESIDUAL,
     WKV7,
+    WKV7_GATE,
 ];
 
 pub const EMBED: Kernel = kernel!("embed", inputs 2, outputs 1, imports [Units]);
@@ -106,22 +114,21 @@ pub const SHIFT_NORM: Kernel = kernel!("shift_norm", inputs 4, outputs 2, import
 pub const FUNCTION_PROJECT: Kernel = kernel!(
     "function_project", inputs 2, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Sigmoid, Function, Write]
 );
-pub const VALUE_PROJECT: Kernel =
-    kernel!("value_project", inputs 5, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Sigmoid]);
-pub const GATE_PROJECT: Kernel =
-    kernel!("gate_project", inputs 3, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Write]);
-pub const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, imports [Units, Read, Batch, MatMulParams]);
+pub const GROUP_PROJECT: Kernel =
+    kernel!("group_project", inputs 5, outputs 1, imports [Units, Read, Sums, Products, RowProducts, Segment]);
+pub const MATMUL: Kernel = kernel!("matmul", inputs 2, outputs 1, imports [Units, Read, Tile, Batch, MatMulParams]);
 pub const MATMUL_Q8: Kernel = kernel!("matmul_q8", inputs 2, outputs 1, imports [Units, Read, Batch, MatMulParams]);
 pub const CONV1D_SILU: Kernel = kernel!("conv1d_silu", inputs 3, outputs 3, imports [Batch, Write]);
 pub const SPLIT_DT_B_C: Kernel = kernel!("split_dt_b_c", inputs 1, outputs 2, imports [Batch, Sums, Write]);
 pub const SELECTIVE_SCAN: Kernel =
     kernel!("selective_scan", inputs 6, outputs 2, imports [Batch, Sums, Softplus, Write]);
-pub const LAYER_NORM: Kernel = kernel!("layer_norm", inputs 3, outputs 1, imports [Batch, Sums, Write]);
-pub const TOKEN_SHIFT: Kernel = kernel!("token_shift", inputs 2, outputs 2, imports [Batch, Write]);
+pub const LAYER_NORM: Kernel = kernel!("layer_norm", inputs 3, outputs 1, imports [Batch, Sums, Write, Columns]);
+pub const TOKEN_SHIFT: Kernel = kernel!("token_shift", inputs 2, outputs 2, imports [Batch, Write, Columns]);
 pub const ELEMENTWISE: Kernel = kernel!("elementwise", inputs 1, outputs 1, imports [Sigmoid, Function, Write]);
 pub const MULTIPLY: Kernel = kernel!("multiply", inputs 2, outputs 1, imports [Write]);
-pub const VALUE_RESIDUAL: Kernel = kernel!("value_residual", inputs 4, outputs 1, imports [Sigmoid, Write]);
-pub const WKV7: Kernel = kernel!("wkv7", inputs 6, outputs 2, imports [Batch, Sums, Sigmoid, Write]);
+pub const VALUE_RESIDUAL: Kernel = kernel!("value_residual", inputs 4, outputs 1, imports [Sigmoid, Write, Columns]);
+pub const WKV7: Kernel = kernel!("wkv7", inputs 6, outputs 2, imports [Batch, Sigmoid, Wkv7, Write]);
+pub const WKV7_GATE: Kernel = kernel!("wkv7_gate", inputs 4, outputs 2, imports [Batch, Sigmoid, Wkv7, Write]);
 
 /// The kernels that sample tokens from logits. No step of a plan runs them, and their twins are in `sampler`.
 pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_TOKEN];

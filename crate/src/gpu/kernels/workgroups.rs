@@ -25,6 +25,9 @@ pub const MAX_LANES: usize = 32;
 /// matrix-vector kernel. `matvec_many.wgsl` is written out for as many.
 pub const SMALL_BATCH: usize = 16;
 
+/// Mixtures of a token shift at the most that one dispatch makes with the norm: workgroup memory holds them.
+pub const MAX_MIXTURES: usize = 8;
+
 /// Rows from which on a large GPU is filled even where a group of lanes takes a few rows.
 pub const MANY_ROWS: usize = 2048;
 
@@ -95,6 +98,21 @@ impl LaneGroups {
         let rows = if many && activations == Activations::F32 { 2.min(lanes) } else { 1 };
         Self { lanes, rows, groups: (128 / lanes).max(1) }
     }
+
+    /// Invocations of a grouped product, whose segments have lane groups of their own within it.
+    const GROUPED: usize = 128;
+
+    /// For a segment of a grouped product of `rows` rows in all. The segments fill the GPU together: one of few rows takes no more
+    /// lanes than the others, so that all of its workgroups end when theirs do.
+    pub fn for_segment(gpu: &Gpu, rows: usize, columns: usize, activations: Activations) -> Self {
+        if gpu.software {
+            return Self { lanes: 1, rows: 1, groups: 64 };
+        }
+        let many = rows >= MANY_ROWS;
+        let lanes = lanes(columns, if many { MAX_LANES } else { Self::GROUPED });
+        let rows = if many && activations == Activations::F32 { 2.min(lanes) } else { 1 };
+        Self { lanes, rows, groups: Self::GROUPED / lanes }
+    }
 }
 
 /// Enough lanes to read long rows in few rounds, and few enough that a short row leaves none idle.
@@ -115,44 +133,91 @@ pub struct Tile {
     pub own_tokens: usize,
     /// Units of a row that are brought to workgroup memory together.
     pub units_at_once: usize,
+    /// Parts, a power of two, that the columns are divided into: each has invocations of its own, whose sums are added at the end.
+    pub slices: usize,
 }
 
 impl Default for Tile {
     fn default() -> Self {
-        Self { rows: 32, tokens: 16, own_rows: 2, own_tokens: 2, units_at_once: 1 }
+        Self::of([32, 16], [4, 4], 1, 1)
     }
 }
 
+/// Invocations that keep a large GPU busy with a product: a tile that leaves fewer is too large. An H100 has 132 multiprocessors.
+const BUSY: usize = 48 << 10;
+
+/// Tokens of a chunk of a long prompt, for which tiles are chosen.
+const CHUNK_TOKENS: usize = 512;
+
 impl Tile {
+    const fn of(
+        [rows, tokens]: [usize; 2],
+        [own_rows, own_tokens]: [usize; 2],
+        units_at_once: usize,
+        slices: usize,
+    ) -> Self {
+        Self { rows, tokens, own_rows, own_tokens, units_at_once, slices }
+    }
+
+    /// Tiles of values, from the one that reads least for a product to the one that gives most invocations: its 16 x 16 products of a
+    /// vector of columns are 16 invocations, and 16 slices of the columns work beside each other.
+    const VALUES: [Self; 3] =
+        [Self::of([64, 32], [4, 4], 1, 1), Self::of([32, 32], [4, 4], 1, 4), Self::of([16, 16], [4, 4], 2, 16)];
+
+    /// The same of quants, a quarter of the bytes.
+    const QUANTS: [Self; 3] =
+        [Self::of([64, 64], [4, 4], 2, 1), Self::of([32, 32], [4, 4], 4, 4), Self::of([16, 16], [4, 4], 8, 8)];
+
+    /// Software adapters unroll a tile whole: one of 32 x 32 takes SwiftShader a second to compile for each matrix.
+    const SOFTWARE: Self = Self::of([16, SMALL_BATCH], [4, 4], 1, 1);
+
     /// Invocations of a workgroup.
     pub fn workgroup(self) -> usize {
-        self.rows / self.own_rows * (self.tokens / self.own_tokens)
+        self.rows / self.own_rows * (self.tokens / self.own_tokens) * self.slices
     }
 
-    /// For a small batch: many small tiles, to fill the GPU.
-    pub fn small_batch(gpu: &Gpu, integers: bool) -> Self {
-        match (gpu.software, integers) {
-            (true, _) => Self { rows: 16, tokens: SMALL_BATCH, own_rows: 4, own_tokens: 4, units_at_once: 1 },
-            (false, true) => Self { rows: 32, tokens: SMALL_BATCH, own_rows: 2, own_tokens: 2, units_at_once: 4 },
-            (false, false) => Self { rows: 32, tokens: SMALL_BATCH, own_rows: 2, own_tokens: 2, units_at_once: 1 },
+    /// Invocations of a product.
+    fn invocations(self, rows: usize, tokens: usize) -> usize {
+        rows.div_ceil(self.rows) * tokens.div_ceil(self.tokens) * self.workgroup()
+    }
+
+    /// All that a product may have on hardware, for a small batch or a chunk.
+    pub fn all(integers: bool) -> Vec<Self> {
+        match integers {
+            true => [&Self::QUANTS[..], &[Self::SMALL_QUANTS]].concat(),
+            false => [&Self::VALUES[..], &[Self::SMALL_VALUES]].concat(),
         }
     }
 
-    /// For prefill. The f32 tile has 16 KiB of workgroup memory to live in, the integer one a quarter of the bytes.
-    pub fn prefill(gpu: &Gpu, integers: bool) -> Self {
+    const SMALL_QUANTS: Self = Self::of([32, SMALL_BATCH], [2, 2], 4, 1);
+    const SMALL_VALUES: Self = Self::of([32, SMALL_BATCH], [4, 4], 2, 8);
+
+    /// For a small batch of a matrix of some rows: small tiles, to fill the GPU.
+    pub fn small_batch(gpu: &Gpu, integers: bool, rows: usize) -> Self {
+        let [.., smallest] = Self::VALUES;
         match (gpu.software, integers) {
-            // Software adapters unroll a tile whole: one of 32 x 32 takes SwiftShader a second to compile for each matrix.
-            (true, _) => Self::small_batch(gpu, integers),
-            (false, true) => Self { rows: 64, tokens: 64, own_rows: 4, own_tokens: 4, units_at_once: 2 },
-            (false, false) => Self { rows: 64, tokens: 32, own_rows: 4, own_tokens: 4, units_at_once: 1 },
+            (true, _) => Self::SOFTWARE,
+            (false, true) => Self::SMALL_QUANTS,
+            (false, false) if Self::SMALL_VALUES.invocations(rows, SMALL_BATCH) >= BUSY => Self::SMALL_VALUES,
+            (false, false) => smallest,
         }
+    }
+
+    /// For prefill of a matrix of some rows: the largest tile that keeps a large GPU busy. Few rows are shared by slices of the columns.
+    pub fn prefill(gpu: &Gpu, integers: bool, rows: usize) -> Self {
+        if gpu.software {
+            return Self::SOFTWARE;
+        }
+        let tiles = if integers { Self::QUANTS } else { Self::VALUES };
+        let [.., smallest] = tiles;
+        tiles.into_iter().find(|tile| tile.invocations(rows, CHUNK_TOKENS) >= BUSY).unwrap_or(smallest)
     }
 }
 
 /// Invocations of `dt_scan.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeScan {
-    /// Channels of a workgroup, a multiple of [`RUN_LEN`].
+    /// Channels of a workgroup, a multiple of `RUN_LEN`.
     pub channels: usize,
     /// Invocations that share a channel, a power of two.
     pub lanes: usize,
@@ -179,7 +244,7 @@ impl DecodeScan {
 /// Invocations of `selective_scan.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrefillScan {
-    /// Channels of a workgroup, a multiple of [`RUN_LEN`].
+    /// Channels of a workgroup, a multiple of `RUN_LEN`.
     pub channels: usize,
     /// Invocations that share a channel, a power of two.
     pub lanes: usize,
@@ -210,45 +275,54 @@ impl PrefillScan {
     }
 }
 
-/// Invocations of `wkv7.wgsl`.
+/// Invocations of `wkv7.wgsl` and `wkv7_gate.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WkvScan {
-    /// Invocations that share a row of a head's state, a power of two that divides its quads.
+    /// Invocations that share rows of a head's state, of one subgroup: a power of two that divides the quads of a row.
     pub lanes: usize,
-    /// Tokens that are brought to workgroup memory together, at most four.
+    /// Rows that they share, a power of two up to 16, which divides every head.
+    pub rows: usize,
+    /// Tokens that are brought to workgroup memory together.
     pub steps: usize,
 }
 
 impl Default for WkvScan {
     fn default() -> Self {
-        Self { lanes: 4, steps: 4 }
+        Self { lanes: 4, rows: 2, steps: 4 }
     }
 }
 
 impl WkvScan {
-    /// Bytes of workgroup memory that its arrays may take; sums over 256 invocations take 5 KiB more where nothing shuffles.
-    const BYTES: usize = 9 << 10;
+    /// Tokens that are brought together at most: one quad an invocation in heads of 64.
+    pub const MAX_STEPS: usize = 8;
+    /// Bytes of workgroup memory, all that WebGPU promises.
+    const BYTES: usize = 16 << 10;
 
-    /// For `subgroup` lanes that can shuffle; heads have at most 256 channels.
-    pub fn of(gpu: &Gpu, subgroup: usize, head_size: usize) -> Self {
-        let mut lanes = match gpu.software {
-            // A sum over lanes would cost several barriers a token where there are no shuffles.
-            false if subgroup >= 4 => 4,
-            _ => 1,
-        };
-        while lanes > 1 && lanes * head_size.next_power_of_two() > gpu.max_invocations.min(256) {
-            lanes /= 2;
+    /// For heads of 16 to 256 channels, whole runs, and workgroups of at most `invocations`; `subgroup` of them can shuffle.
+    ///
+    /// What a token brings is read from workgroup memory once for all rows of an invocation. Four lanes and two rows were the fastest
+    /// for heads of 64 (`tests/record/2026-11-27-rwkv7-prefill.md`): with more rows fewer invocations hide what each waits for.
+    pub fn new(subgroup: usize, invocations: usize, head_size: usize, most_steps: usize) -> Self {
+        // Without shuffles a sum over lanes would cost several barriers a token.
+        let (lanes, mut rows) = if subgroup < 4 { (1, 1) } else { (4, 2) };
+        while head_size / rows * lanes > invocations {
+            rows *= 2;
         }
-        let mut steps = 4;
-        // Six vectors of what a token brings, and what it made.
-        while steps > 1 && 4 * 7 * steps * head_size > Self::BYTES {
-            steps /= 2;
-        }
-        Self { lanes, steps }
+        // Five vectors by which a state changes, its values, what it made, and four sums.
+        let step_bytes = 4 * (7 * head_size + 8);
+        // Weights and biases of the norm, and a gate.
+        let head_bytes = 4 * 3 * head_size;
+        Self { lanes, rows, steps: ((Self::BYTES - head_bytes) / step_bytes).clamp(1, most_steps) }
     }
 
-    /// Invocations of a workgroup: a head's rows, to a power of two, which sums over all of them need.
+    /// For this GPU, and at most so many tokens at once.
+    pub fn of(gpu: &Gpu, head_size: usize, most_steps: usize) -> Self {
+        let subgroup = if gpu.software { 1 } else { gpu.subgroup(8) };
+        Self::new(subgroup, gpu.max_invocations.min(256), head_size, most_steps)
+    }
+
+    /// Invocations of a workgroup: those of a head's rows.
     pub fn workgroup(self, head_size: usize) -> usize {
-        self.lanes * head_size.next_power_of_two()
+        head_size / self.rows * self.lanes
     }
 }

@@ -1,27 +1,33 @@
 //! A dispatch: as lowering describes it (kernel, variant, parameters, buffers, grid), and bound to its pipelines and bind group,
 //! ready to be encoded for any number of tokens.
 
-use crate::gpu::kernels::{Kernel, SMALL_BATCH, Tile, Variant};
-use crate::gpu::resources::Bound;
+use crate::gpu::device::Gpu;
+use crate::gpu::kernels::{Kernel, SMALL_BATCH, Tile, Variant, compose_group};
+use crate::gpu::resources::{Bound, Program};
 use crate::model::Rows;
 
 /// A dispatch before it has pipelines and a bind group.
 pub struct LoweredDispatch {
     pub kernel: &'static Kernel,
     pub variant: Variant,
+    /// Of a group of products: the variant of each kind of weights in it.
+    pub kinds: Vec<Variant>,
     pub params: Vec<u8>,
     pub buffers: Vec<Bound>,
     pub grid: Grid,
 }
 
 impl LoweredDispatch {
-    /// The variants that it runs for many tokens and for a small batch: those of a tiled product differ.
-    pub fn variants(&self) -> [Variant; 2] {
+    /// The programs that it runs for many tokens and for a small batch: those of a tiled product differ.
+    pub fn programs(&self, gpu: &Gpu) -> [Program; 2] {
         let small_batch = match self.grid {
             Grid::Tiled { small_batch: Some(tile), .. } => Variant { tile, ..self.variant },
             _ => self.variant,
         };
-        [self.variant, small_batch]
+        [self.variant, small_batch].map(|variant| match self.kinds.as_slice() {
+            [] => Program::of_variant(gpu, self.kernel, &variant),
+            kinds => Program::new(gpu, self.kernel, compose_group(kinds)),
+        })
     }
 }
 
@@ -83,7 +89,7 @@ impl Extent {
 }
 
 impl Dispatch {
-    /// Binds a dispatch; `pipelines` are those of [`LoweredDispatch::variants`].
+    /// Binds a dispatch; `pipelines` are those of [`LoweredDispatch::programs`].
     pub fn new(
         lowered: LoweredDispatch,
         bind_group: wgpu::BindGroup,

@@ -5,8 +5,8 @@ use super::dispatch::{Grid, LoweredDispatch};
 use super::steps::Lowering;
 use crate::executor::Activations;
 use crate::gpu::kernels::{
-    DT_SCAN, DecodeScan, FUNCTION_PROJECT, GATE_PROJECT, IN_PROJECT, LaneGroups, MATVEC, OUT_PROJECT, RUN_LEN,
-    SHIFT_NORM, VALUE_PROJECT, Variant, params,
+    DT_SCAN, DecodeScan, FUNCTION_PROJECT, IN_PROJECT, LaneGroups, MATVEC, MAX_MIXTURES, OUT_PROJECT, RUN_LEN,
+    SHIFT_NORM, Variant, params,
 };
 use crate::gpu::resources::{Bound, DeviceWeight, Shard};
 use crate::model::{BufferId, Function, Op, Operands, Step};
@@ -64,6 +64,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &IN_PROJECT,
             variant: Variant { lane_groups, subgroup, d_conv, ..self.variant(weight.dtype, weight.columns, 1) },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: [shard.bound(), self.acts(h), taps, bias].into_iter().chain(written).collect(),
             grid: Grid::Fixed { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
@@ -95,6 +96,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &DT_SCAN,
             variant: Variant { decode_scan: shape, subgroup, d_state, norm_dt_b_c: eps.is_some(), ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: read.into_iter().chain([state, out]).collect(),
             grid: Grid::Fixed { x: shard.rows.div_ceil(shape.channels) },
@@ -108,6 +110,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &OUT_PROJECT,
             variant: self.run_variant(weight, self.width(x)),
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.bound(), self.acts(y), self.values(norm), self.plain(x), self.acts(h)],
             grid: Grid::Fixed { x: shard.rows.div_ceil(RUN_LEN) },
@@ -136,27 +139,31 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &MATVEC,
             variant: Variant { lane_groups, subgroup, activations, ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.bound(), x, self.plain(out)],
             grid: Grid::Fixed { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
         }
     }
 
-    /// None where the mixtures are not planes of one buffer.
+    /// None where the mixtures are not planes of one buffer, or too many.
     pub fn shift_norm(&self, norm: &Step, eps: f32, shift: &Step) -> Option<LoweredDispatch> {
         let Operands { reads: [x], weights: [weight, bias], state: [], writes: [_] } = norm.operands();
+        if shift.writes.len() > MAX_MIXTURES {
+            return None;
+        }
         let (variant, single) = self.writing(shift.output(), self.gpu.row_workgroup());
         let (out, plane_rows) = match shift.writes.len() {
             1 => (single, 0),
             _ => self.storage.planes(&shift.writes)?,
         };
         let width = self.width(x);
-        let (mixtures, plane_rows) = (shift.writes.len() as u32, plane_rows as u32);
-        let params = params::ShiftNorm { width: width as u32, mixtures, plane_rows, eps };
+        let params = params::ShiftNorm { width: width as u32, plane_rows: plane_rows as u32, eps };
         let vectors = [weight, bias, shift.weights[0]].map(|id| self.values(id));
         Some(LoweredDispatch {
             kernel: &SHIFT_NORM,
-            variant,
+            variant: Variant { mixtures: shift.writes.len(), ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: [self.plain(x)].into_iter().chain(vectors).chain([self.state(shift.state[0]), out]).collect(),
             grid: Grid::Fixed { x: width.div_ceil(RUN_LEN * RUN_LEN) },
@@ -182,42 +189,10 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &FUNCTION_PROJECT,
             variant: Variant { function, ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.bound(), self.acts(x), out],
             grid: Grid::Fixed { x: shard.rows.div_ceil(RUN_LEN) },
-        }
-    }
-
-    pub fn gate_project(
-        &self,
-        weight: &DeviceWeight,
-        shard: &Shard,
-        [x, y]: [BufferId; 2],
-        out: BufferId,
-    ) -> LoweredDispatch {
-        let params = params::GateProject { rows: shard.rows as u32, first_row: shard.first_row as u32 };
-        let (variant, out) = self.run_writing(weight, out);
-        LoweredDispatch {
-            kernel: &GATE_PROJECT,
-            variant,
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.bound(), self.acts(x), self.plain(y), out],
-            grid: Grid::Fixed { x: shard.rows.div_ceil(RUN_LEN) },
-        }
-    }
-
-    pub fn value_project(&self, weight: &DeviceWeight, shard: &Shard, x: BufferId, residual: &Step) -> LoweredDispatch {
-        let Operands { reads: [v, first, _], weights: [bias], state: [], writes: [out] } = residual.operands();
-        let params = params::ValueProject { rows: shard.rows as u32, first_row: shard.first_row as u32 };
-        let lane_groups = LaneGroups::for_rows(self.gpu, shard.rows, weight.columns, self.activations);
-        let subgroup = self.gpu.subgroup(lane_groups.lanes);
-        let [v, first, out] = [v, first, out].map(|id| self.plain(id));
-        LoweredDispatch {
-            kernel: &VALUE_PROJECT,
-            variant: Variant { lane_groups, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
-            params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![shard.bound(), self.acts(x), v, first, self.values(bias), out],
-            grid: Grid::Fixed { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },
         }
     }
 }

@@ -8,7 +8,7 @@ use super::fused::Form;
 use super::stages::LoweredStage;
 use super::steps::Lowering;
 use crate::gpu::kernels::{DecodeScan, Layout};
-use crate::gpu::resources::Written;
+use crate::gpu::resources::{Written, hands_on, is_read_only_by};
 use crate::model::{BufferId, Op, Step};
 
 /// Gives the stage of step `at` and some that follow it, where the rule applies.
@@ -16,11 +16,25 @@ type Rule = fn(&Steps<'_>, &Lowering<'_>, usize) -> Option<LoweredStage>;
 
 /// The first that applies is taken.
 const RULES: [Rule; 8] =
-    [in_project, dt_scan, out_project, shift_norm, value_project, gate_project, function_project, matvec];
+    [group_project, in_project, dt_scan, out_project, shift_norm, wkv7_gate, function_project, matvec];
 
-/// The fused stage that begins with step `at`, where a rule applies.
-pub fn fuse(lowering: &Lowering<'_>, steps: &[&Step], at: usize) -> Option<LoweredStage> {
-    RULES.iter().find_map(|rule| rule(&Steps(steps), lowering, at))
+/// The fused stage that begins with step `at`, where a rule applies; `before` are the stages of all steps before it.
+pub fn fuse(lowering: &Lowering<'_>, steps: &[&Step], before: &[LoweredStage], at: usize) -> Option<LoweredStage> {
+    RULES.iter().find_map(|rule| rule(&Steps { all: steps, before }, lowering, at))
+}
+
+/// Products that do not wait for each other, with what is done to each of their values: all is left as f32 alone.
+fn group_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let group = lowering.groups.starting_at(at)?;
+    let inputs = group.members.iter().map(|member| steps.all[member.start].reads[0]);
+    let forms: Vec<_> = inputs.map(|id| steps.form(id, at)).collect();
+    let form = *forms.first()?;
+    if form.norm_eps().is_some() || forms.iter().any(|other| *other != form) {
+        return None;
+    }
+    let dispatch = lowering.group_project(steps.all, group, form)?;
+    let writes = group.members.iter().map(|member| (steps.all[member.end - 1].output(), Layout::Plain));
+    Some(LoweredStage { steps: group.steps(), writes: writes.collect(), dispatches: vec![dispatch] })
 }
 
 /// `W_in`, and the convolution of its first rows.
@@ -30,7 +44,7 @@ fn in_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<L
     let dispatches = lowering.sharded(product.weights[0], |weight, shard| {
         lowering.in_project(weight, shard, product.reads[0], norm_eps, conv)
     });
-    Some(LoweredStage { steps: at..at + 2, writes: conv.writes.clone(), dispatches })
+    Some(LoweredStage { steps: at..at + 2, writes: vec![(conv.output(), Layout::Plain)], dispatches })
 }
 
 /// dt, B and C with their norm, `W_dt`, and the scan.
@@ -54,7 +68,8 @@ fn dt_scan(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<Lowe
     let mut dispatches = lowering
         .sharded(product.weights[0], |weight, shard| lowering.dt_scan(weight, shard, (split, eps), scan, shape));
     dispatches.extend(lowering.conversion(scan.output(), Written::Either));
-    Some(LoweredStage { steps: at..at + 3, writes: scan.writes.clone(), dispatches })
+    let writes = vec![lowering.left(scan.output(), Written::Either)];
+    Some(LoweredStage { steps: at..at + 3, writes, dispatches })
 }
 
 /// `W_out` with the residual, and the next norm but for its factor.
@@ -63,55 +78,31 @@ fn out_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<
     let mut dispatches =
         lowering.sharded(product.weights[0], |weight, shard| lowering.out_project(weight, shard, product, norm));
     dispatches.extend(lowering.conversion(product.output(), Written::Plain));
-    Some(LoweredStage { steps: at..at + 2, writes: product.writes.clone(), dispatches })
+    Some(LoweredStage { steps: at..at + 2, writes: vec![(product.output(), Layout::Plain)], dispatches })
 }
 
 /// A layer norm and the token shift that alone reads it.
 fn shift_norm(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
     let [norm, shift] = steps.from(at)?;
     let (Op::LayerNorm { eps }, Op::TokenShift) = (norm.op, shift.op) else { return None };
-    if !steps.hands_on([norm, shift], at) {
+    if !steps.hands_on(at) {
         return None;
     }
     let mut dispatches = vec![lowering.shift_norm(norm, eps, shift)?];
     dispatches.extend(shift.writes.iter().filter_map(|&id| lowering.conversion(id, Written::Either)));
-    Some(LoweredStage { steps: at..at + 2, writes: shift.writes.clone(), dispatches })
+    let writes = shift.writes.iter().map(|&id| lowering.left(id, Written::Either)).collect();
+    Some(LoweredStage { steps: at..at + 2, writes, dispatches })
 }
 
-/// The second product of a value residual, and the residual, where it is read as f32.
-fn value_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
-    let [product, residual] = steps.from(at)?;
-    let applies = residual.op == Op::ValueResidual
-        && residual.reads.iter().position(|&id| id == product.output()) == Some(2)
-        && lowering.storage.buffer(residual.output()).read().plain
-        && steps.is_plain_product_of_activations(at)
-        && steps.hands_on([product, residual], at);
-    if !applies {
-        return None;
-    }
-    let x = product.reads[0];
-    let mut dispatches =
-        lowering.sharded(product.weights[0], |weight, shard| lowering.value_project(weight, shard, x, residual));
-    dispatches.extend(lowering.conversion(residual.output(), Written::Plain));
-    Some(LoweredStage { steps: at..at + 2, writes: residual.writes.clone(), dispatches })
-}
-
-/// A product, and its values times those of another vector.
-fn gate_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
-    let [product, multiply] = steps.from(at)?;
-    let applies = multiply.op == Op::Multiply
-        && steps.is_plain_product_of_activations(at)
-        && steps.hands_on([product, multiply], at);
-    if !applies {
-        return None;
-    }
-    let other = multiply.reads.iter().find(|&&id| id != product.output())?;
-    let operands = [product.reads[0], *other];
+/// RWKV-7's recurrence, and the product of what it gives with a gate.
+fn wkv7_gate(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<LoweredStage> {
+    let [wkv, multiply] = steps.from(at)?;
+    let (Op::Wkv7 { eps }, Op::Multiply) = (wkv.op, multiply.op) else { return None };
+    let gate = *multiply.reads.iter().find(|&&id| id != wkv.output()).filter(|_| steps.hands_on(at))?;
     let out = multiply.output();
-    let mut dispatches =
-        lowering.sharded(product.weights[0], |weight, shard| lowering.gate_project(weight, shard, operands, out));
+    let mut dispatches = vec![lowering.wkv7_gate(wkv, eps, gate, out)?];
     dispatches.extend(lowering.conversion(out, Written::Either));
-    Some(LoweredStage { steps: at..at + 2, writes: vec![out], dispatches })
+    Some(LoweredStage { steps: at..at + 2, writes: vec![lowering.left(out, Written::Either)], dispatches })
 }
 
 /// A product and a function of each of its values; or a product by itself that products alone read: then nothing is left as f32.
@@ -120,7 +111,7 @@ fn function_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Op
         return None;
     }
     let [product] = steps.from(at)?;
-    let next = steps.from(at).filter(|&pair| steps.hands_on(pair, at));
+    let next = steps.from(at).filter(|_| steps.hands_on(at));
     let (function, out, count) = match next.map(|[_, next]| (next.op, next.output())) {
         Some((Op::Elementwise(function), out)) => (Some(function), out, 2),
         _ if lowering.written(product.output()).0 == Layout::Activations => (None, product.output(), 1),
@@ -130,7 +121,7 @@ fn function_project(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Op
     let mut dispatches = lowering
         .sharded(product.weights[0], |weight, shard| lowering.function_project(weight, shard, x, function, out));
     dispatches.extend(lowering.conversion(out, Written::Either));
-    let writes = if function.is_some() { vec![out] } else { Vec::new() };
+    let writes = if function.is_some() { vec![lowering.left(out, Written::Either)] } else { Vec::new() };
     Some(LoweredStage { steps: at..at + count, writes, dispatches })
 }
 
@@ -142,7 +133,7 @@ fn matvec(steps: &Steps<'_>, lowering: &Lowering<'_>, at: usize) -> Option<Lower
     let mut dispatches =
         lowering.sharded(product.weights[0], |weight, shard| lowering.matvec(weight, shard, product, form));
     dispatches.extend(lowering.conversion(product.output(), Written::Plain));
-    Some(LoweredStage { steps: at..at + 1, writes: product.writes.clone(), dispatches })
+    Some(LoweredStage { steps: at..at + 1, writes: vec![(product.output(), Layout::Plain)], dispatches })
 }
 
 /// True for a product that adds to nothing: [`matvec`] or [`in_project`] runs it, and both know each [`Form`] that a rule leaves
@@ -151,37 +142,32 @@ fn is_plain_product(step: &Step) -> bool {
     step.op == Op::MatMul { accumulate: false }
 }
 
-/// All steps of a plan.
-struct Steps<'a>(&'a [&'a Step]);
+/// All steps of a plan, and the stages of those before the one that is looked at.
+struct Steps<'a> {
+    all: &'a [&'a Step],
+    before: &'a [LoweredStage],
+}
 
 impl<'a> Steps<'a> {
     /// The next `N` steps from `at` on, where the plan has them.
     fn from<const N: usize>(&self, at: usize) -> Option<[&'a Step; N]> {
-        self.0.get(at..at + N)?.try_into().ok()
+        self.all.get(at..at + N)?.try_into().ok()
     }
 
     /// Whether the second of two steps reads what the first, step `at`, writes, and no other step does.
-    fn hands_on(&self, [first, second]: [&Step; 2], at: usize) -> bool {
-        second.reads.contains(&first.output())
-            && self.is_read_only_by(first.output(), at, |step| std::ptr::eq(step, second))
+    fn hands_on(&self, at: usize) -> bool {
+        hands_on(self.all, at)
     }
 
     /// Whether step `at` is a product that adds to nothing, of activations that lack nothing.
     fn is_plain_product_of_activations(&self, at: usize) -> bool {
-        let step = self.0[at];
+        let step = self.all[at];
         is_plain_product(step) && self.form(step.reads[0], at) == Form::Activations { norm_eps: None }
     }
 
     /// Whether all steps that read what step `at` wrote to a buffer are of one kind.
     fn is_read_only_by(&self, id: BufferId, at: usize, kind: impl Fn(&Step) -> bool) -> bool {
-        let after = &self.0[at + 1..];
-        // The step that writes it next may read it too.
-        let end = after.iter().position(|step| step.writes.contains(&id)).map_or(after.len(), |next| next + 1);
-        let reads = |step: &Step| {
-            let adds_to_it = step.op == Op::MatMul { accumulate: true } && step.writes.contains(&id);
-            step.reads.contains(&id) || adds_to_it
-        };
-        after[..end].iter().all(|step| !reads(step) || kind(step))
+        is_read_only_by(self.all, id, at, kind)
     }
 
     /// A product and the convolution of what it gives, where they can be fused: the convolution's output is left as f32 alone, and
@@ -215,7 +201,12 @@ impl<'a> Steps<'a> {
 
     /// The form in which a product's input is when step `at` begins.
     fn form(&self, id: BufferId, at: usize) -> Form {
-        let writer = self.0[..at].iter().rposition(|step| step.writes.contains(&id));
+        let writer = self.all[..at].iter().rposition(|step| step.writes.contains(&id));
+        if writer
+            .is_some_and(|writer| self.before.iter().any(|stage| stage.is_group() && stage.steps.contains(&writer)))
+        {
+            return Form::F32;
+        }
         let before = writer.and_then(|writer| writer.checked_sub(1));
         match before {
             Some(before) if self.as_in_project(before).is_some_and(|[_, conv]| conv.output() == id) => Form::F32,

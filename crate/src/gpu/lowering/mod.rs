@@ -3,6 +3,7 @@
 mod dispatch;
 mod fused;
 mod fusion;
+mod grouped;
 mod pointwise;
 mod recurrent;
 mod stages;

@@ -17,6 +17,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &RMS_NORM,
             variant,
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![self.plain(x), self.values(weight), out],
             grid: Grid::PerRow { x: 1, rows },
@@ -31,6 +32,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &LAYER_NORM,
             variant,
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![self.plain(x), self.values(weight), self.values(bias), out],
             grid: Grid::PerRow { x: 1, rows },
@@ -48,6 +50,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &ELEMENTWISE,
             variant: Variant { function: Some(function), ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params::Elementwise { width: self.width(x) as u32 }).to_vec(),
             buffers: vec![self.plain(x), buffer],
             grid: self.grid_of_runs(out),
@@ -60,6 +63,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &ELEMENTWISE,
             variant: Variant { out_layout: Layout::Activations, function: None, ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params::Elementwise { width: self.width(id) as u32 }).to_vec(),
             buffers: vec![self.plain(id), self.acts(id)],
             grid: self.grid_of_runs(id),
@@ -72,6 +76,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &MULTIPLY,
             variant,
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params::Multiply { width: self.width(x) as u32 }).to_vec(),
             buffers: vec![self.plain(x), self.plain(y), buffer],
             grid: self.grid_of_runs(out),
@@ -85,6 +90,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &VALUE_RESIDUAL,
             variant,
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params::ValueResidual { width: self.width(out) as u32 }).to_vec(),
             buffers: vec![x, first, mix, self.values(bias), buffer],
             grid: self.grid_of_runs(out),

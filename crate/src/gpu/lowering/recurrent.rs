@@ -3,11 +3,13 @@
 use super::dispatch::{Grid, LoweredDispatch};
 use super::steps::{Lowering, PER_CHANNEL};
 use crate::gpu::kernels::{
-    CONV1D_SILU, Layout, PrefillScan, SELECTIVE_SCAN, SPLIT_DT_B_C, TOKEN_SHIFT, Variant, WKV7, WkvScan, params,
+    CONV1D_SILU, Kernel, Layout, PrefillScan, SELECTIVE_SCAN, SPLIT_DT_B_C, TOKEN_SHIFT, Variant, WKV7, WKV7_GATE,
+    WkvScan, params,
 };
-use crate::model::{Operands, Rows, Step};
+use crate::gpu::resources::Bound;
+use crate::model::{BufferId, Operands, Rows, Step};
 
-/// The lanes of a channel or of a row of states, where shuffles can sum them.
+/// The lanes of a channel, where shuffles can sum them.
 const SCAN_LANES: usize = 4;
 
 impl Lowering<'_> {
@@ -22,6 +24,7 @@ impl Lowering<'_> {
             kernel: &CONV1D_SILU,
             // Beside the plain form, which it always writes.
             variant: Variant { d_conv, out_layout: Layout::Activations, ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![self.plain(xz), taps, bias, state, self.plain(out), self.acts(out)],
             grid: Grid::PerRow { x: d_inner.div_ceil(PER_CHANNEL), rows: Rows::Tokens },
@@ -36,6 +39,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &SPLIT_DT_B_C,
             variant: Variant { d_state, norm_dt_b_c: eps.is_some(), ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![self.plain(dbc), self.plain(bc), dt],
             grid: Grid::PerRow { x: 1, rows: Rows::Tokens },
@@ -53,45 +57,80 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &SELECTIVE_SCAN,
             variant: Variant { prefill_scan: scan, subgroup, d_state, ..variant },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params::SelectiveScan { d_inner: d_inner as u32 }).to_vec(),
             buffers: vec![dt, pack, self.values(a), bc, x, xz, state, out],
             grid: Grid::PerSequence { x: d_inner.div_ceil(scan.channels) },
         }
     }
 
-    /// A dispatch for each mixture: all of them at once would bind more buffers than WebGPU promises.
+    /// One dispatch where the mixtures are planes of one buffer. Else one for each: all of them at once would bind more buffers than
+    /// WebGPU promises.
     pub fn token_shift(&self, step: &Step) -> Vec<LoweredDispatch> {
         let (x, mu, state) = (step.reads[0], self.values(step.weights[0]), self.state(step.state[0]));
-        let lower = |(mixture, &out)| {
+        let all = step.writes.len();
+        let lower = |mixture, mixtures, out, planes: Option<(Bound, usize)>| {
+            let (variant, buffer) = self.writing(out, PER_CHANNEL);
+            let (buffer, plane_rows) = planes.unwrap_or((buffer, 0));
             let params = params::TokenShift {
                 width: self.width(x) as u32,
                 mixture: mixture as u32,
-                moves: (mixture + 1 == step.writes.len()).into(),
+                plane_rows: plane_rows as u32,
+                moves: (mixture + mixtures == all).into(),
             };
-            let (variant, buffer) = self.writing(out, PER_CHANNEL);
             LoweredDispatch {
                 kernel: &TOKEN_SHIFT,
-                variant,
+                variant: Variant { mixtures, ..variant },
+                kinds: Vec::new(),
                 params: bytemuck::bytes_of(&params).to_vec(),
                 buffers: vec![self.plain(x), mu.clone(), state.clone(), buffer],
                 grid: self.grid_of_runs(out),
             }
         };
-        step.writes.iter().enumerate().map(lower).collect()
+        match self.storage.planes(&step.writes) {
+            Some(planes) => vec![lower(0, all, step.writes[0], Some(planes))],
+            None => step.writes.iter().enumerate().map(|(mixture, &out)| lower(mixture, 1, out, None)).collect(),
+        }
     }
 
     pub fn wkv7(&self, step: &Step, eps: f32) -> LoweredDispatch {
-        let Operands { reads: [r, w, k, v, a], weights: [_, _, _, _, _, _, _], state: [s], writes: [out] } =
-            step.operands();
-        let (columns, head_size) = (self.width(out), self.network.state[s.0].columns);
-        let [r, w, k, v, a] = [r, w, k, v, a].map(|id| self.plain(id));
-        let scan = WkvScan::of(self.gpu, self.gpu.subgroup(SCAN_LANES), head_size);
+        let Operands { reads, weights: [_, _, _, _, _, _, _], state: [_], writes: [out] } = step.operands();
+        let [r, w, k, v, a] = reads.map(|id| self.plain(id));
+        let params = params::Wkv7 { columns: self.width(out) as u32, eps };
+        self.heads(&WKV7, WkvScan::MAX_STEPS, step, bytemuck::bytes_of(&params), vec![r, w, k, v, a], out)
+    }
+
+    /// The recurrence and the product of its output with that of a gate. None where groups of products have not laid together what it
+    /// reads.
+    pub fn wkv7_gate(&self, step: &Step, eps: f32, gate: BufferId, out: BufferId) -> Option<LoweredDispatch> {
+        let Operands { reads, weights: [_, _, _, _, _, _, _], state: [_], writes: [_] } = step.operands();
+        let [r, w, k, v, a] = reads.map(|id| self.plain(id));
+        let g = self.plain(gate);
+        let (early, late) = (Bound::together([&r, &k].into_iter())?, Bound::together([&w, &a, &g].into_iter())?);
+        let [r, k, w, a, g] = [r, k, w, a, g].map(|bound| bound.first_vector());
+        let params = params::Wkv7Gate { columns: self.width(out) as u32, eps, r, k, w, a, g };
+        Some(self.heads(&WKV7_GATE, 1, step, bytemuck::bytes_of(&params), vec![early, late, v], out))
+    }
+
+    fn heads(
+        &self,
+        kernel: &'static Kernel,
+        most_steps: usize,
+        step: &Step,
+        params: &[u8],
+        read: Vec<Bound>,
+        out: BufferId,
+    ) -> LoweredDispatch {
+        let state = step.state[0];
+        let (columns, head_size) = (self.width(out), self.network.state[state.0].columns);
+        let scan = WkvScan::of(self.gpu, head_size, most_steps);
         let (variant, out) = self.writing(out, scan.workgroup(head_size));
         LoweredDispatch {
-            kernel: &WKV7,
+            kernel,
             variant: Variant { wkv_scan: scan, head_size, ..variant },
-            params: bytemuck::bytes_of(&params::Wkv7 { columns: columns as u32, eps }).to_vec(),
-            buffers: vec![r, w, k, v, a, self.storage.pack(step), self.state(s), out],
+            kinds: Vec::new(),
+            params: params.to_vec(),
+            buffers: read.into_iter().chain([self.storage.pack(step), self.state(state), out]).collect(),
             grid: Grid::PerSequence { x: columns / head_size },
         }
     }

@@ -1,6 +1,5 @@
 //! A plan as stages, in two ways: every step by itself, for chunks and batches; and for one token of one sequence with
-//! neighbouring steps fused: four dispatches a layer of Mamba; seventeen of RWKV-7, whose four low-rank pairs and three projections
-//! are dispatches of their own, which wait for none of each other.
+//! neighbouring steps fused: four dispatches a layer of Mamba, eight of RWKV-7.
 
 use std::ops::Range;
 
@@ -8,16 +7,16 @@ use super::dispatch::{Dispatch, Extent, LoweredDispatch};
 use super::fusion::fuse;
 use super::steps::Lowering;
 use crate::gpu::device::Gpu;
-use crate::gpu::kernels::params;
-use crate::gpu::resources::{Bound, Pipelines, Program};
+use crate::gpu::kernels::{GROUP_PROJECT, Layout, params};
+use crate::gpu::resources::{Bound, Pipelines, Program, written_by};
 use crate::model::BufferId;
 
 /// A step, or some neighbouring steps that are fused, and the dispatches that run them.
 pub struct Stage {
     /// Numbers of the steps, through layers and head.
     pub steps: Range<usize>,
-    /// Buffers that hold the plan's values when it is done. Fused steps leave out what only they would have read.
-    pub writes: Vec<BufferId>,
+    /// Buffers that hold the plan's values when it is done, in this layout. Fused steps leave out what only they would have read.
+    pub writes: Vec<(BufferId, Layout)>,
     pub dispatches: Vec<Dispatch>,
 }
 
@@ -33,8 +32,15 @@ impl Stage {
 /// A stage before its dispatches are bound.
 pub struct LoweredStage {
     pub steps: Range<usize>,
-    pub writes: Vec<BufferId>,
+    pub writes: Vec<(BufferId, Layout)>,
     pub dispatches: Vec<LoweredDispatch>,
+}
+
+impl LoweredStage {
+    /// True for the products of a group.
+    pub fn is_group(&self) -> bool {
+        self.dispatches.first().is_some_and(|dispatch| dispatch.kernel.name == GROUP_PROJECT.name)
+    }
 }
 
 /// Every step by itself: chunks of a prefill, and batches.
@@ -49,7 +55,7 @@ pub fn lower_decode(lowering: &Lowering<'_>) -> Vec<LoweredStage> {
     let mut stages = Vec::new();
     let mut at = 0;
     while at < steps.len() {
-        let stage = fuse(lowering, &steps, at).unwrap_or_else(|| lower_step(lowering, at, steps[at]));
+        let stage = fuse(lowering, &steps, &stages, at).unwrap_or_else(|| lower_step(lowering, at, steps[at]));
         at = stage.steps.end;
         stages.push(stage);
     }
@@ -57,13 +63,14 @@ pub fn lower_decode(lowering: &Lowering<'_>) -> Vec<LoweredStage> {
 }
 
 fn lower_step(lowering: &Lowering<'_>, at: usize, step: &crate::model::Step) -> LoweredStage {
-    LoweredStage { steps: at..at + 1, writes: step.writes.clone(), dispatches: lowering.step(step) }
+    let writes = step.writes.iter().enumerate().map(|(index, &id)| lowering.left(id, written_by(step.op, index)));
+    LoweredStage { steps: at..at + 1, writes: writes.collect(), dispatches: lowering.step(step) }
 }
 
 /// The programs that stages run.
 pub fn programs(gpu: &Gpu, stages: &[LoweredStage]) -> Vec<Program> {
     let dispatches = stages.iter().flat_map(|stage| &stage.dispatches);
-    dispatches.flat_map(|d| d.variants().map(|v| Program::of_variant(gpu, d.kernel, &v))).collect()
+    dispatches.flat_map(|dispatch| dispatch.programs(gpu)).collect()
 }
 
 /// Binds stages: parameters in one buffer, pipelines and bind groups.
@@ -92,7 +99,7 @@ pub fn bind(gpu: &Gpu, pipelines: &mut Pipelines, batch: &wgpu::Buffer, stages: 
         offset += dispatch.params.len().next_multiple_of(alignment) as u64;
         let storage = dispatch.buffers.iter().map(Bound::as_resource);
         let bind_group = pipelines.bind_group(gpu, dispatch.kernel, uniforms.into_iter().chain(storage));
-        let compiled = dispatch.variants().map(|v| pipelines.get(gpu, Program::of_variant(gpu, dispatch.kernel, &v)));
+        let compiled = dispatch.programs(gpu).map(|program| pipelines.get(gpu, program));
         Dispatch::new(dispatch, bind_group, compiled)
     };
     let bind_stage = |LoweredStage { steps, writes, dispatches }| Stage {

@@ -8,7 +8,7 @@ use crate::gpu::kernels::{
     EMBED, LaneGroups, Layout, MANY_ROWS, MATMUL, MATMUL_Q8, MATVEC, MATVEC_MANY, MATVEC_MANY_WORKGROUP, MAX_LANES,
     SOME_ROWS, Tile, Variant, has_quants, params,
 };
-use crate::gpu::resources::{Bound, DeviceWeight, Shard, Storage, Written, written_by};
+use crate::gpu::resources::{Bound, DeviceWeight, Groups, Shard, Storage, Written, written_by};
 use crate::model::{BufferId, Network, Op, Operands, Rows, StateId, Step, WeightId};
 use crate::quant::{DType, UNIT_LEN};
 
@@ -35,7 +35,11 @@ pub struct Lowering<'a> {
     pub network: &'a Network,
     pub weights: &'a [DeviceWeight],
     pub storage: &'a Storage,
+    /// The products that one token of one sequence may run together.
+    pub groups: &'a Groups,
     pub activations: Activations,
+    /// True for one token of one sequence.
+    pub one_token: bool,
 }
 
 impl Lowering<'_> {
@@ -49,7 +53,7 @@ impl Lowering<'_> {
     }
 
     pub fn plain(&self, id: BufferId) -> Bound {
-        self.storage.buffer(id).plain().into()
+        self.storage.buffer(id).in_layout(Layout::Plain, self.one_token)
     }
 
     pub fn acts(&self, id: BufferId) -> Bound {
@@ -88,7 +92,15 @@ impl Lowering<'_> {
     pub fn written(&self, out: BufferId) -> (Layout, Bound) {
         let buffer = self.storage.buffer(out);
         let layout = buffer.read().to_write();
-        (layout, buffer.in_layout(layout))
+        (layout, buffer.in_layout(layout, self.one_token))
+    }
+
+    /// The layout in which a kernel leaves a buffer.
+    pub fn left(&self, id: BufferId, written: Written) -> (BufferId, Layout) {
+        match written {
+            Written::Plain | Written::Both => (id, Layout::Plain),
+            Written::Either => (id, self.storage.buffer(id).read().to_write()),
+        }
     }
 
     /// The dispatches of one step, one a shard, and what leaves each buffer that it writes in every layout that is read.
@@ -156,6 +168,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &EMBED,
             variant: self.variant(weight.dtype, weight.columns, 1),
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.bound(), self.storage.tokens().clone().into(), self.plain(out)],
             grid: Grid::PerRow { x: weight.columns.div_ceil(UNIT_LEN * PER_CHANNEL), rows: Rows::Tokens },
@@ -172,13 +185,14 @@ impl Lowering<'_> {
     ) -> LoweredDispatch {
         let integers = self.multiplies_integers(weight);
         let is_tiled = self.small_batch(id, out, accumulate) == SmallBatch::Tiled;
-        let small_batch = is_tiled.then(|| Tile::small_batch(self.gpu, integers));
+        let small_batch = is_tiled.then(|| Tile::small_batch(self.gpu, integers, shard.rows));
         LoweredDispatch {
             kernel: if integers { &MATMUL_Q8 } else { &MATMUL },
             variant: Variant {
-                tile: Tile::prefill(self.gpu, integers),
+                tile: Tile::prefill(self.gpu, integers, shard.rows),
                 ..self.variant(weight.dtype, weight.columns, 1)
             },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
             buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::Tiled { out_rows: shard.rows, rows: self.network.plan.buffer(out).rows, small_batch },
@@ -229,6 +243,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &MATVEC_MANY,
             variant: Variant { subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&self.matmul_params(shard, out, accumulate)).to_vec(),
             buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::SmallBatch { x: shard.rows.div_ceil(2 * MATVEC_MANY_WORKGROUP / subgroup) },
@@ -250,6 +265,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: &MATVEC,
             variant: Variant { lane_groups, subgroup, ..self.variant(weight.dtype, weight.columns, 1) },
+            kinds: Vec::new(),
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::SmallBatchPerRow { x: shard.rows.div_ceil(lane_groups.workgroup_rows()) },

@@ -2,6 +2,8 @@
 
 use std::num::NonZero;
 
+use crate::quant::VECTOR_BYTES;
+
 /// A part of a buffer. It begins at a multiple of 256 bytes, which every device can bind.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -20,6 +22,17 @@ impl From<wgpu::Buffer> for Bound {
 }
 
 impl Bound {
+    /// The whole buffer of which all are parts; none where they lie in several.
+    pub fn together<'b>(mut parts: impl Iterator<Item = &'b Self>) -> Option<Self> {
+        let first = parts.next()?;
+        parts.all(|part| part.buffer == first.buffer).then(|| first.buffer.clone().into())
+    }
+
+    /// Its first vector in the whole buffer.
+    pub fn first_vector(&self) -> u32 {
+        (self.offset / VECTOR_BYTES as u64) as u32
+    }
+
     /// As an entry of a bind group.
     pub fn as_resource(&self) -> wgpu::BindingResource<'_> {
         let Self { buffer, offset, bytes } = self;

@@ -4,6 +4,7 @@
 mod activations;
 mod bound;
 mod compiling;
+mod groups;
 mod layouts;
 mod pipelines;
 mod requirements;
@@ -14,11 +15,12 @@ mod weights;
 pub use activations::rounding;
 pub use bound::Bound;
 pub use compiling::Compiling;
+pub use groups::{Group, Groups, hands_on, is_read_only_by};
 pub use layouts::{Written, written_by};
 pub use pipelines::{Pipelines, Program, make_pipeline};
 pub use requirements::{
     MAX_CHUNK_TOKENS, MAX_OUTPUTS, MAX_STEPS_AHEAD, largest_binding, memory_needed, refusal, steps_ahead,
 };
 pub use slots::Slots;
-pub use storage::Storage;
+pub use storage::{Storage, planes};
 pub use weights::{DeviceWeight, Shard, allocate, upload};

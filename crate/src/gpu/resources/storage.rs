@@ -1,14 +1,17 @@
 //! Every buffer beside the weights: what a plan's steps write and read, the states, and what changes from step to step.
 
+use std::collections::HashMap;
+
 use super::activations;
 use super::bound::Bound;
+use super::groups::ALIGNMENT;
 use super::layouts::{self, Layouts};
 use super::weights::DeviceWeight;
 use crate::error::Result;
 use crate::executor::Activations;
 use crate::gpu::device::Gpu;
 use crate::gpu::kernels::{Layout, params};
-use crate::model::{BufferId, Network, Op, Rows, StateId, Step, WeightId};
+use crate::model::{BufferId, Network, Op, Plan, Rows, StateId, Step, WeightId};
 
 /// The buffers of a model.
 pub struct Storage {
@@ -37,6 +40,8 @@ pub struct PlanBuffer {
     acts: Option<Bound>,
     /// Floats of a row.
     width: usize,
+    /// One row of f32, where a group of products writes it: what decode has in place of the f32 form.
+    row: Option<Bound>,
     /// The layouts in which it is read, and in which each step that writes it has to leave it.
     read: Layouts,
 }
@@ -79,14 +84,15 @@ impl PlanBuffer {
         acts.clone()
     }
 
-    /// The form in a layout.
+    /// The form in a layout, as one token of one sequence has it or as all others have.
     ///
     /// # Panics
     /// Where no step has it so.
-    pub fn in_layout(&self, layout: Layout) -> Bound {
-        match layout {
-            Layout::Plain => self.plain().into(),
-            Layout::Activations => self.acts(),
+    pub fn in_layout(&self, layout: Layout, one_token: bool) -> Bound {
+        match (layout, &self.row) {
+            (Layout::Plain, Some(row)) if one_token => row.clone(),
+            (Layout::Plain, _) => self.plain().into(),
+            (Layout::Activations, _) => self.acts(),
         }
     }
 
@@ -97,7 +103,8 @@ impl PlanBuffer {
 
     fn bytes(&self) -> u64 {
         let plain = self.plain.as_ref().map(wgpu::Buffer::size);
-        plain.into_iter().chain(self.acts.as_ref().map(|acts| acts.bytes)).sum()
+        let others = [&self.acts, &self.row].into_iter().flatten().map(|bound| bound.bytes);
+        plain.into_iter().chain(others).sum()
     }
 }
 
@@ -129,26 +136,54 @@ pub fn packs(network: &Network) -> impl Iterator<Item = usize> {
     network.plan.steps().filter_map(pack).map(|pack| pack_floats(network, &pack))
 }
 
+/// Bytes of a buffer's activations.
+fn acts_bytes(activations: Activations, width: usize, rows: usize) -> usize {
+    4 * rows * activations::row_words(activations, width)
+}
+
+/// Bytes of the planes of some buffers, for chunks of `tokens`.
+fn planes_bytes(plan: &Plan, activations: Activations, tokens: usize, ids: &[BufferId]) -> usize {
+    ids.iter().map(|id| acts_bytes(activations, plan.buffer(*id).width, tokens)).sum()
+}
+
+/// The lists of buffers that are planes of one, where a binding can hold it.
+pub fn planes(gpu: &Gpu, plan: &Plan, activations: Activations, tokens: usize) -> Vec<Vec<BufferId>> {
+    let fits = |ids: &Vec<_>| planes_bytes(plan, activations, tokens, ids) as u64 <= gpu.max_binding_bytes;
+    layouts::planes(plan).into_iter().filter(fits).collect()
+}
+
+/// One row of f32 of each of some buffers, as large as the units of products that read it, all in one buffer.
+fn rows_together(gpu: &Gpu, plan: &Plan, together: &[BufferId]) -> Vec<(BufferId, Bound)> {
+    let bytes = |id: &BufferId| (4 * plan.buffer(*id).width as u64).next_multiple_of(ALIGNMENT);
+    let all = together.iter().map(bytes).sum::<u64>() as usize;
+    let buffer = make_buffer(gpu, "rows", all, wgpu::BufferUsages::STORAGE);
+    let mut offset = 0;
+    let mut row = |id: &BufferId| {
+        let bound = Bound { buffer: buffer.clone(), offset, bytes: bytes(id) };
+        offset += bytes(id);
+        (*id, bound)
+    };
+    together.iter().map(&mut row).collect()
+}
+
 impl Storage {
-    /// Makes every buffer, for chunks of `tokens`, logits of `outputs` tokens, and `slots` states.
+    /// Makes every buffer, for chunks of `tokens`, logits of `outputs` tokens, and `slots` states; `rows` are the sets of buffers of
+    /// which decode keeps a row in one buffer.
     pub fn new(
         gpu: &Gpu,
         network: &Network,
         activations: Activations,
         (tokens, outputs, slots): (usize, usize, usize),
+        rows: &[Vec<BufferId>],
     ) -> Self {
         let storage = wgpu::BufferUsages::STORAGE;
         let plan = &network.plan;
-        let acts_bytes = |width: usize, rows: usize| 4 * rows * activations::row_words(activations, width);
-        let planes: Vec<_> = layouts::planes(plan)
-            .into_iter()
-            .map(|ids| {
-                let bytes = ids.iter().map(|id| acts_bytes(plan.buffer(*id).width, tokens)).sum();
-                (ids, bytes)
-            })
-            .filter(|(_, bytes)| *bytes as u64 <= gpu.max_binding_bytes)
-            .map(|(ids, bytes)| (ids, make_buffer(gpu, "planes", bytes, storage)))
-            .collect();
+        let planes = planes(gpu, plan, activations, tokens).into_iter().map(|ids| {
+            let bytes = planes_bytes(plan, activations, tokens, &ids);
+            (ids, make_buffer(gpu, "planes", bytes, storage))
+        });
+        let planes: Vec<_> = planes.collect();
+        let row_of: HashMap<_, _> = rows.iter().flat_map(|together| rows_together(gpu, plan, together)).collect();
         let plane = |id: BufferId, bytes: u64| {
             let found =
                 planes.iter().find_map(|(ids, buffer)| Some((ids.iter().position(|other| *other == id)?, buffer)));
@@ -161,10 +196,11 @@ impl Storage {
                 Rows::Outputs => outputs,
             };
             let make = |bytes: usize| make_buffer(gpu, buffer.name, bytes, storage);
-            let acts = acts_bytes(buffer.width, rows);
+            let acts = acts_bytes(activations, buffer.width, rows);
             PlanBuffer {
                 plain: stored.plain.then(|| make(4 * rows * buffer.width)),
                 acts: stored.activations.then(|| plane(BufferId(i), acts as u64).unwrap_or_else(|| make(acts).into())),
+                row: row_of.get(&BufferId(i)).cloned(),
                 width: buffer.width,
                 read: layouts::read(plan, BufferId(i)),
             }
@@ -191,9 +227,9 @@ impl Storage {
         for (ids, buffer) in &self.packs {
             let mut to = 0;
             for id in ids {
-                let from = &weights[id.0].shards[0].buffer;
-                encoder.copy_buffer_to_buffer(from, 0, buffer, to, from.size());
-                to += from.size();
+                let from = weights[id.0].shards[0].bound();
+                encoder.copy_buffer_to_buffer(&from.buffer, from.offset, buffer, to, from.bytes);
+                to += from.bytes;
             }
         }
         gpu.queue.submit([encoder.finish()]);
@@ -283,18 +319,24 @@ impl Storage {
         gpu.queue.submit([encoder.finish()]);
     }
 
-    /// What a plan's buffer holds: its first `rows` rows as f32, whatever form they have on the device.
+    /// What a plan's buffer holds in a layout that was written: its first `rows` rows as f32.
     ///
     /// # Errors
     /// [`crate::Error::Gpu`] where the device fails.
-    pub async fn read(&self, gpu: &Gpu, id: BufferId, rows: usize) -> Result<Vec<f32>> {
+    pub async fn read(
+        &self,
+        gpu: &Gpu,
+        (id, layout): (BufferId, Layout),
+        rows: usize,
+        one_token: bool,
+    ) -> Result<Vec<f32>> {
         let buffer = self.buffer(id);
-        if let Some(plain) = &buffer.plain {
-            return gpu.read_parts(&[(plain, 0, rows * buffer.width)]).await;
+        let Bound { buffer: bytes, offset, .. } = buffer.in_layout(layout, one_token);
+        if layout == Layout::Plain {
+            return gpu.read_parts(&[(&bytes, offset, rows * buffer.width)]).await;
         }
         let words = activations::row_words(self.activations, buffer.width);
-        let acts = buffer.acts();
-        let rows = gpu.read_parts(&[(&acts.buffer, acts.offset, rows * words)]).await?;
+        let rows = gpu.read_parts(&[(&bytes, offset, rows * words)]).await?;
         let decode = |row: &[f32]| activations::decode_row(self.activations, row, buffer.width);
         Ok(rows.chunks_exact(words).flat_map(decode).collect())
     }
@@ -304,6 +346,9 @@ impl Storage {
         let buffer = self.buffer(id);
         if let Some(plain) = &buffer.plain {
             gpu.queue.write_buffer(plain, 0, bytemuck::cast_slice(values));
+        }
+        if let Some(row) = &buffer.row {
+            gpu.queue.write_buffer(&row.buffer, row.offset, bytemuck::cast_slice(&values[..buffer.width]));
         }
         if let (Some(acts), Activations::F32) = (&buffer.acts, self.activations) {
             let stride = 4 * activations::row_words(self.activations, buffer.width) as u64;

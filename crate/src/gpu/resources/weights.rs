@@ -1,13 +1,16 @@
 //! Weights on the device: uploaded tensor by tensor, in pieces, as row shards that fit a binding.
 
+use std::collections::HashMap;
+
 use futures_util::stream::{self, StreamExt};
 
 use super::bound::Bound;
+use super::groups::ALIGNMENT;
 use crate::error::{Error, Result};
 use crate::gguf::Gguf;
 use crate::gpu::device::Gpu;
 use crate::gpu::kernels::MAX_FUSED_ROWS;
-use crate::model::{Weight, Weights};
+use crate::model::{Weight, WeightId, Weights};
 use crate::quant::{DType, VECTOR_BYTES, decode_row, device_row_bytes, to_device_rows};
 
 /// Bytes read, laid out and written at once: bounds what the host holds for tensors of any size.
@@ -20,10 +23,10 @@ const READS_AT_ONCE: usize = 2;
 /// process of the device, and lets them pile up there where the device is slower than the disk.
 const WRITES_AT_ONCE: usize = 8 << 20;
 
-/// Some rows of a weight, in a buffer of their own.
+/// Some rows of a weight, in a buffer of their own, or in one that a group of weights shares.
 #[derive(Debug)]
 pub struct Shard {
-    pub buffer: wgpu::Buffer,
+    bound: Bound,
     pub first_row: usize,
     pub rows: usize,
 }
@@ -31,7 +34,7 @@ pub struct Shard {
 impl Shard {
     /// All of it, as kernels bind it.
     pub fn bound(&self) -> Bound {
-        self.buffer.clone().into()
+        self.bound.clone()
     }
 }
 
@@ -51,7 +54,7 @@ pub struct DeviceWeight {
 impl DeviceWeight {
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
-        self.shards.iter().map(|s| s.buffer.size()).sum()
+        self.shards.iter().map(|s| s.bound.bytes).sum()
     }
 }
 
@@ -83,12 +86,46 @@ pub fn least_binding(weight: &Weight) -> u64 {
     (rows * device_form(weight).1) as u64
 }
 
-/// Makes the buffers of a weight.
+/// Makes the buffers of all weights, one for those of each group, which must fit a binding together.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`] where a storage binding is too small for it.
-pub fn allocate(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
+/// [`Error::OutOfMemory`] where a storage binding is too small for one.
+pub fn allocate(gpu: &Gpu, weights: &Weights, groups: &[Vec<WeightId>]) -> Result<Vec<DeviceWeight>> {
+    let mut grouped: HashMap<WeightId, Bound> = HashMap::new();
+    for group in groups {
+        let bytes = |id: WeightId| device_bytes(weights.get(id));
+        let size = group.iter().map(|&id| bytes(id).next_multiple_of(ALIGNMENT)).sum();
+        let buffer = make_buffer(gpu, "weights of a group", size);
+        let mut offset = 0;
+        for &id in group {
+            grouped.insert(id, Bound { buffer: buffer.clone(), offset, bytes: bytes(id) });
+            offset += bytes(id).next_multiple_of(ALIGNMENT);
+        }
+    }
+    let allocate = |(weight, id)| match grouped.remove(&WeightId(id)) {
+        Some(bound) => Ok(on_device(weight, vec![Shard { bound, first_row: 0, rows: weight.rows }])),
+        None => allocate_alone(gpu, weight),
+    };
+    weights.all().iter().zip(0..).map(allocate).collect()
+}
+
+fn make_buffer(gpu: &Gpu, label: &str, size: u64) -> wgpu::Buffer {
+    gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    })
+}
+
+fn on_device(weight: &Weight, shards: Vec<Shard>) -> DeviceWeight {
     let (dtype, row_bytes) = device_form(weight);
+    let name = weight.tensor.name.clone();
+    DeviceWeight { name, dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards }
+}
+
+fn allocate_alone(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
+    let (_, row_bytes) = device_form(weight);
     let too_large = |rows: usize| Error::OutOfMemory {
         what: format!("{} in one storage binding", weight.tensor.name),
         needed: (rows * row_bytes) as u64,
@@ -100,16 +137,10 @@ pub fn allocate(gpu: &Gpu, weight: &Weight) -> Result<DeviceWeight> {
         if weight.elementwise && rows < weight.rows {
             return Err(too_large(weight.rows));
         }
-        let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(&weight.tensor.name),
-            size: (rows * row_bytes) as u64,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        shards.push(Shard { buffer, first_row, rows });
+        let bound = make_buffer(gpu, &weight.tensor.name, (rows * row_bytes) as u64).into();
+        shards.push(Shard { bound, first_row, rows });
     }
-    let name = weight.tensor.name.clone();
-    Ok(DeviceWeight { name, dtype, row_vectors: row_bytes / VECTOR_BYTES, columns: weight.columns, shards })
+    Ok(on_device(weight, shards))
 }
 
 /// Some rows of a weight, and where they belong.
@@ -145,13 +176,17 @@ impl<'a> Piece<'a> {
     fn write(&self, gpu: &Gpu, bytes: &[u8]) {
         let Self { weight, shard, first_row, rows } = self;
         let (_, row_bytes) = device_form(weight);
-        let at = (first_row * row_bytes) as u64;
+        let at = shard.bound.offset + (first_row * row_bytes) as u64;
         if weight.elementwise {
             let mut values = vec![0.0f32; rows * weight.columns];
             decode_row(weight.tensor.dtype, bytes, &mut values);
-            gpu.queue.write_buffer(&shard.buffer, at, bytemuck::cast_slice(&values));
+            gpu.queue.write_buffer(&shard.bound.buffer, at, bytemuck::cast_slice(&values));
         } else {
-            gpu.queue.write_buffer(&shard.buffer, at, &to_device_rows(weight.tensor.dtype, weight.columns, bytes));
+            gpu.queue.write_buffer(
+                &shard.bound.buffer,
+                at,
+                &to_device_rows(weight.tensor.dtype, weight.columns, bytes),
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and how many tokens a chunk has.
 
 mod chunk_tokens;
+mod hidden;
 mod model;
 mod run_ahead;
 mod runner;
@@ -9,6 +10,7 @@ mod sampling;
 mod sequences;
 
 pub use chunk_tokens::ChunkTokens;
+pub use hidden::hidden_states;
 pub use model::LoadedModel;
 pub use run_ahead::RunAhead;
 pub use runner::Runner;

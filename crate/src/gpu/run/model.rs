@@ -7,7 +7,7 @@ use crate::executor::Activations;
 use crate::gpu::device::Gpu;
 use crate::gpu::lowering::{Extent, Lowering, Stage, bind, lower_chunk, lower_decode, programs};
 use crate::gpu::resources::{
-    Compiling, DeviceWeight, MAX_CHUNK_TOKENS, MAX_OUTPUTS, Pipelines, Storage, allocate, upload,
+    Compiling, DeviceWeight, Groups, MAX_CHUNK_TOKENS, MAX_OUTPUTS, Pipelines, Storage, allocate, planes, upload,
 };
 use crate::model::{ModelFile, Network, WeightId};
 
@@ -18,6 +18,7 @@ pub struct LoadedModel {
     activations: Activations,
     weights: Vec<DeviceWeight>,
     storage: Storage,
+    groups: Groups,
     pipelines: Pipelines,
     /// Chunks and batches: a stage a step.
     chunk: Vec<Stage>,
@@ -39,14 +40,18 @@ impl LoadedModel {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let ModelFile { gguf, network, weights } = file;
-        let buffers = weights.all().iter().map(|weight| allocate(&gpu, weight)).collect::<Result<Vec<_>>>()?;
-        let storage = Storage::new(&gpu, network, activations, (MAX_CHUNK_TOKENS, MAX_OUTPUTS, slots));
+        let planes = planes(&gpu, &network.plan, activations, MAX_CHUNK_TOKENS);
+        let groups = Groups::of(network, weights, &planes, gpu.max_shard_bytes);
+        let buffers = allocate(&gpu, weights, &groups.weights(network))?;
+        let capacities = (MAX_CHUNK_TOKENS, MAX_OUTPUTS, slots);
+        let storage = Storage::new(&gpu, network, activations, capacities, groups.outputs());
         let mut model = Self {
             gpu,
             network: network.clone(),
             activations,
             weights: buffers,
             storage,
+            groups,
             pipelines: Pipelines::default(),
             chunk: Vec::new(),
             decode: Vec::new(),
@@ -60,19 +65,20 @@ impl LoadedModel {
         Ok(model)
     }
 
-    fn lowering(&self) -> Lowering<'_> {
+    fn lowering(&self, one_token: bool) -> Lowering<'_> {
         Lowering {
             gpu: &self.gpu,
             network: &self.network,
             weights: &self.weights,
             storage: &self.storage,
+            groups: &self.groups,
             activations: self.activations,
+            one_token,
         }
     }
 
     fn start_pipelines(&mut self) -> Compiling {
-        let lowering = self.lowering();
-        let stages = [lower_decode(&lowering), lower_chunk(&lowering)];
+        let stages = [lower_decode(&self.lowering(true)), lower_chunk(&self.lowering(false))];
         let stages = stages.iter().flat_map(|stages| programs(&self.gpu, stages));
         // The slowest to compile comes first: the sampler's second.
         let all: Vec<_> = GpuSampler::programs(&self.gpu).into_iter().rev().chain(stages).collect();
@@ -80,8 +86,7 @@ impl LoadedModel {
     }
 
     fn bind_stages(&mut self) {
-        let lowering = self.lowering();
-        let (decode, chunk) = (lower_decode(&lowering), lower_chunk(&lowering));
+        let (decode, chunk) = (lower_decode(&self.lowering(true)), lower_chunk(&self.lowering(false)));
         let mut bind = |stages| bind(&self.gpu, &mut self.pipelines, self.storage.batch(), stages);
         self.decode = bind(decode);
         self.chunk = bind(chunk);

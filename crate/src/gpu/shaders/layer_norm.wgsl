@@ -1,6 +1,6 @@
 // Layer norm of whole rows: out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias, with the variance of the population.
 // x: (rows, width); weight: (width); bias: (width); out_acts: (rows or outputs), as write_run lays it out.
-// Grid: (1, rows, 1); a workgroup owns a row, an invocation some of its runs. Twin: cpu::kernels::layer_norm.
+// Grid: (1, rows, 1); a workgroup owns a row. Twin: cpu::kernels::layer_norm.
 
 struct Params { // twin: params::LayerNorm
     width: u32,
@@ -33,12 +33,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let variance = workgroup_sum(vec4(squares, 0.0, 0.0, 0.0), local).x / f32(params.width);
     let scale = 1.0 / sqrt(variance + params.eps);
-    for (var run = local; RUN_LEN * run < params.width; run += WORKGROUP) {
-        var values: array<f32, RUN_LEN>;
-        for (var i = 0u; i < min(RUN_LEN, params.width - RUN_LEN * run); i++) {
-            let column = RUN_LEN * run + i;
-            values[i] = (x[x_row + column] - mean) * scale * weight[column] + bias[column];
+    for (var first = 0u; first < params.width; first += COLUMNS_HERE) {
+        for (var here = local; here < COLUMNS_HERE; here += WORKGROUP) {
+            let column = min(first + here, params.width - 1u);
+            let value = (x[x_row + column] - mean) * scale * weight[column] + bias[column];
+            put_column(group.y, first, here, select(0.0, value, first + here < params.width));
         }
-        write_run(group.y, run, &values);
+        write_columns(group.y, first, local);
     }
 }

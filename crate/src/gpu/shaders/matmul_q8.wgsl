@@ -1,5 +1,5 @@
 // Matrix product of one shard with 8-bit activations: out[t, first_row + r] = W[r] . x[t], or += where accumulating. Serves
-// prefill. As matmul.wgsl, but the tiles hold quants, UNITS_AT_ONCE units of each row, and are multiplied in integers.
+// prefill. As matmul.wgsl, but the tiles hold quants and are multiplied in integers, and a slice has every SLICES-th unit.
 // W: (rows, COLUMNS) in units of a type with quants; acts: (T) rows; out: (T, out_stride).
 // Grid: (ceil(rows / TILE_ROWS), ceil(T / TILE_TOKENS), 1). Twin: cpu::kernels::matmul.
 
@@ -9,15 +9,14 @@
 
 const ROWS_APART: u32 = TILE_ROWS / OWN_ROWS;
 const TOKENS_APART: u32 = TILE_TOKENS / OWN_TOKENS;
+const SLICE: u32 = ROWS_APART * TOKENS_APART;
 // One more vector than the runs take, so that neighbouring rows begin in different banks.
 const STRIDE: u32 = 2u * UNITS_AT_ONCE + 1u;
 
-// (rows, STRIDE) and (tokens, STRIDE): the runs' quants.
-var<workgroup> w_tile: array<vec4<u32>, TILE_ROWS * STRIDE>;
-var<workgroup> x_tile: array<vec4<u32>, TILE_TOKENS * STRIDE>;
-// (units, rows): scales and minimums of runs A and B. (units, tokens): the runs' d, then their d * sum.
-var<workgroup> w_scales: array<vec4<f32>, UNITS_AT_ONCE * TILE_ROWS>;
-var<workgroup> x_scales: array<vec4<f32>, UNITS_AT_ONCE * TILE_TOKENS>;
+// Rows of weights, then of tokens: the runs' quants. In two dimensions as in matmul.wgsl.
+var<workgroup> tile: array<array<vec4<u32>, STRIDE>, TILE_ROWS + TILE_TOKENS>;
+// Of each unit and row of weights: scales and minimums of runs A and B. Of each token: the runs' d, then their d * sum.
+var<workgroup> scales: array<array<vec4<f32>, TILE_ROWS + TILE_TOKENS>, UNITS_AT_ONCE>;
 
 fn load_weights(first_row: u32, first_unit: u32, local: u32) {
     for (var i = local; i < TILE_ROWS * UNITS_AT_ONCE; i += WORKGROUP) {
@@ -26,9 +25,9 @@ fn load_weights(first_row: u32, first_unit: u32, local: u32) {
         // Past the last row the last one is read again: its products are not written. Past the last unit scales are zero.
         let unit = min(first_unit + u, UNITS - 1u);
         let w = load_unit(min(first_row + row, params.rows - 1u) * ROW_VECTORS, BLOCKS, unit);
-        w_tile[row * STRIDE + 2u * u] = w.q[0];
-        w_tile[row * STRIDE + 2u * u + 1u] = w.q[1];
-        w_scales[u * TILE_ROWS + row] = select(vec4(0.0), vec4(w.scale, w.minimum), first_unit + u < UNITS);
+        tile[row][2u * u] = w.q[0];
+        tile[row][2u * u + 1u] = w.q[1];
+        scales[u][row] = select(vec4(0.0), vec4(w.scale, w.minimum), first_unit + u < UNITS);
     }
 }
 
@@ -40,10 +39,31 @@ fn load_x(first_token: u32, tokens: u32, first_unit: u32, local: u32) {
         let runs = unit_columns(min(first_unit + u, UNITS - 1u)) / RUN_LEN;
         let a = run_scale(row, runs.x);
         let b = run_scale(row, runs.y);
-        x_tile[t * STRIDE + 2u * u] = acts[row + runs.x];
-        x_tile[t * STRIDE + 2u * u + 1u] = acts[row + runs.y];
-        x_scales[u * TILE_TOKENS + t] = vec4(a.x, b.x, a.y, b.y);
+        tile[TILE_ROWS + t][2u * u] = acts[row + runs.x];
+        tile[TILE_ROWS + t][2u * u + 1u] = acts[row + runs.y];
+        scales[u][TILE_ROWS + t] = vec4(a.x, b.x, a.y, b.y);
     }
+}
+
+alias Sums = array<array<f32, OWN_TOKENS>, OWN_ROWS>;
+
+fn sum_at(sums: ptr<function, Sums>, index: u32) -> f32 {
+    return (*sums)[index / OWN_TOKENS][index % OWN_TOKENS];
+}
+
+// Four of an invocation's sums, for the tile's memory.
+fn four_sums(sums: ptr<function, Sums>, first: u32) -> vec4<u32> {
+    return bitcast<vec4<u32>>(
+        vec4(sum_at(sums, first), sum_at(sums, first + 1u), sum_at(sums, first + 2u), sum_at(sums, first + 3u))
+    );
+}
+
+fn add_four(sums: ptr<function, Sums>, first: u32, others: vec4<u32>) {
+    let four = bitcast<vec4<f32>>(others);
+    (*sums)[first / OWN_TOKENS][first % OWN_TOKENS] += four.x;
+    (*sums)[(first + 1u) / OWN_TOKENS][(first + 1u) % OWN_TOKENS] += four.y;
+    (*sums)[(first + 2u) / OWN_TOKENS][(first + 2u) % OWN_TOKENS] += four.z;
+    (*sums)[(first + 3u) / OWN_TOKENS][(first + 3u) % OWN_TOKENS] += four.w;
 }
 
 fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
@@ -56,28 +76,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_row = group.x * TILE_ROWS;
     let first_token = group.y * TILE_TOKENS;
     let my_row = local % ROWS_APART;
-    let my_token = local / ROWS_APART;
+    let my_token = local / ROWS_APART % TOKENS_APART;
+    let slice = local / SLICE % SLICES;
 
-    var sums: array<array<f32, OWN_TOKENS>, OWN_ROWS>;
+    var sums: Sums;
     for (var unit = 0u; unit < UNITS; unit += UNITS_AT_ONCE) {
         load_weights(first_row, unit, local);
         load_x(first_token, tokens, unit, local);
         workgroupBarrier();
-        for (var u = 0u; u < UNITS_AT_ONCE; u++) {
+        for (var i = 0u; i < UNITS_AT_ONCE / SLICES; i++) {
+            let u = slice + i * SLICES;
             var w_a: array<vec4<u32>, OWN_ROWS>;
             var w_b: array<vec4<u32>, OWN_ROWS>;
             var w_scale: array<vec4<f32>, OWN_ROWS>;
             for (var r = 0u; r < OWN_ROWS; r++) {
                 let row = my_row + r * ROWS_APART;
-                w_a[r] = w_tile[row * STRIDE + 2u * u];
-                w_b[r] = w_tile[row * STRIDE + 2u * u + 1u];
-                w_scale[r] = w_scales[u * TILE_ROWS + row];
+                w_a[r] = tile[row][2u * u];
+                w_b[r] = tile[row][2u * u + 1u];
+                w_scale[r] = scales[u][row];
             }
             for (var t = 0u; t < OWN_TOKENS; t++) {
-                let token = my_token + t * TOKENS_APART;
-                let x_a = x_tile[token * STRIDE + 2u * u];
-                let x_b = x_tile[token * STRIDE + 2u * u + 1u];
-                let x_scale = x_scales[u * TILE_TOKENS + token];
+                let token = TILE_ROWS + my_token + t * TOKENS_APART;
+                let x_a = tile[token][2u * u];
+                let x_b = tile[token][2u * u + 1u];
+                let x_scale = scales[u][token];
                 for (var r = 0u; r < OWN_ROWS; r++) {
                     sums[r][t] += w_scale[r].x * (x_scale.x * f32(dot16(w_a[r], x_a)))
                         + w_scale[r].y * (x_scale.y * f32(dot16(w_b[r], x_b)));
@@ -90,11 +112,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
+    // As in matmul.wgsl.
+    for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+        for (var i = 0u; i < OWN_ROWS * OWN_TOKENS / 4u; i++) {
+            let at = i * half * SLICE + local % (half * SLICE);
+            if slice >= half && slice < 2u * half {
+                tile[at / STRIDE][at % STRIDE] = four_sums(&sums, 4u * i);
+            }
+        }
+        workgroupBarrier();
+        for (var i = 0u; i < OWN_ROWS * OWN_TOKENS / 4u; i++) {
+            let at = i * half * SLICE + local % (half * SLICE);
+            if slice < half {
+                add_four(&sums, 4u * i, tile[at / STRIDE][at % STRIDE]);
+            }
+        }
+        workgroupBarrier();
+    }
     for (var t = 0u; t < OWN_TOKENS; t++) {
         for (var r = 0u; r < OWN_ROWS; r++) {
             let token = first_token + my_token + t * TOKENS_APART;
             let row = first_row + my_row + r * ROWS_APART;
-            if token < tokens && row < params.rows {
+            if slice == 0u && token < tokens && row < params.rows {
                 let at = token * params.out_stride + params.first_row + row;
                 out[at] = select(0.0, out[at], params.accumulate == 1u) + sums[r][t];
             }

@@ -1,6 +1,6 @@
 // RWKV-7's value residual: out = x + (first - x) * sigmoid(mix + bias), value by value.
 // x, first, mix: (rows, width); bias: (width); out_acts: (rows), as write_run lays it out.
-// Grid: (ceil(runs / 64), rows, 1); an invocation owns a run of a row. Twin: cpu::kernels::value_residual.
+// Grid: (ceil(width / COLUMNS_HERE), rows, 1). Twin: cpu::kernels::value_residual.
 
 struct Params { // twin: params::ValueResidual
     width: u32,
@@ -14,16 +14,13 @@ struct Params { // twin: params::ValueResidual
 @group(0) @binding(6) var<storage, read_write> out_acts: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let run = id.x;
-    if RUN_LEN * run >= params.width {
-        return;
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let first_column = group.x * COLUMNS_HERE;
+    for (var here = local; here < COLUMNS_HERE; here += WORKGROUP) {
+        let column = min(first_column + here, params.width - 1u);
+        let at = group.y * params.width + column;
+        let mixed = x[at] + (first[at] - x[at]) * sigmoid(mix[at] + bias[column]);
+        put_column(group.y, first_column, here, select(0.0, mixed, first_column + here < params.width));
     }
-    let start = id.y * params.width + RUN_LEN * run;
-    var values: array<f32, RUN_LEN>;
-    for (var i = 0u; i < min(RUN_LEN, params.width - RUN_LEN * run); i++) {
-        let value = x[start + i];
-        values[i] = value + (first[start + i] - value) * sigmoid(mix[start + i] + bias[RUN_LEN * run + i]);
-    }
-    write_run(id.y, run, &values);
+    write_columns(group.y, first_column, local);
 }

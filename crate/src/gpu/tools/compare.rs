@@ -4,6 +4,7 @@ use crate::cpu::CpuExecutor;
 use crate::error::Result;
 use crate::executor::{Activations, Executor};
 use crate::gpu::executor::GpuExecutor;
+use crate::gpu::kernels::Layout;
 use crate::gpu::lowering::Extent;
 use crate::gpu::resources::{Storage, rounding};
 use crate::model::{BufferId, Plan};
@@ -49,11 +50,11 @@ pub async fn first_difference(
             cpu.run_step(step, tokens, extent.outputs);
         }
         runner.run_stage(number, extent);
-        for &written in &stage.writes {
+        for &(written, layout) in &stage.writes {
             let rows = extent.rows(plan.buffer(written).rows);
             let right = &cpu.buffer(written)[..rows * plan.buffer(written).width];
-            let values = storage.read(device, written, rows).await?;
-            let slack = slack(storage, &plan, written, right);
+            let values = storage.read(device, (written, layout), rows, extent.is_one_token()).await?;
+            let slack = slack(storage, &plan, (written, layout), right);
             if let Some((index, cpu, gpu)) = worst(right, &values, tolerance, &slack) {
                 let step = stage.steps.end - 1;
                 let what = format!("{:?}", steps[step].op);
@@ -101,9 +102,9 @@ pub fn not_compared(gpu: &GpuExecutor) -> Option<String> {
     Some(sentences.join(" "))
 }
 
-/// How far rounding alone may take each of some values from what a buffer holds; empty where it holds f32.
-fn slack(storage: &Storage, plan: &Plan, id: BufferId, values: &[f32]) -> Vec<f32> {
-    match storage.is_8_bit_only(id) {
+/// How far rounding alone may take each of some values from what a buffer holds in a layout; empty where it holds f32.
+fn slack(storage: &Storage, plan: &Plan, (id, layout): (BufferId, Layout), values: &[f32]) -> Vec<f32> {
+    match layout == Layout::Activations && storage.has_8_bit_form(id) {
         true => values.chunks_exact(plan.buffer(id).width).flat_map(rounding).collect(),
         false => Vec::new(),
     }

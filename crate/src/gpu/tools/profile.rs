@@ -79,15 +79,22 @@ async fn time_stages(executor: &GpuExecutor, stages: &[usize], tokens: usize) ->
     runner.model().gpu().time_pass(|pass| stages.iter().for_each(|&stage| all[stage].encode(pass, extent))).await
 }
 
-/// Times every kind of stage over a chunk of `tokens`. The sequences keep their states, and steps that run ahead their tokens.
-async fn profile(executor: &GpuExecutor, tokens: usize) -> Result<Vec<StageTime>> {
+/// Runs `work`, which leaves nonsense in a state. The sequences keep theirs, and steps that run ahead their tokens.
+async fn keeping_states<T>(executor: &GpuExecutor, work: impl Future<Output = Result<T>>) -> Result<T> {
     let model = executor.runner().model();
     // Where steps run ahead, the slot that is written next holds the state that they would be rolled back to.
     let [_, written] = executor.next_slots();
     let saved = model.storage().save(model.gpu(), model.network(), written);
-    let times = time_kinds(executor, tokens).await;
+    let done = work.await;
     model.storage().restore(model.gpu(), model.network(), &saved);
-    times
+    done
+}
+
+/// Times all stages one after the other.
+async fn time_chunk(executor: &GpuExecutor, tokens: usize) -> Result<Duration> {
+    let extent = Extent { tokens: tokens.min(MAX_CHUNK_TOKENS), sequences: 1, outputs: 1 };
+    let all: Vec<_> = (0..executor.runner().model().stages(extent).len()).collect();
+    time_stages(executor, &all, tokens).await
 }
 
 /// Times each kind after some work of its own: a GPU lowers its clocks when it has nothing to do.
@@ -128,6 +135,10 @@ impl Instruments for GpuExecutor {
     }
 
     fn stage_times(&self, tokens: usize) -> LocalBoxFuture<'_, Result<Vec<StageTime>>> {
-        Box::pin(profile(self, tokens))
+        Box::pin(keeping_states(self, time_kinds(self, tokens)))
+    }
+
+    fn chunk_time(&self, tokens: usize) -> LocalBoxFuture<'_, Result<Duration>> {
+        Box::pin(keeping_states(self, time_chunk(self, tokens)))
     }
 }

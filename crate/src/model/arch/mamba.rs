@@ -185,7 +185,16 @@ impl Lists<'_> {
             // with a norm.
             false => (Cut::Rows { axis: TOKENS, repeats: 1 }, Init::Gain(3.0)),
         };
-        self.push(TensorSpec { layer: None, suffix, rows, columns: self.mamba.d_model, elementwise, cut, init })
+        self.push(TensorSpec {
+            layer: None,
+            suffix,
+            rows,
+            columns: self.mamba.d_model,
+            elementwise,
+            stacked: false,
+            cut,
+            init,
+        })
     }
 
     fn layer(&mut self, layer: usize) -> Layer {
@@ -195,7 +204,7 @@ impl Lists<'_> {
         let taps = (3.0 / d_conv as f32).sqrt();
         let mut tensor = |suffix, rows, columns, cut, init| {
             let elementwise = !matches!(init, Init::Gain(_));
-            self.push(TensorSpec { layer: Some(layer), suffix, rows, columns, elementwise, cut, init })
+            self.push(TensorSpec { layer: Some(layer), suffix, rows, columns, elementwise, stacked: false, cut, init })
         };
         let attn_norm = tensor("attn_norm.weight", 1, d_model, Cut::Whole, Init::Between(0.9, 1.1));
         // x first, then z.

@@ -280,7 +280,16 @@ impl Lists<'_> {
         cut: Cut,
         gain: f32,
     ) -> WeightId {
-        self.push(TensorSpec { layer, suffix, rows, columns, elementwise: false, cut, init: Init::Gain(gain) })
+        self.push(TensorSpec {
+            layer,
+            suffix,
+            rows,
+            columns,
+            elementwise: false,
+            stacked: false,
+            cut,
+            init: Init::Gain(gain),
+        })
     }
 
     /// Values that kernels index, `rows` of the residual stream's width.
@@ -293,7 +302,7 @@ impl Lists<'_> {
         between: [f32; 2],
     ) -> WeightId {
         let (columns, init) = (self.rwkv7.d_model, Init::Between(between[0], between[1]));
-        self.push(TensorSpec { layer, suffix, rows, columns, elementwise: true, cut, init })
+        self.push(TensorSpec { layer, suffix, rows, columns, elementwise: true, stacked: rows > 1, cut, init })
     }
 
     /// A layer norm's factors and summands.
@@ -490,7 +499,7 @@ impl Rwkv7 {
             r.step(PRODUCT, &[x_v], &[pair[0]], &[], &[v_low]);
         }
 
-        // w2 tanh(w1 x_w);  a2 (a1 x_a);  v = v + (v_first - v) sigmoid(v0 + v2 (v1 x_v))
+        // w2 tanh(w1 x_w);  a2 (a1 x_a);  v = v + (v_first - v) sigmoid(v0 + v2 (v1 x_v));  g = g2 sigmoid(g1 x_g)
         r.step(PRODUCT, &[w_tanh], &[l.decay[1]], &[], &[b.w]);
         r.step(PRODUCT, &[a_low], &[l.iclr[1]], &[], &[b.a]);
         let v = match l.value_residual {
@@ -503,11 +512,12 @@ impl Rwkv7 {
             }
         };
 
+        r.step(PRODUCT, &[g_sigmoid], &[l.gate[1]], &[], &[b.g]);
+
         let eps = HEAD_NORM_EPS * self.head_size as f32;
         r.step(Op::Wkv7 { eps }, &[b.r, b.w, b.k, v, b.a], &l.wkv_weights, &[l.wkv], &[b.y]);
 
-        // x = x + O (y g),  g = g2 sigmoid(g1 x_g)
-        r.step(PRODUCT, &[g_sigmoid], &[l.gate[1]], &[], &[b.g]);
+        // x = x + O (y g)
         r.step(Op::Multiply, &[b.y, b.g], &[], &[], &[b.gated]);
         r.step(RESIDUAL, &[b.gated], &[l.output], &[], &[b.x]);
     }

@@ -145,6 +145,7 @@ impl Lists<'_> {
             rows: vocab_size,
             columns: self.toy.d_model,
             elementwise: false,
+            stacked: false,
             cut: Cut::Rows { axis: TOKENS, repeats: 1 },
             init: Init::Gain(3.0),
         })
@@ -152,7 +153,16 @@ impl Lists<'_> {
 
     fn norm(&mut self, layer: Option<usize>, suffix: &'static str) -> WeightId {
         let (columns, init) = (self.toy.d_model, Init::Between(0.9, 1.1));
-        self.push(TensorSpec { layer, suffix, rows: 1, columns, elementwise: true, cut: Cut::Whole, init })
+        self.push(TensorSpec {
+            layer,
+            suffix,
+            rows: 1,
+            columns,
+            elementwise: true,
+            stacked: false,
+            cut: Cut::Whole,
+            init,
+        })
     }
 
     fn layer(&mut self, layer: usize) -> Layer {
@@ -162,7 +172,7 @@ impl Lists<'_> {
         let norm = self.norm(Some(layer), "norm.weight");
         let mut tensor = |suffix, rows, columns, cut, init| {
             let elementwise = !matches!(init, Init::Gain(_));
-            self.push(TensorSpec { layer: Some(layer), suffix, rows, columns, elementwise, cut, init })
+            self.push(TensorSpec { layer: Some(layer), suffix, rows, columns, elementwise, stacked: false, cut, init })
         };
         let up = tensor("up.weight", channels, d_model, rows, Init::Gain(1.0));
         let kernel = tensor("mix.weight", channels, taps, rows, Init::Between(-limit, limit));

@@ -116,6 +116,11 @@ impl RandomModel {
 impl RandomModel {
     /// RWKV-7 with all matrices of `dtype`, all vectors of F32.
     pub fn rwkv7(shape: &WkvShape, dtype: DType, seed: u64) -> Self {
+        Self::rwkv7_mixed(shape, &[dtype], seed)
+    }
+
+    /// Matrices take `matrices` in turn, those whose rows are no whole blocks the next type that has none; all vectors are of F32.
+    pub fn rwkv7_mixed(shape: &WkvShape, matrices: &[DType], seed: u64) -> Self {
         let WkvShape { heads, head_size, d_ffn, ranks, vocab_size, gain } = *shape;
         let d_model = heads * head_size;
         let sizes = Rwkv7 { d_model, head_size, d_ffn, ranks, n_layers: LAYERS, eps: 1e-5 };
@@ -127,7 +132,16 @@ impl RandomModel {
                 _ => tensor.init,
             };
         }
-        let dtype_of = |tensor: &TensorSpec| if tensor.elementwise { DType::F32 } else { dtype };
+        let mut in_turn = matrices.iter().copied().cycle();
+        let dtype_of = |tensor: &TensorSpec| match tensor.elementwise {
+            true => DType::F32,
+            // At most once around.
+            false => in_turn
+                .by_ref()
+                .take(matrices.len())
+                .find(|dtype| tensor.columns.is_multiple_of(dtype.block_len()))
+                .unwrap(),
+        };
         let mut bytes = Synthetic { seed, ..Synthetic::new(&network, dtype_of) }.to_bytes();
         let gguf = open(bytes.clone());
         // Channels whose sigmoids are 0 and 1, from numbers whose exponentials overflow on one side.

@@ -4,12 +4,17 @@
 
 // Products of ROWS rows from `first` on with the row of activations that starts at vector `x_row`, for each lane of the group.
 fn row_products(first: u32, rows: u32, x_row: u32, local: u32) -> array<f32, ROWS> {
+    return row_products_of(0u, first, rows, x_row, local);
+}
+
+// The same of a matrix that starts at a vector of its binding.
+fn row_products_of(matrix: u32, first: u32, rows: u32, x_row: u32, local: u32) -> array<f32, ROWS> {
     var sums: array<f32, ROWS>;
     for (var unit = local % LANES; unit < UNITS; unit += LANES) {
         let x = unit_x(x_row, unit);
         for (var r = 0u; r < ROWS; r++) {
             // Past the last row the last one is read again: cheaper than a branch, and its sum is not used.
-            sums[r] += unit_product(unit_weights(min(first + r, rows - 1u) * ROW_VECTORS, unit), x);
+            sums[r] += unit_product(unit_weights(matrix + min(first + r, rows - 1u) * ROW_VECTORS, unit), x);
         }
     }
     for (var r = 0u; r < ROWS; r++) {

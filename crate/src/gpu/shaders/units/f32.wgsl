@@ -15,3 +15,8 @@ fn unit_values(row: u32, blocks: u32, unit: u32) -> array<vec4<f32>, 8> {
         bitcast<vec4<f32>>(weights[at + 7u]),
     );
 }
+
+// Vector `part` of a unit's 8.
+fn unit_vector(row: u32, unit: u32, part: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(weights[row + 8u * unit + part]);
+}

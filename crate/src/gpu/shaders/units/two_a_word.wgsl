@@ -14,3 +14,10 @@ fn unit_values(row: u32, blocks: u32, unit: u32) -> array<vec4<f32>, 8> {
         four_values(c.x, c.y), four_values(c.z, c.w), four_values(d.x, d.y), four_values(d.z, d.w),
     );
 }
+
+// Vector `part` of a unit's 8.
+fn unit_vector(row: u32, unit: u32, part: u32) -> vec4<f32> {
+    let two = weights[row + 4u * unit + part / 2u];
+    let words = select(two.xy, two.zw, (part & 1u) == 1u);
+    return four_values(words.x, words.y);
+}
