@@ -137,19 +137,21 @@ function textsIn(folder: string): string[] {
   return about.flatMap((text) => /^#+ *licen[cs]e\n([\s\S]*(copyright|permission)[\s\S]*)/im.exec(text)?.[1] ?? []);
 }
 
-export function licencesText(packages: readonly Component[], engine: readonly Component[]): string {
+/** `whole` is what has them. */
+export function licencesText(packages: readonly Component[], engine: readonly Component[], whole: 'page' | 'package' = 'page'): string {
   const sections = new Map<string, string[]>();
   for (const { name, version, licence, texts } of [...packages, ...engine]) {
     const title = `${name} ${version}`.trim();
-    if (!allowed(licence)) throw new Error(`${title}: the page cannot have what is published under ${licence || 'no licence'}`);
+    if (!allowed(licence)) throw new Error(`${title}: the ${whole} cannot have what is published under ${licence || 'no licence'}`);
     const text = texts.map((each) => each.replace(/\r\n/g, '\n').trim()).join('\n\n');
     if (text === '') throw new Error(`${title} comes without the text of its licence`);
     sections.set(text, [...(sections.get(text) ?? []), `${title}: ${licence}`]);
   }
-  const list = (title: string, components: readonly Component[]) => `${title}: ${components.map(({ name, version }) => `${name} ${version}`.trim()).join(', ')}.\n`;
+  const list = (title: string, components: readonly Component[]) =>
+    components.length > 0 ? [`${title}: ${components.map(({ name, version }) => `${name} ${version}`.trim()).join(', ')}.\n`] : [];
   return [
-    'What this page is made of, beside web-mamba itself, which is published under MIT OR Apache-2.0.\n',
-    list('In the page', packages), list('In the engine', engine),
+    `What this ${whole} is made of, beside web-mamba itself, which is published under MIT OR Apache-2.0.\n`,
+    ...list(whole === 'page' ? 'In the page' : 'In dist/cdn', packages), ...list('In the engine', engine),
     ...[...sections].map(([text, titles]) => `${RULE}\n${titles.join('\n')}\n${RULE}\n\n${text}\n`),
   ].join('\n');
 }

@@ -10,7 +10,8 @@ import type { Plugin } from 'vite';
 
 const WORKER = 'service-worker.js';
 const PLACEHOLDER = '__FILES_OF_THIS_VERSION__';
-const LEFT_OUT = /^models\/.*\.gguf$/;
+/** What the page itself has no use for, such as the package's module for grammars, is not fetched ahead. */
+const LEFT_OUT = /^models\/.*\.gguf$|web_mamba_grammar_bg.*\.wasm$/;
 
 export function precache(publicFolder: string): Plugin {
   return {

@@ -12,6 +12,14 @@ const licences = new Licences(import.meta.dirname);
 export default defineConfig({
   // Relative addresses, so that the built page runs from any sub-path.
   base: './',
+  // The page is built from the engine's sources; its package is what they are made into for others.
+  resolve: {
+    alias: {
+      'web-mamba/prompt-api': path.join(import.meta.dirname, 'engine/src/prompt-api/index.ts'),
+      'web-mamba/ai-sdk': path.join(import.meta.dirname, 'engine/src/ai-sdk/index.ts'),
+      'web-mamba': path.join(import.meta.dirname, 'engine/src/index.ts'),
+    },
+  },
   worker: { format: 'es', plugins: () => [licences.collect()] },
   plugins: [policy(), licences.collect(), licences.write(), precache(path.join(import.meta.dirname, 'public'))],
   build: {

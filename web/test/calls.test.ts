@@ -1,7 +1,7 @@
 /** The worker's calls, from the client to a session and back, as one list describes them. */
 import { proxy, wrap, expose } from 'comlink';
 import { expect, test, vi } from 'vitest';
-import { EngineClient, failure, Failure, type EngineWorker } from 'web-mamba';
+import { EngineClient, failure, MambaError, type EngineWorker } from 'web-mamba';
 import { CALLS, type CallName } from '../engine/src/protocol/calls';
 import { offeredCalls } from '../engine/src/worker/offered-calls';
 import { Session } from '../engine/src/worker/session';
@@ -65,7 +65,7 @@ test('what the session throws crosses as a report, from calls with and without e
   const remote = wrap<EngineWorker>(port2 as unknown as Parameters<typeof wrap>[0]);
   const listener = vi.fn();
   const stored: unknown = await remote.stored().catch((thrown: unknown) => thrown);
-  expect(stored).not.toBeInstanceOf(Failure);
+  expect(stored).not.toBeInstanceOf(MambaError);
   expect(stored).toMatchObject({ code: 'storage', detail: 'why', remedy: expect.stringMatching(/./) as string });
   await expect(remote.verify('a', proxy(listener))).rejects.toMatchObject({ code: 'unexpected', detail: 'RangeError: odd' });
   expect(listener.mock.calls).toEqual([[1]]);

@@ -1,5 +1,10 @@
-/** What every place that keeps models owes the store: IndexedDB, and a memory that stands for any other. */
-import { expect, test } from 'vitest';
+/** What every place that keeps models owes the store: IndexedDB, a folder of Node's, and a memory that stands for any other. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { FileChunkStore } from '../engine/src/node/file-chunk-store';
 import type { ChunkKey, ChunkStore } from '../engine/src/store/chunk-store';
 import { openDatabase } from '../engine/src/store/database';
 import { download } from '../engine/src/store/download';
@@ -16,7 +21,14 @@ let databases = 0;
 const PLACES: [string, () => Promise<ChunkStore>][] = [
   ['IndexedDB', async () => new IndexedChunkStore(await openDatabase(`chunks-${(databases += 1)}`))],
   ['memory', async () => new MemoryChunkStore()],
+  ['a folder', async () => new FileChunkStore(temporaryFolder())],
 ];
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'web-mamba-chunks-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
 
 const record = (url: string) => newModel(url, 'm', null, [], 0);
 const chunk = (url: string, part: number, index: number) => ({ put: 'chunk' as const, key: [url, part, index] as ChunkKey, chunk: Uint8Array.of(part, index) });
@@ -76,4 +88,17 @@ test.each(PLACES)('%s: a model is downloaded into it, read back, found damaged a
   expect(await allBytes(store, await fetched())).toEqual([bytes]);
   await store.remove(url);
   expect([await store.list(), await store.chunk([url, 0, 0])]).toEqual([[], undefined]);
+});
+
+test('a folder: two that share it take turns, and what a process left that ended in the middle of a change goes', async () => {
+  const folder = temporaryFolder();
+  const [one, other] = [new FileChunkStore(folder), new FileChunkStore(folder)];
+  const urls = Array.from({ length: 10 }, (_, index) => `u${index}`);
+  writeFileSync(path.join(folder, 'left.chunk'), 'left');
+  writeFileSync(path.join(folder, 'lock'), execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }));
+  await Promise.all(urls.map((url, index) => (index % 2 === 0 ? one : other).change([{ put: 'record', record: record(url) }, chunk(url, 0, 0)])));
+  expect((await one.records()).map(({ url }) => url).sort()).toEqual(urls);
+  expect(readdirSync(folder).filter((name) => name !== 'index')).toHaveLength(urls.length);
+  await Promise.all(urls.map((url) => other.change([{ delete: 'record', url }, { delete: 'chunks', url }])));
+  expect(readdirSync(folder)).toEqual(['index']);
 });

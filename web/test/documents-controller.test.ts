@@ -2,7 +2,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { openAppDatabase, type AppDatabase } from '../src/data/app-database';
 import { DocumentsController } from '../src/documents/documents-controller';
-import { failure, type Failure } from '../src/base/failure';
+import { failure, type MambaError } from '../src/base/failure';
 import type { ModelLoader } from '../src/models/model-loader';
 import { SpeedEstimates } from '../src/models/speed-estimates';
 import { Turns } from '../src/base/turns';
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 function setUp(texts: Readonly<Record<string, string>> = {}) {
-  const failures: (Failure | undefined)[] = [];
+  const failures: (MambaError | undefined)[] = [];
   let open: (opened: boolean) => void = () => undefined;
   const loader = { opening: new Promise<boolean>((resolve) => (open = resolve)), url: 'm', context: 600, choice: { name: 'Small' }, info: { backend: 'cpu' }, rebuilding: () => undefined };
   const asked: { prompts: ChatMessage[][]; options: AnswerOptions; say: (index: number, event: GenerateEvent) => void; end: () => void }[] = [];

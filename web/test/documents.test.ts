@@ -1,8 +1,13 @@
 /** The documents: their links and paths lead somewhere, every record has its row, and what is made of measurements is up to date. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { promisify } from 'node:util';
+import { expect, onTestFinished, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { ENGLISH } from 'web-mamba';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const measurements = createRequire(import.meta.url)(path.join(ROOT, 'scripts/measurements')) as {
@@ -79,18 +84,110 @@ test('docs/api.md has every error code, option and event field', () => {
   expect([...codes, ...fields].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
+test('the table of errors in docs/api.md has the codes of the package, each once', () => {
+  const [, section = ''] = /\n### Errors of the package\n([\s\S]*?)\n## /.exec(read('docs/api.md')) ?? [];
+  const listed = [...section.matchAll(/^\| (`.*?) \| /gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`([a-z0-9-]+)`/g)].map(([, code]) => code));
+  expect(listed.sort()).toEqual(Object.keys(ENGLISH.failures).sort());
+});
+
+test('docs/api.md has every option and every result of the package’s calls', () => {
+  const [options, events] = [read('web/engine/src/api/options.ts'), read('web/engine/src/protocol/protocol.ts')];
+  const [, tables = ''] = /(const run: Table[\s\S]*)const fraction/.exec(options) ?? [];
+  const [, availability = ''] = /interface Availability \{([\s\S]*?)\n\}/.exec(events) ?? [];
+  const names = [...`${tables}${availability}`.matchAll(/(?:^ {2}|[{,] )(\w+)\??: /gm)].map(([, name = '']) => name);
+  expect(names).toEqual(expect.arrayContaining(['backend', 'store', 'onProgress', 'downloaded', 'doubts']));
+  expect(names.filter((name) => !read('docs/api.md').includes(`\`${name}\``))).toEqual([]);
+});
+
+test('docs/api.md has every option and every result of OpenAI’s interface', () => {
+  const types = read('web/engine/src/api/openai/types.ts');
+  const [, section = ''] = /\n### OpenAI's interface\n([\s\S]*?)\n### /.exec(read('docs/api.md')) ?? [];
+  const body = (name: string) => new RegExp(`${name}\\b[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(types)?.[1] ?? '';
+  const names = ['type SharedBody', 'type StreamOptions', 'interface ChatCompletionBody', 'interface CompletionBody'].flatMap((each) => [...body(each).matchAll(/^ {2}(\w+)\??: /gm)].map(([, name = '']) => name));
+  expect(names).toEqual(expect.arrayContaining(['model', 'reuse', 'include_usage', 'messages', 'thinking', 'prompt']));
+  expect([...names, 'finish_reason', 'cached_tokens', 'reasoning_content'].filter((name) => !new RegExp(`\\b${name}\\b`).test(section))).toEqual([]);
+});
+
+test('a snippet of TypeScript in the documents is right in a strict project, and the first of each document is one', async () => {
+  const snippets = ['README.md', 'docs/api.md', 'web/engine/README.md'].map((file) => [...read(file).matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code));
+  const firsts = new Set(snippets.map(([first]) => first));
+  expect([snippets.every(({ length }) => length > 0), firsts.size]).toEqual([true, 1]);
+  const others = ['docs/prompt-api.md', 'docs/ai-sdk.md'].map((file) => /```ts\n([\s\S]*?)```/.exec(read(file))?.[1] ?? '');
+  const all = [...new Set([...snippets.flat(), ...others])];
+  expect(all.length).toBe(6);
+  const folder = mkdtempSync(path.join(tmpdir(), 'web-mamba-snippet-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const dependency = (name: string) => [path.join(ROOT, 'web/node_modules', name)];
+  const paths = { 'web-mamba': [path.join(ROOT, 'web/engine/src/index.ts')], 'web-mamba/*': [path.join(ROOT, 'web/engine/src/*/index.ts')], openai: dependency('openai'), ai: dependency('ai') };
+  const check = (code: string) => {
+    writeFileSync(path.join(folder, 'snippet.ts'), code);
+    const config = { extends: path.join(ROOT, 'web/tsconfig.json'), compilerOptions: { types: [], paths }, include: ['snippet.ts'] };
+    writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(config));
+    return promisify(execFile)(path.join(ROOT, 'web/node_modules/.bin/tsc'), ['-p', folder]).then(() => '', (failed: { stdout: string }) => failed.stdout);
+  };
+  for (const code of all) {
+    expect(await check(code)).toBe('');
+    expect(await check(code.replace(/\b(load|promptApi)\(/, '$1e('))).toMatch(/(load|promptApi)e'/);
+  }
+  expect(await check((all[1] ?? '').replace('max_tokens', 'max_token'))).toMatch(/max_token'/);
+}, 120_000);
+
 test('docs/cli.md names every script', () => {
   const text = read('docs/cli.md');
   const scripts = readdirSync(path.join(ROOT, 'scripts'));
   expect(scripts.filter((name) => !text.includes(`\`${name}`) && !text.includes(`\`scripts/${name}`))).toEqual([]);
 });
 
-test('workflows are YAML: no plain value has a colon that makes a key of it', () => {
-  const folder = path.join(ROOT, '.github/workflows');
-  const lines = readdirSync(folder).flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n').map((line) => `${name}: ${line}`));
-  const values = lines.filter((line) => /^[\w.-]+: *(- )?[\w-]+: [^#'"|>{[]/.test(line));
-  expect(values.length).toBeGreaterThan(20);
-  expect(values.filter((line) => /: .*: .*:( |$)/.test(line.replace(/ #.*/, '')))).toEqual([]);
+interface Step {
+  uses?: string;
+  run?: string;
+  'working-directory'?: string;
+}
+
+interface Workflow {
+  jobs: Record<string, { uses?: string; steps?: Step[] }>;
+}
+
+const WORKFLOWS = '.github/workflows';
+const jobs = readdirSync(path.join(ROOT, WORKFLOWS)).flatMap((name) =>
+  Object.entries((parseYaml(read(path.join(WORKFLOWS, name))) as Workflow).jobs).map(([job, { uses, steps = [] }]) => ({ job: `${name} ${job}`, uses, steps })));
+const commands = jobs.flatMap(({ job, steps }) => steps.flatMap(({ run, 'working-directory': folder = '.' }) => (run?.split('\n') ?? []).map((line) => ({ job, line, folder }))));
+
+test('workflows are YAML whose jobs have steps or another workflow, and every step an action or a command', () => {
+  expect(jobs.length).toBeGreaterThan(7);
+  expect(jobs.filter(({ uses, steps }) => (uses === undefined ? steps.length === 0 : !existsSync(path.join(ROOT, uses)))).map(({ job }) => job)).toEqual([]);
+  expect(jobs.filter(({ steps }) => steps.some(({ uses, run }) => (typeof run === 'string') === (typeof uses === 'string'))).map(({ job }) => job)).toEqual([]);
+});
+
+test('what the commands of workflows name is there: scripts with their options, files, scripts of npm, features and tests of cargo', () => {
+  const wrong: string[] = [];
+  const hold = (is: boolean, what: string) => is || wrong.push(what);
+  const features = read('crate/Cargo.toml');
+  const npm = (JSON.parse(read('web/package.json')) as { scripts: Record<string, string> }).scripts;
+  for (const { job, line, folder } of commands) {
+    hold(existsSync(path.join(ROOT, folder)), `${job}: ${folder}`);
+    const [, script, rest = ''] = /^(scripts\/[\w-]+)(.*)/.exec(line) ?? [];
+    if (script !== undefined) {
+      hold(existsSync(path.join(ROOT, script)) && (statSync(path.join(ROOT, script)).mode & 0o111) > 0, `${job}: ${script}`);
+      for (const [option] of rest.matchAll(/--[\w-]+/g)) hold(existsSync(path.join(ROOT, script)) && read(script).includes(option), `${job}: ${script} ${option}`);
+    }
+    for (const [name] of line.matchAll(/\b(?:tests|crate|web|scripts)\/[\w./-]+/g)) hold(existsSync(path.join(ROOT, name.replace(/\/$/, ''))), `${job}: ${name}`);
+    for (const [, name = ''] of line.matchAll(/npm run ([\w-]+)/g)) hold(name in npm, `${job}: npm run ${name}`);
+    for (const [, name = ''] of line.matchAll(/--features ([\w,-]+)/g)) for (const each of name.split(',')) hold(new RegExp(`^${each} = `, 'm').test(features), `${job}: ${each}`);
+    for (const [, name = ''] of line.matchAll(/--test it -- (\w+)::/g)) hold(existsSync(path.join(ROOT, `crate/tests/it/${name}.rs`)), `${job}: ${name}`);
+  }
+  expect(commands.filter(({ line }) => line.startsWith('scripts/')).length).toBeGreaterThan(4);
+  expect(wrong).toEqual([]);
+});
+
+test('what is released has passed the checks, its tag is its version, and the changelog begins with that version', () => {
+  const [release, version] = [read(`${WORKFLOWS}/release.yml`), /^version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1] ?? ''];
+  expect(release).toMatch(/checks:\n {4}uses: \.\/\.github\/workflows\/checks\.yml[\s\S]*needs: checks[\s\S]*\$GITHUB_REF_NAME[\s\S]*npm publish .* --provenance[\s\S]*cargo publish -p web-mamba/);
+  const [, first = ''] = /^## (.*)$/m.exec(read('CHANGELOG.md')) ?? [];
+  const [name, state = ''] = first.split(', ');
+  expect(name).toBe(version);
+  expect(state).toMatch(/^(not released yet|\d{4}-\d\d-\d\d)$/);
+  expect((JSON.parse(read('web/engine/package.json')) as { version: string }).version).toBe(version);
 });
 
 test('the page is deployed only after the checks, and it is what they built', () => {

@@ -12,7 +12,7 @@ const REMEDY = 'run scripts/crate-licences.mjs';
 function imported(folder: string): string[] {
   const sources = readdirSync(path.join(WEB, folder), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|css)$/.test(name));
   const names = sources.flatMap((name) =>
-    [...readFileSync(path.join(WEB, folder, name), 'utf8').matchAll(/(?:from|import|import\(|url\() ?'((?:@[\w-]+\/)?[\w][\w-]*)[^']*'/g)].map(([, found]) => found as string));
+    [...readFileSync(path.join(WEB, folder, name), 'utf8').matchAll(/(?:from|import|import\(|url\() ?'(?!node:)((?:@[\w-]+\/)?[\w][\w-]*)[^']*'/g)].map(([, found]) => found as string));
   return [...new Set(names)].sort();
 }
 
@@ -48,7 +48,7 @@ test('a bundle’s packages are those of its modules and files, and what the bui
 
 test('the crates of the engine are those of Cargo.lock, each in the page or noted as elsewhere', () => {
   const lock = readFileSync(path.join(WEB, '../Cargo.lock'), 'utf8');
-  const locked = [...lock.matchAll(/\[\[package\]\]\nname = "(.*)"\nversion = "(.*)"/g)].map(([, name, version]) => `${name} ${version}`).filter((each) => !each.startsWith('web-mamba '));
+  const locked = [...lock.matchAll(/\[\[package\]\]\nname = "(.*)"\nversion = "(.*)"/g)].map(([, name, version]) => `${name} ${version}`).filter((each) => !each.startsWith('web-mamba'));
   const listed = crateComponents().map(({ name, version }) => `${name} ${version}`).filter((each) => !each.startsWith('Rust '));
   expect([...listed, ...crates.elsewhere].sort(), REMEDY).toEqual(locked.sort());
 });

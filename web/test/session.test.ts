@@ -37,6 +37,13 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
     },
     logits: async () => new Float32Array(1),
     tokenize: () => new Uint32Array(1),
+    tokenTable: () => new Uint8Array(4),
+    detokenize: () => '',
+    chatTemplate: () => undefined,
+    applyChatTemplate: () => '',
+    score: () => Promise.reject(new Error('no score')),
+    perplexity: () => Promise.reject(new Error('no perplexity')),
+    embed: () => Promise.reject(new Error('no vectors')),
     bench: () => Promise.reject(new Error('no bench')),
     ...withoutStates,
     free: vi.fn(),
@@ -214,4 +221,35 @@ test('several answers come side by side, each event with the number of its promp
   await session.generateBatch([[{ role: 'user', content: 'a' }], [{ role: 'user', content: 'b' }]], {}, (event) => events.push(`${'index' in event ? event.index : ''} ${event.type}`));
   expect(events).toEqual(['0 token', '0 token', '0 end', '1 token', '1 token', '1 end']);
   await expect(Promise.all([session.generateBatch([], {}, quiet), session.generate([], {}, quiet)])).rejects.toMatchObject({ code: 'busy' });
+});
+
+test('a stop that comes while an answer is still being prepared ends it', async () => {
+  const { session } = await sessionWith(async () => countingModel(5));
+  await session.open(SOURCE, { backend: 'auto' }, quiet);
+  const events: AnswerEvent[] = [];
+  const answering = session.generate([{ role: 'user', content: 'a' }], {}, (event) => events.push(event));
+  await session.stop();
+  await answering;
+  expect(events).toEqual([]);
+  await session.generate([{ role: 'user', content: 'b' }], {}, (event) => events.push(event));
+  expect(events.filter(({ type }) => type === 'token')).toHaveLength(5);
+});
+
+test('a prompt is counted as it is read: with the template, and of a base model as the text of its conversation', async () => {
+  const conversation = [{ role: 'user', content: 'a' }, { role: 'user', content: 'bc' }];
+  const asked: unknown[] = [];
+  const promptTokens = (hasTemplate: boolean) => (prompt: unknown, options?: object) => {
+    asked.push([prompt, options]);
+    if (!hasTemplate && Array.isArray(prompt)) throw engineError('chat-template');
+    return new Uint32Array(typeof prompt === 'string' ? prompt.length : 9);
+  };
+  for (const [hasTemplate, length] of [[true, 9], [false, 4]] as const) {
+    const { session } = await sessionWith(async () => ({ ...countingModel(1), promptTokens: promptTokens(hasTemplate) }));
+    await expect(session.promptTokens('a', {})).rejects.toMatchObject({ code: 'not-stored' });
+    await session.open(SOURCE, {}, quiet);
+    expect(await session.promptTokens(conversation, { thinking: 'on' })).toHaveLength(length);
+    expect(await session.promptTokens('abcdef', {})).toHaveLength(6);
+    expect(await session.promptTokens(Uint32Array.of(7), {})).toEqual(Uint32Array.of(7));
+  }
+  expect(asked).toEqual([[conversation, { thinking: 'on' }], ['abcdef', undefined], [conversation, { thinking: 'on' }], ['a\nbc', undefined], ['abcdef', undefined]]);
 });

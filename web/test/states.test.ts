@@ -198,6 +198,22 @@ test('checkpoints of answers and of long prompts are kept, and given back to a m
   expect(next.added).toEqual([303, 300]);
 });
 
+test('turns that are short each, of which only the engine knows the last, are kept once they are worth it together', async () => {
+  const states = await emptyStates();
+  const kept: number[] = [];
+  for (const turn of [1, 2, 3, 4, 5, 6]) {
+    const tokens = ids(...Array(100 * turn).keys());
+    const { model } = stateful([{ id: turn, tokens, position: tokens.length, kind: 'prompt' }]);
+    const durable = new DurableCheckpoints({ ...model, knownTokens: () => 100 * (turn - 1) } as unknown as EngineModel, states, 'u');
+    const prompt = ids(...tokens, 1, 2);
+    await durable.prepare(prompt);
+    durable.collect();
+    await durable.settle();
+    kept.push((await states.longest('m', prompt, 0))?.length ?? 0);
+  }
+  expect(kept).toEqual([0, 0, 300, 300, 300, 600]);
+});
+
 test('what is kept for a prompt goes when its answer is kept, from its middle too, and nothing of others', async () => {
   const states = await emptyStates();
   const prompt = ids(1, 2, 3, 4, 5);

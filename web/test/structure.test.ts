@@ -39,11 +39,12 @@ test('only what starts the page, or its bench, makes an engine', () => {
   expect(makers.sort()).toEqual(['bench.ts', 'main.ts'].map((name) => path.join('src', name)));
 });
 
-test('one file imports the wasm packages, and only workers import that', () => {
+test('one file imports each kind of wasm package, and only workers import that', () => {
   const importing = (what: RegExp) => [...sources('src'), ...sources('engine/src')].filter((file) => what.test(readFileSync(path.join(WEB, file), 'utf8')));
-  expect(importing(/^import (?!type ).*\/pkg|import\('[./]*\/pkg.*\)\)? as|: import\('[./]*\/pkg/m)).toEqual([path.join('engine/src/worker/flavour.ts')]);
-  expect(importing(/^import (?!type ).*'\.\/(flavour|load-engine)'/m).sort()).toEqual(
-    ['load-engine.ts', 'rank.worker.ts', 'worker.ts'].map((name) => path.join('engine/src/worker', name)),
+  expect(importing(/^import (?!type ).*\/pkg|[^f] import\('[./]*\/pkg/m)).toEqual(['flavour.ts', 'load-grammar.ts'].map((name) => path.join('engine/src/worker', name)));
+  expect(importing(/^import (?!type ).*'(?:\.|\.\.\/worker)\/load-grammar\.ts'/m)).toEqual(['node/worker.ts', 'worker/worker.ts'].map((name) => path.join('engine/src', name)));
+  expect(importing(/^import (?!type ).*'(?:\.|\.\.\/worker)\/(flavour|load-engine)\.ts'/m).sort()).toEqual(
+    ['cdn/hosted-ranks.ts', 'node/engine.ts', 'worker/load-engine.ts', 'worker/rank.worker.ts', 'worker/worker.ts'].map((name) => path.join('engine/src', name)),
   );
 });
 
@@ -53,7 +54,8 @@ test('what people read is in the strings files: the page’s own HTML has only w
   expect(withoutScripts.replace(/<[^>]*>/g, '').trim()).toBe('');
   expect(withoutScripts).not.toMatch(/aria-label=|title=|placeholder=/);
   const english = sources('engine/src').filter((file) => /'[A-Z][a-z’]+ [a-z’]+ /.test(withoutComments(file)));
-  expect(english).toEqual([path.join('engine/src/base/messages.ts')]);
+  // What a model is told is no message to people.
+  expect(english).toEqual(['base/messages.ts', 'prompt-api/instructions.ts'].map((name) => path.join('engine/src', name)));
 });
 
 test('the engine’s package has the version of the project, and the page uses just that', () => {

@@ -1,8 +1,8 @@
 /** The page's failures: those of the engine, and its own beside them. */
-import { failure as engineFailure, failureOf, toFailure as toEngineFailure, type Blanks, type EngineCode, type Failure } from 'web-mamba';
+import { failure as engineFailure, failureOf, toFailure as toEngineFailure, type Blanks, type EngineCode, type MambaError } from 'web-mamba';
 import { failures, type PageCode } from './failures';
 
-export { Failure, type FailureReport } from 'web-mamba';
+export { MambaError, type FailureReport } from 'web-mamba';
 
 /** A code that has a sentence. */
 export type FailureCode = EngineCode | PageCode;
@@ -11,15 +11,15 @@ export type FailureCode = EngineCode | PageCode;
  * Tells what went wrong. `about` names what was being done: none, with the same name, takes that failure back once the same thing has
  * been done, and no other. None without a name takes back whatever is said.
  */
-export type Tell = (failure: Failure | undefined, about?: string) => void;
+export type Tell = (failure: MambaError | undefined, about?: string) => void;
 
 /** A failure with the sentence of `code`, its blanks filled from `data`. */
-export function failure(code: FailureCode, data: Blanks = {}, detail = ''): Failure {
+export function failure(code: FailureCode, data: Blanks = {}, detail = ''): MambaError {
   return isPageCode(code) ? failureOf(code, failures[code], data, detail) : engineFailure(code, data, detail);
 }
 
 /** Whatever was thrown, as a failure. What finds no room in the page is its own: the engine tells of models by itself. */
-export function toFailure(thrown: unknown): Failure {
+export function toFailure(thrown: unknown): MambaError {
   const { name, message } = (thrown ?? {}) as Partial<Error>;
   return name === 'QuotaExceededError' ? failure('app-room', {}, message) : toEngineFailure(thrown);
 }

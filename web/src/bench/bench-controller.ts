@@ -1,6 +1,6 @@
 /** Wires the benchmark page to the engine. */
 import type { BenchProgress, BenchReport, DeviceOptions, EngineWorker, OpenProgress } from 'web-mamba';
-import { toFailure, type Failure } from '../base/failure';
+import { toFailure, type MambaError } from '../base/failure';
 import type { CatalogueEntry } from '../models/catalogue';
 import { chooseParam, type Choice } from '../models/choice';
 import { Consent } from '../models/consent';
@@ -18,7 +18,7 @@ export type BenchStatus =
   | { kind: 'link'; question: LinkQuestion }
   | { kind: 'opening'; progress?: OpenProgress }
   | { kind: 'measuring'; progress?: BenchProgress }
-  | { kind: 'failed'; failure: Failure }
+  | { kind: 'failed'; failure: MambaError }
   | { kind: 'done'; report: BenchReport; loadSeconds: number };
 
 export interface BenchData {

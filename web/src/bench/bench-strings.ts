@@ -7,7 +7,7 @@ export const benchStrings = {
   measure: 'Measure',
   again: 'Measure again',
   opening: 'Opening {name}',
-  steps: { warmUp: 'Warming up', run: 'Run {number} of {runs}', bandwidth: 'Measuring the memory of this device', stages: 'Timing the kernels' },
+  steps: { warmUp: 'Warming up', run: 'Run {number} of {runs}', batch: 'Run {number} of {runs}, several sequences at once', bandwidth: 'Measuring the memory of this device', stages: 'Timing the kernels' },
 
   figures: 'Figures',
   adapter: 'Runs on',

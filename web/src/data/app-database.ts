@@ -4,7 +4,7 @@
  */
 import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
 import { BLOCKED_MILLISECONDS, IndexedDatabase, newId } from 'web-mamba';
-import { Failure, failure, toFailure } from '../base/failure';
+import { MambaError, failure, toFailure } from '../base/failure';
 import type { ConversationRecord } from './conversation-record';
 import type { DocumentRecord, DocumentText, QuestionRecord, SummaryRecord } from './document-records';
 
@@ -26,20 +26,20 @@ interface Schema extends DBSchema {
 export class AppDatabase extends IndexedDatabase<Schema> {
   /** What waits to be written, by a name of its own: the last write under a name is the one that counts. */
   readonly #waiting = new Map<string, () => Promise<void>>();
-  #refusal: Failure | undefined;
+  #refusal: MambaError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #retrying: Promise<void> | undefined;
-  #said: Failure | undefined;
-  readonly #onUnkept: ((unkept: Failure | undefined) => void)[] = [];
+  #said: MambaError | undefined;
+  readonly #onUnkept: ((unkept: MambaError | undefined) => void)[] = [];
   readonly #onClosed: (() => void)[] = [];
 
   /** Why what is done here is not kept, for as long as it is so. */
-  get unkept(): Failure | undefined {
+  get unkept(): MambaError | undefined {
     return this.unopened ?? this.#refusal;
   }
 
   /** Calls back when `unkept` begins, changes and ends. */
-  onUnkept(listener: (unkept: Failure | undefined) => void): void {
+  onUnkept(listener: (unkept: MambaError | undefined) => void): void {
     this.#onUnkept.push(listener);
   }
 

@@ -1,5 +1,5 @@
 /** Files on their way to becoming documents, one after the other. One that fails, or is called off, leaves the others alone. */
-import { Failure, failure, toFailure } from '../base/failure';
+import { MambaError, failure, toFailure } from '../base/failure';
 import { formatBytes } from '../base/format';
 import type { DocumentKind, Extracted } from '../data/document-records';
 import type { Extract } from './extract/extractor';
@@ -26,9 +26,9 @@ export class DocumentIntake {
   constructor(private readonly parts: IntakeParts) {}
 
   /** The ids of those that were added, and what went wrong with the others, as one failure that names each. */
-  async take(files: readonly File[]): Promise<{ added: string[]; failed: Failure | undefined }> {
+  async take(files: readonly File[]): Promise<{ added: string[]; failed: MambaError | undefined }> {
     const { signal } = (this.#stop = new AbortController());
-    const [added, failures]: [string[], Failure[]] = [[], []];
+    const [added, failures]: [string[], MambaError[]] = [[], []];
     for (const file of files) {
       if (signal.aborted) break;
       try {
@@ -82,15 +82,15 @@ async function showsItsKind(file: File): Promise<boolean> {
   return formatOf(start) !== undefined || hasPdfWithin(start);
 }
 
-function named(fault: Failure, name: string): Failure {
+function named(fault: MambaError, name: string): MambaError {
   return ABOUT_A_FILE.has(fault.code) ? failure(fault.code as 'extract', { name }, fault.detail) : fault;
 }
 
 /** Each file's sentence, and each remedy once. */
-function together(failures: readonly Failure[]): Failure | undefined {
+function together(failures: readonly MambaError[]): MambaError | undefined {
   if (failures.length < 2) return failures[0];
   const said = (texts: readonly string[], between: string) => [...new Set(texts)].filter(Boolean).join(between);
-  return new Failure({
+  return new MambaError({
     code: 'several-files',
     message: said(failures.map(({ message }) => message), ' '),
     remedy: said(failures.map(({ remedy }) => remedy), ' '),

@@ -1,6 +1,6 @@
 /** Models whose place another has taken: what a browser keeps of them opens as before, and nothing else of them is to be had. */
 import { sourceKey, type StoredModel } from 'web-mamba';
-import { failure, type Failure } from '../base/failure';
+import { failure, type MambaError } from '../base/failure';
 import { newerOf } from './catalogue';
 import type { Choice } from './choice';
 
@@ -22,10 +22,10 @@ export function requireKept(choice: Choice, stored: readonly Stored[]): void {
 }
 
 /** Of a copy that is damaged and could not be mended from the server, why not; any other fault as it is. */
-export function asReplaced(choice: Choice, fault: Failure): Failure {
+export function asReplaced(choice: Choice, fault: MambaError): MambaError {
   return choice.entry?.replacedBy !== undefined && GONE.has(fault.code) ? replacedFailure(choice, fault.message) : fault;
 }
 
-function replacedFailure({ name, entry }: Choice, detail = ''): Failure {
+function replacedFailure({ name, entry }: Choice, detail = ''): MambaError {
   return failure('replaced', { name, newer: (entry && newerOf(entry)?.name) ?? '' }, detail);
 }

@@ -3,7 +3,7 @@
  * when, and could fill a disk. Nobody is asked about the catalogue, the page's own server, what is kept here or what was typed here.
  */
 import { fileAddress, sourceKey, type EngineWorker, type OpenModel, type OpenProgress } from 'web-mamba';
-import { failure, toFailure, type Failure } from '../base/failure';
+import { failure, toFailure, type MambaError } from '../base/failure';
 import type { Choice } from './choice';
 
 /** More than this is asked about once more, as soon as the server has said how large it is. */
@@ -106,7 +106,7 @@ export class LinkConsent {
 }
 
 /** The visitor has declined to fetch what lies there. */
-export function declined(url: string): Failure {
+export function declined(url: string): MambaError {
   return failure('declined', { host: new URL(url).host });
 }
 

@@ -1,6 +1,6 @@
 /** The model that is chosen: opens it, asks for its licence first, pauses and discards its download. */
 import { fileAddress, sourceKey, type EngineWorker, type ModelInfo, type OpenedState, type OpenModel, type OpenProgress } from 'web-mamba';
-import { toFailure, type Failure } from '../base/failure';
+import { toFailure, type MambaError } from '../base/failure';
 import { fill } from '../base/format';
 import type { PageAddress } from '../base/page-address';
 import { askToPersist } from './ask-to-persist';
@@ -21,7 +21,7 @@ const UNKNOWN_CONTEXT = 2048;
 
 export interface LoaderListener {
   changed(): void;
-  failed(failure: Failure | undefined): void;
+  failed(failure: MambaError | undefined): void;
   /** A saved state is open, and conversations may begin from what was said in it. */
   stateOpened(state: OpenedState): void;
 }
@@ -36,7 +36,7 @@ export class ModelLoader {
   /** Settles when the model last asked for, and the state that the address names, are open; false when the model could not be opened. */
   opening: Promise<boolean> = Promise.resolve(false);
   /** Why the model that was last asked for is not open, so that it can be said again. */
-  obstacle: Failure | undefined;
+  obstacle: MambaError | undefined;
   readonly #consent: Consent;
   readonly #link: LinkConsent;
 
@@ -78,7 +78,7 @@ export class ModelLoader {
   }
 
   /** The model that was open is so no more. One that is being opened fails by itself. */
-  crashed(fault: Failure): void {
+  crashed(fault: MambaError): void {
     if (this.status.kind !== 'ready') return;
     this.url = '';
     this.tuned = undefined;
@@ -229,7 +229,7 @@ export class ModelLoader {
   }
 
   /** A download that its visitor ended is no error. */
-  #fail(fault: Failure): void {
+  #fail(fault: MambaError): void {
     const progress = this.status.kind === 'opening' ? this.status.progress : undefined;
     this.obstacle = fault.code === 'discarded' ? undefined : fault;
     this.status = fault.code === 'paused' ? { kind: 'paused', progress } : { kind: 'failed' };

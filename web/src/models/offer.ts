@@ -1,6 +1,6 @@
 /** The catalogue's models before this device: which it can hold, and what to take in place of one that it cannot. */
 import { sourceKey, type FitDoubt, type FitProblem, type FitReason, type FitVerdict, type StoredModel } from 'web-mamba';
-import { failure, type Failure } from '../base/failure';
+import { failure, type MambaError } from '../base/failure';
 import { fill, formatBytes } from '../base/format';
 import type { Device } from './capability';
 import { catalogue, entrySource, type CatalogueEntry } from './catalogue';
@@ -89,7 +89,7 @@ export function insteadText({ instead }: Offer): string {
   return instead ? fill(modelStrings.offerInstead, { name: instead.name, type: instead.type, size: formatBytes(instead.bytes) }) : modelStrings.offerNothing;
 }
 
-export function refusal(offer: Offer): Failure {
+export function refusal(offer: Offer): MambaError {
   const { entry: { name, type, bytes, memory }, verdict } = offer;
   const { code, needed, available = 0 }: Refusal = verdict.kind === 'refused' ? verdict.why : { code: 'memory', needed: memory };
   return failure(`refused-${code}`, {

@@ -1,6 +1,6 @@
 /** Wires the page to the engine: the only place that knows both. Holds what the page shows and redraws it after every change. */
 import type { EngineWorker } from 'web-mamba';
-import { toFailure, type Failure, type Tell } from '../base/failure';
+import { toFailure, type MambaError, type Tell } from '../base/failure';
 import type { PageAddress, Shown } from '../base/page-address';
 import { Turns } from '../base/turns';
 import { chatStrings } from '../chat/chat-strings';
@@ -43,7 +43,7 @@ export interface Surroundings {
 }
 
 export class Controller {
-  #failure: Failure | undefined;
+  #failure: MambaError | undefined;
   /** What was being done when it came. */
   #failedAbout: string | undefined;
   #device: Device | undefined;
@@ -102,7 +102,7 @@ export class Controller {
   }
 
   /** The engine broke, and the model that was open in it is open no more. */
-  engineCrashed(fault: Failure): void {
+  engineCrashed(fault: MambaError): void {
     this.#loader.crashed(fault);
   }
 
@@ -253,7 +253,7 @@ export class Controller {
     }
   }
 
-  #fail(failure: Failure | undefined, about?: string): void {
+  #fail(failure: MambaError | undefined, about?: string): void {
     const other = failure === undefined && about !== undefined && about !== this.#failedAbout;
     if (!other) [this.#failure, this.#failedAbout] = [failure, about];
     this.#update();

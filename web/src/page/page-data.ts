@@ -1,5 +1,5 @@
 /** What the controller gives the page to draw, and what the page tells the controller. */
-import type { Failure, FailureCode } from '../base/failure';
+import type { MambaError, FailureCode } from '../base/failure';
 import type { TextFile } from '../base/files';
 import type { View } from '../base/page-address';
 import type { ChatData, ChatEvents } from '../chat/chat-data';
@@ -8,9 +8,9 @@ import type { ModelEvents, ModelsView } from '../models/models-data';
 
 export interface PageData extends ChatData, DocumentsViewData {
   view: View;
-  failure: Failure | undefined;
+  failure: MambaError | undefined;
   /** Why what is done here is not kept, for as long as it is so. */
-  unkept: Failure | undefined;
+  unkept: MambaError | undefined;
   /** A newer version of the page is stored and waits for a reload. */
   newVersion: boolean;
 }
@@ -19,7 +19,7 @@ export interface PageEvents extends ModelEvents, ChatEvents, DocumentEvents {
   showView: View;
   useNewVersion: undefined;
   /** The page could not do something that takes no engine. */
-  failed: Failure;
+  failed: MambaError;
   /** What may have failed before with this code has been done. */
   succeeded: FailureCode;
   dismiss: undefined;

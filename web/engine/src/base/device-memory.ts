@@ -1,5 +1,5 @@
 /** What a browser says of the memory of its device. */
-import type { HostMemory } from './wasm-engine';
+import type { HostMemory } from './wasm-engine.ts';
 
 /** The number from which browsers say no more: it means this or more. Some say larger ones too. */
 const MOST_SAID_GIB = 8;

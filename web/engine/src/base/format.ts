@@ -1,5 +1,5 @@
 /** Numbers and names as people read them in a sentence. Decimal units, as browsers and download pages count. */
-import { messages } from './messages';
+import { messages } from './messages.ts';
 
 /** 20374272 → "20.4 MB". */
 export function formatBytes(bytes: number): string {

@@ -6,11 +6,12 @@ import {
   deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type IndexKey, type IndexNames, type StoreKey, type StoreNames,
   type StoreValue,
 } from 'idb';
-import { Failure } from './failure';
-import { deleteUnlessHeld, openFirst, SILENT } from './opening';
+import { MambaError } from './failure.ts';
+import { deleteUnlessHeld, openFirst, SILENT } from './opening.ts';
 
 type Upgrading<Schema extends DBSchema> = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
 
+/** A database, and what becomes of its problems. */
 export interface DatabaseOptions<Schema extends DBSchema> {
   name: string;
   version: number;
@@ -19,7 +20,7 @@ export interface DatabaseOptions<Schema extends DBSchema> {
   /** Milliseconds that another tab has to give way. */
   blockedMilliseconds: number;
   /** What is said of a problem. */
-  failure(problem: DatabaseProblem, detail?: string): Failure;
+  failure(problem: DatabaseProblem, detail?: string): MambaError;
 }
 
 /** The database is closed to the page, gives no answer, is newer than the page, held by another tab, or full. */
@@ -34,9 +35,10 @@ const ABORTED = 'AbortError';
 /** Aborted, then found closed, then opened again. */
 const MOST_TRIES = 3;
 
+/** A database that opens itself, and opens again. */
 export class IndexedDatabase<Schema extends DBSchema> {
   #connection: Promise<IDBPDatabase<Schema>> | undefined;
-  #unopened: Failure | undefined;
+  #unopened: MambaError | undefined;
 
   constructor(protected readonly options: DatabaseOptions<Schema>) {}
 
@@ -45,7 +47,7 @@ export class IndexedDatabase<Schema extends DBSchema> {
   }
 
   /** Why it could not be opened the last time, until it can. */
-  get unopened(): Failure | undefined {
+  get unopened(): MambaError | undefined {
     return this.#unopened;
   }
 
@@ -95,24 +97,29 @@ export class IndexedDatabase<Schema extends DBSchema> {
     return this.use((connection) => work(heard(connection.transaction(names))));
   }
 
+  /** The value of a key. */
   async get<Name extends StoreNames<Schema>>(name: Name, key: StoreKey<Schema, Name>): Promise<StoreValue<Schema, Name> | undefined> {
     return this.read([name], (transaction) => transaction.objectStore(name).get(key));
   }
 
+  /** Every value of a store. */
   async getAll<Name extends StoreNames<Schema>>(name: Name): Promise<StoreValue<Schema, Name>[]> {
     return this.read([name], (transaction) => transaction.objectStore(name).getAll());
   }
 
+  /** Every value with this key in an index. */
   async getAllFromIndex<Name extends StoreNames<Schema>, Index extends IndexNames<Schema, Name>>(
     name: Name, index: Index, key: IndexKey<Schema, Name, Index>,
   ): Promise<StoreValue<Schema, Name>[]> {
     return this.read([name], (transaction) => transaction.objectStore(name).index(index).getAll(key));
   }
 
+  /** Writes one value. */
   async put<Name extends StoreNames<Schema>>(name: Name, value: StoreValue<Schema, Name>, key?: StoreKey<Schema, Name>): Promise<void> {
     await this.transact([name], (transaction) => transaction.objectStore(name).put(value, key));
   }
 
+  /** Deletes one value. */
   async delete<Name extends StoreNames<Schema>>(name: Name, key: StoreKey<Schema, Name>): Promise<void> {
     await this.transact([name], (transaction) => transaction.objectStore(name).delete(key));
   }
@@ -132,7 +139,7 @@ export class IndexedDatabase<Schema extends DBSchema> {
       this.#connection = undefined;
       const problems: Record<string, DatabaseProblem> = { VersionError: 'newer', [SILENT]: 'silent' };
       const problem = problems[(thrown as Error).name] ?? 'closed';
-      const fault = thrown instanceof Failure ? thrown : this.options.failure(problem, String(thrown));
+      const fault = thrown instanceof MambaError ? thrown : this.options.failure(problem, String(thrown));
       this.#note(fault);
       throw fault;
     }
@@ -182,7 +189,7 @@ export class IndexedDatabase<Schema extends DBSchema> {
     this.closed();
   }
 
-  #note(fault: Failure | undefined): void {
+  #note(fault: MambaError | undefined): void {
     const changed = this.#unopened?.code !== fault?.code;
     this.#unopened = fault;
     if (changed) this.openedOrNot();

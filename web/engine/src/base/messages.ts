@@ -42,10 +42,13 @@ const failures = {
   damaged: { sentence: 'The copy of {name} in this browser is damaged.', remedy: 'Verify it again: damaged chunks are then fetched anew. Of a file of this computer, remove the copy and choose the file again.' },
   'not-stored': { sentence: 'This model is no longer kept in this browser.', remedy: 'Choose its file again.' },
   'engine-start': { sentence: 'The engine did not start in this browser.', remedy: 'Try again, or reload the page; if that does not help, update the browser.' },
+  'engine-blocked': { sentence: 'The browser blocked the engine: the page’s policy forbids its script ({rule}).', remedy: 'Have the page’s Content-Security-Policy name the place of the package’s files in script-src, with ‘wasm-unsafe-eval’, and in worker-src; where they are another origin’s, worker-src needs blob: too. Or host them at the page’s own origin (setAssets).' },
+  'engine-unreachable': { sentence: 'The engine’s files could not be loaded from {address}.', remedy: 'Check that the package’s files are there, that their server allows other origins to read them (CORS) and sends scripts as text/javascript, and that the page’s Content-Security-Policy lets script-src and connect-src have them. Or host them at the page’s own origin (setAssets).' },
   'engine-crashed': { sentence: 'The engine failed while it worked on {name}.', remedy: 'Try again. If it fails the same way, the model’s file is damaged or more than this browser can run: choose another model.' },
   'engine-crashed-gpu': { sentence: 'The engine failed while it ran {name} on the GPU.', remedy: 'Try again, or run it on the CPU. If that fails too, choose another model.' },
   'engine-silent': { sentence: '{name} did not answer any more, and was ended.', remedy: 'Try again, or choose a smaller model.' },
   'engine-restarted': { sentence: 'The engine failed, and is started anew.', remedy: 'Try again; if it happens again, please report it.' },
+  'tab-closed': { sentence: 'The tab that ran {name} was closed.', remedy: 'Try again: another tab has the model now.' },
   cancelled: { sentence: 'This was cancelled.', remedy: 'Try again when you like.' },
   unexpected: { sentence: 'Something unexpected went wrong.', remedy: 'Reload the page; if it happens again, please report it.' },
 
@@ -60,6 +63,7 @@ const failures = {
   tokenizer: { sentence: 'The model’s vocabulary cannot be used.', remedy: 'Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp.' },
   'chat-template': { sentence: 'The model’s chat template cannot be used.', remedy: 'Choose a model that was made for chat.' },
   'token-range': { sentence: 'A token is outside the model’s vocabulary.', remedy: 'Begin anew and try again.' },
+  grammar: { sentence: 'The answer cannot be held to the form that was asked for: {problem}', remedy: 'Change the schema, the expression or the grammar: the message says what cannot be done with it.' },
   'empty-prompt': { sentence: 'There is nothing to answer.', remedy: 'Write something first.' },
   'invalid-option': { sentence: 'An option has a value that is not allowed.', remedy: 'Correct the option and try again.' },
   'invalid-request': { sentence: 'The engine did not understand the request.', remedy: 'Reload the page to bring all its parts to the same version.' },
@@ -86,6 +90,7 @@ const failures = {
 /** A code of the engine's own failures. */
 export type EngineCode = keyof typeof failures;
 
+/** All that the engine says to people. */
 export interface Messages {
   failures: Readonly<Record<EngineCode, FailureText>>;
   /** Names of bytes, and of 1000, 1000², 1000³ and 1000⁴ of them. */
@@ -98,8 +103,11 @@ export interface Messages {
   thisDevice: string;
   /** The remedy where a file is at fault, and its copy is sound. */
   soundRemedy: string;
+  /** What a call says of an option that it does not have, and of options and arguments that it cannot take. */
+  misuse: Readonly<Record<'unknown' | 'option' | 'unsupported' | 'argument' | 'meant' | 'known' | 'leaveOut' | 'correct', string>>;
 }
 
+/** The messages where no others are set. */
 export const ENGLISH: Messages = {
   failures,
   units: ['bytes', 'kB', 'MB', 'GB', 'TB'],
@@ -107,6 +115,16 @@ export const ENGLISH: Messages = {
   fitsDetail: 'It needs {needed}; {adapter} grants {available}. In all the model takes {total}. {message}.',
   thisDevice: 'this device',
   soundRemedy: 'What is kept here is just what arrived, so fetching it again will not help: choose another file.',
+  misuse: {
+    unknown: 'There is no option “{option}”.',
+    option: 'The option “{option}” is {found}, which is not {expected}.',
+    unsupported: 'The option “{option}” is {found}: the engine cannot do what it asks for.',
+    argument: 'The argument “{argument}” is {found}, which is not {expected}.',
+    meant: 'Write “{suggestion}”, if that is what you mean.',
+    known: 'The options of this call are {known}.',
+    leaveOut: 'Leave it out.',
+    correct: 'Compare the call with the types that the package declares.',
+  },
 };
 
 /** Messages that take the place of the English ones; what is absent stays English. */

@@ -1,5 +1,5 @@
 /** Opening a database whose requests may come to nothing: while a browser clears the site's data, it ends some of them, and forgets others. */
-import type { Failure } from './failure';
+import type { MambaError } from './failure.ts';
 
 /** Milliseconds after which a request that was ended, or has had no answer, is made once more beside the one before. */
 const PAUSES = [100, 400, 1000, 2000];
@@ -17,7 +17,7 @@ export interface Opening<Connection> {
   again: boolean;
   /** How long another tab may hold it, in milliseconds, and what is said then. */
   blockedMilliseconds: number;
-  held(): Failure;
+  held(): MambaError;
 }
 
 /** The first connection that comes; those that come later are closed. */
@@ -56,7 +56,7 @@ export function openFirst<Connection extends { close(): void }>({ request, again
 }
 
 /** Deletes a database, unless another tab holds it for too long. */
-export function deleteUnlessHeld(remove: (blocked: () => void) => Promise<void>, blockedMilliseconds: number, held: () => Failure): Promise<void> {
+export function deleteUnlessHeld(remove: (blocked: () => void) => Promise<void>, blockedMilliseconds: number, held: () => MambaError): Promise<void> {
   return new Promise((resolve, reject) => {
     remove(() => setTimeout(() => reject(held()), blockedMilliseconds)).then(resolve, reject);
   });

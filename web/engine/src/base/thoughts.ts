@@ -16,7 +16,10 @@ export interface ThoughtfulAnswer {
 const OPENING = '<think>';
 const CLOSING = '</think>';
 
-/** A text that begins with `<think>…</think>` begins with a thought, and so does one that is about to. Tags anywhere else are text. */
+/**
+ * A text that begins with `<think>…</think>` begins with a thought, and so does one that is about to. Tags anywhere else are text.
+ * Empty lines before the answer, which models write after a thought and after an empty one of the prompt's, are no part of it.
+ */
 export function splitThoughts(text: string): ThoughtfulAnswer {
   const thoughts: string[] = [];
   for (let rest = text; ; ) {
@@ -24,7 +27,7 @@ export function splitThoughts(text: string): ThoughtfulAnswer {
     if (!begun.startsWith(OPENING)) {
       // A tag that is not whole yet: what it will be is not known, and a part of it is nothing to show.
       const isTag = begun !== '' && OPENING.startsWith(begun);
-      return { thoughts: thoughts.join('\n\n'), answer: isTag ? '' : rest === text ? text : begun, isThinking: isTag };
+      return { thoughts: thoughts.join('\n\n'), answer: isTag ? '' : rest === text ? withoutFirstLineBreaks(text) : begun, isThinking: isTag };
     }
     const end = begun.indexOf(CLOSING);
     const thought = begun.slice(OPENING.length, end < 0 ? undefined : end);
@@ -33,6 +36,15 @@ export function splitThoughts(text: string): ThoughtfulAnswer {
     if (end < 0) return { thoughts: thoughts.join('\n\n'), answer: '', isThinking: true };
     rest = begun.slice(end + CLOSING.length);
   }
+}
+
+/** The text that is taken apart into these. */
+export function joinThoughts({ thoughts, answer }: Pick<ThoughtfulAnswer, 'thoughts' | 'answer'>): string {
+  return thoughts === '' ? answer : `${OPENING}${thoughts}${CLOSING}${answer}`;
+}
+
+function withoutFirstLineBreaks(text: string): string {
+  return text.slice(/^\s*(\n|$)/.exec(text)?.[0].length);
 }
 
 /** A thought without the closing tag's beginning at its end. */

@@ -1,19 +1,34 @@
 /** The page's side of the engine: one worker, which is replaced where it breaks. */
-import type { Failure } from '../base/failure';
-import { ownMessages } from '../base/messages';
-import { CALLS, type CallName, type EngineWorker } from '../protocol/calls';
-import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, OpenModel, OpenProgress, WorkerSetup } from '../protocol/protocol';
-import type { ModelSource } from '../store/model-source';
-import { ModelHost } from './model-host';
-import type { SupervisedWorker } from './supervisor';
+import { assets, startHosted } from '../base/assets.ts';
+import { failure, type MambaError } from '../base/failure.ts';
+import { ownMessages } from '../base/messages.ts';
+import { CALLS, type CallName, type EngineWorker } from '../protocol/calls.ts';
+import type { AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, DeviceOptions, OpenModel, OpenProgress, Prompt, WorkerSetup } from '../protocol/protocol.ts';
+import type { ModelSource } from '../store/model-source.ts';
+import { ModelHost } from './model-host.ts';
+import { refusal, watchRefusals } from './refusals.ts';
+import type { SupervisedWorker } from './supervisor.ts';
 
+/** How an engine’s worker is made; tests bring their own. */
 export interface ClientOptions {
+  /** Begins a worker; by default one of the package’s own. */
   start?: () => SupervisedWorker;
   /** Whether there is a GPU to be had, without which nothing is tried again on the CPU. */
   hasGpu?: () => Promise<boolean>;
 }
 
-const startWorker = (): SupervisedWorker => new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'engine' });
+function startWorker(): SupervisedWorker {
+  if (typeof Worker === 'undefined') throw failure('engine-start', {}, 'there are no workers here');
+  watchRefusals();
+  const folder = assets();
+  try {
+    if (folder !== undefined) return startHosted('worker.js', folder, 'engine');
+    // Bundlers know a worker by just this expression.
+    return new Worker(new URL('../worker/worker.js', import.meta.url), { type: 'module', name: 'engine' });
+  } catch (thrown) {
+    throw refusal(thrown);
+  }
+}
 
 /** A worker makes its failures itself, and says what the page would have it say. */
 function instructed(worker: SupervisedWorker): SupervisedWorker {
@@ -29,8 +44,12 @@ async function findGpu(): Promise<boolean> {
 }
 
 /** The calls that need nothing but to be passed on, in the way that their description says. */
-export interface EngineClient extends Omit<EngineWorker, 'open' | 'generate' | 'stop'> {}
+export interface EngineClient extends Omit<EngineWorker, 'open' | 'generate' | 'generateBatch' | 'stop'> {}
 
+/** The calls that `stop` ends as it ends an answer. */
+export type StoppableCall = 'score' | 'perplexity' | 'embed';
+
+/** The engine in a worker of its own, by its calls: what `WebMamba` is made of. */
 export class EngineClient implements EngineWorker {
   static {
     const own = Object.getOwnPropertyNames(EngineClient.prototype);
@@ -49,7 +68,7 @@ export class EngineClient implements EngineWorker {
   }
 
   /** The model that was open is so no more, because its worker broke and was ended. Calls under way fail with the same. */
-  onCrash(listener: (fault: Failure) => void): void {
+  onCrash(listener: (fault: MambaError) => void): void {
     this.#host.onCrash = listener;
   }
 
@@ -60,13 +79,29 @@ export class EngineClient implements EngineWorker {
 
   /** `signal` ends the answer while the prompt is read or between two tokens. */
   generate(
-    prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
+    prompt: Prompt, options: AnswerOptions, onEvent: (event: AnswerEvent) => void, signal?: AbortSignal,
   ): Promise<void> {
     return this.#ending(signal, () => this.stop(), () => this.#host.generate(prompt, options, onEvent));
   }
 
+  /** `signal` ends it as it ends an answer. A batch does not go on in another worker. */
+  generateBatch(prompts: Prompt[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void, signal?: AbortSignal): Promise<void> {
+    return this.#ending(signal, () => this.stop(), () => this.#host.pass('generateBatch', [prompts, options, onEvent]) as Promise<void>);
+  }
+
+  /** One of the calls that read a text. `signal` ends it after the chunk that it is at. */
+  reading<Name extends StoppableCall>(name: Name, given: Parameters<EngineWorker[Name]>, signal?: AbortSignal): ReturnType<EngineWorker[Name]> {
+    return this.#ending(signal, () => this.stop(), () => this.#host.pass(name, given)) as ReturnType<EngineWorker[Name]>;
+  }
+
+  /** Ends the answers under way. */
   stop(): Promise<void> {
     return this.#host.stop();
+  }
+
+  /** Ends the worker for good. Calls under way and later ones fail with `freed`. */
+  close(): void {
+    this.#host.close();
   }
 
   /** An AbortSignal cannot cross into the worker; what it asks for can. */
@@ -81,3 +116,6 @@ export class EngineClient implements EngineWorker {
     }
   }
 }
+
+/** What a model needs of its client. */
+export type ModelClient = Pick<EngineClient, keyof EngineClient>;

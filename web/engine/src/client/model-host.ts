@@ -4,12 +4,13 @@
  * well run on another device, or on the CPU. It happens at most once for each of the two, so that no model breaks the engine for ever.
  */
 import { proxy, type Remote } from 'comlink';
-import { failure, toFailure, type Failure } from '../base/failure';
-import { CALLS, type CallName, type EngineWorker } from '../protocol/calls';
-import type { AnswerEvent, AnswerOptions, ChatMessage, DeviceOptions, OpenModel, OpenProgress } from '../protocol/protocol';
-import { sourceKey, sourceName, storedName, type ModelSource } from '../store/model-source';
-import { ResumedAnswer } from './resumed-answer';
-import { Crash, WorkerSupervisor, type SupervisedWorker } from './supervisor';
+import { failure, toFailure, type MambaError } from '../base/failure.ts';
+import { CALLS, type CallName, type EngineWorker } from '../protocol/calls.ts';
+import type { AnswerEvent, AnswerOptions, DeviceOptions, OpenModel, OpenProgress, Prompt } from '../protocol/protocol.ts';
+import { sourceKey, sourceName, storedName, type ModelSource } from '../store/model-source.ts';
+import { startFailure } from './refusals.ts';
+import { ResumedAnswer } from './resumed-answer.ts';
+import { Crash, WorkerSupervisor, type SupervisedWorker } from './supervisor.ts';
 
 /** Tokens that the CPU reads in one step, and bytes of weights that the slowest device worth waiting for multiplies with a token in a second. */
 const STEP_TOKENS = 32;
@@ -35,7 +36,7 @@ interface Carried {
 
 export class ModelHost {
   /** Called when the open model is open no more. Calls under way fail with the same. */
-  onCrash: (fault: Failure) => void = () => undefined;
+  onCrash: (fault: MambaError) => void = () => undefined;
   readonly #worker: WorkerSupervisor<EngineWorker>;
   #opens = 0;
   /** Calls under way that run the model, and do not go on where it is lost. */
@@ -45,9 +46,9 @@ export class ModelHost {
   /** While the model is opened again in the middle of an answer. */
   #reopening: Promise<OpenModel> | undefined;
   /** What became of the model that was open last. */
-  #lost: Failure | undefined;
+  #lost: MambaError | undefined;
   /** What each crash is to those whose calls it ended. */
-  readonly #faults = new WeakMap<Crash, Failure>();
+  readonly #faults = new WeakMap<Crash, MambaError>();
   /** Of models that broke the engine on the GPU, by key: where the device may be chosen, they are opened on the CPU in this visit. */
   readonly #gpuProblems = new Map<string, string>();
 
@@ -65,6 +66,11 @@ export class ModelHost {
     };
     if (kind === 'prompt') return this.promptly(make as (remote: Calls) => Promise<void>);
     return kind === 'model' ? this.ofModel(make) : this.call(make);
+  }
+
+  /** Ends the worker: every call fails with `freed`. */
+  close(): void {
+    this.#worker.close(failure('freed'));
   }
 
   async call<T>(make: (remote: Calls) => Promise<T>): Promise<T> {
@@ -119,11 +125,11 @@ export class ModelHost {
     return this.promptly((remote) => remote.stop());
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: Follow<AnswerEvent>): Promise<void> {
+  async generate(prompt: Prompt, options: AnswerOptions, onEvent: Follow<AnswerEvent>): Promise<void> {
     await this.#reopening?.catch(() => undefined);
     const subject = this.#subject;
-    // A second answer is refused by the worker, and the first goes on.
-    if (!subject?.model || this.#carried) return this.ofModel((remote) => remote.generate(prompt, options, this.listener(onEvent)));
+    // A second answer is refused by the worker, and the first goes on. Where the model is ends with its worker: what goes on from there, and from no state that can be gone back to, does so too.
+    if (!subject?.model || this.#carried || (options.resume && !options.state)) return this.ofModel((remote) => remote.generate(prompt, options, this.listener(onEvent)));
     const carried = (this.#carried = { stopped: false, breaks: 0 });
     try {
       await this.#said(() => this.#carry(subject, carried, prompt, options, onEvent));
@@ -136,7 +142,7 @@ export class ModelHost {
     }
   }
 
-  async #carry(subject: Subject, carried: Carried, prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: Follow<AnswerEvent>): Promise<void> {
+  async #carry(subject: Subject, carried: Carried, prompt: Prompt, options: AnswerOptions, onEvent: Follow<AnswerEvent>): Promise<void> {
     const answer = new ResumedAnswer(options);
     for (;;) {
       let [isLive, asked] = [true, answer.resume()];
@@ -214,7 +220,7 @@ export class ModelHost {
     this.#lose(subject, fault);
   }
 
-  #lose(subject: Subject, fault: Failure): void {
+  #lose(subject: Subject, fault: MambaError): void {
     if (this.#subject !== subject) return;
     this.#subject = undefined;
     this.#lost = fault;
@@ -239,8 +245,8 @@ function isFree({ backend }: DeviceOptions): boolean {
   return backend === undefined || backend === 'auto';
 }
 
-function faultOf({ kind, detail }: Crash, subject: Subject | undefined): Failure {
-  if (kind === 'start') return failure('engine-start', {}, detail);
+function faultOf({ kind, detail }: Crash, subject: Subject | undefined): MambaError {
+  if (kind === 'start') return startFailure(detail);
   if (!subject) return failure('engine-restarted', {}, detail);
   const { name, device, model } = subject;
   if (kind === 'silent') return failure('engine-silent', { name }, detail);

@@ -2,8 +2,8 @@
  * An answer that goes on in another worker, where nothing is left of the one that wrote its beginning: what was written becomes a part
  * of what is read. Tokens that are chosen greedily are the same as without a break; others are drawn anew from there on.
  */
-import { GENERATE_DEFAULTS } from '../protocol/defaults';
-import type { AnswerEvent, AnswerOptions } from '../protocol/protocol';
+import { GENERATE_DEFAULTS } from '../protocol/defaults.ts';
+import type { AnswerEvent, AnswerOptions } from '../protocol/protocol.ts';
 
 export class ResumedAnswer {
   /** Tokens that were given out. */

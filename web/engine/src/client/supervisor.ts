@@ -3,7 +3,7 @@
  * Nothing here starts one by itself, so a worker that breaks each time is started no more often than somebody asks it something.
  */
 import { wrap, type Remote } from 'comlink';
-import type { WorkerNews } from '../protocol/protocol';
+import type { WorkerNews } from '../protocol/protocol.ts';
 
 /** A worker that is asked to stop and says nothing for so long is taken for one that never will, whatever was seen before. */
 export const LEAST_TIMEOUT_SECONDS = 10;
@@ -15,9 +15,13 @@ const TIMEOUT_FACTOR = 4;
 
 /** What the supervisor needs of a `Worker`. */
 export interface SupervisedWorker {
+  /** As of a `Worker`. */
   postMessage(message: unknown, transfer?: Transferable[]): void;
+  /** For `message`, `messageerror` and `error`. */
   addEventListener(type: string, listener: (event: Event) => void): void;
+  /** Takes a listener away. */
   removeEventListener(type: string, listener: (event: Event) => void): void;
+  /** Ends it at once. */
   terminate(): void;
 }
 
@@ -39,10 +43,13 @@ interface Line<Calls> {
   ended: Promise<never>;
   isStarted(): boolean;
   end(crash: Crash): void;
+  close(reason: Error): void;
 }
 
 export class WorkerSupervisor<Calls> {
   #line: Line<Calls> | undefined;
+  /** What calls fail with once it is closed. */
+  #closed: Error | undefined;
   #calls = 0;
   /** When something was last heard of the worker, and the longest that it has said nothing with a call under way. */
   #heard = 0;
@@ -60,8 +67,17 @@ export class WorkerSupervisor<Calls> {
     this.#line ??= this.#begin();
   }
 
+  /** Ends the worker for good: calls under way, and all later ones, fail with `reason`. */
+  close(reason: Error): void {
+    this.#closed ??= reason;
+    const line = this.#line;
+    this.#line = undefined;
+    line?.close(reason);
+  }
+
   /** @throws {Crash} where the worker is ended meanwhile. */
   async call<T>(make: (remote: Remote<Calls>) => Promise<T>): Promise<T> {
+    if (this.#closed) throw this.#closed;
     const { remote, ended } = (this.#line ??= this.#begin());
     if (this.#calls === 0) this.#heard = performance.now();
     this.#calls += 1;
@@ -113,7 +129,7 @@ export class WorkerSupervisor<Calls> {
 
   #begin(): Line<Calls> {
     const worker = this.start();
-    let reject: (crash: Crash) => void = () => undefined;
+    let reject: (reason: Error) => void = () => undefined;
     const ended = new Promise<never>((_, no) => (reject = no));
     // Without a call under way, nobody waits for it.
     ended.catch(() => undefined);
@@ -121,10 +137,15 @@ export class WorkerSupervisor<Calls> {
     const watch = new AbortController();
     const line: Line<Calls> = {
       worker, ended, remote: wrap<Calls>(worker as unknown as Worker), isStarted: () => isStarted,
+      close: (reason) => {
+        watch.abort();
+        worker.terminate();
+        reject(reason);
+      },
       end: (crash) => {
         if (this.#line !== line) return;
-        watch.abort();
         this.#line = undefined;
+        watch.abort();
         worker.terminate();
         this.onCrash(crash);
         reject(crash);

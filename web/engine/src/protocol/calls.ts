@@ -2,16 +2,18 @@
  * The worker's calls, written once: the table that the worker offers and the methods of its client follow from this list. Arguments and
  * results are plain data that `postMessage` can carry; every rejection is a `FailureReport`.
  */
-import type { BenchOptions, BenchReport, ChatMessage, DeviceLimits, FitVerdict, ModelRequirements } from '../base/wasm-engine';
-import type { Progress } from '../store/download-job';
-import type { ExportTarget } from '../store/export-model';
-import type { Listing } from '../store/listing-of';
-import type { ModelSource, RemoteSource } from '../store/model-source';
-import type { VerifyResult } from '../store/verify-model';
 import type {
-  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
-  OpenStateOptions, StateOptions, StoredModel,
-} from './protocol';
+  BenchOptions, BenchReport, ChatMessage, ChatTemplateOptions, DeviceLimits, EmbedOptions, FitVerdict, GenerateOptions, ModelRequirements, Prompt, Score, ScoreOptions,
+} from '../base/wasm-engine.ts';
+import type { Progress } from '../store/download-job.ts';
+import type { ExportTarget } from '../store/export-model.ts';
+import type { Listing } from '../store/listing-of.ts';
+import type { ModelSource, RemoteSource } from '../store/model-source.ts';
+import type { VerifyResult } from '../store/verify-model.ts';
+import type {
+  AnswerEvent, AnswerOptions, Availability, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
+  OpenStateOptions, SavedState, StateFileOptions, StateOptions, StoredModel,
+} from './protocol.ts';
 
 type Signature = (...given: never[]) => Promise<unknown>;
 
@@ -40,10 +42,10 @@ export const CALLS = {
   open: call<(source: ModelSource, device: DeviceOptions, onProgress: (progress: OpenProgress) => void) => Promise<OpenModel>>('plain', 2),
   /** Ends the opening that runs, in this tab or the one that downloads; `discard` also forgets what has arrived. */
   endOpening: call<(how: 'pause' | 'discard') => Promise<void>>('prompt'),
-  generate: call<(prompt: ChatMessage[] | Uint32Array, options: AnswerOptions, onEvent: (event: AnswerEvent) => void) => Promise<void>>('model', 2),
+  generate: call<(prompt: Prompt, options: AnswerOptions, onEvent: (event: AnswerEvent) => void) => Promise<void>>('model', 2),
   /** Generates a batch: a completion of each prompt, or several of one. */
   generateBatch: call<
-    (prompts: (ChatMessage[] | Uint32Array)[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void) => Promise<void>
+    (prompts: Prompt[], options: BatchAnswerOptions, onEvent: (event: BatchEvent) => void) => Promise<void>
   >('model', 2),
   /** Ends the running generation after its current token. */
   stop: call<() => Promise<void>>('prompt'),
@@ -54,12 +56,24 @@ export const CALLS = {
    * program, those begin from it that ask for it.
    */
   openState: call<(file: Blob | string, options?: OpenStateOptions) => Promise<OpenedState>>('model'),
+  /** Reads a prompt and writes nothing: the state after it. */
+  read: call<(prompt: Prompt, options: AnswerOptions, onEvent: (event: AnswerEvent) => void) => Promise<SavedState>>('model', 2),
+  /** The state that the model is in, as a value. */
+  takeState: call<() => Promise<SavedState>>('model'),
+  /** Takes the model to a saved state, which is then gone on from with `resume`. */
+  restoreState: call<(file: Blob) => Promise<void>>('model'),
+  /** A state file, or a tuned state of another program, as a value; the model stays where it is. */
+  readState: call<(file: Blob, options?: OpenStateOptions) => Promise<SavedState>>('model'),
+  /** A saved state as a file to share. */
+  stateFile: call<(file: Blob, options: StateFileOptions) => Promise<Blob>>('model'),
   /** Forgets every state that was kept of what has this name, by any model. */
   forgetStates: call<(about: string) => Promise<void>>('plain'),
   /** What a device of these limits makes of each model, by the rule that also judges the header of a file. */
   judgeFits: call<(models: readonly ModelRequirements[], limits: DeviceLimits) => Promise<FitVerdict[]>>('plain'),
   /** What the servers of some models list of each. */
   listings: call<(sources: readonly RemoteSource[]) => Promise<Listing[]>>('plain'),
+  /** Whether a model is kept here, and whether this device can run it, by the beginning of its file. */
+  availability: call<(source: ModelSource, device: DeviceOptions) => Promise<Availability>>('plain'),
   stored: call<() => Promise<StoredModel[]>>('plain'),
   remove: call<(url: string) => Promise<void>>('plain'),
   /** Reads a kept model again; damaged chunks no longer count as stored. */
@@ -73,6 +87,16 @@ export const CALLS = {
   /** The logits after the last token, from zeros. */
   logits: call<(tokens: Uint32Array) => Promise<Float32Array>>('model'),
   tokenize: call<(text: string) => Promise<Uint32Array>>('model'),
+  /** The tokens that a prompt is read as. */
+  promptTokens: call<(prompt: Prompt, options: Pick<GenerateOptions, 'thinking'>) => Promise<Uint32Array>>('model'),
+  detokenize: call<(tokens: Uint32Array) => Promise<string>>('model'),
+  chatTemplate: call<() => Promise<string | undefined>>('model'),
+  /** A conversation as the text that an answer is read from. */
+  applyChatTemplate: call<(messages: ChatMessage[], options: ChatTemplateOptions) => Promise<string>>('model'),
+  /** How likely a continuation is. It and the two that follow read from what texts begin from, leave states as they are, and end by `stop`. */
+  score: call<(prompt: Prompt, continuation: string | Uint32Array, options: Pick<ScoreOptions, 'thinking'>) => Promise<Score>>('model'),
+  perplexity: call<(text: string) => Promise<number>>('model'),
+  embed: call<(texts: string[], options: Omit<EmbedOptions, 'signal'>) => Promise<Float32Array[]>>('model'),
   /** Times the open model. */
   bench: call<(options: BenchOptions, onProgress: (progress: BenchProgress) => void) => Promise<BenchReport>>('model', 1),
 };

@@ -1,6 +1,7 @@
 /** What a generation takes where nothing else is said: the engine's own defaults, for those who show or compute with them. */
-import type { GenerateOptions } from './protocol';
+import type { GenerateOptions } from './protocol.ts';
 
+/** The options of a generation that are not given. */
 export const GENERATE_DEFAULTS = {
   maxTokens: 512,
   temperature: 0.7,

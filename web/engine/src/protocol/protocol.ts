@@ -1,18 +1,20 @@
 /** What page and worker say to each other: plain data that `postMessage` can carry. */
-import type { OwnMessages } from '../base/messages';
-import type { BatchOptions, BenchOptions, ChatMessage, EngineOptions, GenerateEvent, GenerateOptions, ModelInfo, TunedOrder } from '../base/wasm-engine';
-import type { Progress } from '../store/download-job';
-import type { Verification } from '../store/model-record';
+import type { OwnMessages } from '../base/messages.ts';
+import type { BatchOptions, BenchOptions, ChatMessage, EngineOptions, FitDoubt, FormKind, GenerateEvent, GenerateOptions, ModelInfo, TunedOrder } from '../base/wasm-engine.ts';
+import type { Progress } from '../store/download-job.ts';
+import type { Verification } from '../store/model-record.ts';
 
 export type {
-  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, TunedOrder,
-} from '../base/wasm-engine';
+  BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, Prompt, TunedOrder,
+} from '../base/wasm-engine.ts';
 
 /** Where and how a model is to run. */
 export type DeviceOptions = Pick<EngineOptions, 'backend' | 'activations' | 'gpu' | 'workers'>;
 
+/** How far a benchmark is. */
 export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];
 
+/** Why a generation ended. */
 export type StopReason = Extract<GenerateEvent, { type: 'end' }>['stop'];
 
 /** Comes before anything is read: so many tokens of the prompt need not be, because their state was kept. */
@@ -32,12 +34,24 @@ export interface BeginningOptions {
   beginning?: string;
 }
 
+/** What an answer is held to, as text: a schema's is its JSON. */
+export interface AnswerForm {
+  kind: FormKind;
+  text: string;
+}
+
+/** Options of answers that are held to a form. */
+export interface FormedOptions {
+  form?: AnswerForm;
+}
+
 /**
  * `about` names what is read, such as a document: the states that are kept of it can be forgotten by that name. `written` are tokens
- * that the answer begins with, where another engine has given them out.
+ * that the answer begins with, where another engine has given them out. `state` is what the prompt is read after.
  */
-export type AnswerOptions = GenerateOptions & BeginningOptions & { about?: string; written?: Uint32Array };
-export type BatchAnswerOptions = BatchOptions & BeginningOptions & { about?: string };
+export type AnswerOptions = GenerateOptions & BeginningOptions & FormedOptions & { about?: string; written?: Uint32Array; state?: Blob };
+/** Options of several answers at once. `about` is for listings. */
+export type BatchAnswerOptions = BatchOptions & BeginningOptions & FormedOptions & { about?: string };
 
 /** How a state is saved: `f16` and compressed by default. */
 export interface StateOptions extends BeginningOptions {
@@ -66,6 +80,15 @@ export interface OpenedState {
   order?: TunedOrder;
 }
 
+/** A state as a value: all that it takes to go back to it, and what it says of itself. */
+export interface SavedState extends Omit<OpenedState, 'fileBytes'> {
+  /** A state file whose numbers are exact. */
+  file: Blob;
+}
+
+/** The file that a saved state is made into; `messages` are the conversation that it is of, where that is to be said anew. */
+export type StateFileOptions = Pick<StateOptions, 'numbers' | 'compress'> & { messages?: ChatMessage[] };
+
 /** An event of one sequence of a batch, where `index` is its number, or of all of them. */
 export type BatchEvent = ((GenerateEvent | KnownEvent) & { index: number }) | RebuildEvent;
 
@@ -83,6 +106,23 @@ export interface OpenProgress extends Progress {
   step: 'receive' | 'load';
   /** Another tab downloads; this one watches. */
   elsewhere?: boolean;
+}
+
+/** Whether a model is here, and whether this device can run it. */
+export interface Availability {
+  /** Whether this browser keeps it. */
+  downloaded: 'yes' | 'partly' | 'no';
+  /** Bytes of it that are kept, and of all of it: 0 while that is unknown. */
+  stored: number;
+  bytes: number;
+  /** Whether the device can hold it, as far as its limits say. */
+  fits: boolean;
+  /** Where it would run. */
+  backend: 'webgpu' | 'cpu';
+  /** Why it does not fit, or why the GPU is not used. */
+  problem?: { code: string; message: string; remedy: string };
+  /** What speaks against it where it fits, the weightiest first. */
+  doubts: FitDoubt[];
 }
 
 /** A model in the store, as the page lists it. */

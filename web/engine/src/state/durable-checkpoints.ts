@@ -1,6 +1,6 @@
 /** Carries the engine's checkpoints into the store, and out of it again after a reload or a crash. Best effort: a full disk ends no answer. */
-import type { CheckpointInfo, EngineModel, ModelState } from '../base/wasm-engine';
-import type { StateStore } from './state-store';
+import type { CheckpointInfo, EngineModel, ModelState } from '../base/wasm-engine.ts';
+import type { StateStore } from './state-store.ts';
 
 /** A prompt that adds fewer tokens than this is read again as fast as its state would be. */
 const WORTH_TOKENS = 256;
@@ -20,7 +20,7 @@ export class DurableCheckpoints {
   /** Writes one after the other; it never rejects. */
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
-  /** Tokens of the checkpoint written last. */
+  /** Tokens of a prompt that the store knows: up to the checkpoint written last, or to the longest that was found. What only the engine has ends with the page. */
   #position = 0;
 
   constructor(
@@ -35,8 +35,12 @@ export class DurableCheckpoints {
   async prepare(tokens: Uint32Array): Promise<void> {
     try {
       const known = this.model.knownTokens(tokens);
-      this.#position = known;
-      const found = this.store.longest(this.#owner(), tokens, known).then(async (record) => record && { record, bytes: await this.store.state(record) });
+      this.#position = 0;
+      const found = this.store.longest(this.#owner(), tokens, 0).then(async (record) => {
+        if (!record || record.length > known) return record && { record, bytes: await this.store.state(record) };
+        this.#position = record.length;
+        return undefined;
+      });
       const { record, bytes } = (await within(READ_MILLISECONDS, found)) ?? {};
       if (!record || !bytes) return;
       try {

@@ -1,5 +1,5 @@
 /** State files as they travel: compressed, and unpacked again with a limit. */
-import { failure } from '../base/failure';
+import { failure } from '../base/failure.ts';
 
 /** Compressed, the numbers of a state take about a twentieth less (tests/record/), and the text beside them much less. */
 export async function pack(bytes: Uint8Array): Promise<Blob> {
@@ -32,16 +32,20 @@ export async function unpack(file: Blob, limit: number): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
-/** Fetches a state file of at most `limit` bytes. */
-export async function fetchState(url: string, limit: number): Promise<Blob> {
+/** Fetches a state file of at most `limit` bytes. `signal` ends it with its reason. */
+export async function fetchState(url: string, limit: number, signal?: AbortSignal): Promise<Blob> {
   const { host } = new URL(url);
   let response: Response;
   try {
-    response = await fetch(url, { referrerPolicy: 'no-referrer' });
+    response = await fetch(url, { referrerPolicy: 'no-referrer', signal: signal ?? null });
   } catch (cause) {
+    signal?.throwIfAborted();
     throw failure('network', { host }, String(cause));
   }
   if (!response.ok) throw failure('http-status', { url, status: response.status });
   if (Number(response.headers.get('content-length') ?? 0) > limit) throw failure('state-damaged', {}, url);
-  return response.blob();
+  return response.blob().catch((cause: unknown) => {
+    signal?.throwIfAborted();
+    throw failure('network', { host }, String(cause));
+  });
 }

@@ -1,8 +1,8 @@
 /** Checkpoints in IndexedDB: a small record of each, and its state file. Knows no engine. */
-import { newId } from '../base/new-id';
-import { tokenHash, TokenHashes } from '../base/token-hash';
-import type { CheckpointRecord } from '../store/checkpoint-record';
-import type { Database } from '../store/database';
+import { newId } from '../base/new-id.ts';
+import { tokenHash, TokenHashes } from '../base/token-hash.ts';
+import type { CheckpointRecord } from '../store/checkpoint-record.ts';
+import type { Database } from '../store/database.ts';
 
 /** What all checkpoints may take: a dozen states of a 7B model. */
 const BUDGET = 512 * 1024 * 1024;

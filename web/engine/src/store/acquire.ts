@@ -1,14 +1,14 @@
 /** Gives the stored model of a source, after receiving it when it is not there yet. */
-import { failure } from '../base/failure';
-import { download, type DownloadOptions, type DownloadPlan } from './download';
-import { LIMITS, type Progress } from './download-job';
-import { hubParts } from './hub';
-import { importFiles, keepHandles } from './import-files';
-import { manifestParts } from './manifest';
-import { CHUNK_BYTES, modelBytes, modelStoredBytes, type ModelRecord } from './model-record';
-import { fileName, sourceKey, sourceName, type ModelSource, type RemoteSource } from './model-source';
-import type { ModelStore } from './model-store';
-import { exclusively } from './neighbours';
+import { failure } from '../base/failure.ts';
+import { download, type DownloadOptions, type DownloadPlan } from './download.ts';
+import { LIMITS, type Progress } from './download-job.ts';
+import { hubParts } from './hub.ts';
+import { importFiles, keepHandles } from './import-files.ts';
+import { manifestParts } from './manifest.ts';
+import { CHUNK_BYTES, modelBytes, modelStoredBytes, type ModelRecord } from './model-record.ts';
+import { fileName, sourceKey, sourceName, type ModelSource, type RemoteSource } from './model-source.ts';
+import type { ModelStore } from './model-store.ts';
+import { exclusively } from './neighbours.ts';
 
 export interface AcquireOptions extends Pick<DownloadOptions, 'env' | 'limits' | 'signal' | 'onProgress' | 'checkFits' | 'chunkBytes'> {
   onElsewhere?: (progress: Progress) => void;
@@ -55,7 +55,10 @@ async function originOf(store: ModelStore, url: string): Promise<RemoteSource> {
   return origin;
 }
 
-async function planOf(origin: RemoteSource, url: string, { env, limits = LIMITS, signal, hubBase, chunkBytes = CHUNK_BYTES }: AcquireOptions): Promise<DownloadPlan> {
+export type PlanOptions = Pick<AcquireOptions, 'env' | 'limits' | 'signal' | 'hubBase' | 'chunkBytes'>;
+
+/** The parts of a source, with what is listed of each. */
+export async function planOf(origin: RemoteSource, url: string, { env, limits = LIMITS, signal, hubBase, chunkBytes = CHUNK_BYTES }: PlanOptions): Promise<DownloadPlan> {
   switch (origin.kind) {
     case 'address':
       return { url, name: origin.name, origin, parts: origin.urls.map((part) => ({ name: fileName(part), url: part })) };

@@ -1,13 +1,13 @@
 /** Fetches one chunk by ranges, however often the connection breaks: bytes that came stay, and the next request asks for the rest. */
-import type { Chunk } from './chunk-store';
-import { checkCors } from './cors';
-import type { DownloadJob } from './download-job';
-import { Fault, givenUp, OtherVersion } from './fault';
-import { checkHead } from './gguf-magic';
-import { chunkRange, digestOf, type PartRecord } from './model-record';
-import { discard, requestRange, type RangeAnswer } from './range-request';
-import { equalBytes, sha256 } from './sha256';
-import { readBody, watched } from './watchdog';
+import type { Chunk } from './chunk-store.ts';
+import { checkCors } from './cors.ts';
+import type { DownloadJob } from './download-job.ts';
+import { Fault, givenUp, OtherVersion } from './fault.ts';
+import { checkHead } from './gguf-magic.ts';
+import { chunkRange, digestOf, type PartRecord } from './model-record.ts';
+import { discard, requestRange, type RangeAnswer } from './range-request.ts';
+import { equalBytes, sha256 } from './sha256.ts';
+import { readBody, watched } from './watchdog.ts';
 
 /** A share of a chunk that counts as progress, after which tries are counted anew. */
 const PROGRESS_SHARE = 1 / 16;

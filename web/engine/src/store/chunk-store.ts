@@ -1,5 +1,5 @@
 /** What is asked of a place that keeps models: records and the chunks that they speak of, changed together or not at all. */
-import type { ModelRecord } from './model-record';
+import type { ModelRecord } from './model-record.ts';
 
 export type ChunkKey = [url: string, part: number, index: number];
 

@@ -1,7 +1,7 @@
 /** `fetch` says only "failed"; a request without CORS tells a server that forbids from one that is not there. */
-import { failure } from '../base/failure';
-import type { Environment } from './environment';
-import type { Fault } from './fault';
+import { failure } from '../base/failure.ts';
+import type { Environment } from './environment.ts';
+import type { Fault } from './fault.ts';
 
 /** One broken connection proves nothing; at the second in a row, before any byte has come, the server is asked another way. */
 const ASK_AT = 2;

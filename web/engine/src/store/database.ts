@@ -3,12 +3,12 @@
  * are [model url, part, index].
  */
 import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
-import { failure } from '../base/failure';
-import { BLOCKED_MILLISECONDS, IndexedDatabase, type DatabaseProblem } from '../base/indexed-database';
-import { tokenHash } from '../base/token-hash';
-import type { CheckpointRecord } from './checkpoint-record';
-import type { Chunk, ChunkKey } from './chunk-store';
-import type { ModelRecord } from './model-record';
+import { failure } from '../base/failure.ts';
+import { BLOCKED_MILLISECONDS, IndexedDatabase, type DatabaseProblem } from '../base/indexed-database.ts';
+import { tokenHash } from '../base/token-hash.ts';
+import type { CheckpointRecord } from './checkpoint-record.ts';
+import type { Chunk, ChunkKey } from './chunk-store.ts';
+import type { ModelRecord } from './model-record.ts';
 
 export const DATABASE_NAME = 'web-mamba';
 const VERSION = 4;

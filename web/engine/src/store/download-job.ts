@@ -1,20 +1,21 @@
 /** What the steps of one download share: the record, its one writer, its retries, and how far everything is. */
-import { failure, toFailure, type Failure } from '../base/failure';
-import { fill, formatBytes } from '../base/format';
-import { messages } from '../base/messages';
-import type { Chunk } from './chunk-store';
-import type { Environment } from './environment';
-import type { FileHash } from './file-hash';
-import { Lanes, LANES, type LaneLimits } from './lanes';
-import { hasChunk, markChunk, modelBytes, modelStoredBytes, type ModelRecord, type PartRecord } from './model-record';
-import type { ModelStore } from './model-store';
-import { Retries, RETRIES, type RetryLimits } from './retries';
-import { Versions } from './versions';
-import { STALL, type StallLimit } from './watchdog';
+import { failure, toFailure, type MambaError } from '../base/failure.ts';
+import { fill, formatBytes } from '../base/format.ts';
+import { messages } from '../base/messages.ts';
+import type { Chunk } from './chunk-store.ts';
+import type { Environment } from './environment.ts';
+import type { FileHash } from './file-hash.ts';
+import { Lanes, LANES, type LaneLimits } from './lanes.ts';
+import { hasChunk, markChunk, modelBytes, modelStoredBytes, type ModelRecord, type PartRecord } from './model-record.ts';
+import type { ModelStore } from './model-store.ts';
+import { Retries, RETRIES, type RetryLimits } from './retries.ts';
+import { Versions } from './versions.ts';
+import { STALL, type StallLimit } from './watchdog.ts';
 
 /** What a download is doing; `wait` is the pause before another try, `offline` the one until there is a network. */
 export type DownloadPhase = 'download' | 'wait' | 'offline' | 'verify' | 'repair';
 
+/** How far a download, a verification or an import is, in bytes. */
 export interface Progress {
   /** Bytes. */
   done: number;
@@ -171,7 +172,7 @@ export class DownloadJob {
     await this.#writing;
   }
 
-  #storeFailure(thrown: unknown): Failure {
+  #storeFailure(thrown: unknown): MambaError {
     const fault = toFailure(thrown);
     if (fault.code !== 'no-room-left') return fault;
     const missing = Math.max(0, modelBytes(this.model) - modelStoredBytes(this.model));

@@ -1,15 +1,15 @@
 /** Downloads a model: goes on where an earlier visit ended, and ends with a verified model or a failure that says what is kept. */
-import { failure, toFailure } from '../base/failure';
-import { DownloadJob, type JobOptions } from './download-job';
-import { Changed } from './fault';
-import { bytesOf, FileHash } from './file-hash';
-import { MAGIC_BYTES } from './gguf-magic';
-import { CHUNK_BYTES, modelBytes, newModel, storedBytes, type ModelRecord, type PartPlan, type PartRecord, type Verification } from './model-record';
-import type { RemoteSource } from './model-source';
-import type { ModelStore } from './model-store';
-import { PartDownload } from './part-download';
-import { repairPart } from './repair';
-import { checkRoom } from './room';
+import { failure, toFailure } from '../base/failure.ts';
+import { DownloadJob, type JobOptions } from './download-job.ts';
+import { Changed } from './fault.ts';
+import { bytesOf, FileHash } from './file-hash.ts';
+import { MAGIC_BYTES } from './gguf-magic.ts';
+import { CHUNK_BYTES, modelBytes, newModel, storedBytes, type ModelRecord, type PartPlan, type PartRecord, type Verification } from './model-record.ts';
+import type { RemoteSource } from './model-source.ts';
+import type { ModelStore } from './model-store.ts';
+import { PartDownload } from './part-download.ts';
+import { repairPart } from './repair.ts';
+import { checkRoom } from './room.ts';
 
 export interface DownloadPlan {
   /** Key of the model in the store. */

@@ -1,15 +1,26 @@
 /** Writes a kept model into files of this computer, chunk by chunk. */
-import { failure } from '../base/failure';
-import type { Progress } from './download-job';
-import { bytesOf } from './file-hash';
-import { digestOf, modelBytes, type PartRecord } from './model-record';
-import type { ModelStore } from './model-store';
-import { equalBytes, sha256 } from './sha256';
-import { storedChunks } from './stored-file';
+import { failure } from '../base/failure.ts';
+import type { Progress } from './download-job.ts';
+import { bytesOf } from './file-hash.ts';
+import { digestOf, modelBytes, type PartRecord } from './model-record.ts';
+import type { ModelStore } from './model-store.ts';
+import { equalBytes, sha256 } from './sha256.ts';
+import { storedChunks } from './stored-file.ts';
 
 /** Where a part's bytes go: a file that the visitor chose, or one in the page's own file system that is then downloaded. */
 export interface ExportTarget {
-  createWritable(): Promise<{ write(data: Blob | Uint8Array<ArrayBuffer>): Promise<void>; close(): Promise<void>; abort(): Promise<void> }>;
+  /** Begins the file. */
+  createWritable(): Promise<ExportWritable>;
+}
+
+/** A file that is being written, as of the browser's file system. */
+export interface ExportWritable {
+  /** Adds bytes to its end. */
+  write(data: Blob | Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Completes it. */
+  close(): Promise<void>;
+  /** Leaves nothing of it. */
+  abort(): Promise<void>;
 }
 
 export async function exportPart(

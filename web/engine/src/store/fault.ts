@@ -1,7 +1,7 @@
 /** What can go wrong with one request, for the code that decides what to do next. People never see these. */
-import { failure, type Failure } from '../base/failure';
-import { formatBytes } from '../base/format';
-import type { Version } from './model-record';
+import { failure, type MambaError } from '../base/failure.ts';
+import { formatBytes } from '../base/format.ts';
+import type { Version } from './model-record.ts';
 
 export type FaultKind =
   /** No connection, or it broke, or the body ended early. */
@@ -58,7 +58,7 @@ export class Changed extends Error {
 }
 
 /** The failure that is shown when no further try is made. `kept` are the stored bytes, `reached` whether the server ever answered. */
-export function givenUp(fault: Fault, name: string, url: string, kept: number, reached: boolean): Failure {
+export function givenUp(fault: Fault, name: string, url: string, kept: number, reached: boolean): MambaError {
   const { host } = new URL(url);
   switch (fault.kind) {
     case 'connection':

@@ -1,7 +1,7 @@
 /** SHA-256 of a whole part while its chunks arrive in any order: hashes what has no gap before it, and reads the rest from the store. */
-import type { Chunk } from './chunk-store';
-import { hasChunk, type PartRecord } from './model-record';
-import { StreamedSha256 } from './sha256';
+import type { Chunk } from './chunk-store.ts';
+import { hasChunk, type PartRecord } from './model-record.ts';
+import { StreamedSha256 } from './sha256.ts';
 
 export async function bytesOf(chunk: Chunk): Promise<Uint8Array<ArrayBuffer>> {
   return chunk instanceof Blob ? new Uint8Array(await chunk.arrayBuffer()) : (chunk as Uint8Array<ArrayBuffer>);

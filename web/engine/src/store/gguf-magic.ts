@@ -1,7 +1,7 @@
 /** The four bytes that every GGUF file begins with. The engine checks all else. */
-import { failure } from '../base/failure';
-import { Fault } from './fault';
-import type { PartRecord } from './model-record';
+import { failure } from '../base/failure.ts';
+import { Fault } from './fault.ts';
+import type { PartRecord } from './model-record.ts';
 
 const MAGIC = new TextEncoder().encode('GGUF');
 export const MAGIC_BYTES = MAGIC.length;

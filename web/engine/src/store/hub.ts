@@ -1,10 +1,10 @@
 /** What the Hugging Face hub says of a file: its size and SHA-256, from the listing of its folder. */
-import { failure } from '../base/failure';
-import type { DownloadLimits } from './download-job';
-import type { Environment } from './environment';
-import { fetchJson } from './listing';
-import type { PartPlan } from './model-record';
-import { hubUrl, partNames, type RemoteSource } from './model-source';
+import { failure } from '../base/failure.ts';
+import type { DownloadLimits } from './download-job.ts';
+import type { Environment } from './environment.ts';
+import { fetchJson } from './listing.ts';
+import type { PartPlan } from './model-record.ts';
+import { hubUrl, partNames, type RemoteSource } from './model-source.ts';
 
 export const HUB_BASE = 'https://huggingface.co';
 /** A folder with more pages of files than this holds something else than models. */

@@ -1,12 +1,12 @@
 /** Copies files of this computer into the store, or notes where they are. */
-import { failure } from '../base/failure';
-import { DownloadJob, type JobOptions } from './download-job';
-import { checkMagic, MAGIC_BYTES } from './gguf-magic';
-import { CHUNK_BYTES, chunkRange, missingChunks, modelBytes, newModel, type ModelRecord } from './model-record';
-import { fileKey, fileParts, modelName } from './model-source';
-import type { ModelStore } from './model-store';
-import { checkRoom } from './room';
-import { sha256 } from './sha256';
+import { failure } from '../base/failure.ts';
+import { DownloadJob, type JobOptions } from './download-job.ts';
+import { checkMagic, MAGIC_BYTES } from './gguf-magic.ts';
+import { CHUNK_BYTES, chunkRange, missingChunks, modelBytes, newModel, type ModelRecord } from './model-record.ts';
+import { fileKey, fileParts, modelName } from './model-source.ts';
+import type { ModelStore } from './model-store.ts';
+import { checkRoom } from './room.ts';
+import { sha256 } from './sha256.ts';
 
 export async function importFiles(store: ModelStore, chosen: readonly File[], options: JobOptions & { chunkBytes?: number }): Promise<ModelRecord> {
   const files = fileParts(chosen);

@@ -1,9 +1,9 @@
 /** Records and chunks in IndexedDB. */
 import type { IDBPObjectStore } from 'idb';
-import type { Failure } from '../base/failure';
-import type { Change, Chunk, ChunkKey, ChunkStore } from './chunk-store';
-import type { Database, Schema } from './database';
-import type { ModelRecord } from './model-record';
+import type { MambaError } from '../base/failure.ts';
+import type { Change, Chunk, ChunkKey, ChunkStore } from './chunk-store.ts';
+import type { Database, Schema } from './database.ts';
+import type { ModelRecord } from './model-record.ts';
 
 type Store<Name extends 'models' | 'chunks'> = IDBPObjectStore<Schema, ('models' | 'chunks')[], Name, 'readwrite'>;
 
@@ -32,7 +32,7 @@ export class IndexedChunkStore implements ChunkStore {
         return await this.#write(changes);
       } catch (thrown) {
         // Some browsers store no Blobs in private windows. A full disk is another matter.
-        if ((thrown as Failure).code === 'no-room-left') throw thrown;
+        if ((thrown as MambaError).code === 'no-room-left') throw thrown;
         this.#blobsRefused = true;
       }
     }

@@ -1,5 +1,5 @@
 /** How many requests run at once: as many as the server bears, up to a limit. */
-import type { FaultKind } from './fault';
+import type { FaultKind } from './fault.ts';
 
 export interface LaneLimits {
   start: number;

@@ -1,9 +1,9 @@
 /** Whether a server lists a model that nobody has downloaded yet, and how large it is. */
-import { toFailure } from '../base/failure';
-import type { DownloadLimits } from './download-job';
-import type { Environment } from './environment';
-import { hubParts } from './hub';
-import type { RemoteSource } from './model-source';
+import { toFailure } from '../base/failure.ts';
+import type { DownloadLimits } from './download-job.ts';
+import type { Environment } from './environment.ts';
+import { hubParts } from './hub.ts';
+import type { RemoteSource } from './model-source.ts';
 
 /** Someone waits for the answer. */
 const WAIT_MILLISECONDS = 10_000;

@@ -1,12 +1,12 @@
 /** Fetches a small JSON document, with the same retries as a download. */
-import { failure } from '../base/failure';
-import { checkCors } from './cors';
-import type { DownloadLimits } from './download-job';
-import type { Environment } from './environment';
-import { Fault, givenUp } from './fault';
-import { discard, refusal } from './range-request';
-import { Retries } from './retries';
-import { readBody, watched } from './watchdog';
+import { failure } from '../base/failure.ts';
+import { checkCors } from './cors.ts';
+import type { DownloadLimits } from './download-job.ts';
+import type { Environment } from './environment.ts';
+import { Fault, givenUp } from './fault.ts';
+import { discard, refusal } from './range-request.ts';
+import { Retries } from './retries.ts';
+import { readBody, watched } from './watchdog.ts';
 
 /** No listing or manifest of a model is longer. */
 const MOST_BYTES = 8 * 1024 * 1024;

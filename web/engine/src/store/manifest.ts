@@ -1,10 +1,10 @@
 /** A manifest: the parts of a model with their lengths and the SHA-256 of every chunk. `scripts/make-manifest` writes it. */
-import { failure } from '../base/failure';
-import type { DownloadLimits } from './download-job';
-import type { Environment } from './environment';
-import { fetchJson } from './listing';
-import { CHUNK_BYTES, DIGEST_BYTES, type PartPlan } from './model-record';
-import { MAX_PARTS } from './model-source';
+import { failure } from '../base/failure.ts';
+import type { DownloadLimits } from './download-job.ts';
+import type { Environment } from './environment.ts';
+import { fetchJson } from './listing.ts';
+import { CHUNK_BYTES, DIGEST_BYTES, type PartPlan } from './model-record.ts';
+import { MAX_PARTS } from './model-source.ts';
 
 interface ManifestPart {
   /** Address, relative to the manifest's own. */

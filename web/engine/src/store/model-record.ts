@@ -1,6 +1,6 @@
 /** What the store knows of a model: its parts, which chunks of them are there, and how they are verified. Plain data. */
 
-import type { RemoteSource } from './model-source';
+import type { RemoteSource } from './model-source.ts';
 
 export const CHUNK_BYTES = 16 * 1024 * 1024;
 /** Bytes of one SHA-256 digest. */

@@ -1,6 +1,6 @@
 /** Where a model comes from, and how its address names its parts. */
-import { addressText } from '../base/address-text';
-import { failure } from '../base/failure';
+import { addressText } from '../base/address-text.ts';
+import { failure } from '../base/failure.ts';
 
 /** A source that a download can go back to. */
 export type RemoteSource =
@@ -11,6 +11,7 @@ export type RemoteSource =
   /** A list of parts and chunk hashes made by `scripts/make-manifest`. */
   | { kind: 'manifest'; url: string };
 
+/** What the store takes a model from. */
 export type ModelSource =
   | RemoteSource
   /** Files of this computer; with handles they are read where they are, and nothing is copied. */
@@ -111,6 +112,7 @@ export function storedName(key: string): string {
   }
 }
 
+/** The name that a source gives its model, before its file is read. */
 export function sourceName(source: ModelSource): string {
   switch (source.kind) {
     case 'address':

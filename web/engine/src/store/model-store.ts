@@ -1,6 +1,6 @@
 /** Models and their chunks, wherever these are kept. Knows nothing of networks or files. */
-import type { Chunk, ChunkKey, ChunkStore } from './chunk-store';
-import type { ModelRecord } from './model-record';
+import type { Chunk, ChunkKey, ChunkStore } from './chunk-store.ts';
+import type { ModelRecord } from './model-record.ts';
 
 export class ModelStore {
   constructor(private readonly kept: ChunkStore) {}

@@ -1,7 +1,7 @@
 /**
  * What tabs say to each other about a model. Any page of the origin can speak on the same channel: what is no message changes nothing.
  */
-import type { DownloadPhase, Progress } from './download-job';
+import type { DownloadPhase, Progress } from './download-job.ts';
 
 export type Ending = 'paused' | 'discarded';
 

@@ -1,8 +1,8 @@
 /** Tabs of one browser agree on who downloads: one holds the model's lock, the others show its progress and take over when it goes. */
-import { failure, type Failure } from '../base/failure';
-import { DATABASE_NAME } from './database';
-import type { Progress } from './download-job';
-import { readMessage, type Ending, type Message } from './neighbour-message';
+import { failure, type MambaError } from '../base/failure.ts';
+import { DATABASE_NAME } from './database.ts';
+import type { Progress } from './download-job.ts';
+import { readMessage, type Ending, type Message } from './neighbour-message.ts';
 
 /**
  * Locks and messages are named after the database. Pages of two paths of an origin, and pages of two versions, share it, and with it
@@ -15,7 +15,7 @@ const TELL_MILLISECONDS = 250;
 /** A tab that holds a model and says nothing for so long is asleep, or busy with something that it does not tell of. */
 const SILENCE_MILLISECONDS = 10_000;
 
-export function endingFailure(how: Ending): Failure {
+export function endingFailure(how: Ending): MambaError {
   return failure(how === 'paused' ? 'paused' : 'discarded');
 }
 

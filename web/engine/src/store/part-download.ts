@@ -1,12 +1,12 @@
 /** Brings every chunk of one part into the store, several at a time. */
-import { ChunkFetch, ServesWhole, type FetchedChunk } from './chunk-fetch';
-import type { DownloadJob } from './download-job';
-import { Fault } from './fault';
-import type { FileHash } from './file-hash';
-import { isMagic, MAGIC_BYTES } from './gguf-magic';
-import { hasChunk, missingChunks, type PartRecord } from './model-record';
-import { beginningOf, differs, type RangeAnswer } from './range-request';
-import { WholeFetch } from './whole-fetch';
+import { ChunkFetch, ServesWhole, type FetchedChunk } from './chunk-fetch.ts';
+import type { DownloadJob } from './download-job.ts';
+import { Fault } from './fault.ts';
+import type { FileHash } from './file-hash.ts';
+import { isMagic, MAGIC_BYTES } from './gguf-magic.ts';
+import { hasChunk, missingChunks, type PartRecord } from './model-record.ts';
+import { beginningOf, differs, type RangeAnswer } from './range-request.ts';
+import { WholeFetch } from './whole-fetch.ts';
 
 export class PartDownload {
   constructor(

@@ -1,9 +1,9 @@
 /** One request for a range of a file: says what the answer is, or why it is none. */
-import { failure } from '../base/failure';
-import type { Environment } from './environment';
-import { Fault, OtherVersion } from './fault';
-import type { Version } from './model-record';
-import { readBody, watched, type StallLimit } from './watchdog';
+import { failure } from '../base/failure.ts';
+import type { Environment } from './environment.ts';
+import { Fault, OtherVersion } from './fault.ts';
+import type { Version } from './model-record.ts';
+import { readBody, watched, type StallLimit } from './watchdog.ts';
 
 /** The version that the stored chunks belong to; its ETag and date are null before the first answer. */
 export interface Expected extends Version {

@@ -4,11 +4,11 @@
  * damaged one: what comes twice the same is right. Ends as soon as the file's hash is right, at the cost of at most one more copy and
  * one or two more of each chunk that differed; nothing is stored twice.
  */
-import { failure } from '../base/failure';
-import { ChunkFetch, ServesWhole, type FetchedChunk } from './chunk-fetch';
-import type { DownloadJob } from './download-job';
-import { chunkCount, digestOf, storedBytes } from './model-record';
-import { equalBytes } from './sha256';
+import { failure } from '../base/failure.ts';
+import { ChunkFetch, ServesWhole, type FetchedChunk } from './chunk-fetch.ts';
+import type { DownloadJob } from './download-job.ts';
+import { chunkCount, digestOf, storedBytes } from './model-record.ts';
+import { equalBytes } from './sha256.ts';
 
 /** A chunk that came in so many forms has no right one. */
 const MOST_COPIES = 4;

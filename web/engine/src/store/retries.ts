@@ -1,7 +1,7 @@
 /** How often and how long a download waits before it tries again: exponential backoff with jitter, shared pauses. */
-import type { Environment } from './environment';
-import type { Fault } from './fault';
-import { LONGEST_WAIT } from './range-request';
+import type { Environment } from './environment.ts';
+import type { Fault } from './fault.ts';
+import { LONGEST_WAIT } from './range-request.ts';
 
 export interface RetryLimits {
   /** Tries in a row without new bytes, before anything of this visit is kept: a wrong address should be said soon. */

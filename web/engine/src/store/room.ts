@@ -1,7 +1,7 @@
 /** Whether this browser has room for a model. */
-import { failure } from '../base/failure';
-import { formatBytes } from '../base/format';
-import type { Environment } from './environment';
+import { failure } from '../base/failure.ts';
+import { formatBytes } from '../base/format.ts';
+import type { Environment } from './environment.ts';
 
 /** Throws `no-room` when the browser's own estimate says that `needed` more bytes do not fit. */
 export async function checkRoom(env: Environment, needed: number): Promise<void> {
@@ -12,6 +12,7 @@ export async function checkRoom(env: Environment, needed: number): Promise<void>
   throw failure('no-room', { needed: formatBytes(needed), available: formatBytes(available), missing: formatBytes(needed - available) });
 }
 
+/** What the browser grants this origin. */
 export interface Room {
   /** Bytes that this page's models and all else of it take. */
   usage: number;
@@ -21,6 +22,7 @@ export interface Room {
   persisted: boolean;
 }
 
+/** The room that is left; undefined where the browser does not tell. */
 export async function roomLeft(): Promise<Room | undefined> {
   const { quota, usage } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
   if (quota === undefined || usage === undefined) return undefined;

@@ -1,10 +1,10 @@
 /** Reads byte ranges of one stored file: the engine's `ByteSource` over chunks, or over a file that is read in place. */
-import { failure } from '../base/failure';
-import type { ByteSource } from '../base/wasm-engine';
-import type { Chunk } from './chunk-store';
-import { hasChunk, type ModelRecord, type PartRecord } from './model-record';
-import { fileKey } from './model-source';
-import type { ModelStore } from './model-store';
+import { failure } from '../base/failure.ts';
+import type { ByteSource } from '../base/wasm-engine.ts';
+import type { Chunk } from './chunk-store.ts';
+import { hasChunk, type ModelRecord, type PartRecord } from './model-record.ts';
+import { fileKey } from './model-source.ts';
+import type { ModelStore } from './model-store.ts';
 
 export class StoredFile implements ByteSource {
   readonly name: string;
@@ -62,11 +62,11 @@ export class StoredFile implements ByteSource {
 }
 
 /** A file of this computer that is read where it is. */
-class FileInPlace implements ByteSource {
+export class FileInPlace implements ByteSource {
   constructor(
     private readonly file: File,
     readonly length: number,
-    private readonly signal: AbortSignal | undefined,
+    private readonly signal?: AbortSignal,
   ) {}
 
   get name(): string {

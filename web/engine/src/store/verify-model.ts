@@ -1,11 +1,12 @@
 /** Reads a kept model again and compares each chunk with its digest: disks err, and browsers clear what they like. */
-import type { Progress } from './download-job';
-import { bytesOf } from './file-hash';
-import { digestOf, markChunk, modelBytes } from './model-record';
-import type { ModelStore } from './model-store';
-import { equalBytes, sha256 } from './sha256';
-import { storedChunks } from './stored-file';
+import type { Progress } from './download-job.ts';
+import { bytesOf } from './file-hash.ts';
+import { digestOf, markChunk, modelBytes } from './model-record.ts';
+import type { ModelStore } from './model-store.ts';
+import { equalBytes, sha256 } from './sha256.ts';
+import { storedChunks } from './stored-file.ts';
 
+/** What a verification found. */
 export interface VerifyResult {
   /** Chunks that are damaged or gone. They no longer count as stored, so that opening the model fetches them again. */
   bad: number;

@@ -2,11 +2,11 @@
  * Which version of a file its answers speak of, and when a change is believed. One wrong answer (a page about maintenance, one server
  * of many that is behind) must cost nothing that is kept, and the bytes of two versions must never mix.
  */
-import type { DownloadJob } from './download-job';
-import { Changed, Fault, OtherVersion } from './fault';
-import { isMagic, MAGIC_BYTES } from './gguf-magic';
-import { storedBytes, type PartRecord, type Version } from './model-record';
-import { beginningOf, differs, type Expected } from './range-request';
+import type { DownloadJob } from './download-job.ts';
+import { Changed, Fault, OtherVersion } from './fault.ts';
+import { isMagic, MAGIC_BYTES } from './gguf-magic.ts';
+import { storedBytes, type PartRecord, type Version } from './model-record.ts';
+import { beginningOf, differs, type Expected } from './range-request.ts';
 
 /** A change is believed when so many more answers, each after a pause, are of a model and not of the version that was begun. */
 const CONFIRMATIONS = 2;

@@ -1,6 +1,6 @@
 /** Ends a request whose bytes no longer come: a connection may stay open for ever without a word. */
-import type { Environment } from './environment';
-import { Fault } from './fault';
+import type { Environment } from './environment.ts';
+import { Fault } from './fault.ts';
 
 export interface StallLimit {
   /** In every window of this length… */

@@ -1,13 +1,13 @@
 /** Fetches a part from a server without ranges: one stream from the first byte, cut into chunks. After a break it begins again, and keeps what is stored. */
-import { HASH_TRIES, type FetchedChunk } from './chunk-fetch';
-import { checkCors } from './cors';
-import type { DownloadJob } from './download-job';
-import { Changed, Fault, givenUp, OtherVersion } from './fault';
-import { checkHead } from './gguf-magic';
-import { chunkRange, digestOf, hasChunk, type PartRecord } from './model-record';
-import { discard, requestRange, requestWhole, type RangeAnswer } from './range-request';
-import { equalBytes, sha256 } from './sha256';
-import { readBody, watched } from './watchdog';
+import { HASH_TRIES, type FetchedChunk } from './chunk-fetch.ts';
+import { checkCors } from './cors.ts';
+import type { DownloadJob } from './download-job.ts';
+import { Changed, Fault, givenUp, OtherVersion } from './fault.ts';
+import { checkHead } from './gguf-magic.ts';
+import { chunkRange, digestOf, hasChunk, type PartRecord } from './model-record.ts';
+import { discard, requestRange, requestWhole, type RangeAnswer } from './range-request.ts';
+import { equalBytes, sha256 } from './sha256.ts';
+import { readBody, watched } from './watchdog.ts';
 
 export class WholeFetch {
   /** The byte that any stream so far has reached. */

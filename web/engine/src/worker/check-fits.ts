@@ -3,12 +3,12 @@
  * chunk; what it throws ends the download.
  */
 import type { ByteSource, ModelPlan } from '../../pkg/web_mamba.js';
-import { deviceMemory } from '../base/device-memory';
-import { failure, type Failure } from '../base/failure';
-import { fill, formatBytes } from '../base/format';
-import { messages } from '../base/messages';
-import type { WasmEngine } from '../base/wasm-engine';
-import type { DeviceOptions } from '../protocol/protocol';
+import { deviceMemory } from '../base/device-memory.ts';
+import { failure, type MambaError } from '../base/failure.ts';
+import { fill, formatBytes } from '../base/format.ts';
+import { messages } from '../base/messages.ts';
+import type { WasmEngine } from '../base/wasm-engine.ts';
+import type { DeviceOptions } from '../protocol/protocol.ts';
 
 /** `header` is the first chunk of the first file, `bytes` the length of the whole model, 0 while its server has not said it. */
 export type CheckFits = (header: Uint8Array, bytes: number, device?: DeviceOptions) => Promise<void>;
@@ -29,7 +29,7 @@ export function checkFits(engine: Pick<WasmEngine, 'planModel'>): CheckFits {
   };
 }
 
-function refusal({ needs, device, problem }: ModelPlan): Failure {
+function refusal({ needs, device, problem }: ModelPlan): MambaError {
   const detail = fill(messages().fitsDetail, {
     needed: formatBytes(problem?.needed ?? needs.total),
     available: formatBytes(problem?.available ?? 0),
@@ -41,7 +41,7 @@ function refusal({ needs, device, problem }: ModelPlan): Failure {
 }
 
 /** A file of which only the beginning has come. */
-class HeaderSource implements ByteSource {
+export class HeaderSource implements ByteSource {
   readonly name = 'the model';
   ranOut = false;
 

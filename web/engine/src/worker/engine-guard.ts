@@ -3,7 +3,7 @@
  * instance is in no known state: values are half moved, and what was borrowed stays so. No call may go into it again, not even
  * `free()`; the worker that has it is to be replaced.
  */
-import type { WasmEngine } from '../base/wasm-engine';
+import type { WasmEngine } from '../base/wasm-engine.ts';
 
 type Method = (...given: unknown[]) => unknown;
 

@@ -2,9 +2,12 @@
  * The two builds of the engine: one for every browser, and one with the relaxed SIMD dot product, which is about twice as fast where
  * the browser has it. A module with instructions that a browser lacks does not even compile there, so the choice comes first.
  */
+import * as relaxed from '../../pkg-relaxed/web_mamba.js';
+import * as plain from '../../pkg/web_mamba.js';
+
 export type Flavour = 'relaxed' | 'plain';
 
-export type Package = typeof import('../../pkg/web_mamba.js');
+export type Package = typeof plain;
 
 /** The smallest module with a relaxed instruction: `i8x16.relaxed_swizzle` of two constants. */
 const RELAXED_MODULE = Uint8Array.of(
@@ -15,8 +18,11 @@ export function bestFlavour(): Flavour {
   return WebAssembly.validate(RELAXED_MODULE) ? 'relaxed' : 'plain';
 }
 
-/** The package of a flavour, not yet started. */
-export async function importPackage(flavour: Flavour): Promise<Package> {
+/**
+ * The package of a flavour, not yet started: its module is fetched when it starts. Both are in the worker's script, since many bundlers
+ * do not split a worker without being told to, and they are small beside their modules.
+ */
+export function packageOf(flavour: Flavour): Package {
   // Both are built from the same source and have the same types.
-  return flavour === 'relaxed' ? ((await import('../../pkg-relaxed/web_mamba.js')) as unknown as Package) : import('../../pkg/web_mamba.js');
+  return flavour === 'relaxed' ? (relaxed as unknown as Package) : plain;
 }

@@ -1,9 +1,10 @@
 /** The running generation of one or more sequences: drives the engine's events, which let the worker's messages through between tokens. */
-import type { EngineModel } from '../base/wasm-engine';
+import type { ConstraintOptions, EngineModel } from '../base/wasm-engine.ts';
 import type {
-  AnswerEvent, BatchEvent, BatchOptions, ChatMessage, GenerateEvent, GenerateOptions, KnownEvent, OpenModel, RebuildEvent,
-} from '../protocol/protocol';
-import type { DurableCheckpoints } from '../state/durable-checkpoints';
+  AnswerEvent, BatchEvent, BatchOptions, GenerateEvent, GenerateOptions, KnownEvent, OpenModel, Prompt, RebuildEvent,
+} from '../protocol/protocol.ts';
+import type { DurableCheckpoints } from '../state/durable-checkpoints.ts';
+import { continuationOf, joined, tokensOf } from './prompt-tokens.ts';
 
 /** A device, or a worker, that is lost this often without a token in between would be lost again. */
 const MOST_LOSSES = 3;
@@ -25,6 +26,9 @@ interface Read {
   seconds: number;
 }
 
+/** With what decides its tokens. */
+type HeldOptions = BatchOptions & ConstraintOptions;
+
 export class Generation {
   #events: AsyncIterator<GenerateEvent> | undefined;
   #stopped = false;
@@ -38,9 +42,10 @@ export class Generation {
    * Completions of one prompt, whose prefill the engine runs once, or of prompts that differ. `written` are the first tokens of each,
    * where another engine has given them out.
    */
-  async run(prompts: (ChatMessage[] | Uint32Array)[], options: BatchOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
+  async run(prompts: Prompt[], options: HeldOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
+    if (options.resume) return this.#goOn(prompts, options, onEvent, written);
     const checkpoints = this.#checkpointsFor(options);
-    const tokens = prompts.map((prompt) => joined(this.#tokens(prompt, options), written));
+    const tokens = prompts.map((prompt) => joined(tokensOf(this.model, prompt, options), written));
     const [first] = tokens;
     if (!checkpoints || !first) await this.#write(tokens, options, onEvent);
     else if (tokens.every((each) => areEqual(each, first))) await this.#runOnOnePrompt(tokens, first, options, checkpoints, onEvent);
@@ -53,28 +58,20 @@ export class Generation {
     await this.#events?.return?.();
   }
 
-  /** Where the state is gone on from, or nothing is to be known, the store has nothing to add. */
-  #checkpointsFor({ reuse, resume }: GenerateOptions): DurableCheckpoints | undefined {
-    return reuse === false || resume ? undefined : this.help.checkpoints;
+  /** Where nothing is to be known, the store has nothing to add. */
+  #checkpointsFor({ reuse }: GenerateOptions): DurableCheckpoints | undefined {
+    return reuse === false ? undefined : this.help.checkpoints;
   }
 
-  /**
-   * What a prompt is read as: rendered and tokenised once, whatever is asked of it after that. A base model has no chat template: it
-   * continues the text of the conversation instead.
-   */
-  #tokens(prompt: ChatMessage[] | Uint32Array, { thinking }: GenerateOptions): Uint32Array {
-    if (prompt instanceof Uint32Array) return prompt;
-    try {
-      return this.model.promptTokens(prompt, thinking && { thinking });
-    } catch (thrown) {
-      if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
-      return this.model.promptTokens(prompt.map((message) => message.content).join('\n'));
-    }
+  /** From where the model is, of which the store knows nothing. */
+  async #goOn(prompts: Prompt[], options: HeldOptions, onEvent: (event: BatchEvent) => void, written?: Uint32Array): Promise<void> {
+    await this.#write(prompts.map((prompt) => continuationOf(this.model, prompt, options, written)), options, onEvent);
+    await this.help.checkpoints?.settle();
   }
 
   /** Whoever asked will go on from one of the ends. */
   async #runOnOnePrompt(
-    prompts: Uint32Array[], first: Uint32Array, options: BatchOptions, checkpoints: DurableCheckpoints, onEvent: (event: BatchEvent) => void,
+    prompts: Uint32Array[], first: Uint32Array, options: HeldOptions, checkpoints: DurableCheckpoints, onEvent: (event: BatchEvent) => void,
   ): Promise<void> {
     const isOne = prompts.length === 1;
     await checkpoints.prepare(first);
@@ -92,7 +89,7 @@ export class Generation {
    * The engine reads one after the other in any case, and so what is read outlives a pause and the page. The states of an answer
    * that has ended are forgotten: who asked has it then.
    */
-  async #runInGroups(prompts: Uint32Array[], options: BatchOptions, checkpoints: DurableCheckpoints, onEvent: (event: BatchEvent) => void): Promise<void> {
+  async #runInGroups(prompts: Uint32Array[], options: HeldOptions, checkpoints: DurableCheckpoints, onEvent: (event: BatchEvent) => void): Promise<void> {
     const { sequences = SEQUENCES, seed } = options;
     for (let first = 0; first < prompts.length && !this.#stopped; first += sequences) {
       const group = prompts.slice(first, first + sequences);
@@ -134,7 +131,7 @@ export class Generation {
     return known;
   }
 
-  async #write(prompts: Uint32Array[], options: BatchOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
+  async #write(prompts: Prompt[], options: HeldOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
     await this.#follow(this.model.generateBatch(prompts, options), (event) => {
       onEvent(event);
       return true;
@@ -168,14 +165,6 @@ export class Generation {
 
 function areEqual(a: Uint32Array, b: Uint32Array): boolean {
   return a.length === b.length && a.every((token, at) => token === b[at]);
-}
-
-function joined(tokens: Uint32Array, written: Uint32Array | undefined): Uint32Array {
-  if (!written) return tokens;
-  const all = new Uint32Array(tokens.length + written.length);
-  all.set(tokens);
-  all.set(written, tokens.length);
-  return all;
 }
 
 /** An event of an answer that is the only one. */

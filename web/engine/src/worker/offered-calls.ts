@@ -1,7 +1,7 @@
 /** What the worker offers through comlink: the session's methods, each with its failures and its events as they can travel. */
 import { releaseProxy, type Remote } from 'comlink';
-import { toFailure } from '../base/failure';
-import { CALLS, type CallName, type EngineWorker } from '../protocol/calls';
+import { toFailure } from '../base/failure.ts';
+import { CALLS, type CallName, type EngineWorker } from '../protocol/calls.ts';
 
 type Listener = (event: unknown) => void;
 type AnyMethod = (...given: unknown[]) => Promise<unknown>;

@@ -1,9 +1,9 @@
-/** The session's calls about states: sharing one, opening one, and what an answer needs to outlive its page and its device. */
-import type { EngineModel } from '../base/wasm-engine';
-import type { ChatMessage, OpenedState, OpenStateOptions, StateOptions } from '../protocol/protocol';
-import { DurableCheckpoints, ownerOf } from '../state/durable-checkpoints';
-import { fetchState, pack, unpack } from '../state/state-file';
-import type { StateStore } from '../state/state-store';
+/** The session's calls about states: saving and sharing one, opening one, and what an answer needs to outlive its page and its device. */
+import type { EngineModel, TunedOrder } from '../base/wasm-engine.ts';
+import type { ChatMessage, OpenedState, OpenStateOptions, SavedState, StateFileOptions, StateOptions } from '../protocol/protocol.ts';
+import { DurableCheckpoints, ownerOf } from '../state/durable-checkpoints.ts';
+import { fetchState, pack, unpack } from '../state/state-file.ts';
+import type { StateStore } from '../state/state-store.ts';
 
 /** What a state file may have beside the state: a very long conversation's tokens and texts. */
 const BESIDE_BYTES = 256 * 1024 * 1024;
@@ -19,11 +19,77 @@ export async function saveConversation(
   const state = await model.saveState();
   try {
     state.messages = messages;
-    const bytes = state.bytes(options.numbers ?? 'f16');
-    return options.compress === false ? new Blob([bytes as Uint8Array<ArrayBuffer>]) : await pack(bytes);
+    return await fileOf(state, options);
   } finally {
     state.free();
   }
+}
+
+/** The state that the model is in, as a value. */
+export async function takeState(model: EngineModel): Promise<SavedState> {
+  const state = await model.saveState();
+  try {
+    return valueOf(state);
+  } finally {
+    state.free();
+  }
+}
+
+/** Takes the model to a saved state. */
+export async function restoreState(model: EngineModel, file: Blob): Promise<void> {
+  const state = model.readState(await bytesOf(file));
+  try {
+    await model.restoreState(state as Parameters<EngineModel['restoreState']>[0]);
+  } finally {
+    state.free();
+  }
+}
+
+/** A state file, or a tuned state of another program, as a value. */
+export async function readState(model: EngineModel, file: Blob, { name = nameOf(file), order }: OpenStateOptions = {}): Promise<SavedState> {
+  const bytes = await unpack(file, mostBytes(model));
+  const state = model.readState(bytes, { name, ...(order ? { order } : {}) });
+  try {
+    return valueOf(state);
+  } finally {
+    state.free();
+  }
+}
+
+/** A saved state as a file to share. */
+export async function stateFile(model: EngineModel, file: Blob, { messages, ...options }: StateFileOptions): Promise<Blob> {
+  const state = model.readState(await bytesOf(file));
+  try {
+    if (messages) state.messages = messages;
+    return await fileOf(state, options);
+  } finally {
+    state.free();
+  }
+}
+
+type EngineState = ReturnType<EngineModel['readState']>;
+
+function valueOf(state: EngineState): SavedState {
+  const { position, messages } = state;
+  return { file: new Blob([state.bytes() as Uint8Array<ArrayBuffer>]), position, messages, ...originOf(state) };
+}
+
+/** What a state began from, where that was not zeros, and of a tuned one the order of its numbers. */
+function originOf({ beginning, order }: EngineState): { beginning?: string; order?: TunedOrder } {
+  return { ...(beginning === undefined ? {} : { beginning }), ...(order ? { order } : {}) };
+}
+
+async function fileOf(state: EngineState, { numbers = 'f16', compress = true }: Pick<StateOptions, 'numbers' | 'compress'>): Promise<Blob> {
+  const bytes = state.bytes(numbers);
+  return compress ? pack(bytes) : new Blob([bytes as Uint8Array<ArrayBuffer>]);
+}
+
+async function bytesOf(file: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+function mostBytes(model: EngineModel): number {
+  return model.info().stateBytes + BESIDE_BYTES;
 }
 
 /**
@@ -46,7 +112,7 @@ export async function beginFrom(model: EngineModel, store: StateStore | undefine
 export async function openState(
   model: EngineModel, store: StateStore | undefined, url: string, file: Blob | string, { name = nameOf(file), order }: OpenStateOptions = {},
 ): Promise<OpenedState> {
-  const limit = model.info().stateBytes + BESIDE_BYTES;
+  const limit = mostBytes(model);
   const blob = typeof file === 'string' ? await fetchState(file, limit) : file;
   const bytes = await unpack(blob, limit);
   const state = model.readState(bytes, { name, ...(order ? { order } : {}) });
@@ -56,7 +122,7 @@ export async function openState(
     // So that a conversation which began here also goes on from here when the file is gone.
     const kept = store?.put({ model: ownerOf(model.hash(), beginning), url, tokens, reading: false }, state.order ? state.bytes() : bytes);
     await kept?.catch((thrown: unknown) => console.warn('a state could not be stored', thrown));
-    return { position, messages, fileBytes: blob.size, ...(beginning === undefined ? {} : { beginning }), ...(state.order ? { order: state.order } : {}) };
+    return { position, messages, fileBytes: blob.size, ...originOf(state) };
   } finally {
     state.free();
   }

@@ -1,28 +1,32 @@
 /** The worker's calls over one store and one engine; holds the one open model. No comlink and no wasm in here, so that tests can run it. */
-import { Failure, failure, toFailure } from '../base/failure';
-import { messages } from '../base/messages';
-import type { DeviceLimits, EngineModel, FitVerdict, ModelRequirements, WasmEngine } from '../base/wasm-engine';
-import type { EngineWorker } from '../protocol/calls';
+import { MambaError, failure, toFailure } from '../base/failure.ts';
+import { messages } from '../base/messages.ts';
+import type { ChatTemplateOptions, ConstraintOption, ConstraintOptions, DeviceLimits, EmbedOptions, EngineModel, FitVerdict, ModelRequirements, Score, ScoreOptions, WasmEngine } from '../base/wasm-engine.ts';
+import type { EngineWorker } from '../protocol/calls.ts';
 import type {
-  AnswerEvent, AnswerOptions, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions, OpenedState,
-  OpenModel, OpenProgress, OpenStateOptions, StateOptions,
-} from '../protocol/protocol';
-import { DurableCheckpoints } from '../state/durable-checkpoints';
-import type { StateStore } from '../state/state-store';
-import { acquire } from '../store/acquire';
-import { LIMITS, type DownloadLimits } from '../store/download-job';
-import { browserEnvironment, type Environment } from '../store/environment';
-import { listingOf, type Listing } from '../store/listing-of';
-import type { ModelRecord } from '../store/model-record';
-import { sourceKey, type ModelSource, type RemoteSource } from '../store/model-source';
-import type { ModelStore } from '../store/model-store';
-import { reading, undisturbed } from '../store/neighbours';
-import { storedFiles } from '../store/stored-file';
-import { verifyModel } from '../store/verify-model';
-import type { CheckFits } from './check-fits';
-import { Generation, withoutIndex } from './generation';
-import { beginFrom, openState, saveConversation } from './session-states';
-import { StoredModels } from './stored-models';
+  AnswerEvent, AnswerForm, AnswerOptions, Availability, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions,
+  GenerateOptions, OpenedState, OpenModel, OpenProgress, OpenStateOptions, Prompt, SavedState, StateFileOptions, StateOptions,
+} from '../protocol/protocol.ts';
+import { DurableCheckpoints } from '../state/durable-checkpoints.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { acquire } from '../store/acquire.ts';
+import { LIMITS, type DownloadLimits } from '../store/download-job.ts';
+import { browserEnvironment, type Environment } from '../store/environment.ts';
+import { listingOf, type Listing } from '../store/listing-of.ts';
+import type { ModelRecord } from '../store/model-record.ts';
+import { sourceKey, type ModelSource, type RemoteSource } from '../store/model-source.ts';
+import type { ModelStore } from '../store/model-store.ts';
+import { reading, undisturbed } from '../store/neighbours.ts';
+import { storedFiles } from '../store/stored-file.ts';
+import { verifyModel } from '../store/verify-model.ts';
+import { availabilityOf } from './availability.ts';
+import type { CheckFits } from './check-fits.ts';
+import type { ConstrainedAnswers } from './constrained.ts';
+import { Generation, withoutIndex } from './generation.ts';
+import { tokensOf } from './prompt-tokens.ts';
+import { beginFrom, openState, readState, restoreState, saveConversation, stateFile, takeState } from './session-states.ts';
+import { StoredModels } from './stored-models.ts';
+import { TextReading } from './text-reading.ts';
 
 /** Codes that blame the file, or how it is stored. */
 const FILE_FAULTS: ReadonlySet<string> = new Set([
@@ -36,12 +40,20 @@ export interface SessionOptions {
   checkFits?: CheckFits;
   /** Where checkpoints outlive the page. */
   states?: Promise<StateStore>;
+  /** Holds answers to forms. */
+  constrained?: ConstrainedAnswers;
 }
 
 /** What an answer is about, and what it begins from. */
 interface Asked {
   about: string | undefined;
   beginning: string | undefined;
+  /** It goes on from where the model is, or from this state. */
+  resume: boolean | undefined;
+  form: AnswerForm | undefined;
+  /** Tokens of it that another engine has given out. */
+  written?: number | undefined;
+  state: Blob | undefined;
 }
 
 /** The open model, and what it takes to open it again. */
@@ -54,6 +66,9 @@ interface Opened {
 export class Session extends StoredModels implements EngineWorker {
   #opened: Opened | undefined;
   #generation: Generation | undefined;
+  readonly #reading = new TextReading(() => this.#idleModel());
+  /** Calls of `stop` so far: one may come while an answer waits for the store. */
+  #stops = 0;
   /** Of the opening that runs: it ends the download, the load, or the wait for another tab. */
   #opening = new AbortController();
   #started: Promise<unknown> | undefined;
@@ -101,16 +116,20 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opening.abort(failure(how === 'pause' ? 'paused' : 'discarded'));
   }
 
-  async generate(prompt: ChatMessage[] | Uint32Array, { about, written, beginning, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
-    const one = { ...options, sequences: 1 };
-    await this.#answering({ about, beginning }, (generation) => generation.run([prompt], one, (event) => onEvent(withoutIndex(event)), written));
+  async generate(prompt: Prompt, { about, written, beginning, state, form, ...options }: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<void> {
+    const one = { ...options, ...(state ? { resume: true } : {}), sequences: 1 };
+    const asked = { about, beginning, state, resume: one.resume, form, written: written?.length };
+    await this.#answering(asked, (generation, held) => generation.run([prompt], { ...one, ...held }, (event) => onEvent(withoutIndex(event)), written));
   }
 
-  async generateBatch(prompts: (ChatMessage[] | Uint32Array)[], { about, beginning, ...options }: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
-    await this.#answering({ about, beginning }, (generation) => generation.run(prompts, options, onEvent));
+  async generateBatch(prompts: Prompt[], { about, beginning, form, ...options }: BatchAnswerOptions, onEvent: (event: BatchEvent) => void): Promise<void> {
+    const asked = { about, beginning, state: undefined, resume: options.resume, form };
+    await this.#answering(asked, (generation, held) => generation.run(prompts, { ...options, ...held }, onEvent));
   }
 
   async stop(): Promise<void> {
+    this.#stops += 1;
+    this.#reading.stop();
     await this.#generation?.stop();
   }
 
@@ -119,20 +138,53 @@ export class Session extends StoredModels implements EngineWorker {
     return Promise.all(models.map((model) => this.engine.judgeFit(model, limits)));
   }
 
+  async availability(source: ModelSource, device: DeviceOptions): Promise<Availability> {
+    await this.#start();
+    const { env = browserEnvironment, limits = LIMITS } = this.options;
+    return availabilityOf({ store: await this.store, engine: this.engine, env, limits }, source, device);
+  }
+
   async listings(sources: readonly RemoteSource[]): Promise<Listing[]> {
     const { env = browserEnvironment, limits = LIMITS } = this.options;
     return Promise.all(sources.map((source) => listingOf(env, limits, source)));
   }
 
   async logits(tokens: Uint32Array): Promise<Float32Array> {
-    const model = this.#openModel();
-    if (this.#generation) throw failure('busy');
+    const model = this.#idleModel();
     await model.beginFrom(undefined);
     return model.logits(tokens);
   }
 
   async tokenize(text: string): Promise<Uint32Array> {
     return this.#openModel().tokenize(text);
+  }
+
+  async promptTokens(prompt: Prompt, options: Pick<GenerateOptions, 'thinking'>): Promise<Uint32Array> {
+    return tokensOf(this.#openModel(), prompt, options);
+  }
+
+  async detokenize(tokens: Uint32Array): Promise<string> {
+    return this.#openModel().detokenize(tokens);
+  }
+
+  async chatTemplate(): Promise<string | undefined> {
+    return this.#openModel().chatTemplate();
+  }
+
+  async applyChatTemplate(messages: ChatMessage[], options: ChatTemplateOptions): Promise<string> {
+    return this.#openModel().applyChatTemplate(messages, options);
+  }
+
+  async score(prompt: Prompt, continuation: string | Uint32Array, options: Pick<ScoreOptions, 'thinking'>): Promise<Score> {
+    return this.#reading.score(prompt, continuation, options);
+  }
+
+  async perplexity(text: string): Promise<number> {
+    return this.#reading.perplexity(text);
+  }
+
+  async embed(texts: string[], options: Omit<EmbedOptions, 'signal'>): Promise<Float32Array[]> {
+    return this.#reading.embed(texts, options);
   }
 
   async bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
@@ -151,6 +203,32 @@ export class Session extends StoredModels implements EngineWorker {
     return openState(model, await this.#states(), this.#opened?.record.url ?? '', file, options);
   }
 
+  async read(prompt: Prompt, options: AnswerOptions, onEvent: (event: AnswerEvent) => void): Promise<SavedState> {
+    let isRead = false;
+    await this.generate(prompt, { ...options, maxTokens: 0 }, (event) => {
+      if (event.type === 'end') isRead = event.stop !== 'cancelled';
+      onEvent(event);
+    });
+    if (!isRead) throw failure('cancelled');
+    return this.takeState();
+  }
+
+  async takeState(): Promise<SavedState> {
+    return takeState(this.#idleModel());
+  }
+
+  async restoreState(file: Blob): Promise<void> {
+    await restoreState(this.#idleModel(), file);
+  }
+
+  async readState(file: Blob, options?: OpenStateOptions): Promise<SavedState> {
+    return readState(this.#openModel(), file, options);
+  }
+
+  async stateFile(file: Blob, options: StateFileOptions): Promise<Blob> {
+    return stateFile(this.#openModel(), file, options);
+  }
+
   async forgetStates(about: string): Promise<void> {
     await (await this.options.states)?.forgetAbout(about);
   }
@@ -160,23 +238,40 @@ export class Session extends StoredModels implements EngineWorker {
     await (await this.options.states)?.forget(url);
   }
 
-  async #answering({ about, beginning }: Asked, run: (generation: Generation) => Promise<void>): Promise<void> {
+  async #answering(
+    { about, beginning, resume, state, form, written = 0 }: Asked, run: (generation: Generation, held: ConstraintOptions) => Promise<void>,
+  ): Promise<void> {
     if (this.#generation) throw failure('busy');
+    const stops = this.#stops;
     const help = { ...(await this.#checkpoints(about)), rebuild: () => this.#rebuild() };
     if (this.#generation) throw failure('busy');
+    if (this.#stops > stops) return;
     const model = this.#openModel();
     const generation = (this.#generation = new Generation(model, help));
     try {
-      await beginFrom(model, await this.#states(), beginning);
-      await run(generation);
+      if (state) await restoreState(model, state);
+      else if (!resume) await beginFrom(model, await this.#states(), beginning);
+      if (form) await this.#constrained(model, form, written, (constraint) => run(generation, { constraint }));
+      else await run(generation, {});
     } finally {
       this.#generation = undefined;
     }
   }
 
+  async #constrained(model: EngineModel, form: AnswerForm, written: number, run: (constraint: ConstraintOption) => Promise<void>): Promise<void> {
+    if (!this.options.constrained) throw failure('grammar', { problem: 'there is no grammar engine' });
+    await this.options.constrained.run(model, form, written, run);
+  }
+
   #openModel(): EngineModel {
     if (!this.#opened) throw failure('not-stored');
     return this.#opened.model;
+  }
+
+  /** The open model, where no answer is being written. */
+  #idleModel(): EngineModel {
+    if (this.#generation) throw failure('busy');
+    return this.#openModel();
   }
 
   async #checkpoints(about?: string): Promise<{ checkpoints?: DurableCheckpoints }> {
@@ -205,7 +300,7 @@ export class Session extends StoredModels implements EngineWorker {
       await (this.#started ??= this.engine.start());
     } catch (cause) {
       this.#started = undefined;
-      throw failure('engine-start', {}, String(cause));
+      throw cause instanceof MambaError ? cause : failure('engine-start', {}, String(cause));
     }
   }
 
@@ -252,8 +347,8 @@ export class Session extends StoredModels implements EngineWorker {
    * failure to throw. What is kept is only removed where it came just now and nobody vouches for it.
    */
   async #examine(
-    store: ModelStore, record: ModelRecord, fault: Failure, arrived: boolean, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
-  ): Promise<Failure | undefined> {
+    store: ModelStore, record: ModelRecord, fault: MambaError, arrived: boolean, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+  ): Promise<MambaError | undefined> {
     const { url, name, handles, origin, verification } = record;
     if (!FILE_FAULTS.has(fault.code) || handles) return fault;
     const verify = () => verifyModel(store, url, (progress) => onProgress({ step: 'receive', ...progress }), signal);
@@ -268,6 +363,6 @@ export class Session extends StoredModels implements EngineWorker {
       await this.remove(url);
       return fault;
     }
-    return new Failure({ ...fault.report(), remedy: messages().soundRemedy });
+    return new MambaError({ ...fault.report(), remedy: messages().soundRemedy });
   }
 }

@@ -1,12 +1,12 @@
 /** The calls about what is kept: list, delete, verify, export. They need no engine. */
-import { failure, toFailure } from '../base/failure';
-import type { StoredModel } from '../protocol/protocol';
-import type { Progress } from '../store/download-job';
-import { exportPart, type ExportTarget } from '../store/export-model';
-import { modelBytes, modelStoredBytes } from '../store/model-record';
-import type { ModelStore } from '../store/model-store';
-import { reading, undisturbed } from '../store/neighbours';
-import { verifyModel, type VerifyResult } from '../store/verify-model';
+import { failure, toFailure } from '../base/failure.ts';
+import type { StoredModel } from '../protocol/protocol.ts';
+import type { Progress } from '../store/download-job.ts';
+import { exportPart, type ExportTarget } from '../store/export-model.ts';
+import { modelBytes, modelStoredBytes } from '../store/model-record.ts';
+import type { ModelStore } from '../store/model-store.ts';
+import { reading, undisturbed } from '../store/neighbours.ts';
+import { verifyModel, type VerifyResult } from '../store/verify-model.ts';
 
 export class StoredModels {
   /** Of the verification or export that runs. */

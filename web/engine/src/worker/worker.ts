@@ -1,16 +1,18 @@
 /** The worker's entry: the session with the real engine and store, offered through comlink. */
 import { expose } from 'comlink';
-import { setMessages } from '../base/messages';
-import type { WorkerNews, WorkerSetup } from '../protocol/protocol';
-import { StateStore } from '../state/state-store';
-import { openDatabase } from '../store/database';
-import { IndexedChunkStore } from '../store/indexed-chunk-store';
-import { ModelStore } from '../store/model-store';
-import { checkFits } from './check-fits';
-import { described, EngineGuard } from './engine-guard';
-import { loadEngine } from './load-engine';
-import { offeredCalls } from './offered-calls';
-import { Session } from './session';
+import { setMessages } from '../base/messages.ts';
+import type { WorkerNews, WorkerSetup } from '../protocol/protocol.ts';
+import { StateStore } from '../state/state-store.ts';
+import { openDatabase } from '../store/database.ts';
+import { IndexedChunkStore } from '../store/indexed-chunk-store.ts';
+import { ModelStore } from '../store/model-store.ts';
+import { checkFits } from './check-fits.ts';
+import { ConstrainedAnswers } from './constrained.ts';
+import { described, EngineGuard } from './engine-guard.ts';
+import { loadEngine } from './load-engine.ts';
+import { loadGrammar } from './load-grammar.ts';
+import { offeredCalls } from './offered-calls.ts';
+import { Session } from './session.ts';
 
 const say = (news: WorkerNews) => postMessage(news);
 const guard = new EngineGuard((thrown) => say({ news: 'fault', detail: described(thrown) }));
@@ -19,6 +21,7 @@ const database = openDatabase();
 const session = new Session(engine, database.then((open) => new ModelStore(new IndexedChunkStore(open))), {
   checkFits: checkFits(engine),
   states: database.then((open) => new StateStore(open)),
+  constrained: new ConstrainedAnswers(loadGrammar((thrown) => guard.break(thrown))),
 });
 
 /** A transaction or a request that was given up, or had no room, has done nothing: that need not be caught by everyone who began it. */

@@ -68,7 +68,7 @@ function progress(status: BenchStatus, name: string, allRuns: number): TemplateR
     const { step, done: runsDone, runs } = status.progress ?? { step: 'warmUp', done: 0, runs: allRuns };
     text = fill(words.steps[step], { number: runsDone + 1, runs });
     done = runsDone;
-    total = step === 'run' ? runs : 0;
+    total = step === 'run' || step === 'batch' ? runs : 0;
   }
   return html`
     <div class="progress" data-testid="progress">

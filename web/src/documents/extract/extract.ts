@@ -1,5 +1,5 @@
 /** A file's text, by what its bytes say that it is. Runs in a worker: a broken file costs a moment of it and nothing of the page. */
-import { failure, Failure } from '../../base/failure';
+import { failure, MambaError } from '../../base/failure';
 import type { DocumentKind, Extracted } from '../../data/document-records';
 import { contentKind } from './content-kind';
 import { docxText } from './docx-text';
@@ -22,7 +22,7 @@ export async function extract(bytes: Uint8Array, named: DocumentKind | undefined
     const kind = contentKind(bytes, named);
     return { ...(await textOf(bytes, kind, onProgress)), kind };
   } catch (thrown) {
-    throw thrown instanceof Failure ? thrown : failure('extract', {}, String(thrown));
+    throw thrown instanceof MambaError ? thrown : failure('extract', {}, String(thrown));
   }
 }
 

@@ -3,7 +3,7 @@
  * what a zip's directory claims may be more or less.
  */
 import { Inflate, inflateSync } from 'fflate';
-import { Failure, failure } from '../../base/failure';
+import { MambaError, failure } from '../../base/failure';
 
 /** A book's text is far below this, all its files together. */
 const MOST_BYTES = 200e6;
@@ -40,7 +40,7 @@ export class ZipFiles {
     try {
       this.#readDirectory();
     } catch (thrown) {
-      throw thrown instanceof Failure ? thrown : damaged(String(thrown));
+      throw thrown instanceof MambaError ? thrown : damaged(String(thrown));
     }
   }
 
@@ -156,7 +156,7 @@ function unpacked<T>(name: string, unpack: () => T): T {
   try {
     return unpack();
   } catch (thrown) {
-    throw thrown instanceof Failure ? thrown : damaged(`${name}: ${String(thrown)}`);
+    throw thrown instanceof MambaError ? thrown : damaged(`${name}: ${String(thrown)}`);
   }
 }
 

@@ -1,12 +1,12 @@
 /** The model's card, a Markdown file beside its weights, in a dialog. */
 import { html, render } from 'lit-html';
 import { Emitter } from '../../base/emitter';
-import { failure, type Failure } from '../../base/failure';
+import { failure, type MambaError } from '../../base/failure';
 import { closeIcon } from '../../base/view/icons';
 import { prose } from '../../markdown/view/prose';
 import { modelStrings } from '../model-strings';
 
-export class ModelCard extends Emitter<{ failed: Failure; succeeded: 'card' }> {
+export class ModelCard extends Emitter<{ failed: MambaError; succeeded: 'card' }> {
   constructor(private readonly dialog: HTMLDialogElement) {
     super();
     dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());

@@ -2,7 +2,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { Listing, StoredModel } from 'web-mamba';
 import { Emitter } from '../../base/emitter';
-import { failure, type Failure } from '../../base/failure';
+import { failure, type MambaError } from '../../base/failure';
 import type { ChosenFiles } from '../../base/files';
 import { fill, formatBytes } from '../../base/format';
 import { checkIcon, closeIcon } from '../../base/view/icons';
@@ -19,7 +19,7 @@ interface Events {
   openAddress: string;
   openFiles: ChosenFiles;
   openStored: StoredModel;
-  failed: Failure;
+  failed: MambaError;
   verify: StoredModel;
   export: StoredModel;
   endTask: undefined;

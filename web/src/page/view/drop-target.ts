@@ -1,12 +1,12 @@
 /** The whole page takes files that are dropped on it, and shows that it does: models to open, and documents to read. */
 import { Emitter } from '../../base/emitter';
-import { failure, type Failure } from '../../base/failure';
+import { failure, type MambaError } from '../../base/failure';
 import type { ChosenFiles } from '../../base/files';
 import { droppedFiles } from '../../base/view/local-files';
 
 const MODEL = /\.gguf$/i;
 
-export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]; failed: Failure }> {
+export class DropTarget extends Emitter<{ models: ChosenFiles; documents: File[]; failed: MambaError }> {
   constructor(container: HTMLElement) {
     super();
     const mark = (over: boolean) => container.classList.toggle('dropping', over);

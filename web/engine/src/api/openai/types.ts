@@ -1,0 +1,222 @@
+/** The shapes of OpenAI's interface, as far as the engine has what they are about. Results are those of the package `openai`. */
+import type { Optional } from '../checks.ts';
+
+/**
+ * What both calls take. An option that is absent has the engine's own default, as with `model.generate`. OpenAI's other options are refused,
+ * but for values that ask for nothing.
+ */
+export type SharedBody = Optional<{
+  /** Any text: there is one model, and the result has its name. */
+  model: string;
+  /** Tokens to write at most. */
+  max_tokens: number;
+  /** A text that ends a choice, or up to 4 of them; it is no part of the choice. */
+  stop: string | readonly string[];
+  /** Choices for a prompt, 1 to 128, which is read once. */
+  n: number;
+  /** The same seed gives the same choices. */
+  seed: number;
+  temperature: number;
+  top_p: number;
+  frequency_penalty: number;
+  presence_penalty: number;
+  /** Added to the logits of these tokens, by id: -100 to 100. */
+  logit_bias: Readonly<Record<string, number>>;
+  stream: boolean;
+  stream_options: StreamOptions;
+  /** This and what follows OpenAI does not have. So many of the likeliest tokens are sampled from. */
+  top_k: number;
+  /** Sampled are tokens of at least this probability, as a part of the likeliest one's. */
+  min_p: number;
+  repetition_penalty: number;
+  /** How many of the last tokens the penalties are about. */
+  penalty_last_n: number;
+  stop_token_ids: readonly number[];
+  ignore_eos: boolean;
+  /** Whether the longest known start of the prompt is taken from a checkpoint; true by default. */
+  reuse: boolean;
+}>;
+
+/** What a stream tells beside its chunks. */
+export type StreamOptions = Optional<{
+  /** A last chunk without choices has the usage. */
+  include_usage: boolean;
+}>;
+
+/** A part of a message: texts alone are understood. */
+export interface TextPart {
+  type: 'text';
+  text: string;
+}
+
+/** A message of a conversation. Parts are lines of one text. */
+export interface ChatCompletionMessageInput {
+  /** `developer` is `system`. A last message of the assistant's is continued. */
+  role: 'system' | 'developer' | 'user' | 'assistant';
+  content?: string | readonly TextPart[] | null | undefined;
+  /** Of the assistant: what it thought before, as a result has it. */
+  reasoning_content?: string | null | undefined;
+  /** Of the assistant, as results have it. */
+  refusal?: null | undefined;
+}
+
+/** What is asked of `chat.completions.create`. */
+export interface ChatCompletionBody extends SharedBody {
+  messages: readonly ChatCompletionMessageInput[];
+  /** The present name of `max_tokens`. */
+  max_completion_tokens?: number | null | undefined;
+  /** Whether the result has the log-probabilities of the answer's tokens; those of thoughts are left out. */
+  logprobs?: boolean | null | undefined;
+  /** And of so many of the likeliest in place of each, 0 to 20. */
+  top_logprobs?: number | null | undefined;
+  /** Whether the model thinks before it answers, as with `model.generate`. */
+  thinking?: 'auto' | 'on' | 'off' | 'skip' | null | undefined;
+  /** What the answer is held to; a thought before it is not. The conversation should ask for the same. */
+  response_format?: ResponseFormat | null | undefined;
+}
+
+/** `json_object` is any object; `json_schema` what its schema describes. */
+export interface ResponseFormat {
+  type: 'text' | 'json_object' | 'json_schema';
+  json_schema?: JsonSchemaFormat | undefined;
+}
+
+export interface JsonSchemaFormat {
+  name: string;
+  description?: string | undefined;
+  /** By default any object. */
+  schema?: Readonly<Record<string, unknown>> | undefined;
+  /** The schema is followed either way. */
+  strict?: boolean | null | undefined;
+}
+
+/** What is asked of `completions.create`. */
+export interface CompletionBody extends SharedBody {
+  /** A text or token ids, or several of them, each of which has `n` choices. */
+  prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  /** Whether the result has log-probabilities, and of how many of the likeliest tokens, 0 to 20. */
+  logprobs?: number | null | undefined;
+}
+
+/** `stop`: the model ended, or a stop text or token was met. `length`: `max_tokens` were written. */
+export type FinishReason = 'stop' | 'length';
+
+/** Tokens that were read and written. */
+export interface CompletionUsage {
+  prompt_tokens: number;
+  /** Of all choices. */
+  completion_tokens: number;
+  total_tokens: number;
+  /** Tokens of the prompt that a kept state spared. */
+  prompt_tokens_details: { cached_tokens: number };
+}
+
+/** The natural logarithm of a token's probability by the model's own logits, before bias, penalties, filters and temperature. */
+export interface TopLogprob {
+  /** Its text by itself: U+FFFD where it has a part of a character. */
+  token: string;
+  bytes: number[];
+  logprob: number;
+}
+
+/** A token of an answer, and the likeliest tokens in its place. */
+export interface ChatCompletionTokenLogprob extends TopLogprob {
+  top_logprobs: TopLogprob[];
+}
+
+/** Log-probabilities of an answer’s tokens, thoughts left out. */
+export interface ChatCompletionLogprobs {
+  content: ChatCompletionTokenLogprob[];
+  refusal: null;
+}
+
+/** By the places of tokens. Offsets count UTF-16 units of the choice's text, as JavaScript's texts do. */
+export interface CompletionLogprobs {
+  tokens: string[];
+  token_logprobs: number[];
+  top_logprobs: Record<string, number>[];
+  text_offset: number[];
+}
+
+/** The answers to a conversation. */
+export interface ChatCompletion {
+  id: string;
+  object: 'chat.completion';
+  /** Seconds since 1970. */
+  created: number;
+  model: string;
+  choices: ChatCompletionChoice[];
+  usage: CompletionUsage;
+}
+
+/** One answer, `index` of the `n` that were asked for. */
+export interface ChatCompletionChoice {
+  index: number;
+  message: {
+    role: 'assistant';
+    content: string;
+    refusal: null;
+    /** What the model thought before its answer; absent where it did not think. */
+    reasoning_content?: string;
+  };
+  logprobs: ChatCompletionLogprobs | null;
+  finish_reason: FinishReason;
+}
+
+/** A piece of a streamed answer. */
+export interface ChatCompletionChunk {
+  id: string;
+  object: 'chat.completion.chunk';
+  created: number;
+  model: string;
+  /** One, or none in the chunk with the usage. */
+  choices: ChatCompletionChunkChoice[];
+  /** With `include_usage`: null but in the last chunk. */
+  usage?: CompletionUsage | null;
+}
+
+/** What a chunk adds to one answer. */
+export interface ChatCompletionChunkChoice {
+  index: number;
+  delta: { role?: 'assistant'; content?: string; reasoning_content?: string };
+  logprobs: ChatCompletionLogprobs | null;
+  finish_reason: FinishReason | null;
+}
+
+/** One continuation, `index` of the `n` that were asked for. */
+export interface CompletionChoice<Finish = FinishReason> {
+  index: number;
+  text: string;
+  logprobs: CompletionLogprobs | null;
+  finish_reason: Finish;
+}
+
+/** The continuations of a text. */
+export interface Completion {
+  id: string;
+  object: 'text_completion';
+  created: number;
+  model: string;
+  choices: CompletionChoice[];
+  usage: CompletionUsage;
+}
+
+/** Of a stream, which OpenAI's types have as a `Completion`. */
+export interface CompletionChunk extends Omit<Completion, 'choices' | 'usage'> {
+  choices: CompletionChoice<FinishReason | null>[];
+  usage?: CompletionUsage | null;
+}
+
+/** Chunks as they come. A loop over them that is left ends what makes them. */
+export interface ChunkStream<Chunk> extends AsyncIterableIterator<Chunk, void, undefined> {
+  /** Ends what makes them. */
+  return(): Promise<IteratorReturnResult<void>>;
+}
+
+export interface Streaming {
+  stream: true;
+}
+
+export interface NotStreaming {
+  stream?: false | null | undefined;
+}
