@@ -1,4 +1,4 @@
-// Writes web/crate-licences.json: the crates that are compiled into the engine for browsers, with the texts of their licences, for the
+// Writes web/crate-licences.json: the crates that are compiled into the engine and its grammar module for browsers, with the texts of their licences, for the
 // page's licences.txt. To run after every change of Cargo.lock (a test says so).   usage: node scripts/crate-licences.mjs
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -33,13 +33,13 @@ const { packages, resolve } = JSON.parse(
   execFileSync('cargo', ['metadata', '--locked', '--format-version', '1', '--filter-platform', 'wasm32-unknown-unknown'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 }),
 );
 const byId = new Map(packages.map((each) => [each.id, each]));
-const own = packages.find(({ name }) => name === 'web-mamba');
+const own = packages.filter(({ name }) => name === 'web-mamba' || name === 'web-mamba-grammar').map(({ id }) => id);
 
-/** The crates that end up in the module: what the engine depends on when it is compiled for wasm32. Macros run while it is compiled. */
+/** The crates that end up in the modules: what these depend on when they are compiled for wasm32. Macros run while they are compiled. */
 function compiledIn() {
   const dependencies = new Map(resolve.nodes.map(({ id, deps }) => [id, deps]));
   const found = new Set();
-  const waiting = [own.id];
+  const waiting = [...own];
   while (waiting.length > 0) {
     const id = waiting.pop();
     if (found.has(id)) continue;
@@ -49,7 +49,7 @@ function compiledIn() {
       if (!macro && kinds.some(({ kind }) => kind === null)) waiting.push(pkg);
     }
   }
-  found.delete(own.id);
+  own.forEach((id) => found.delete(id));
   return [...found].map((id) => byId.get(id)).sort((a, b) => `${a.name} ${a.version}`.localeCompare(`${b.name} ${b.version}`));
 }
 
@@ -89,7 +89,7 @@ const crates = compiledIn().map((crate) => ({ name: crate.name, version: crate.v
 crates.push({ name: 'Rust standard library', version: '', licence: 'MIT OR Apache-2.0', texts: [indexOf(MIT('The Rust Project Contributors'))] });
 const listed = new Set(crates.map(({ name, version }) => `${name} ${version}`));
 const locked = [...readFileSync(path.join(ROOT, 'Cargo.lock'), 'utf8').matchAll(/\[\[package\]\]\nname = "(.*)"\nversion = "(.*)"/g)].map(([, name, version]) => `${name} ${version}`);
-const elsewhere = locked.filter((each) => !listed.has(each) && !each.startsWith('web-mamba '));
+const elsewhere = locked.filter((each) => !listed.has(each) && !each.startsWith('web-mamba'));
 const json = JSON.stringify({ crates: 0, elsewhere, texts }, null, 1).replace('"crates": 0', () => `"crates": [\n  ${crates.map((each) => JSON.stringify(each)).join(',\n  ')}\n ]`);
 if (!existsSync(GOAL) || readFileSync(GOAL, 'utf8') !== `${json}\n`) writeFileSync(GOAL, `${json}\n`);
 console.log(`${crates.length} crates, ${texts.length} texts: ${path.relative(ROOT, GOAL)}`);

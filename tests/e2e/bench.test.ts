@@ -63,6 +63,17 @@ test.each([
   }
 });
 
+test('an RWKV-7 is measured', async () => {
+  const browser = await openBrowser({ webgpu: false });
+  const page = await browser.newPage();
+  await page.goto(`${site.url}bench.html?model=golden/rwkv7-b-Q4_K_M.gguf&${COUNTS}`);
+  await page.getByTestId('measure').click();
+  await page.getByTestId('figures').or(page.getByTestId('error')).waitFor();
+  expect(await page.getByTestId('error').count(), 'a failure').toBe(0);
+  expect(await page.getByTestId('figures').innerText()).toMatch(/Decode\s+[\d.]+ tokens\/s/);
+  await browser.close();
+});
+
 test('an address that is none is said so', async () => {
   const browser = await openBrowser({ webgpu: false });
   const page = await browser.newPage();

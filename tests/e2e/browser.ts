@@ -14,15 +14,18 @@ export interface BrowserOptions extends BrowserContextOptions {
   webgpu?: boolean;
   /** A profile that outlives the browser, as a visitor's does. */
   profile?: string;
+  /** The folder of an unpacked extension. */
+  extension?: string;
 }
 
-export async function openBrowser({ webgpu = true, profile, ...options }: BrowserOptions = {}): Promise<BrowserContext> {
+export async function openBrowser({ webgpu = true, profile, extension, ...options }: BrowserOptions = {}): Promise<BrowserContext> {
   const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_browser'], { cwd: ROOT, encoding: 'utf8' }).trim();
   const context = await chromium.launchPersistentContext(profile ?? newProfile(), {
     executablePath,
     headless: true,
     chromiumSandbox: false,
-    args: [...QUIET, ...(webgpu ? SOFTWARE_GPU : NO_GPU)],
+    args: [...QUIET, ...(webgpu ? SOFTWARE_GPU : NO_GPU), ...(extension ? [`--load-extension=${extension}`, `--disable-extensions-except=${extension}`] : [])],
+    ...(extension ? { ignoreDefaultArgs: ['--disable-extensions'] } : {}),
     ...options,
   });
   // A software GPU that shares its processor gives one token a second.

@@ -38,12 +38,30 @@ export class ChatPage {
     return { answer: (await this.answers.last().innerText()).trim(), lengths };
   }
 
+  /** Asks, and ends the answer once it has words, which it gives. */
+  async askForSomeWords(question: string): Promise<string> {
+    const [answers, ended] = [await this.answers.count(), await this.stats.count()];
+    await this.input.fill(question);
+    await this.send.click();
+    await this.answers.nth(answers).waitFor();
+    await this.answerHasWords();
+    // Does nothing where it has ended by itself.
+    await this.input.press('Escape');
+    await this.stats.nth(ended).waitFor();
+    return (await this.answers.last().innerText()).trim();
+  }
+
   /** Waits until the running answer has at least `length` characters. */
   async answerGrowsTo(length: number): Promise<void> {
     await this.page.waitForFunction(
       (least) => ([...document.querySelectorAll('[data-testid=message-assistant]')].at(-1)?.textContent ?? '').trim().length >= least,
       length,
     );
+  }
+
+  /** Waits until the running answer has a word: an answer that ends at "1." is a list's empty item, and shows no text. */
+  private async answerHasWords(): Promise<void> {
+    await this.page.waitForFunction(() => /\p{L}{2}/u.test([...document.querySelectorAll('[data-testid=message-assistant]')].at(-1)?.textContent ?? ''));
   }
 
   /** Notes each length of the last answer as it is drawn. */

@@ -86,7 +86,7 @@ test('a reload needs no download', async () => {
   await chat.page.goto(site.url);
   await chat.page.reload();
   await chat.backend.waitFor();
-  expect((await chat.ask('How do I make a cup of tea?')).answer).not.toBe('');
+  expect(await chat.askForSomeWords('How do I make a cup of tea?')).not.toBe('');
   expect(site.hits.get(MODEL)).toBe(CHUNKS);
 });
 
@@ -95,7 +95,7 @@ test('with the model gone from the server, a later visit still chats', async () 
   await browser.close();
   browser = await openBrowser({ profile });
   await visit();
-  expect((await chat.ask('Why is the sky blue?')).answer).not.toBe('');
+  expect(await chat.askForSomeWords('Why is the sky blue?')).not.toBe('');
   expect(site.hits.get(MODEL)).toBe(CHUNKS);
   expect((await storedRows(chat.page)).models).toBe(1);
 });

@@ -44,6 +44,21 @@ async function textOf(name: string, bytes: Uint8Array | string): Promise<string>
   return text.trim();
 }
 
+/** Before a release a second is one; else the page's intervals are a tenth of themselves, and what is given up after a minute is after six seconds. */
+async function whileSecondsFly<T>(work: () => Promise<T>): Promise<T> {
+  if (process.env.WEB_MAMBA_ALL) return work();
+  await page.evaluate(() => {
+    const { setInterval } = window;
+    const faster = (call: () => void, milliseconds: number) => setInterval(call, milliseconds / 10);
+    Object.assign(window, { setInterval: faster, endFlight: () => Object.assign(window, { setInterval }) });
+  });
+  try {
+    return await work();
+  } finally {
+    await page.evaluate(() => void (window as unknown as { endFlight: () => void }).endFlight());
+  }
+}
+
 const book = (count: number, entry: (name: string) => ZipEntry) => {
   const names = Array.from({ length: count }, (_, index) => `${index}.xhtml`);
   return bookOf(spineOf(names), names.map(entry));
@@ -59,7 +74,8 @@ test('a PDF whose page unpacks to 1.9 GB, also when it is packed twice', async (
 });
 
 test('a PDF whose page shows ten to the ninth forms', async () => {
-  expect(['too-much', 'too-complex', 'too-long']).toContain(await refused('forms.pdf', formBomb(10)));
+  const code = await whileSecondsFly(() => refused('forms.pdf', formBomb(10)));
+  expect(['too-much', 'too-complex', 'too-long']).toContain(code);
 });
 
 test('books: of 20,000 files that claim to be empty, or a gigabyte; of a chapter named 100,000 times', async () => {

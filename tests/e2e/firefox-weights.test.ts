@@ -1,18 +1,15 @@
 /** Downloads in a real Firefox: a pause and a reload, and two tabs that share one download. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Origin } from '../../web/test/origin';
-import { newProfile } from './browser';
-import { DIST, ROOT } from './folders';
+import { FIREFOX, openFirefox } from './firefox-browser';
+import { DIST } from './folders';
 import { Site } from './site';
 
 const MODEL = readFileSync(path.join(DIST, 'models/web-mamba-demo-31m-v2-q4_k_m.gguf'));
 const CHUNK = 16 * 1024 * 1024;
-/** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
-const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();
 const timeout = 120_000;
 
 const site = new Site(DIST);
@@ -32,11 +29,11 @@ async function visit(query: string): Promise<Page> {
   return page;
 }
 
-describe.skipIf(executablePath === '')('Firefox', () => {
+describe.skipIf(FIREFOX === '')('Firefox', () => {
   beforeAll(async () => {
     await Promise.all([site.start(), origin.start()]);
     origin.files.set('/slow.gguf', MODEL);
-    firefox = await puppeteer.launch({ browser: 'firefox', executablePath, headless: true, userDataDir: newProfile(), protocolTimeout: 2 * timeout });
+    firefox = await openFirefox(2 * timeout);
   });
   afterAll(async () => {
     await firefox?.close();

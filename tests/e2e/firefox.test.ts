@@ -1,19 +1,17 @@
 /** The page in a real Firefox, over WebDriver BiDi: the same first visit, chat, reload and document as in Chromium. */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import puppeteer, { type Browser, type ElementHandle, type Page } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Browser, ElementHandle, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import { CHAPTERS, longChapters, pdf } from '../../web/test/make-documents';
 import { newProfile } from './browser';
-import { DIST, OUTPUT, ROOT } from './folders';
+import { FIREFOX, openFirefox } from './firefox-browser';
+import { DIST, OUTPUT } from './folders';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
 import { TEXTS } from './texts-said';
 
 const MODEL = '/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
-/** Where no Firefox is, as on systems without Debian's packages, there is nothing to test. */
-const executablePath = execFileSync('bash', ['-c', '. scripts/env && find_firefox || true'], { cwd: ROOT, encoding: 'utf8' }).trim();
 const TIMEOUT = 120_000;
 
 const site = new Site(DIST);
@@ -42,21 +40,24 @@ async function ask(question: string): Promise<() => Promise<unknown>> {
   return () => page.waitForFunction((least) => document.querySelectorAll('[data-testid=stats]').length > least, { timeout: TIMEOUT }, before);
 }
 
-describe.skipIf(executablePath === '')('Firefox', () => {
+describe.skipIf(FIREFOX === '')('Firefox', () => {
   beforeAll(async () => {
     await site.start();
-    firefox = await puppeteer.launch({ browser: 'firefox', executablePath, headless: true, userDataDir: newProfile(), protocolTimeout: 2 * TIMEOUT });
+    firefox = await openFirefox(2 * TIMEOUT);
     page = await firefox.newPage();
     await page.setViewport({ width: 1200, height: 800 });
     page.on('console', (message) => ['error', 'warn'].includes(message.type()) && complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(String(error)));
   });
+  // What the page says then is all that is known of a visit that hangs.
+  beforeEach(() => onTestFailed(async () => console.log(`${complaints.join('\n')}\n${await page.evaluate(() => document.body.innerText)}`)));
   afterAll(async () => {
     await firefox?.close();
     await site.stop();
   });
 
-  test('a first visit downloads the demo model, says that the CPU runs it and why, and words appear as they are made', async () => {
+  // On a machine with much other work a new Firefox's first page hung now and then, for a reason that is not known; a second one did not.
+  test('a first visit downloads the demo model, says that the CPU runs it and why, and words appear as they are made', { retry: 1 }, async () => {
     await page.goto(site.url);
     await seen('backend');
     expect(await text('backend')).toMatch(/^CPU — .{10,}/);
@@ -162,6 +163,25 @@ describe.skipIf(executablePath === '')('Firefox', () => {
     await page.setViewport({ width: 1200, height: 1500 });
     await picture('texts');
     await page.setViewport({ width: 1200, height: 800 });
+  });
+
+  test('thoughts are folded away, and open on a click', async () => {
+    const upload = savedConversations({ Sums: [['What is two and two?', '<think>\nOne pair and one more.\n\nThat is two pairs.\n</think>\nTwo and two are **four**.']] });
+    const file = path.join(newProfile(), upload.name);
+    writeFileSync(file, upload.buffer);
+    await (await page.$(by('import-chats')) as ElementHandle<HTMLInputElement>).uploadFile(file);
+    await page.waitForFunction(() => {
+      const row = [...document.querySelectorAll<HTMLElement>('.chat-open')].find(({ innerText }) => innerText.startsWith('Sums'));
+      row?.click();
+      return row !== undefined;
+    }, { timeout: TIMEOUT });
+    await (await page.waitForSelector('.thoughts > summary', { timeout: TIMEOUT }))?.click();
+    await page.waitForSelector('.thoughts[open] .answer', { visible: true, timeout: TIMEOUT });
+    expect(await page.$eval('.thoughts .answer', (inside) => (inside as HTMLElement).innerText)).toMatch(/^One pair and one more\.\s+That is two pairs\.$/);
+    expect(await text('message-assistant')).toBe('Two and two are four.');
+    await picture('thoughts');
+    await (await page.waitForSelector('.thoughts > summary', { timeout: TIMEOUT }))?.click();
+    await page.waitForSelector('.thoughts:not([open])', { timeout: TIMEOUT });
   });
 
   test('a pasted text is summarised, and asked about', async () => {

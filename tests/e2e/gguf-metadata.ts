@@ -1,4 +1,4 @@
-/** Puts other metadata into a GGUF file, whose tensors stay as they are. */
+/** Puts other metadata into a GGUF file, whose tensors stay as they are; and finds its tensors. */
 
 type Value = { string: string } | { strings: readonly string[] } | { int32s: readonly number[] };
 
@@ -39,12 +39,16 @@ class Reader {
     }
   }
 
-  skipTensor(): void {
-    this.text();
-    const dimensions = this.int();
-    this.at += 8 * dimensions + 12;
+  /** Its name, how many weights it has, and where it begins behind all the headers. */
+  tensor(): { name: string; weights: number; offset: number } {
+    const name = this.text();
+    const dimensions = Array.from({ length: this.int() }, () => this.long());
+    this.at += 4;
+    return { name, weights: dimensions.reduce((product, dimension) => product * dimension, 1), offset: this.long() };
   }
 }
+
+const aligned = (offset: number) => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 
 export function withMetadata(file: Buffer, changes: Readonly<Record<string, Value>>): Buffer {
   const reader = new Reader(file);
@@ -63,11 +67,37 @@ export function withMetadata(file: Buffer, changes: Readonly<Record<string, Valu
   const missing = Object.keys(changes).filter((name) => !found.has(name));
   if (missing.length > 0) throw new Error(`the file has no ${missing.join(', ')}`);
   const infos = reader.at;
-  for (let tensor = 0; tensor < tensors; tensor += 1) reader.skipTensor();
+  for (let tensor = 0; tensor < tensors; tensor += 1) reader.tensor();
   pieces.push(file.subarray(infos, reader.at));
   const header = Buffer.concat(pieces);
-  const aligned = (offset: number) => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
   return Buffer.concat([header, Buffer.alloc(aligned(header.length) - header.length), file.subarray(aligned(reader.at))]);
+}
+
+/** A list of texts among the metadata. */
+export function metadataStrings(file: Buffer, wanted: string): string[] {
+  const reader = new Reader(file);
+  for (let keys = Number(file.readBigUInt64LE(16)); keys > 0; keys -= 1) {
+    const name = reader.text();
+    if (name !== wanted) {
+      reader.skipValue();
+      continue;
+    }
+    if (reader.int() !== ARRAY || reader.int() !== STRING) break;
+    return Array.from({ length: reader.long() }, () => reader.text());
+  }
+  throw new Error(`the file has no list of texts ${wanted}`);
+}
+
+/** The weights of each tensor of a file in F32, to be read and written in place. */
+export function f32Tensors(file: Buffer): Map<string, Float32Array> {
+  const reader = new Reader(file);
+  for (let keys = Number(file.readBigUInt64LE(16)); keys > 0; keys -= 1) {
+    reader.text();
+    reader.skipValue();
+  }
+  const tensors = Array.from({ length: Number(file.readBigUInt64LE(8)) }, () => reader.tensor());
+  const data = file.byteOffset + aligned(reader.at);
+  return new Map(tensors.map(({ name, weights, offset }) => [name, new Float32Array(file.buffer, data + offset, weights)]));
 }
 
 function encoded(value: Value): Buffer {

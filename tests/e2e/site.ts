@@ -15,7 +15,7 @@ export class Site extends LocalServer {
   readonly #mounts: { prefix: string; folder: string }[] = [];
 
   /** `isolated`: with the headers that give a page shared memory. `bare`: as of a host whose headers cannot be set, which only the built page has. */
-  constructor(private readonly root: string, private readonly options: { isolated?: boolean; bare?: boolean } = {}) {
+  constructor(private readonly root: string, private readonly options: { isolated?: boolean; bare?: boolean; headers?: Record<string, string> } = {}) {
     super();
   }
 
@@ -24,6 +24,7 @@ export class Site extends LocalServer {
       response.setHeader('cross-origin-opener-policy', 'same-origin');
       response.setHeader('cross-origin-embedder-policy', 'require-corp');
     }
+    for (const [name, value] of Object.entries(this.options.headers ?? {})) response.setHeader(name, value);
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     this.hits.set(pathname, (this.hits.get(pathname) ?? 0) + 1);
     const handle = this.#handlers.get(pathname) ?? ((...asked) => this.#file(pathname, ...asked));

@@ -8,6 +8,7 @@ import { ChatPage } from './chat-page';
 import { DIST, GOLDEN_MODELS, ROOT } from './folders';
 import { withBrowser } from './opened';
 import { Site } from './site';
+import { lastStored } from './stored';
 
 const TUNED = path.join(ROOT, 'tests/golden/states/tuned');
 /** What the native tool writes after the question, from zeros and from each file. */
@@ -30,28 +31,11 @@ async function visit(query: Record<string, string>, visitor = browser): Promise<
   return chat;
 }
 
-/** What the last answer of the conversation that is shown is, as it is stored: no Markdown is drawn in it. */
-async function stored({ page }: ChatPage): Promise<string> {
-  const id = new URL(page.url()).searchParams.get('chat');
-  return page.evaluate(async (wanted) => {
-    const database = await new Promise<IDBDatabase>((resolve) => {
-      const request = indexedDB.open('web-mamba-app');
-      request.onsuccess = () => resolve(request.result);
-    });
-    const record = await new Promise<{ messages: { text: string }[] }>((resolve) => {
-      const request = database.transaction('conversations').objectStore('conversations').get(wanted ?? '');
-      request.onsuccess = () => resolve(request.result);
-    });
-    database.close();
-    return record.messages.at(-1)?.text ?? '';
-  }, id);
-}
-
 async function ask(chat: ChatPage): Promise<string> {
   await chat.ask(question);
   expect(await chat.error.count()).toBe(0);
   await expect.poll(() => new URL(chat.page.url()).searchParams.get('chat')).not.toBeNull();
-  return stored(chat);
+  return lastStored(chat.page);
 }
 
 async function askInNewChat(chat: ChatPage): Promise<string> {
@@ -64,7 +48,7 @@ async function askAgain(chat: ChatPage): Promise<string> {
   const before = await chat.answers.count();
   await chat.ask(question);
   expect(await chat.answers.count()).toBe(before + 1);
-  return stored(chat);
+  return lastStored(chat.page);
 }
 
 test('chats begin from a tuned state, a reload keeps it, and chats without it are not affected', async () => {
@@ -109,7 +93,7 @@ test('chats begin from a tuned state, a reload keeps it, and chats without it ar
   await later.answers.nth(1).waitFor();
   await later.page.getByTestId('again').last().click();
   await later.page.getByTestId('branches').last().waitFor();
-  await expect.poll(() => stored(later), { timeout: 20_000 }).toBe(second);
+  await expect.poll(() => lastStored(later.page), { timeout: 20_000 }).toBe(second);
   expect(await later.error.count()).toBe(0);
   expect(await askInNewChat(later)).toBe(answers.none);
   await later.page.close();

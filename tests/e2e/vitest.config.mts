@@ -5,10 +5,13 @@ import path from 'node:path';
 const here = import.meta.dirname;
 const require = createRequire(path.join(here, '../../web/package.json'));
 
-/** Files that measure times, or whose software GPU takes the whole processor: nothing runs beside them. */
-const ALONE = [
-  'bench', 'best-of-n', 'documents-long', 'documents-webgpu', 'engine-crash', 'hostile-models', 'look', 'parity', 'performance', 'sections', 'shared-state', 'states', 'toy',
-].map((name) => `${name}.test.ts`);
+const files = (...names: string[]) => names.map((name) => `${name}.test.ts`);
+
+/** Files that measure times, hold what is seen to seconds, or wait minutes for a software GPU as it is: nothing runs beside them. */
+const ALONE = files('bench', 'documents-long', 'documents-webgpu', 'engine-crash', 'look', 'performance', 'sections', 'shared-state');
+
+/** Files whose software GPU takes much of the processor, the longest first: a third file beside two of them would wait too long. */
+const HEAVY = files('parity', 'states', 'hostile-models', 'rwkv7', 'best-of-n', 'toy');
 
 const resolve = {
   alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core', 'hash-wasm'].map((name) => [name, require.resolve(name)])),
@@ -25,12 +28,14 @@ export default {
   resolve,
   test: {
     ...common,
-    globalSetup: ['./build-harness.ts'],
+    globalSetup: ['./run-folder.ts', './build-harness.ts'],
     reporters: ['verbose'],
     projects: [
       // Much of these is waiting, for a page, a disk or a timeout: two files share the processor.
-      { resolve, test: { ...common, name: 'pairs', include: ['*.test.ts'], exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 0 } } },
-      { resolve, test: { ...common, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { resolve, test: { ...common, name: 'pairs', include: ['*.test.ts'], exclude: [...ALONE, ...HEAVY], maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      // Of these each compiles shaders for seconds on one core.
+      { resolve, test: { ...common, name: 'heavy', include: HEAVY, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { resolve, test: { ...common, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 };

@@ -12,7 +12,7 @@ function filesOf(folder) {
   return new Map(names.trim().split('\n').sort().map((name) => [name, readFileSync(path.join(folder, name))]));
 }
 
-for (const name of ['pkg', 'pkg-relaxed']) {
+for (const name of ['pkg', 'pkg-relaxed', 'pkg-grammar']) {
   test(`${name} by its steps equals ${name} by wasm-pack`, { timeout: 600_000 }, async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'web-mamba-package-'));
     try {
