@@ -19,7 +19,7 @@ use crate::fingerprint::ModelHash;
 use crate::gguf::Gguf;
 use crate::model::ModelFile;
 use crate::source::ByteSource;
-use crate::tokenizer::{ChatTemplate, Tokenizer};
+use crate::tokenizer::{ChatTemplate, Tokenizer, ToolFormat};
 use beginning::Beginning;
 pub use embedding::{EmbedOptions, Pooling};
 use history::History;
@@ -89,6 +89,11 @@ pub struct ModelInfo {
     ///
     /// [`ChatTemplate::can_think`]: crate::tokenizer::ChatTemplate::can_think
     pub can_think: bool,
+    /// How it calls tools, where it can: see [`ChatTemplate::tool_format`].
+    ///
+    /// [`ChatTemplate::tool_format`]: crate::tokenizer::ChatTemplate::tool_format
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_format: Option<ToolFormat>,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Number of tokens in the vocabulary.
@@ -283,6 +288,7 @@ fn info(file: &ModelFile, tokenizer: Option<&Tokenizer>, loaded: &Loaded) -> Mod
         architecture: network.architecture.family(),
         parameters: weights.parameters(),
         layers: network.n_layers,
+        tool_format: tokenizer.and_then(|t| t.chat_template().ok()).and_then(ChatTemplate::tool_format),
         can_think: tokenizer.and_then(|t| t.chat_template().ok()).is_some_and(ChatTemplate::can_think),
         d_model: network.d_model,
         vocab_size: network.vocab_size,

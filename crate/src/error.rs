@@ -151,6 +151,9 @@ pub enum Error {
         /// The template engine's or the template's own message.
         problem: String,
     },
+    /// Tools, or calls of them, where the chat template has none.
+    #[error("the model's chat template has no tools, or calls them in a form that is not known")]
+    NoTools,
     /// A token id outside the vocabulary.
     #[error("token {token} is outside the vocabulary of {vocab_size} tokens")]
     TokenRange {
@@ -351,6 +354,7 @@ impl Error {
             Self::Split { .. } => "split",
             Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "tokenizer",
             Self::ChatTemplate { .. } => "chat-template",
+            Self::NoTools => "no-tools",
             Self::TokenRange { .. } => "token-range",
             Self::Grammar { .. } => "grammar",
             Self::EmptyPrompt => "empty-prompt",

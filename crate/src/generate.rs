@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Model;
 use crate::error::Result;
 use crate::sampler::{Logprob, SamplerOptions};
-use crate::tokenizer::{ChatMessage, Thinking};
+use crate::tokenizer::{ChatMessage, ChatOptions, Thinking, Tools};
 
 pub use generation::Generation;
 
@@ -30,17 +30,17 @@ impl Prompt {
     /// Its token ids.
     ///
     /// # Errors
-    /// `ChatTemplate`, `EmptyPrompt` without messages, or `Vocabulary` of [`crate::Error`].
+    /// `ChatTemplate`, `NoTools`, `EmptyPrompt` without messages, or `Vocabulary` of [`crate::Error`].
     pub fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
-        self.tokens_thinking(model, Thinking::Auto)
+        self.tokens_with(model, &ChatOptions::default())
     }
 
-    /// Its token ids, with or without a thought before the answer. A text and tokens are what they are.
+    /// Its token ids, with or without a thought before the answer, and with tools. A text and tokens are what they are.
     ///
     /// # Errors
     /// As of [`Prompt::tokens`].
-    pub fn tokens_thinking(&self, model: &Model, thinking: Thinking) -> Result<Vec<u32>> {
-        completion::encode(model, self, thinking)
+    pub fn tokens_with(&self, model: &Model, options: &ChatOptions) -> Result<Vec<u32>> {
+        completion::encode(model, self, options)
     }
 }
 
@@ -61,6 +61,10 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Whether the model thinks before it answers a conversation. A prompt of text or tokens says so itself.
     pub thinking: Thinking,
+    /// What the model may call in its answer to a conversation (see [`ChatTemplate::tool_format`]).
+    ///
+    /// [`ChatTemplate::tool_format`]: crate::tokenizer::ChatTemplate::tool_format
+    pub tools: Tools,
     /// Begin at the longest prefix of the prompt that a checkpoint or the model's present state has, and keep checkpoints
     /// (see [`crate::checkpoints`]). Without it the whole prompt is read from a fresh state.
     pub reuse: bool,
@@ -84,11 +88,19 @@ impl Default for GenerateOptions {
             stop_tokens: Vec::new(),
             ignore_eos: false,
             thinking: Thinking::default(),
+            tools: Tools::default(),
             reuse: true,
             resume: false,
             logprobs: None,
             keep_after: None,
         }
+    }
+}
+
+impl GenerateOptions {
+    /// How a conversation is rendered.
+    pub fn chat(&self) -> ChatOptions {
+        ChatOptions { thinking: self.thinking, tools: self.tools.clone() }
     }
 }
 

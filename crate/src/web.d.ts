@@ -68,6 +68,8 @@ export interface ModelInfo {
   layers: number;
   /** Whether it can think before it answers a conversation: see the option `thinking`. */
   canThink: boolean;
+  /** How it calls tools; absent where its chat template has none, or another form of calls. */
+  toolFormat?: ToolFormat;
   dModel: number;
   vocabSize: number;
   /** Bytes of the file, or of all parts. */
@@ -225,11 +227,34 @@ export interface BenchReport {
   info: ModelInfo;
 }
 
-/** If the last message of a conversation has the role `assistant`, the model continues it. */
+/** If the last message of a conversation has the role `assistant`, and no calls, the model continues it. */
 export interface ChatMessage {
   role: string;
   content: string;
+  /** Of the assistant: the calls that it made. */
+  tool_calls?: ToolCall[];
+  /** Of the role `tool`: the call whose result it is. */
+  tool_call_id?: string;
 }
+
+/** A call of a tool. `arguments` are JSON. */
+export interface ToolCall {
+  id: string;
+  type: 'function';
+  function: { name: string; arguments: string };
+}
+
+/** A function that the model may call: what it is for, and a JSON schema of its arguments. */
+export interface Tool {
+  type: 'function';
+  function: { name: string; description?: string; parameters?: object };
+}
+
+/**
+ * How a model writes calls of tools. `hermes`: `<tool_call>{"name": …, "arguments": …}</tool_call>`, once a call. `llama`:
+ * `{"name": …, "parameters": …}` as all of the answer. `mistral`: `[TOOL_CALLS][{"name": …, "arguments": …}, …]`.
+ */
+export type ToolFormat = 'hermes' | 'llama' | 'mistral';
 
 /** A text, a conversation, or token ids, which may be a plain array too. */
 export type Prompt = string | ChatMessage[] | Uint32Array;
@@ -250,6 +275,8 @@ export interface GenerateOptions extends CallOptions {
    * thought as `<think>…</think>` before the answer itself, opening included.
    */
   thinking?: 'auto' | 'on' | 'off' | 'skip';
+  /** What the model may call in its answer to a conversation, in the form that `ModelInfo.toolFormat` says. */
+  tools?: Tool[];
   temperature?: number;
   topK?: number;
   topP?: number;
@@ -366,6 +393,8 @@ export interface Score {
 export interface ScoreOptions extends CallOptions {
   /** As of `generate`, where the prompt is a conversation. */
   thinking?: NonNullable<GenerateOptions['thinking']>;
+  /** As of `generate`. */
+  tools?: Tool[];
 }
 
 /** Options of `embed`. */
@@ -380,6 +409,8 @@ export interface EmbedOptions extends CallOptions {
 export interface ChatTemplateOptions {
   /** As of `generate`. */
   thinking?: NonNullable<GenerateOptions['thinking']>;
+  /** As of `generate`. */
+  tools?: Tool[];
   /** Whether the answer's turn is opened, or the assistant's last message left open; true by default, as `generate` reads it. */
   addGenerationPrompt?: boolean;
 }

@@ -9,7 +9,7 @@ use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::sampler::{MAX_TOP_LOGPROBS, Sampler, SamplerState};
 use crate::stop::StopStrings;
-use crate::tokenizer::{AnswerStart, DecodeStream, Special, Thinking, Tokenizer};
+use crate::tokenizer::{AnswerStart, ChatOptions, DecodeStream, Special, Tokenizer};
 use std::rc::Rc;
 use std::time::Duration;
 use web_time::Instant;
@@ -56,8 +56,8 @@ impl Completion {
     /// As of [`super::Generation::new`].
     pub fn new(model: &Model, prompt: &Prompt, options: &GenerateOptions) -> Result<Self> {
         let (prompt, interrupted) = match options.resume {
-            true => resumed(model, prompt)?,
-            false => (encode(model, prompt, options.thinking)?, None),
+            true => resumed(model, prompt, &options.chat())?,
+            false => (encode(model, prompt, &options.chat())?, None),
         };
         let vocab_size = model.info().vocab_size;
         if prompt.is_empty() {
@@ -223,22 +223,22 @@ impl Completion {
 }
 
 /// What the model has read, and `prompt` after it; without a prompt also how the interrupted completion was sampled.
-fn resumed(model: &Model, prompt: &Prompt) -> Result<(Vec<u32>, Option<SamplerState>)> {
+fn resumed(model: &Model, prompt: &Prompt, options: &ChatOptions) -> Result<(Vec<u32>, Option<SamplerState>)> {
     let (read, pending, sampler) = model.tokens_read()?;
     let more = match prompt {
         Prompt::Text(text) if text.is_empty() => Vec::new(),
         // In the middle of a text there is no BOS.
         Prompt::Text(text) => model.tokenizer()?.encode(text, Special::Parse)?,
-        other => encode(model, other, Thinking::Auto)?,
+        other => encode(model, other, options)?,
     };
     let sampler = sampler.filter(|_| more.is_empty()).cloned();
     Ok((read.iter().copied().chain(pending).chain(more).collect(), sampler))
 }
 
-pub fn encode(model: &Model, prompt: &Prompt, thinking: Thinking) -> Result<Vec<u32>> {
+pub fn encode(model: &Model, prompt: &Prompt, options: &ChatOptions) -> Result<Vec<u32>> {
     match prompt {
         Prompt::Tokens(tokens) => Ok(tokens.clone()),
-        Prompt::Chat(messages) => model.tokenizer()?.encode_chat_thinking(messages, thinking),
+        Prompt::Chat(messages) => model.tokenizer()?.encode_chat_with(messages, options),
         Prompt::Text(text) => model.tokenizer()?.encode_prompt(text, Special::Parse),
     }
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::jinja::{Input, RenderOptions, Template};
 use super::rwkv_world;
 use super::special::SpecialTokens;
+use super::tools::{self, ToolCall, ToolFormat, Tools};
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
 
@@ -27,18 +28,44 @@ pub const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + messa
                       '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 /// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatMessage {
-    /// Who speaks: `system`, `user` or `assistant`, and whatever else the template knows.
+    /// Who speaks: `system`, `user` or `assistant`, `tool` for a tool's result, and whatever else the template knows.
     pub role: String,
     /// What was said.
     pub content: String,
+    /// Of the assistant: the calls that it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Of a tool: the call whose result it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
 }
 
 impl ChatMessage {
     /// A turn from anything that makes strings.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
+        Self { role: role.into(), content: content.into(), ..Self::default() }
+    }
+
+    /// Whether it is the beginning of an answer, where it is the last one: the assistant has said it, and has called nothing.
+    pub(super) fn is_begun_answer(&self) -> bool {
+        self.role == super::ASSISTANT && self.tool_calls.is_empty()
+    }
+}
+
+/// How a conversation is rendered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChatOptions {
+    /// Whether the answer begins with a thought.
+    pub thinking: Thinking,
+    /// What the model may call.
+    pub tools: Tools,
+}
+
+impl From<Thinking> for ChatOptions {
+    fn from(thinking: Thinking) -> Self {
+        Self { thinking, ..Self::default() }
     }
 }
 
@@ -149,49 +176,77 @@ impl ChatTemplate {
     /// it, use [`super::Tokenizer::encode_chat`].
     ///
     /// # Errors
-    /// [`Error::ChatTemplate`] where the template refuses the messages or runs too long.
+    /// [`Error::ChatTemplate`] where the template refuses the messages or runs too long; [`Error::NoTools`] for tools, or calls of
+    /// them, where it has none.
     pub fn render(&self, messages: &[ChatMessage], add_generation_prompt: bool) -> Result<String> {
-        self.render_thinking(messages, add_generation_prompt, Thinking::Auto)
+        self.render_with(messages, add_generation_prompt, &ChatOptions::default())
     }
 
-    /// As [`ChatTemplate::render`], with or without a thought before the answer.
+    /// As [`ChatTemplate::render`], with or without a thought before the answer, and with tools.
     ///
     /// # Errors
     /// As of [`ChatTemplate::render`].
-    pub fn render_thinking(
+    pub fn render_with(
         &self,
         messages: &[ChatMessage],
         add_generation_prompt: bool,
-        thinking: Thinking,
+        options: &ChatOptions,
     ) -> Result<String> {
+        self.check_tools(messages, &options.tools)?;
         match &self.format {
-            Format::Jinja(template) => self.render_jinja(template, messages, add_generation_prompt, thinking, None),
-            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(thinking)),
+            Format::Jinja(template) => {
+                let context = self.context(messages, add_generation_prompt, options);
+                template.render(&context, RenderOptions { now: self.now, mark: None })
+            }
+            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(options.thinking)),
         }
     }
 
-    /// The text that [`super::Tokenizer::encode_chat_thinking`] reads: an answer that has begun is left open.
+    /// The text that [`super::Tokenizer::encode_chat_with`] reads: an answer that has begun is left open.
     ///
     /// # Errors
     /// As of [`ChatTemplate::render`]; [`Error::EmptyPrompt`] without messages.
-    pub fn render_prompt(&self, messages: &[ChatMessage], thinking: Thinking) -> Result<String> {
+    pub fn render_prompt(&self, messages: &[ChatMessage], options: &ChatOptions) -> Result<String> {
         let (before, begun) = match messages.split_last() {
             None => return Err(Error::EmptyPrompt),
-            Some((last, before)) if last.role == super::ASSISTANT && !before.is_empty() => (before, &*last.content),
-            Some(_) => return self.render_thinking(messages, true, thinking),
+            Some((last, before)) if last.is_begun_answer() && !before.is_empty() => (before, &*last.content),
+            Some(_) => return self.render_with(messages, true, options),
         };
         match &self.format {
             Format::Jinja(_) => {
-                let text = self.render_thinking(before, true, thinking)?;
+                let text = self.render_with(before, true, options)?;
                 let opened = super::answer::opened_thought(&text).and_then(|opening| begun.strip_prefix(opening));
                 Ok(text + opened.unwrap_or(begun))
             }
-            Format::RwkvWorld if begun.trim().is_empty() => self.render_thinking(before, true, thinking),
+            Format::RwkvWorld if begun.trim().is_empty() => self.render_with(before, true, options),
             Format::RwkvWorld => {
-                let (before, begun) = rwkv_world::render_begun(before, begun, self.resolved(thinking))?;
+                self.check_tools(before, &options.tools)?;
+                let (before, begun) = rwkv_world::render_begun(before, begun, self.resolved(options.thinking))?;
                 Ok(before + &begun)
             }
         }
+    }
+
+    /// How the template has a model call tools; `None` where it has none, and where it writes calls in another form.
+    pub fn tool_format(&self) -> Option<ToolFormat> {
+        let (messages, tools) = tools::probe();
+        let with = ChatOptions { tools, ..ChatOptions::default() };
+        let called = self.render_with(&messages, false, &with).ok()?;
+        let (asked, plain) =
+            (self.render_with(&messages[..1], true, &with).ok()?, self.render(&messages[..1], true).ok());
+        // One that says nothing of the tools has none, whatever it makes of calls.
+        tools::format_of(&called, &asked).filter(|_| plain != Some(asked))
+    }
+
+    /// # Errors
+    /// [`Error::NoTools`] where the template would pass over the tools, or over calls.
+    pub(super) fn check_tools(&self, messages: &[ChatMessage], tools: &Tools) -> Result<()> {
+        let asked = [
+            ("tools", !tools.is_empty()),
+            ("tool_calls", messages.iter().any(|message| !message.tool_calls.is_empty())),
+        ];
+        let has = |name: &str| matches!(self.format, Format::Jinja(_)) && self.source.contains(name);
+        if asked.iter().any(|&(name, is_asked)| is_asked && !has(name)) { Err(Error::NoTools) } else { Ok(()) }
     }
 
     /// The template as the file has it, or the name of its format; `None` where the file has none.
@@ -215,29 +270,27 @@ impl ChatTemplate {
         }
     }
 
-    fn render_jinja(
+    /// What a template sees.
+    fn context(
         &self,
-        template: &Template,
         messages: &[ChatMessage],
         add_generation_prompt: bool,
-        thinking: Thinking,
-        mark: Option<char>,
-    ) -> Result<String> {
-        let text = |text: &str| Input::Text(text.to_owned());
-        let message = |message: &ChatMessage| {
-            Input::Map(vec![("role".into(), text(&message.role)), ("content".into(), text(&message.content))])
-        };
+        options: &ChatOptions,
+    ) -> Vec<(&'static str, Input)> {
+        let ChatOptions { thinking, tools } = options;
+        // As transformers gives them where there are none; templates ask `tools is not none`.
+        let tools = if tools.is_empty() { Input::None } else { Input::List(tools.0.clone()) };
+        let messages = (0..messages.len()).map(|at| message_input(&messages[..=at])).collect();
         let mut context = vec![
-            ("messages", Input::List(messages.iter().map(message).collect())),
-            // As transformers gives them where there are none; templates ask `tools is not none`.
-            ("tools", Input::None),
+            ("messages", Input::List(messages)),
+            ("tools", tools),
             ("documents", Input::None),
             ("add_generation_prompt", Input::Bool(add_generation_prompt)),
         ];
-        context.extend(self.special_tokens.iter().map(|(name, token)| (*name, text(token))));
+        context.extend(self.special_tokens.iter().map(|(name, token)| (*name, Input::Text(token.clone()))));
         // The name that most families' templates have for the switch.
         context.extend(thinking.switch().map(|on| ("enable_thinking", Input::Bool(on))));
-        template.render(&context, RenderOptions { now: self.now, mark })
+        context
     }
 
     /// The prompt of a conversation for generation, by a Jinja template.
@@ -245,34 +298,66 @@ impl ChatTemplate {
         &self,
         template: &Template,
         messages: &[ChatMessage],
-        thinking: Thinking,
+        options: &ChatOptions,
         specials: &SpecialTokens,
     ) -> Result<GuardedText> {
+        self.check_tools(messages, &options.tools)?;
         if let Some(message) = messages.iter().find(|message| !is_plain_role(&message.role)) {
             let role: String = message.role.chars().take(40).collect();
             let problem = format!("the role `{role}` has characters other than letters, digits, `_`, `-` and spaces");
             return Err(Error::ChatTemplate { problem });
         }
         let starts: AHashSet<(char, Option<char>)> = specials.control_texts().filter_map(first_two).collect();
-        let mark = self.unused_character(messages, specials)?;
-        let marked: Vec<ChatMessage> = messages
-            .iter()
-            .map(|message| ChatMessage::new(&*message.role, mark_starts(&message.content, mark, &starts)))
-            .collect();
-        Ok(unmark(&self.render_jinja(template, &marked, true, thinking, Some(mark))?, mark))
+        let mut context = self.context(messages, true, options);
+        let mark = self.unused_character(&context, specials)?;
+        for (name, value) in context.iter_mut().filter(|(name, _)| matches!(*name, "messages" | "tools")) {
+            let given = std::mem::replace(value, Input::None);
+            *value = match (*name, given) {
+                ("messages", Input::List(messages)) => {
+                    Input::List(messages.into_iter().map(|message| marked_message(message, mark, &starts)).collect())
+                }
+                (_, given) => given.with_texts(&|text| mark_starts(text, mark, &starts)),
+            };
+        }
+        Ok(unmark(&template.render(&context, RenderOptions { now: self.now, mark: Some(mark) })?, mark))
     }
 
-    /// A private-use character that no message, no control token and no text of the template contains.
-    fn unused_character(&self, messages: &[ChatMessage], specials: &SpecialTokens) -> Result<char> {
+    /// A private-use character that no message, no tool, no control token and no text of the template contains.
+    fn unused_character(&self, context: &[(&'static str, Input)], specials: &SpecialTokens) -> Result<char> {
         let private = |c: &char| matches!(c, '\u{E000}'..='\u{F8FF}');
-        let texts = messages.iter().map(|message| message.content.as_str());
-        let own = self.special_tokens.iter().map(|(_, token)| token.as_str()).chain([self.source.as_str()]);
-        let texts = texts.chain(specials.control_texts()).chain(own);
-        let used: BTreeSet<char> = texts.flat_map(str::chars).filter(private).collect();
+        let mut texts: Vec<&str> = specials.control_texts().chain([self.source.as_str()]).collect();
+        context.iter().for_each(|(_, value)| value.see_texts(&mut |text| texts.push(text)));
+        let used: BTreeSet<char> = texts.into_iter().flat_map(str::chars).filter(private).collect();
         ('\u{E000}'..='\u{F8FF}').find(|c| !used.contains(c)).ok_or_else(|| Error::ChatTemplate {
             problem: "the messages use every private-use character, and one is needed to keep them apart".into(),
         })
     }
+}
+
+/// The last of these messages as templates have it. A tool's result has the tool's name too, which the call with its id says.
+fn message_input(messages: &[ChatMessage]) -> Input {
+    let Some((message, before)) = messages.split_last() else { return Input::None };
+    let text = |text: &str| Input::Text(text.to_owned());
+    let mut fields = vec![("role".into(), text(&message.role)), ("content".into(), text(&message.content))];
+    if !message.tool_calls.is_empty() {
+        fields.push(("tool_calls".into(), Input::List(message.tool_calls.iter().map(ToolCall::input).collect())));
+    }
+    if let Some(id) = &message.tool_call_id {
+        let mut calls = before.iter().rev().flat_map(|message| &message.tool_calls);
+        fields.extend(calls.find(|call| call.id == *id).map(|call| ("name".into(), text(&call.name))));
+        fields.push(("tool_call_id".into(), text(id)));
+    }
+    Input::Map(fields)
+}
+
+/// A message whose texts carry marks: all but its role, which is compared, and the names of its fields.
+fn marked_message(message: Input, mark: char, starts: &AHashSet<(char, Option<char>)>) -> Input {
+    let Input::Map(fields) = message else { return message };
+    let marked = |(name, value): (String, Input)| match name.as_str() {
+        "role" => (name, value),
+        _ => (name, value.with_texts(&|text| mark_starts(text, mark, starts))),
+    };
+    Input::Map(fields.into_iter().map(marked).collect())
 }
 
 impl Thinking {

@@ -2,8 +2,8 @@
 //!
 //! `vocab` reads and checks what all vocabularies have, and `special` cuts out control and user-defined tokens. What is left becomes
 //! tokens by one of two ways: `bpe` cuts it into pieces (`pre_tokenizer`) whose bytes the `tokenizers` crate merges; `rwkv` takes the
-//! longest token each time, by a trie (`byte_trie`). `stream` goes the other way. `chat` renders conversations: `jinja` runs the
-//! templates of files, and `rwkv_world` is a format that files give only the name of. Results are those of llama.cpp, which the test
+//! longest token each time, by a trie (`byte_trie`). `stream` goes the other way. `chat` renders conversations, with `tools`:
+//! `jinja` runs the templates of files, and `rwkv_world` is a format that files give only the name of. Results are those of llama.cpp, which the test
 //! vectors check; deliberately absent is its clean-up of spaces before punctuation, which would make decoding lossy.
 
 mod answer;
@@ -17,14 +17,16 @@ mod rwkv_world;
 mod special;
 mod stream;
 mod token_table;
+mod tools;
 mod vocab;
 
 use std::rc::Rc;
 
 pub use answer::AnswerStart;
 pub use bpe::byte_alphabet;
-pub use chat::{CHATML, ChatMessage, ChatTemplate, Thinking};
+pub use chat::{CHATML, ChatMessage, ChatOptions, ChatTemplate, Thinking};
 pub use stream::{DecodeStream, Utf8Stream};
+pub use tools::{ToolCall, ToolFormat, Tools};
 
 use crate::error::{Error, Result};
 use crate::gguf::Metadata;
@@ -130,21 +132,21 @@ impl Tokenizer {
     /// `ChatTemplate` documents the limits of that.
     ///
     /// # Errors
-    /// [`Error::ChatTemplate`] where the template does not compile or refuses the messages; [`Error::EmptyPrompt`]
-    /// without messages.
+    /// [`Error::ChatTemplate`] where the template does not compile or refuses the messages; [`Error::NoTools`] for tools, or calls of
+    /// them, where it has none; [`Error::EmptyPrompt`] without messages.
     pub fn encode_chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>> {
-        self.encode_chat_thinking(messages, Thinking::Auto)
+        self.encode_chat_with(messages, &ChatOptions::default())
     }
 
-    /// As [`encode_chat`](Self::encode_chat), with or without a thought before the answer. An answer that has begun decides that by
-    /// itself.
+    /// As [`encode_chat`](Self::encode_chat), with or without a thought before the answer, and with tools. An answer that has begun
+    /// decides by itself whether it has a thought.
     ///
     /// # Errors
     /// As of [`encode_chat`](Self::encode_chat).
-    pub fn encode_chat_thinking(&self, messages: &[ChatMessage], thinking: Thinking) -> Result<Vec<u32>> {
+    pub fn encode_chat_with(&self, messages: &[ChatMessage], options: &ChatOptions) -> Result<Vec<u32>> {
         let template = self.chat_template()?;
         let (messages, begun) = match messages.split_last() {
-            Some((last, before)) if last.role == ASSISTANT && !before.is_empty() => (before, last.content.as_str()),
+            Some((last, before)) if last.is_begun_answer() && !before.is_empty() => (before, last.content.as_str()),
             _ => (messages, ""),
         };
         if messages.is_empty() {
@@ -152,17 +154,18 @@ impl Tokenizer {
         }
         let (mut ids, begun) = match template.format() {
             Format::Jinja(jinja) => {
-                let guarded = template.render_guarded(jinja, messages, thinking, &self.specials)?;
+                let guarded = template.render_guarded(jinja, messages, options, &self.specials)?;
                 // A thought that the template opens is part of the answer's text, and so is there already.
                 let opened = answer::opened_thought(&guarded.text).and_then(|opening| begun.strip_prefix(opening));
                 let ids = self.encode_where(&guarded.text, &|start| guarded.control_may_start(start))?;
                 (ids, opened.unwrap_or(begun).to_owned())
             }
             Format::RwkvWorld if begun.trim().is_empty() => {
-                (self.encode(&template.render_thinking(messages, true, thinking)?, Special::Plain)?, String::new())
+                (self.encode(&template.render_with(messages, true, options)?, Special::Plain)?, String::new())
             }
             Format::RwkvWorld => {
-                let (before, begun) = rwkv_world::render_begun(messages, begun, template.resolved(thinking))?;
+                template.check_tools(messages, &options.tools)?;
+                let (before, begun) = rwkv_world::render_begun(messages, begun, template.resolved(options.thinking))?;
                 (self.encode(&before, Special::Plain)?, begun)
             }
         };

@@ -10,7 +10,7 @@ use crate::executor::Activations;
 use crate::fingerprint::BeginningHash;
 use crate::generate::Prompt;
 use crate::snapshot::{Numbers, TunedOrder};
-use crate::tokenizer::{ChatMessage, Thinking};
+use crate::tokenizer::{ChatMessage, ChatOptions, Thinking, ToolCall, Tools};
 
 #[wasm_bindgen(module = "/src/web/values.js")]
 extern "C" {
@@ -268,13 +268,56 @@ impl FromJs for ChatMessage {
         if !value.is_object() || is_array(value) {
             return Err(Misfit::of::<Self>(value));
         }
-        let text = |name: &str| {
-            let missing = || Misfit { place: String::new(), found: "absent".into(), expected: String::EXPECTED };
-            let text = property(value, name).and_then(|text| text.ok_or_else(missing));
-            text.map_err(|misfit| misfit.within(&format!(".{name}")))
-        };
-        Ok(Self { role: text("role")?, content: text("content")? })
+        let tool_calls = property(value, "tool_calls").map_err(|misfit| misfit.within(".tool_calls"))?;
+        let tool_call_id = property(value, "tool_call_id").map_err(|misfit| misfit.within(".tool_call_id"))?;
+        let (role, content) = (needed(value, "role")?, needed(value, "content")?);
+        Ok(Self { role, content, tool_calls: tool_calls.unwrap_or_default(), tool_call_id })
     }
+}
+
+impl FromJs for Vec<ToolCall> {
+    const EXPECTED: &'static str = "an array of calls";
+
+    fn from_js(value: &JsValue) -> Result<Self, Misfit> {
+        items(value, Self::EXPECTED)
+    }
+}
+
+impl FromJs for ToolCall {
+    const EXPECTED: &'static str = "a call with id and function";
+
+    fn from_js(value: &JsValue) -> Result<Self, Misfit> {
+        if !value.is_object() || is_array(value) {
+            return Err(Misfit::of::<Self>(value));
+        }
+        let function = needed::<Object>(value, "function")?.0;
+        let of_function = |name: &str| needed(&function, name).map_err(|misfit| misfit.within(".function"));
+        Ok(Self { id: needed(value, "id")?, name: of_function("name")?, arguments: of_function("arguments")? })
+    }
+}
+
+/// A property that must be there.
+fn needed<T: FromJs>(object: &JsValue, name: &str) -> Result<T, Misfit> {
+    let missing = || Misfit { place: String::new(), found: "absent".into(), expected: T::EXPECTED };
+    let value = property(object, name).and_then(|value| value.ok_or_else(missing));
+    value.map_err(|misfit| misfit.within(&format!(".{name}")))
+}
+
+impl FromJs for Tools {
+    const EXPECTED: &'static str = "an array of tools, each an object with type and function";
+
+    fn from_js(value: &JsValue) -> Result<Self, Misfit> {
+        // A cycle or a `bigint`, which no JSON has, throws.
+        let json = js_sys::JSON::stringify(value).ok().and_then(|json| json.as_string());
+        let tools = json.filter(|_| is_array(value)).and_then(|json| Self::from_json(&json).ok());
+        tools.ok_or_else(|| Misfit::of::<Self>(value))
+    }
+}
+
+/// How a conversation is rendered: the options `thinking` and `tools`.
+pub fn chat_options(options: &mut Options) -> Result<ChatOptions> {
+    let (thinking, tools) = (options.take("thinking")?.unwrap_or_default(), options.take("tools")?.unwrap_or_default());
+    Ok(ChatOptions { thinking, tools })
 }
 
 /// Token ids.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::arguments::{LogitBias, Options, Tokens, argument};
+use super::arguments::{LogitBias, Options, Tokens, argument, chat_options};
 use super::constraint::PageConstraint;
 use super::exclusive::{Exclusive, GenerationHold};
 use super::model::JsModel;
@@ -102,13 +102,15 @@ fn generate_options(options: &mut Options) -> Result<(GenerateOptions, Signal)> 
         logit_bias: options.take::<LogitBias>("logitBias")?.map(|bias| bias.0).unwrap_or_default(),
         seed: options.take("seed")?,
     };
+    let chat = chat_options(options)?;
     let generate = GenerateOptions {
         sampler,
         max_tokens: options.take("maxTokens")?.unwrap_or(defaults.max_tokens),
         stop: options.take("stop")?.unwrap_or_default(),
         stop_tokens: options.take::<Tokens>("stopTokens")?.map(|tokens| tokens.0).unwrap_or_default(),
         ignore_eos: options.take("ignoreEos")?.unwrap_or(defaults.ignore_eos),
-        thinking: options.take("thinking")?.unwrap_or(defaults.thinking),
+        thinking: chat.thinking,
+        tools: chat.tools,
         reuse: options.take("reuse")?.unwrap_or(defaults.reuse),
         resume: options.take("resume")?.unwrap_or(defaults.resume),
         logprobs: options.take("logprobs")?,

@@ -6,14 +6,14 @@ use js_sys::{Promise, Uint8Array, Uint32Array};
 use wasm_bindgen::convert::TryFromJsValue;
 use wasm_bindgen::prelude::*;
 
-use super::arguments::{FromJs, Misfit, Options, Tokens, Whole, argument, optional_argument};
+use super::arguments::{FromJs, Misfit, Options, Tokens, Whole, argument, chat_options, optional_argument};
 use super::model::{JsModel, settle};
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::fingerprint::BeginningHash;
 use crate::generate::Prompt;
 use crate::snapshot::{Numbers, Snapshot, TunedOrder};
-use crate::tokenizer::{ChatMessage, Thinking};
+use crate::tokenizer::ChatMessage;
 
 #[wasm_bindgen(module = "/src/web.js")]
 extern "C" {
@@ -180,18 +180,18 @@ impl JsModel {
         settle(prepare(), async |(beginning, mut model)| Ok(model.begin_from(beginning).await?.into()))
     }
 
-    /// The ids that a prompt is read as, with the option `thinking` of the generation.
+    /// The ids that a prompt is read as, with the options `thinking` and `tools` of the generation.
     #[wasm_bindgen(js_name = promptTokens)]
     pub fn prompt_tokens(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Prompt")] prompt: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "Pick<GenerateOptions, 'thinking'>")] options: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "Pick<GenerateOptions, 'thinking' | 'tools'>")] options: JsValue,
     ) -> Result<Uint32Array, JsValue> {
         let prompt: Prompt = argument("prompt", &prompt)?;
         let mut options = Options::of_call(&options)?;
-        let thinking = options.take::<Thinking>("thinking")?.unwrap_or_default();
+        let chat = chat_options(&mut options)?;
         options.finish()?;
-        let tokens = self.model.with(|model| prompt.tokens_thinking(model, thinking))?;
+        let tokens = self.model.with(|model| prompt.tokens_with(model, &chat))?;
         Ok(Uint32Array::from(tokens.as_slice()))
     }
 

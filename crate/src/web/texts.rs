@@ -3,13 +3,13 @@
 use js_sys::{Array, Float32Array, Float64Array, Promise, Reflect, Uint32Array};
 use wasm_bindgen::prelude::*;
 
-use super::arguments::{FromJs, Misfit, Options, Tokens, argument};
+use super::arguments::{FromJs, Misfit, Options, Tokens, argument, chat_options};
 use super::model::{JsModel, settle};
 use super::signal::Signal;
 use crate::engine::{EmbedOptions, Model};
 use crate::error::{Error, Result};
 use crate::generate::Prompt;
-use crate::tokenizer::{ChatMessage, Special, Thinking};
+use crate::tokenizer::{ChatMessage, Special};
 
 /// What follows a prompt: a text, or token ids.
 enum Continuation {
@@ -83,14 +83,14 @@ impl JsModel {
     ) -> Result<String, JsValue> {
         let messages: Vec<ChatMessage> = argument("messages", &messages)?;
         let mut options = Options::of_call(&options)?;
-        let thinking = options.take::<Thinking>("thinking")?.unwrap_or_default();
+        let chat = chat_options(&mut options)?;
         let add_generation_prompt = options.take("addGenerationPrompt")?.unwrap_or(true);
         options.finish()?;
         Ok(self.model.with(|model| {
             let template = model.tokenizer()?.chat_template()?;
             match add_generation_prompt {
-                true => template.render_prompt(&messages, thinking),
-                false => template.render_thinking(&messages, false, thinking),
+                true => template.render_prompt(&messages, &chat),
+                false => template.render_with(&messages, false, &chat),
             }
         })?)
     }
@@ -107,11 +107,11 @@ impl JsModel {
             let (prompt, continuation) =
                 (argument::<Prompt>("prompt", &prompt)?, argument::<Continuation>("continuation", &continuation)?);
             let mut options = Options::of_call(&options)?;
-            let thinking = options.take::<Thinking>("thinking")?.unwrap_or_default();
+            let chat = chat_options(&mut options)?;
             let signal = options.take::<Signal>("signal")?.unwrap_or_default();
             options.finish()?;
             let model = self.model.take()?;
-            Ok((prompt.tokens_thinking(&model, thinking)?, continuation.tokens(&model)?, model, signal))
+            Ok((prompt.tokens_with(&model, &chat)?, continuation.tokens(&model)?, model, signal))
         };
         settle(prepare(), async |(prompt, tokens, mut model, mut signal)| {
             signal.check()?;

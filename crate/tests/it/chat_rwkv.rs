@@ -33,7 +33,7 @@ fn messages(turns: &[(&str, &str)]) -> Vec<ChatMessage> {
 
 fn rendered(metadata: &Metadata, turns: &[(&str, &str)], thinking: Thinking) -> Result<String> {
     let tokenizer = tokenizer(metadata);
-    tokenizer.chat_template()?.render_thinking(&messages(turns), true, thinking)
+    tokenizer.chat_template()?.render_with(&messages(turns), true, &thinking.into())
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn the_caller_decides_whether_the_model_thinks() {
         for (thinking, expected) in [(Thinking::On, THOUGHT), (Thinking::Off, PLAIN), (Thinking::Skip, FAST)] {
             assert_eq!(rendered(&metadata, &[("user", "a")], thinking).unwrap(), expected);
             let tokenizer = tokenizer(&metadata);
-            let ids = tokenizer.encode_chat_thinking(&messages(&[("user", "a")]), thinking).unwrap();
+            let ids = tokenizer.encode_chat_with(&messages(&[("user", "a")]), &thinking.into()).unwrap();
             assert_eq!(tokenizer.decode(&ids, false), expected);
         }
     }

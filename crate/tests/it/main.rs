@@ -49,6 +49,7 @@ mod tokenizer_chat;
 mod tokenizer_hostile;
 mod tokenizer_rwkv;
 mod tokenizer_templates;
+mod tokenizer_tools;
 mod toy;
 mod tuned_states;
 #[cfg(feature = "gpu")]

@@ -197,7 +197,7 @@ impl Generate {
         if let Some(text) = &self.prompt.prompt {
             return Prompt::Text(text.clone());
         }
-        let message = |role: &str, content: &String| ChatMessage { role: role.into(), content: content.clone() };
+        let message = |role: &str, content: &String| ChatMessage::new(role, content);
         let system = self.system.iter().map(|content| message("system", content));
         let user = self.prompt.chat.iter().map(|content| message("user", content));
         let before = state.map(|state| state.messages).unwrap_or_default();

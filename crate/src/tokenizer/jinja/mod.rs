@@ -7,7 +7,7 @@
 //!
 //! Every template ends, in text or in a failure: its length and nesting are bounded, and so are the steps it takes, the
 //! bytes of all its values, how deep values nest and how deep it calls itself (`budget`, `value`, `interpreter`).
-//! A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax`. `interpreter` and `evaluation` run it,
+//! `input` is what a template is given. A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax`. `interpreter` and `evaluation` run it,
 //! with Python's `operators`, `methods` (`searching`), `formatting` and `printing`, and Jinja2's `filters`, `sequences`
 //! (filters of lists), `predicates` (tests) and `functions`.
 
@@ -17,6 +17,7 @@ mod expressions;
 mod filters;
 mod formatting;
 mod functions;
+mod input;
 mod interpreter;
 mod lexer;
 mod methods;
@@ -39,9 +40,9 @@ use std::collections::BTreeMap;
 
 use crate::error::Error;
 use budget::Meter;
+pub(super) use input::Input;
 use interpreter::Interpreter;
 use parser::Parser;
-use value::Value;
 
 /// Bytes of a template. Published ones have up to 30,000.
 const MAX_SOURCE_BYTES: usize = 256 << 10;
@@ -83,48 +84,6 @@ impl From<Failure> for Error {
             problem += &format!(" (line {line})");
         }
         Self::ChatTemplate { problem }
-    }
-}
-
-/// A value that a template is given.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Input {
-    None,
-    Bool(bool),
-    #[cfg_attr(not(test), expect(dead_code, reason = "conversations have no numbers; templates are tested with some"))]
-    Int(i64),
-    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
-    Float(f64),
-    Text(String),
-    List(Vec<Input>),
-    /// In this order.
-    Map(Vec<(String, Input)>),
-}
-
-impl Input {
-    fn bytes(&self) -> usize {
-        let contents = match self {
-            Self::Text(text) => text.len(),
-            Self::List(items) => items.iter().map(Self::bytes).sum(),
-            Self::Map(entries) => entries.iter().map(|(key, value)| key.len() + value.bytes() + 64).sum(),
-            _ => 0,
-        };
-        contents + 64
-    }
-
-    fn value(&self, meter: &Meter) -> Result<Value> {
-        match self {
-            Self::None => Ok(Value::None),
-            Self::Bool(value) => Ok(Value::Bool(*value)),
-            Self::Int(value) => Ok(Value::Int(*value)),
-            Self::Float(value) => Ok(Value::Float(*value)),
-            Self::Text(text) => meter.text(text.as_str()),
-            Self::List(items) => meter.list(items.iter().map(|item| item.value(meter)).collect::<Result<_>>()?),
-            Self::Map(entries) => {
-                let entries = entries.iter().map(|(key, value)| Ok((meter.text(key.as_str())?, value.value(meter)?)));
-                meter.dict(entries.collect::<Result<_>>()?)
-            }
-        }
     }
 }
 

@@ -3,64 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::*;
-
-/// JSON with its maps in the order of the file, as Python has them.
-impl<'de> Deserialize<'de> for Input {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Input;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> std::result::Result<Input, E> {
-                Ok(Input::None)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> std::result::Result<Input, E> {
-                Ok(Input::Bool(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> std::result::Result<Input, E> {
-                Ok(Input::Int(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> std::result::Result<Input, E> {
-                Ok(Input::Int(value as i64))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> std::result::Result<Input, E> {
-                Ok(Input::Float(value))
-            }
-
-            fn visit_str<E>(self, value: &str) -> std::result::Result<Input, E> {
-                Ok(Input::Text(value.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Input, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
-                }
-                Ok(Input::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Input, A::Error> {
-                let mut map = Vec::new();
-                while let Some(entry) = entries.next_entry()? {
-                    map.push(entry);
-                }
-                Ok(Input::Map(map))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/templates")
