@@ -212,7 +212,10 @@ const unknown: Misuse[] = [
   ['bench', () => any().bench({ prompt_tokens: 5 }), 'invalid-option', { option: 'prompt_tokens', suggestion: 'promptTokens' }],
   ['logits', () => any().logits(PROMPT, { abort: new AbortController().signal }), 'invalid-option', { option: 'abort' }],
   ['setCheckpoints', () => any().setCheckpoints({ memory: 5 }), 'invalid-option', { option: 'memory', suggestion: 'memoryBytes' }],
-  ['a name like no other', () => any().generate('a', { tools: [] }), 'invalid-option', { option: 'tools' }],
+  ['a name like no other', () => any().generate('a', { plugins: [] }), 'invalid-option', { option: 'plugins' }],
+  ['tools that are none', () => any().generate('a', { tools: {} }), 'invalid-option', { option: 'tools' }],
+  ['a tool that is none', () => any().generate('a', { tools: [1] }), 'invalid-option', { option: 'tools' }],
+  ['tools that no JSON says', () => any().generate('a', { tools: [cyclic] }), 'invalid-option', { option: 'tools' }],
 ];
 
 const calls: Misuse[] = [
@@ -225,6 +228,10 @@ const calls: Misuse[] = [
   ['a message without role', () => any().generate([{ content: 'a' }]), 'invalid-request', { argument: 'prompt[0].role' }],
   ['a message without content', () => any().generate([{ role: 'user', content: 'a' }, { role: 'user' }]), 'invalid-request', { argument: 'prompt[1].content' }],
   ['content that is null', () => any().generate([{ role: 'user', content: null }]), 'invalid-request', { argument: 'prompt[0].content' }],
+  ['calls that are none', () => any().generate([{ role: 'assistant', content: '', tool_calls: {} }]), 'invalid-request', { argument: 'prompt[0].tool_calls' }],
+  ['a call without its function', () => any().generate([{ role: 'assistant', content: '', tool_calls: [{ id: 'a' }] }]), 'invalid-request', { argument: 'prompt[0].tool_calls[0].function' }],
+  ['a call without a name', () => any().generate([{ role: 'assistant', content: '', tool_calls: [{ id: 'a', function: { arguments: '{}' } }] }]), 'invalid-request', { argument: 'prompt[0].tool_calls[0].function.name' }],
+  ['an id that is no text', () => any().generate([{ role: 'tool', content: '', tool_call_id: 1 }]), 'invalid-request', { argument: 'prompt[0].tool_call_id' }],
   ['content in parts', () => any().generate([{ role: 'user', content: [{ type: 'text', text: 'a' }] }]), 'invalid-request', { argument: 'prompt[0].content' }],
   ['no messages', () => any().generate([]), 'empty-prompt'],
   ['no tokens', () => any().generate(new Uint32Array()), 'empty-prompt'],
@@ -304,7 +311,7 @@ describe.each(Object.entries({ sources, reads, options, unknown, calls }))('%s',
 });
 
 test('a suggestion is only made where a name is like another', async () => {
-  expect(await thrownBy(() => any().generate('a', { tools: [] }))).not.toHaveProperty('suggestion');
+  expect(await thrownBy(() => any().generate('a', { plugins: [] }))).not.toHaveProperty('suggestion');
 });
 
 test('there are at least eighty misuses', () => {

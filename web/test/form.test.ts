@@ -1,14 +1,10 @@
 /** The forms that an answer is held to: what the calls take of them, and the grammar module over a vocabulary. */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { initSync } from '../engine/pkg-grammar/web_mamba_grammar.js';
+import { describe, expect, test } from 'vitest';
 import { checkedChat } from '../engine/src/api/openai/chat-body.ts';
 import { checkedAnswer } from '../engine/src/api/options.ts';
-import type { ConstraintOption, EngineModel } from '../engine/src/base/wasm-engine.ts';
+import type { ConstraintOption } from '../engine/src/base/wasm-engine.ts';
 import type { AnswerForm } from '../engine/src/protocol/protocol.ts';
-import { ConstrainedAnswers } from '../engine/src/worker/constrained.ts';
-import { loadGrammar } from '../engine/src/worker/load-grammar.ts';
+import { grammarModule } from './written-form.ts';
 
 const messages = [{ role: 'user', content: 'a' }] as const;
 const schema = { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'], additionalProperties: false };
@@ -83,35 +79,7 @@ describe('response_format', () => {
 });
 
 describe('the module', () => {
-  /** All bytes, and a control token. */
-  const words = [...Array.from({ length: 256 }, (_, byte) => [byte]), [...new TextEncoder().encode('{"a": ')], [60, 101, 62]];
-  const table = new Uint8Array([
-    ...new Uint8Array(new Uint32Array([words.length, ...words.map((word, id) => 2 * word.length + Number(id === words.length - 1))]).buffer),
-    ...words.flat(),
-  ]);
-  const faults: unknown[] = [];
-  const model = { tokenTable: () => table } as unknown as EngineModel;
-  const answers = new ConstrainedAnswers(loadGrammar((thrown) => faults.push(thrown)));
-
-  beforeAll(() => void initSync({ module: readFileSync(path.join(import.meta.dirname, '../engine/pkg-grammar/web_mamba_grammar_bg.wasm')) }));
-
-  const allowed = (mask: Uint32Array) => words.map((_, id) => id).filter((id) => ((mask[id >> 5] ?? 0) >>> (id & 31)) & 1);
-
-  /** Writes by always taking the last token that is allowed. */
-  async function written(form: AnswerForm): Promise<string> {
-    const bytes: number[] = [];
-    await answers.run(model, form, 0, async ({ make }: ConstraintOption) => {
-      const constraint = make(0);
-      for (;;) {
-        const id = allowed(constraint.mask()).at(-1);
-        if (id === undefined) break;
-        constraint.take(id);
-        bytes.push(...(words[id] ?? []));
-      }
-      expect(constraint.mayEnd()).toBe(true);
-    });
-    return new TextDecoder().decode(Uint8Array.from(bytes));
-  }
+  const { answers, model, allowed, written, faults } = grammarModule();
 
   test('an answer ends where nothing may follow', async () => {
     expect(await written({ kind: 'jsonSchema', text: JSON.stringify(schema) })).toBe('{"a": true}');

@@ -55,6 +55,22 @@ describe('the client', () => {
     expect(completion.choices.map(({ message, finish_reason: reason }) => [message.content, reason])).toEqual([['0x', 'stop'], ['1x', 'stop']]);
   });
 
+  test('calls tools, runs them by its own helper, and sends their results back', async () => {
+    const answers = [{ pieces: ['<tool_call>\n{"name": "add", "arguments": {"a": 1, ', '"b": 2}}\n</tool_call>'] }, { pieces: ['It is 3.'] }];
+    let turn = 0;
+    const { openai, asked } = await client(() => answers[turn++] ?? { pieces: [] }, ({ open }) => open.mockImplementation(async () => ({ url: 'https://example.org/tiny.gguf', name: 'tiny', info: { backend: 'cpu', bytesPerToken: 1, toolFormat: 'hermes' } }) as never));
+    const add = vi.fn(({ a, b }: { a: number; b: number }) => String(a + b));
+    const runner = openai.chat.completions.runTools({
+      model: 'tiny', stream: true, messages: MESSAGES,
+      tools: [{ type: 'function', function: { name: 'add', description: 'Adds.', parameters: { type: 'object', properties: { a: { type: 'number' }, b: { type: 'number' } } }, parse: JSON.parse as (text: string) => { a: number; b: number }, function: add } }],
+    });
+    expect(await runner.finalContent()).toBe('It is 3.');
+    expect(add.mock.calls[0]?.[0]).toEqual({ a: 1, b: 2 });
+    const call = { id: expect.any(String) as string, type: 'function', function: { name: 'add', arguments: '{"a": 1, "b": 2}' } };
+    expect(asked()[1]?.[0]).toEqual([[{ role: 'user', content: 'Hi' }, { role: 'assistant', content: '', tool_calls: [call] }, { role: 'tool', content: '3', tool_call_id: expect.any(String) as string }]]);
+    expect(asked()[1]?.[1]).toMatchObject({ tools: [{ type: 'function', function: { name: 'add', description: 'Adds.' } }] });
+  });
+
   test('has texts continued, as a whole and as they grow', async () => {
     const { openai } = await client({ pieces: ['one', ' two'] });
     expect((await openai.completions.create({ model: 'tiny', prompt: ['a', 'b'] })).choices.map(({ text }) => text)).toEqual(['one two', 'one two']);
@@ -93,7 +109,8 @@ describe('the client', () => {
     const tools: OpenAI.ChatCompletionTool[] = [{ type: 'function', function: { name: 'f' } }];
     const thrown = await thrownBy(() => openai.chat.completions.create({ model: 'tiny', messages: MESSAGES, tools }));
     expect(thrown).toBeInstanceOf(BadRequestError);
-    expect(thrown).toMatchObject({ status: 400, code: 'invalid-option', param: 'tools', type: 'invalid_request_error', message: expect.stringMatching(/“tools”.*Leave it out/) as string });
+    expect(thrown).toMatchObject({ status: 400, code: 'no-tools', param: 'tools', type: 'invalid_request_error', message: expect.stringMatching(/no tools.*Leave tools/) as string });
+    expect(await thrownBy(() => openai.chat.completions.create({ model: 'tiny', messages: MESSAGES, store: true }))).toMatchObject({ status: 400, code: 'invalid-option', param: 'store', message: expect.stringMatching(/“store”.*Leave it out/) as string });
     expect(await thrownBy(() => openai.embeddings.create({ model: 'tiny', input: 'a' }))).toBeInstanceOf(NotFoundError);
     expect(asked()).toEqual([]);
   });
@@ -198,7 +215,7 @@ test('our types are those of the client: its results may be ours, what is asked 
   const { model } = await answeringModel();
   const chat = {
     model: 'tiny', messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: [{ type: 'text', text: 'Hi' }] }], max_completion_tokens: 5, stop: ['x'], n: 1, temperature: null, logprobs: true, top_logprobs: 2, logit_bias: { 5: -100 },
-    response_format: { type: 'text' },
+    response_format: { type: 'text' }, tools: [], tool_choice: 'none', parallel_tool_calls: true,
   } satisfies ChatCompletionBody & OpenAI.ChatCompletionCreateParamsNonStreaming;
   const whole: OpenAI.ChatCompletion = await model.chat.completions.create(chat);
   const chunks: AsyncIterable<OpenAI.ChatCompletionChunk> = await model.chat.completions.create({ ...chat, stream: true });
@@ -208,16 +225,23 @@ test('our types are those of the client: its results may be ours, what is asked 
   const fetch: NonNullable<NonNullable<ConstructorParameters<typeof OpenAI>[0]>['fetch']> = openAiFetch(model) satisfies OpenAiFetch;
   expect([whole.object, text.object, Symbol.asyncIterator in chunks, Symbol.asyncIterator in either, typeof usage, typeof fetch]).toEqual(['chat.completion', 'text_completion', true, false, 'object', 'function']);
   // @ts-expect-error a role that the engine does not have
-  await expect(model.chat.completions.create({ messages: [{ role: 'tool', content: 'a' }] })).rejects.toMatchObject({ code: 'invalid-option' });
-  // @ts-expect-error an option that the engine does not have
+  await expect(model.chat.completions.create({ messages: [{ role: 'function', content: 'a' }] })).rejects.toMatchObject({ code: 'invalid-option' });
+  // @ts-expect-error a tool that the engine does not have
   await expect(model.chat.completions.create({ messages: [], tools: [{}] })).rejects.toMatchObject({ code: 'invalid-option' });
+  const calls = whole.choices[0]?.message.tool_calls;
+  const said: ChatCompletionBody['messages'] & OpenAI.ChatCompletionMessageParam[] = [
+    { role: 'assistant', content: null, tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }] }, { role: 'tool', tool_call_id: 'a', content: 'b' },
+  ];
+  const tools = [{ type: 'function', function: { name: 'f', description: 'a', parameters: { type: 'object' }, strict: true } }] satisfies ChatCompletionBody['tools'] & OpenAI.ChatCompletionTool[];
+  const choices: (ChatCompletionBody['tool_choice'] & OpenAI.ChatCompletionToolChoiceOption)[] = ['none', 'auto', 'required', { type: 'function', function: { name: 'f' } }];
+  expect([calls, said.length, tools.length, choices.length]).toEqual([undefined, 2, 1, 4]);
 });
 
 /** Every option that its types have and ours do not, with a value that asks for something: tsc fails where one is missing. */
 const CHAT_ONLY: Record<Exclude<keyof OpenAI.ChatCompletionCreateParamsNonStreaming, keyof ChatCompletionBody>, unknown> = {
-  audio: {}, function_call: { name: 'f' }, functions: [{ name: 'f' }], metadata: {}, modalities: ['text', 'audio'], moderation: {}, parallel_tool_calls: 1,
+  audio: {}, function_call: { name: 'f' }, functions: [{ name: 'f' }], metadata: {}, modalities: ['text', 'audio'], moderation: {},
   prediction: {}, prompt_cache_key: 'a', prompt_cache_options: {}, prompt_cache_retention: '24h', reasoning_effort: 'low', safety_identifier: 'a',
-  service_tier: 'flex', store: true, tool_choice: 'required', tools: [{ type: 'function' }], user: 'a', verbosity: 'low', web_search_options: {},
+  service_tier: 'flex', store: true, user: 'a', verbosity: 'low', web_search_options: {},
 };
 const TEXT_ONLY: Record<Exclude<keyof OpenAI.CompletionCreateParamsNonStreaming, keyof CompletionBody>, unknown> = {
   best_of: 2, echo: true, suffix: 'a', user: 'a',

@@ -112,7 +112,7 @@ test('log-probabilities are those of generate and of the score, and bytes join t
   for (const [at, each] of score.logprobs.entries()) expect(each).toBeCloseTo(logprobs[at] ?? NaN, 4);
   const chat = await model.chat.completions.create({ messages: MESSAGES, logprobs: true, top_logprobs: 2, ...SAMPLED });
   const content = chat.choices[0]?.logprobs?.content ?? [];
-  expect(new TextDecoder().decode(Uint8Array.from(content.flatMap(({ bytes }) => bytes))).trim()).toBe(chat.choices[0]?.message.content.trim());
+  expect(new TextDecoder().decode(Uint8Array.from(content.flatMap(({ bytes }) => bytes))).trim()).toBe(chat.choices[0]?.message.content?.trim());
   expect(content.every(({ logprob, top_logprobs: top }) => top.length === 2 && (top[0]?.logprob ?? -Infinity) >= logprob)).toBe(true);
 });
 

@@ -10,6 +10,8 @@ type Anything = any;
 afterEach(() => vi.unstubAllGlobals());
 
 const HI = [{ role: 'user', content: 'Hi' }] as const;
+const TOOL = { type: 'function', function: { name: 'f', description: 'A tool.', parameters: { type: 'object', properties: { a: { type: 'integer' } } } } } as const;
+const CALL = { id: 'abc', type: 'function', function: { name: 'f', arguments: '{"a": 1}' } } as const;
 const never = () => new Promise<never>(() => undefined);
 
 async function all<T>(chunks: AsyncIterable<T>): Promise<T[]> {
@@ -106,6 +108,93 @@ describe('a conversation', () => {
     expect(chunks.at(-1)?.usage).toEqual(usage(PROMPT_TOKENS, 3, 4));
     await model.chat.completions.create({ messages: HI, n: 128 });
     expect(asked().at(-1)).toMatchObject([{ length: 128 }, { sequences: 8 }]);
+  });
+});
+
+describe('tools', () => {
+  const caller = (answers: Parameters<typeof answeringModel>[0], toolFormat = 'hermes') => answeringModel(answers, ({ open }) => open.mockImplementation(async () => ({ url: 'https://example.org/tiny.gguf', name: 'tiny', info: { backend: 'cpu', bytesPerToken: 1, toolFormat } }) as never));
+  const CALLED: Answer = { pieces: ['<think>Hm</think>', 'I look.\n<tool', '_call>\n{"name": "f", "argu', 'ments": {"a"', ': 1}', '}\n</tool_call>'], rest: '\n<tool_call>{"name":"f","arguments":{}}</tool_call>' };
+  const id = expect.stringMatching(/^[0-9a-f]{9}$/) as string;
+
+  test('are called in an answer as a whole', async () => {
+    const { model, asked } = await caller(CALLED);
+    const { choices: [choice] } = await model.chat.completions.create({ messages: HI, tools: [TOOL] });
+    expect(choice).toEqual({
+      index: 0, logprobs: null, finish_reason: 'tool_calls',
+      message: {
+        role: 'assistant', content: 'I look.', refusal: null, reasoning_content: 'Hm',
+        tool_calls: [{ id, type: 'function', function: { name: 'f', arguments: '{"a": 1}' } }, { id, type: 'function', function: { name: 'f', arguments: '{}' } }],
+      },
+    });
+    expect(asked()).toEqual([[[HI], { tools: [TOOL] }]]);
+    const one = await model.chat.completions.create({ messages: HI, tools: [TOOL], parallel_tool_calls: false });
+    expect(one.choices[0]?.message.tool_calls).toHaveLength(1);
+    // Nothing is told of tools, and nothing is read as a call of them.
+    const none = await model.chat.completions.create({ messages: HI, tools: [TOOL], tool_choice: 'none' });
+    expect([none.choices[0]?.message.content, none.choices[0]?.finish_reason, asked()[2]?.[1]]).toEqual([expect.stringMatching(/<tool_call>.*<\/tool_call>/s), 'stop', {}]);
+  });
+
+  test('are called in chunks, of several choices too', async () => {
+    const { model } = await caller((_, index) => (index === 0 ? CALLED : { pieces: ['No', ' < 3'] }));
+    const chunks = await all(await model.chat.completions.create({ messages: HI, tools: [TOOL], n: 2, stream: true }));
+    const of = (wanted: number) => chunks.flatMap(({ choices: [choice] }) => (choice?.index === wanted ? [choice.finish_reason ?? choice.delta] : []));
+    expect(of(0)).toEqual([
+      { role: 'assistant', content: '' }, { reasoning_content: 'Hm' }, { content: 'I look.' },
+      { tool_calls: [{ index: 0, id, type: 'function', function: { name: 'f', arguments: '' } }] }, { tool_calls: [{ index: 0, function: { arguments: '{"a"' } }] }, { tool_calls: [{ index: 0, function: { arguments: ': 1}' } }] },
+      { tool_calls: [{ index: 1, id, type: 'function', function: { name: 'f', arguments: '' } }] }, { tool_calls: [{ index: 1, function: { arguments: '{}' } }] },
+      'tool_calls',
+    ]);
+    expect(of(1)).toEqual([{ role: 'assistant', content: '' }, { content: 'No' }, { content: ' < 3' }, 'stop']);
+  });
+
+  test('are called alone, and are cut off', async () => {
+    const { model } = await caller({ pieces: ['{"name": "f", "parameters": {"a": 1'], stop: 'length' }, 'llama');
+    const { choices: [choice] } = await model.chat.completions.create({ messages: HI, tools: [TOOL] });
+    expect([choice?.message.content, choice?.message.tool_calls?.[0]?.function.arguments, choice?.finish_reason]).toEqual([null, '{"a": 1', 'length']);
+  });
+
+  test('have to be called where that is asked for', async () => {
+    const { model, asked } = await caller(CALLED);
+    const other = { type: 'function', function: { name: 'g' } } as const;
+    const grammars = async (more: object) => {
+      await model.chat.completions.create({ messages: HI, tools: [TOOL, other], ...more });
+      return (asked().at(-1)?.[1] as { form?: { kind: string; text: string } }).form?.text;
+    };
+    expect(await grammars({ tool_choice: 'auto' })).toBeUndefined();
+    const [any, one, named] = [await grammars({ tool_choice: 'required' }), await grammars({ tool_choice: 'required', parallel_tool_calls: false }), await grammars({ tool_choice: { type: 'function', function: { name: 'g' } } })];
+    expect(any).toMatch(/^start: call \("\\n" call\)\*\ncall: call_0 \| call_1\n/);
+    expect(one).toMatch(/^start: call\ncall: call_0 \| call_1\n/);
+    expect(named).toMatch(/^start: call\ncall: call_0\ncall_0: .*\\"g\\"/);
+  });
+
+  test('are refused where the model has none, and are not told where none is to be called', async () => {
+    const { model, asked } = await answeringModel();
+    expect(await thrownBy(() => model.chat.completions.create({ messages: HI, tools: [TOOL] }))).toMatchObject({ code: 'no-tools', data: { option: 'tools' }, remedy: expect.stringMatching(/Leave tools/) as string });
+    expect(asked()).toEqual([]);
+    await model.chat.completions.create({ messages: HI, tools: [TOOL], tool_choice: 'none' });
+    expect(asked()).toEqual([[[HI], {}]]);
+  });
+
+  test('have their calls and results told to the engine', async () => {
+    const { model, asked } = await caller(CALLED);
+    await model.chat.completions.create({
+      messages: [...HI, { role: 'assistant', tool_calls: [CALL] }, { role: 'assistant', content: null, tool_calls: [CALL], reasoning_content: 'Hm' }, { role: 'tool', tool_call_id: 'abc', content: [{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }] }],
+      tools: [TOOL], tool_choice: 'none',
+    });
+    expect(asked()[0]?.[0]).toEqual([[
+      ...HI, { role: 'assistant', content: '', tool_calls: [CALL] }, { role: 'assistant', content: '<think>Hm</think>', tool_calls: [CALL] }, { role: 'tool', content: 'a\nb', tool_call_id: 'abc' },
+    ]]);
+  });
+
+  test('have their tokens’ log-probabilities too, as they were written', async () => {
+    const bytesOf = (text: string) => [...new TextEncoder().encode(text)];
+    const pieces = ['A', ' <tool_call>', '{"name": "f", "arguments": ', '{}', '}</tool_call>'];
+    const logprobs = pieces.map((text): SampledLogprob => ({ id: 1, logprob: -1, text, bytes: bytesOf(text), top: [] }));
+    const { model } = await caller({ pieces, logprobs });
+    const { choices: [choice] } = await model.chat.completions.create({ messages: HI, tools: [TOOL], logprobs: true });
+    expect(choice?.logprobs?.content.map(({ token }) => token)).toEqual(pieces);
+    const chunks = await all(await model.chat.completions.create({ messages: HI, tools: [TOOL], logprobs: true, stream: true }));
+    expect(chunks.flatMap(({ choices: [each] }) => each?.logprobs?.content.map(({ token }) => token) ?? [])).toEqual(pieces);
   });
 });
 
@@ -309,7 +398,21 @@ describe('a wrong call is refused before anything is done', () => {
   const message = (fields: object) => chat({ messages: [HI[0], fields] });
   const part = (fields: object) => message({ role: 'user', content: [{ type: 'text', text: 'a' }, fields] });
   const cases: [string, [string, Anything], object][] = [
-    ['tools', chat({ tools: [{ type: 'function' }] }), { option: 'tools', message: /cannot do/, remedy: 'Leave it out.' }],
+    ['functions', chat({ functions: [{ name: 'f' }] }), { option: 'functions', message: /cannot do/, remedy: 'Leave it out.' }],
+    ['a tool without a function', chat({ tools: [{ type: 'function' }] }), { option: 'tools[0].function' }],
+    ['a tool without a type', chat({ tools: [{ function: { name: 'f' } }] }), { option: 'tools[0].type' }],
+    ['a tool of another type', chat({ tools: [{ type: 'custom', custom: { name: 'f' } }] }), { option: 'tools[0].type' }],
+    ['a tool without a name', chat({ tools: [{ type: 'function', function: {} }] }), { option: 'tools[0].function.name' }],
+    ['a tool whose name is none', chat({ tools: [{ type: 'function', function: { name: 'a b' } }] }), { option: 'tools[0].function.name' }],
+    ['two tools of one name', chat({ tools: [TOOL, TOOL] }), { option: 'tools[1].function.name' }],
+    ['a slip in a tool', chat({ tools: [{ type: 'function', function: { name: 'f', parameter: {} } }] }), { option: 'tools[0].function.parameter', suggestion: 'parameters' }],
+    ['a text for a tool', chat({ tools: ['f'] }), { argument: 'tools[0]' }],
+    ['a call that has to be made of nothing', chat({ tool_choice: 'required' }), { option: 'tool_choice' }],
+    ['a choice that there is not', chat({ tools: [TOOL], tool_choice: 'any' }), { option: 'tool_choice' }],
+    ['a choice of another tool', chat({ tools: [TOOL], tool_choice: { type: 'function', function: { name: 'g' } } }), { option: 'tool_choice.function.name' }],
+    ['a choice among some', chat({ tools: [TOOL], tool_choice: { type: 'allowed_tools', allowed_tools: {} } }), { option: 'tool_choice.type' }],
+    ['calls or a schema', chat({ tools: [TOOL], response_format: { type: 'json_object' } }), { option: 'response_format' }],
+    ['a number of calls', chat({ parallel_tool_calls: 1 }), { option: 'parallel_tool_calls' }],
     ['logprobs that are a number', chat({ logprobs: 1 }), { option: 'logprobs' }],
     ['likely tokens without logprobs', chat({ top_logprobs: 2 }), { option: 'top_logprobs', message: /logprobs/ }],
     ['too many likely tokens', chat({ logprobs: true, top_logprobs: 21 }), { option: 'top_logprobs' }],
@@ -359,9 +462,16 @@ describe('a wrong call is refused before anything is done', () => {
     ['a text for a message', chat({ messages: ['Hi'] }), { argument: 'messages[0]', message: /a message with role/ }],
     ['a message without a role', message({ content: 'a' }), { option: 'messages[1].role' }],
     ['a message without content', message({ role: 'assistant', content: null }), { option: 'messages[1].content' }],
-    ['a message of a tool', message({ role: 'tool', content: 'a', tool_call_id: 'b' }), { option: 'messages[1].role', message: /"tool"/ }],
+    ['a result without its call', message({ role: 'tool', content: 'a' }), { option: 'messages[1].tool_call_id' }],
+    ['a result without content', message({ role: 'tool', tool_call_id: 'b' }), { option: 'messages[1].content' }],
+    ['the result of a user’s', message({ role: 'user', content: 'a', tool_call_id: 'b' }), { option: 'messages[1].tool_call_id' }],
+    ['calls of a user’s', message({ role: 'user', content: 'a', tool_calls: [CALL] }), { option: 'messages[1].tool_calls' }],
     ['a message of a function', message({ role: 'function', name: 'f', content: 'a' }), { option: 'messages[1].role', message: /"function"/ }],
-    ['a message that calls tools', message({ role: 'assistant', content: 'a', tool_calls: [{}] }), { option: 'messages[1].tool_calls' }],
+    ['a call without an id', message({ role: 'assistant', tool_calls: [{ ...CALL, id: undefined }] }), { option: 'messages[1].tool_calls[0].id' }],
+    ['a call without a type', message({ role: 'assistant', tool_calls: [{ ...CALL, type: undefined }] }), { option: 'messages[1].tool_calls[0].type' }],
+    ['a call without a name', message({ role: 'assistant', tool_calls: [{ ...CALL, function: { arguments: '{}' } }] }), { option: 'messages[1].tool_calls[0].function.name' }],
+    ['a call without arguments', message({ role: 'assistant', tool_calls: [{ ...CALL, function: { name: 'f' } }] }), { option: 'messages[1].tool_calls[0].function.arguments' }],
+    ['arguments that are no text', message({ role: 'assistant', tool_calls: [{ ...CALL, function: { name: 'f', arguments: {} } }] }), { option: 'messages[1].tool_calls[0].function.arguments' }],
     ['a message with a name', message({ role: 'user', content: 'a', name: 'b' }), { option: 'messages[1].name' }],
     ['a message that refuses', message({ role: 'assistant', refusal: 'no' }), { option: 'messages[1].refusal' }],
     ['a slip in a message', message({ role: 'user', contents: 'a' }), { option: 'messages[1].contents', suggestion: 'content' }],

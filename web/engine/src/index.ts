@@ -12,8 +12,8 @@ export type { ChatCompletions } from './api/openai/chat-completions.ts';
 export type { Completions } from './api/openai/completions.ts';
 export type {
   ChatCompletion, ChatCompletionBody, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionLogprobs, ChatCompletionMessageInput,
-  ChatCompletionTokenLogprob, ChunkStream, Completion, CompletionBody, CompletionChoice, CompletionChunk, CompletionLogprobs, CompletionUsage, FinishReason,
-  StreamOptions, TextPart, TopLogprob,
+  ChatCompletionTokenLogprob, ChatCompletionTool, ChatCompletionToolCall, ChatFinishReason, ChunkStream, Completion, CompletionBody, CompletionChoice, CompletionChunk, CompletionLogprobs, CompletionUsage, FinishReason,
+  StreamOptions, TextPart, ToolCallDelta, ToolChoice, TopLogprob,
 } from './api/openai/types.ts';
 export { EngineClient, type ClientOptions } from './client/client.ts';
 export type { SupervisedWorker } from './client/supervisor.ts';
@@ -27,7 +27,8 @@ export { GENERATE_DEFAULTS } from './protocol/defaults.ts';
 export { splitThoughts, type ThoughtfulAnswer } from './base/thoughts.ts';
 export { deviceMemory } from './base/device-memory.ts';
 export type {
-  ChatTemplateOptions, DeviceLimits, EmbedOptions, FitDoubt, FitProblem, FitReason, FitVerdict, HostMemory, ModelRequirements, SampledLogprob, Score, ScoreOptions, TokenLogprob,
+  ChatTemplateOptions, DeviceLimits, EmbedOptions, FitDoubt, FitProblem, FitReason, FitVerdict, HostMemory, ModelRequirements, SampledLogprob, Score, ScoreOptions, TokenLogprob, Tool,
+  ToolCall, ToolFormat,
 } from './base/wasm-engine.ts';
 
 export {

@@ -1,14 +1,27 @@
 /** Messages of a conversation as a caller may give them. */
-import type { ChatMessage } from '../base/wasm-engine.ts';
+import type { ChatMessage, ToolCall } from '../base/wasm-engine.ts';
 import { text, wrongArgument } from './checks.ts';
 
 /** A copy that the caller cannot change any more. `place` is what the list is to its caller. */
 export function checkedMessages(items: readonly unknown[], place: string): ChatMessage[] {
   return [...items].map((item, at) => {
     if (typeof item !== 'object' || item === null || Array.isArray(item)) throw wrongArgument(`${place}[${at}]`, item, 'a message with role and content');
-    const { role, content } = item as Record<string, unknown>;
+    const { role, content, tool_calls: calls, tool_call_id: id } = item as Record<string, unknown>;
     if (typeof role !== 'string') throw wrongArgument(`${place}[${at}].role`, role, text.expected);
     if (typeof content !== 'string') throw wrongArgument(`${place}[${at}].content`, content, text.expected);
-    return { role, content };
+    if (id !== undefined && id !== null && typeof id !== 'string') throw wrongArgument(`${place}[${at}].tool_call_id`, id, text.expected);
+    const called = checkedCalls(calls ?? [], `${place}[${at}].tool_calls`);
+    return { role, content, ...(called.length > 0 ? { tool_calls: called } : {}), ...(typeof id === 'string' ? { tool_call_id: id } : {}) };
+  });
+}
+
+/** Calls of tools, as a copy. */
+function checkedCalls(calls: unknown, place: string): ToolCall[] {
+  if (!Array.isArray(calls)) throw wrongArgument(place, calls, 'an array of calls');
+  return [...(calls as unknown[])].map((call, at) => {
+    const { id, function: called } = (call ?? {}) as { id?: unknown; function?: unknown };
+    const { name, arguments: json } = (called ?? {}) as { name?: unknown; arguments?: unknown };
+    if (typeof id !== 'string' || typeof name !== 'string' || typeof json !== 'string') throw wrongArgument(`${place}[${at}]`, call, 'a call with id, type and function: its name and arguments, a text');
+    return { id, type: 'function', function: { name, arguments: json } };
   });
 }

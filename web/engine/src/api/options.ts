@@ -69,7 +69,7 @@ export type ScoreSettings = Optional<ScoreOptions>;
 /** Options of `LoadedModel.embed`. */
 export type EmbedSettings = Optional<EmbedOptions>;
 /** Options of `LoadedModel.countTokens`. */
-export type CountOptions = Optional<Pick<GenerateOptions, 'thinking' | 'signal'>>;
+export type CountOptions = Optional<Pick<GenerateOptions, 'thinking' | 'tools' | 'signal'>>;
 
 type Table<Options> = Readonly<Record<keyof Options, Kind>>;
 
@@ -96,6 +96,11 @@ const logitBias: Kind = {
   expected: `an object of numbers from -100 to 100 by token ids, ${MOST_BIASES} at most`,
 };
 
+/** Whether each of them is a tool the engine sees too. */
+const isTool = (value: unknown) => typeof value === 'object' && value !== null && (value as { type?: unknown }).type === 'function' && isNamed((value as { function?: unknown }).function);
+const isNamed = (value: unknown) => typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string';
+const tools = listOf('an array of tools, each with type and function', isTool);
+
 /** The ranges are those of the engine (`SamplerOptions::validate`), which checks them too. */
 export const answerKinds: Table<GenerateOptions> = {
   maxTokens: whole(),
@@ -103,6 +108,7 @@ export const answerKinds: Table<GenerateOptions> = {
   stopTokens: listOf('an array of token ids', tokenId),
   ignoreEos: flag,
   thinking: oneOf('auto', 'on', 'off', 'skip'),
+  tools,
   temperature: number('a finite number, 0 or more', (value) => value >= 0),
   topK: whole(),
   topP: fraction,
@@ -125,14 +131,14 @@ export const checkedAvailability = (given: unknown) => checkedOptions<Present<Av
 export const checkedCall = (given: unknown) => checkedOptions<Present<CallOptions>>(given, { signal });
 export const checkedExport = (given: unknown) => checkedOptions<Present<ExportOptions>>(given, { ...verify, part: whole() });
 export const checkedVerify = (given: unknown) => checkedOptions<Present<VerifyOptions>>(given, verify);
-export const checkedCount = (given: unknown) => checkedOptions<Present<CountOptions>>(given, { thinking: answerKinds.thinking, signal });
+export const checkedCount = (given: unknown) => checkedOptions<Present<CountOptions>>(given, { thinking: answerKinds.thinking, tools, signal });
 
 /** How hidden states become a vector. */
 export const poolingKinds: Kinds = { pooling: oneOf('mean', 'last'), normalize: flag };
 
 export const checkedTemplate = (given: unknown) =>
-  checkedOptions<Present<TemplateSettings>>(given, { thinking: answerKinds.thinking, addGenerationPrompt: flag, signal });
-export const checkedScore = (given: unknown) => checkedOptions<Present<ScoreSettings>>(given, { thinking: answerKinds.thinking, signal });
+  checkedOptions<Present<TemplateSettings>>(given, { thinking: answerKinds.thinking, tools, addGenerationPrompt: flag, signal });
+export const checkedScore = (given: unknown) => checkedOptions<Present<ScoreSettings>>(given, { thinking: answerKinds.thinking, tools, signal });
 export const checkedEmbed = (given: unknown) => checkedOptions<Present<EmbedSettings>>(given, { ...poolingKinds, signal });
 
 type Present<Options> = { [Name in keyof Options]-?: NonNullable<Options[Name]> };

@@ -6,7 +6,7 @@ import type {
 export type {
   BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, ChatTemplateOptions, CheckpointInfo, ConstraintOption, ConstraintOptions, DeviceLimits, EmbedOptions, FitDoubt, FitProblem, FitReason,
   FitVerdict, GenerateEvent, GenerateOptions, HostMemory, LoadOptions, ModelInfo, ModelPlan, ModelRequirements, Prompt, SampledLogprob, Score, ScoreOptions, TokenLogprob,
-  TunedOrder,
+  Tool, ToolCall, ToolFormat, TunedOrder,
 } from '../../pkg/web_mamba.js';
 
 /** All that a model remembers, as a value. */

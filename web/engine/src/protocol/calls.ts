@@ -88,7 +88,7 @@ export const CALLS = {
   logits: call<(tokens: Uint32Array) => Promise<Float32Array>>('model'),
   tokenize: call<(text: string) => Promise<Uint32Array>>('model'),
   /** The tokens that a prompt is read as. */
-  promptTokens: call<(prompt: Prompt, options: Pick<GenerateOptions, 'thinking'>) => Promise<Uint32Array>>('model'),
+  promptTokens: call<(prompt: Prompt, options: Pick<GenerateOptions, 'thinking' | 'tools'>) => Promise<Uint32Array>>('model'),
   detokenize: call<(tokens: Uint32Array) => Promise<string>>('model'),
   chatTemplate: call<() => Promise<string | undefined>>('model'),
   /** A conversation as the text that an answer is read from. */

@@ -6,8 +6,8 @@ import type { GenerateOptions, Prompt } from '../protocol/protocol.ts';
  * A prompt is rendered and tokenised once, whatever is asked of it after that. A base model has no chat template: it continues the text of
  * the conversation instead.
  */
-export function tokensOf(model: Tokenising, prompt: Prompt, options: Thinking): Uint32Array {
-  if (typeof prompt === 'string') return model.promptTokens(prompt, options.thinking && { thinking: options.thinking });
+export function tokensOf(model: Tokenising, prompt: Prompt, options: Rendering): Uint32Array {
+  if (typeof prompt === 'string') return model.promptTokens(prompt, rendering(options));
   const read = templated(model, prompt, options);
   return typeof read === 'string' ? model.promptTokens(read) : read;
 }
@@ -16,7 +16,7 @@ export function tokensOf(model: Tokenising, prompt: Prompt, options: Thinking): 
  * What goes on from what the model has read: a text is one for the engine, which begins none with it, and continues with an empty one
  * what was interrupted.
  */
-export function continuationOf(model: Tokenising & Pick<EngineModel, 'tokenize'>, prompt: Prompt, options: Thinking, written?: Uint32Array): Uint32Array | string {
+export function continuationOf(model: Tokenising & Pick<EngineModel, 'tokenize'>, prompt: Prompt, options: Rendering, written?: Uint32Array): Uint32Array | string {
   const read = typeof prompt === 'string' ? prompt : templated(model, prompt, options);
   return written ? joined(typeof read === 'string' ? model.tokenize(read) : read, written) : read;
 }
@@ -31,14 +31,21 @@ export function joined(tokens: Uint32Array, written: Uint32Array | undefined): U
 }
 
 type Tokenising = Pick<EngineModel, 'promptTokens'>;
-type Thinking = Pick<GenerateOptions, 'thinking'>;
+type Rendering = Pick<GenerateOptions, 'thinking' | 'tools'>;
 
-function templated(model: Tokenising, prompt: Exclude<Prompt, string>, { thinking }: Thinking): Uint32Array | string {
+/** Nothing where all is as by default. */
+function rendering({ thinking, tools }: Rendering): Rendering | undefined {
+  return thinking || tools ? { ...(thinking ? { thinking } : {}), ...(tools ? { tools } : {}) } : undefined;
+}
+
+function templated(model: Tokenising, prompt: Exclude<Prompt, string>, options: Rendering): Uint32Array | string {
   if (prompt instanceof Uint32Array) return prompt;
   try {
-    return model.promptTokens(prompt, thinking && { thinking });
+    return model.promptTokens(prompt, rendering(options));
   } catch (thrown) {
-    if ((thrown as { code?: string }).code !== 'chat-template') throw thrown;
+    // A text to continue has no tools.
+    const hasTools = options.tools || prompt.some((message) => message.tool_calls || message.tool_call_id !== undefined);
+    if ((thrown as { code?: string }).code !== 'chat-template' || hasTools) throw thrown;
     return prompt.map((message) => message.content).join('\n');
   }
 }

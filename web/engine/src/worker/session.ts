@@ -159,7 +159,7 @@ export class Session extends StoredModels implements EngineWorker {
     return this.#openModel().tokenize(text);
   }
 
-  async promptTokens(prompt: Prompt, options: Pick<GenerateOptions, 'thinking'>): Promise<Uint32Array> {
+  async promptTokens(prompt: Prompt, options: Pick<GenerateOptions, 'thinking' | 'tools'>): Promise<Uint32Array> {
     return tokensOf(this.#openModel(), prompt, options);
   }
 

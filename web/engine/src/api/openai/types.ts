@@ -51,9 +51,14 @@ export interface TextPart {
 
 /** A message of a conversation. Parts are lines of one text. */
 export interface ChatCompletionMessageInput {
-  /** `developer` is `system`. A last message of the assistant's is continued. */
-  role: 'system' | 'developer' | 'user' | 'assistant';
+  /** `developer` is `system`. A last message of the assistant's that calls nothing is continued. */
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  /** It may be left out where the assistant calls tools. */
   content?: string | readonly TextPart[] | null | undefined;
+  /** Of the assistant: the calls that it made, as a result has them. */
+  tool_calls?: readonly ChatCompletionToolCall[] | null | undefined;
+  /** Of a tool: the call whose result it is. */
+  tool_call_id?: string | null | undefined;
   /** Of the assistant: what it thought before, as a result has it. */
   reasoning_content?: string | null | undefined;
   /** Of the assistant, as results have it. */
@@ -73,6 +78,40 @@ export interface ChatCompletionBody extends SharedBody {
   thinking?: 'auto' | 'on' | 'off' | 'skip' | null | undefined;
   /** What the answer is held to; a thought before it is not. The conversation should ask for the same. */
   response_format?: ResponseFormat | null | undefined;
+  /** Functions that the model may call, where its chat template has tools: `model.info.toolFormat` says so. */
+  tools?: readonly ChatCompletionTool[] | null | undefined;
+  /**
+   * `auto` (the default): the model calls tools or says something. `none`: it is told of none. `required`, or a function: its answer is
+   * held to calls, whose arguments follow the function's schema.
+   */
+  tool_choice?: ToolChoice | null | undefined;
+  /** Whether an answer may have several calls; true by default. Without, what follows the first is left out. */
+  parallel_tool_calls?: boolean | null | undefined;
+}
+
+/** A function that the model may call. */
+export interface ChatCompletionTool {
+  type: 'function';
+  function: {
+    name: string;
+    description?: string | null | undefined;
+    /** A JSON schema of an object; by default one that is empty. */
+    parameters?: Readonly<Record<string, unknown>> | null | undefined;
+    /** A call that has to be made follows the schema either way; one that may be made is written freely. */
+    strict?: boolean | null | undefined;
+  };
+}
+
+/** Whether tools are called, and which. */
+export type ToolChoice = 'none' | 'auto' | 'required' | { type: 'function'; function: { name: string } };
+
+/** A call of a function. */
+export interface ChatCompletionToolCall {
+  /** What the message with its result names it by. */
+  id: string;
+  type: 'function';
+  /** `arguments` are JSON. A call that was cut off, or written freely, may have others than the schema says. */
+  function: { name: string; arguments: string };
 }
 
 /** `json_object` is any object; `json_schema` what its schema describes. */
@@ -101,6 +140,9 @@ export interface CompletionBody extends SharedBody {
 /** `stop`: the model ended, or a stop text or token was met. `length`: `max_tokens` were written. */
 export type FinishReason = 'stop' | 'length';
 
+/** `tool_calls`: the model ended, and has called tools. */
+export type ChatFinishReason = FinishReason | 'tool_calls';
+
 /** Tokens that were read and written. */
 export interface CompletionUsage {
   prompt_tokens: number;
@@ -124,7 +166,7 @@ export interface ChatCompletionTokenLogprob extends TopLogprob {
   top_logprobs: TopLogprob[];
 }
 
-/** Log-probabilities of an answer’s tokens, thoughts left out. */
+/** Log-probabilities of an answer’s tokens, thoughts left out, and calls of tools as they were written. */
 export interface ChatCompletionLogprobs {
   content: ChatCompletionTokenLogprob[];
   refusal: null;
@@ -154,13 +196,16 @@ export interface ChatCompletionChoice {
   index: number;
   message: {
     role: 'assistant';
-    content: string;
+    /** Null where it only calls tools. */
+    content: string | null;
     refusal: null;
+    /** Absent where it calls none. */
+    tool_calls?: ChatCompletionToolCall[];
     /** What the model thought before its answer; absent where it did not think. */
     reasoning_content?: string;
   };
   logprobs: ChatCompletionLogprobs | null;
-  finish_reason: FinishReason;
+  finish_reason: ChatFinishReason;
 }
 
 /** A piece of a streamed answer. */
@@ -178,9 +223,17 @@ export interface ChatCompletionChunk {
 /** What a chunk adds to one answer. */
 export interface ChatCompletionChunkChoice {
   index: number;
-  delta: { role?: 'assistant'; content?: string; reasoning_content?: string };
+  delta: { role?: 'assistant'; content?: string; reasoning_content?: string; tool_calls?: ToolCallDelta[] };
   logprobs: ChatCompletionLogprobs | null;
-  finish_reason: FinishReason | null;
+  finish_reason: ChatFinishReason | null;
+}
+
+/** The beginning of a call, with its id and name, or more of its arguments. */
+export interface ToolCallDelta {
+  index: number;
+  id?: string;
+  type?: 'function';
+  function: { name?: string; arguments: string };
 }
 
 /** One continuation, `index` of the `n` that were asked for. */
