@@ -1,8 +1,8 @@
 /** The provider of the Vercel AI SDK, driven by that SDK: results, parts of streams, usage, and what is refused or warned about. */
 import type { EmbeddingModelV4, LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider';
-import { embed, embedMany, generateObject, generateText, jsonSchema, streamText, tool } from 'ai';
+import { embed, embedMany, generateObject, generateText, isStepCount, jsonSchema, streamText, tool } from 'ai';
 import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, test, vi } from 'vitest';
-import { failure, type LoadedModel } from 'web-mamba';
+import { failure, type LoadedModel, type ToolFormat } from 'web-mamba';
 import { webMamba, webMambaEmbedding, type WebMambaEmbeddingModel, type WebMambaLanguageModel } from 'web-mamba/ai-sdk';
 import { answeringModel, PROMPT_TOKENS, type Answer } from './answering-model';
 import { realModel } from './real-model';
@@ -12,8 +12,10 @@ afterEach(() => vi.unstubAllGlobals());
 const THINKING: Answer = { pieces: ['<think>', 'Hm', '.</think>', '\nYes', ' it is'], rest: '!', known: 4 };
 const HI: LanguageModelV4CallOptions['prompt'] = [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }];
 
-async function fake(answer: Answer = { pieces: ['Hello', ' there'], rest: '!' }, canThink = false) {
-  const { model, asked, made } = await answeringModel(answer, (calls) => calls.open.mockImplementation(async () => ({ url: 'https://example.org/tiny.gguf', name: 'tiny', info: { backend: 'cpu', bytesPerToken: 1, canThink } }) as never));
+async function fake(answer: Answer | ((turn: number) => Answer) = { pieces: ['Hello', ' there'], rest: '!' }, canThink = false, toolFormat?: ToolFormat) {
+  let turn = 0;
+  const answers = typeof answer === 'function' ? () => answer(turn++) : answer;
+  const { model, asked, made } = await answeringModel(answers, (calls) => calls.open.mockImplementation(async () => ({ url: 'https://example.org/tiny.gguf', name: 'tiny', info: { backend: 'cpu', bytesPerToken: 1, canThink, ...(toolFormat ? { toolFormat } : {}) } }) as never));
   return { provider: webMamba(model), model, asked, made };
 }
 
@@ -93,9 +95,10 @@ describe('a call', () => {
   });
 
   test.each<[string, Partial<LanguageModelV4CallOptions>, string]>([
-    ['a call of a tool', { tools: [{ type: 'function', name: 'a', inputSchema: {} }], toolChoice: { type: 'required' } }, 'toolChoice'],
     ['an image', { prompt: [{ role: 'user', content: [{ type: 'file', mediaType: 'image/png', data: { type: 'data', data: 'AAAA' } }] }] }, 'prompt[0].content[0].type'],
-    ['a result of a tool', { prompt: [{ role: 'tool', content: [{ type: 'tool-result', toolCallId: '1', toolName: 'a', output: { type: 'text', value: 'b' } }] }] }, 'prompt[0].role'],
+    ['a result that is an image', { prompt: [{ role: 'tool', content: [{ type: 'tool-result', toolCallId: '1', toolName: 'a', output: { type: 'content', value: [{ type: 'file', mediaType: 'image/png', data: { type: 'data', data: 'AAAA' } }] } }] }] }, 'prompt[0].content[0].output.value[0].type'],
+    ['an answer about an approval', { prompt: [{ role: 'tool', content: [{ type: 'tool-approval-response', approvalId: '1', approved: true }] }] }, 'prompt[0].content[0].type'],
+    ['a call of another tool', { tools: [{ type: 'function', name: 'a', inputSchema: {} }], toolChoice: { type: 'tool', toolName: 'b' } }, 'tool_choice.function.name'],
     ['a wrong number', { temperature: -1 }, 'temperature'],
     ['a text that ends it that is none', { stopSequences: [7] as never }, 'stopSequences'],
     ['an unknown option of its own', { providerOptions: { 'web-mamba': { minp: 0.1 } } }, 'providerOptions.web-mamba.minp'],
@@ -104,6 +107,57 @@ describe('a call', () => {
     await expect(provider.doGenerate({ prompt: HI, ...options })).rejects.toMatchObject({ code: 'invalid-option', data: { option } });
     await expect(provider.doStream({ prompt: HI, ...options })).rejects.toMatchObject({ code: 'invalid-option', data: { option } });
     expect(asked()).toEqual([]);
+  });
+
+  test('that has to be of a tool is refused where the model has none', async () => {
+    const { provider, asked } = await fake();
+    for (const toolChoice of [{ type: 'required' }, { type: 'tool', toolName: 'a' }] as const) {
+      await expect(provider.doGenerate({ prompt: HI, tools: [{ type: 'function', name: 'a', inputSchema: {} }], toolChoice })).rejects.toMatchObject({ code: 'no-tools' });
+    }
+    expect(asked()).toEqual([]);
+  });
+
+  test('of tools comes in parts, and what is cut off is no call', async () => {
+    const CALL: Answer = { pieces: ['<think>Hm</think>I look. <tool_', 'call>{"name": "a", "arguments": {"b"', ': 1}}</tool_call>'] };
+    const tools: LanguageModelV4CallOptions['tools'] = [{ type: 'function', name: 'a', description: 'A tool.', inputSchema: { type: 'object', properties: { b: { type: 'integer' } } } }];
+    const { provider, asked } = await fake(CALL, true, 'hermes');
+    const id = expect.stringMatching(/^[0-9a-f]{9}$/) as string;
+    const call = { type: 'tool-call', toolCallId: id, toolName: 'a', input: '{"b": 1}' };
+    const { content, finishReason, warnings } = await provider.doGenerate({ prompt: HI, tools });
+    expect([content, finishReason, warnings]).toEqual([[{ type: 'reasoning', text: 'Hm' }, { type: 'text', text: 'I look.' }, call], { unified: 'tool-calls', raw: 'eos' }, []]);
+    const parts = (await all((await provider.doStream({ prompt: HI, tools })).stream)) as LanguageModelV4StreamPart[];
+    expect(parts.slice(2)).toEqual([
+      { type: 'reasoning-start', id: '0' }, { type: 'reasoning-delta', id: '0', delta: 'Hm' }, { type: 'reasoning-end', id: '0' },
+      { type: 'text-start', id: '1' }, { type: 'text-delta', id: '1', delta: 'I look.' }, { type: 'text-end', id: '1' },
+      { type: 'tool-input-start', id, toolName: 'a' }, { type: 'tool-input-delta', id, delta: '{"b"' }, { type: 'tool-input-delta', id, delta: ': 1}' }, { type: 'tool-input-end', id }, call,
+      { type: 'finish', finishReason: { unified: 'tool-calls', raw: 'eos' }, usage: expect.any(Object) as object },
+    ]);
+    expect(new Set(parts.flatMap((part) => (part.type.startsWith('tool-input') ? [(part as { id: string }).id] : part.type === 'tool-call' ? [part.toolCallId] : []))).size).toBe(1);
+    expect(asked()[0]?.[1]).toEqual({ tools: [{ type: 'function', function: { name: 'a', description: 'A tool.', parameters: { type: 'object', properties: { b: { type: 'integer' } } } } }] });
+    await provider.doGenerate({ prompt: HI, tools, toolChoice: { type: 'required' } });
+    expect(asked().at(-1)?.[1]).toMatchObject({ form: { kind: 'grammar', text: expect.stringContaining('%json') as string } });
+    await provider.doGenerate({ prompt: HI, tools, toolChoice: { type: 'none' } });
+    expect(asked().at(-1)?.[1]).toEqual({});
+    const { provider: cut } = await fake({ pieces: CALL.pieces.slice(0, 2), stop: 'length' }, true, 'hermes');
+    expect((await all((await cut.doStream({ prompt: HI, tools })).stream)).slice(-3).map(({ type }) => type)).toEqual(['tool-input-delta', 'tool-input-end', 'finish']);
+    expect((await cut.doGenerate({ prompt: HI, tools })).content.map(({ type }) => type)).toEqual(['reasoning', 'text']);
+  });
+
+  test('has calls and their results in the engine’s own terms', async () => {
+    const { provider, asked } = await fake();
+    const result = (toolCallId: string, output: unknown) => ({ type: 'tool-result', toolCallId, toolName: 'a', output }) as never;
+    await provider.doGenerate({ prompt: [
+      ...HI,
+      { role: 'assistant', content: [{ type: 'text', text: 'I look.' }, { type: 'tool-call', toolCallId: '1', toolName: 'a', input: { b: 1 } }, { type: 'tool-call', toolCallId: '2', toolName: 'a', input: '{}' as never }] },
+      { role: 'tool', content: [result('1', { type: 'text', value: 'x' }), result('2', { type: 'json', value: { y: [1] } })] },
+      { role: 'tool', content: [result('3', { type: 'error-text', value: 'no' }), result('4', { type: 'execution-denied' }), result('5', { type: 'content', value: [{ type: 'text', text: 'c' }, { type: 'text', text: 'd' }] })] },
+    ] });
+    const call = (id: string, json: string) => ({ id, type: 'function', function: { name: 'a', arguments: json } });
+    const tool = (id: string, content: string) => ({ role: 'tool', content, tool_call_id: id });
+    expect(asked()[0]?.[0]).toEqual([[
+      { role: 'user', content: 'Hi' }, { role: 'assistant', content: 'I look.', tool_calls: [call('1', '{"b":1}'), call('2', '{}')] },
+      tool('1', 'x'), tool('2', '{"y":[1]}'), tool('3', 'no'), tool('4', 'the call was denied'), tool('5', 'c\nd'),
+    ]]);
   });
 
   test('that goes wrong rejects before its first part, and says so in the stream after that', async () => {
@@ -145,6 +199,24 @@ describe('the SDK', () => {
     const result = streamText({ model: provider, messages: [{ role: 'user', content: 'Hi' }] });
     expect((await all(result.textStream)).join('|')).toBe('Yes| it is|!');
     expect([await result.finishReason, await result.reasoningText]).toEqual(['stop', 'Hm.']);
+  });
+
+  test('runs tools, and answers with what they give, whole and streamed', async () => {
+    const turns: Answer[] = [{ pieces: ['<tool_call>\n{"name": "add", "arguments": {"a": 1, ', '"b": 2}}\n</tool_call>'] }, { pieces: ['It is', ' 3.'] }];
+    const execute = vi.fn(async ({ a, b }: { a: number; b: number }) => ({ sum: a + b }));
+    const tools = { add: tool({ description: 'Adds.', inputSchema: jsonSchema<{ a: number; b: number }>({ type: 'object', properties: { a: { type: 'number' }, b: { type: 'number' } } }), execute }) };
+    const { provider, asked } = await fake((turn) => turns[turn % 2]!, false, 'hermes');
+    const whole = await generateText({ model: provider, prompt: 'Add.', tools, stopWhen: isStepCount(3) });
+    expect([whole.text, whole.steps.length, whole.steps[0]?.finishReason, whole.steps[0]?.toolCalls[0]?.input, whole.steps[0]?.toolResults[0]?.output]).toEqual(['It is 3.', 2, 'tool-calls', { a: 1, b: 2 }, { sum: 3 }]);
+    expect(asked()[1]?.[0][0]).toEqual([
+      { role: 'user', content: 'Add.' }, { role: 'assistant', content: '', tool_calls: [{ id: expect.any(String) as string, type: 'function', function: { name: 'add', arguments: '{"a":1,"b":2}' } }] },
+      { role: 'tool', content: '{"sum":3}', tool_call_id: expect.any(String) as string },
+    ]);
+    const streamed = streamText({ model: provider, prompt: 'Add.', tools, stopWhen: isStepCount(3) });
+    const parts: string[] = [];
+    for await (const part of streamed.fullStream) parts.push(part.type);
+    expect(parts.filter((type) => type.startsWith('tool-'))).toEqual(['tool-input-start', 'tool-input-delta', 'tool-input-delta', 'tool-input-end', 'tool-call', 'tool-result']);
+    expect([await streamed.text, execute.mock.calls.length]).toEqual(['It is 3.', 2]);
   });
 
   test('says which setting is not there, where it asks for tools', async () => {

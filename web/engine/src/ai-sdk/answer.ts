@@ -1,16 +1,20 @@
 /** An answer as it grows: what the engine's events come to as blocks of thoughts and text, and its end. */
 import type { AnswerEvent } from '../protocol/protocol.ts';
 import { UsageCount } from '../api/openai/choices.ts';
-import { Speech } from '../api/openai/speech.ts';
-import type { Finish, Usage } from './types.ts';
+import type { ReaderOptions } from '../api/openai/call-reader.ts';
+import { Replies, type Reply } from '../api/openai/reply.ts';
+import type { Finish, ToolCallPart, Usage } from './types.ts';
 
-export interface Piece {
-  block: 'reasoning' | 'text';
-  text: string;
-}
+/** More of a block; a call that begins, more of its input, or, at its end, all of it. */
+export type Piece =
+  | { block: 'reasoning' | 'text'; text: string }
+  | { block: 'call'; id: string; toolName: string }
+  | { block: 'input'; id: string; text: string }
+  | { block: 'called'; call: ToolCallPart };
 
 export class Answer {
-  readonly #speech = new Speech();
+  readonly #replies: Replies;
+  readonly #calls: ToolCallPart[] = [];
   readonly #usage = new UsageCount(1);
   #thought = false;
   #answered = false;
@@ -18,13 +22,22 @@ export class Answer {
   #before = 0;
   #end: Extract<AnswerEvent, { type: 'end' }> | undefined;
 
+  /** `calls` are read where there are tools. */
+  constructor(calls?: ReaderOptions) {
+    this.#replies = new Replies(calls);
+  }
+
   take(event: AnswerEvent): Piece[] {
     if (event.type === 'known') this.#usage.known(0, event.tokens);
     if (event.type !== 'token' && event.type !== 'end') return [];
-    const said = [this.#speech.take(event.text), ...(event.type === 'end' ? [this.#speech.end()] : [])];
-    const pieces = said.flatMap(({ thoughts, answer }): Piece[] => [{ block: 'reasoning', text: thoughts }, { block: 'text', text: answer }]).filter(({ text }) => text !== '');
-    this.#thought ||= pieces.some(({ block }) => block === 'reasoning');
-    this.#answered ||= pieces.some(({ block }) => block === 'text');
+    const replies = this.#replies.take(event.text, event.type === 'end');
+    const pieces = replies.flatMap(({ thoughts, answer, calls }): Piece[] => [
+      ...(thoughts === '' ? [] : [{ block: 'reasoning' as const, text: thoughts }]),
+      ...(answer === '' ? [] : [{ block: 'text' as const, text: answer }]),
+      ...calls.flatMap((piece) => this.#called(piece)),
+    ]);
+    this.#thought ||= replies.some(({ thoughts }) => thoughts !== '');
+    this.#answered ||= replies.some(({ written }) => written !== '');
     if (event.type === 'token' && !this.#answered) this.#before += 1;
     if (event.type === 'end') {
       this.#end = event;
@@ -35,7 +48,20 @@ export class Answer {
 
   /** Where it has ended. */
   get finish(): Finish | undefined {
-    return this.#end && { unified: this.#end.stop === 'length' ? 'length' : 'stop', raw: this.#end.stop };
+    return this.#end && { unified: this.#end.stop === 'length' ? 'length' : this.#replies.hasCalls ? 'tool-calls' : 'stop', raw: this.#end.stop };
+  }
+
+  #called(piece: Reply['calls'][number]): Piece[] {
+    if (piece.kind === 'call') {
+      const { id, name } = piece;
+      this.#calls.push({ type: 'tool-call', toolCallId: id, toolName: name, input: '' });
+      return [{ block: 'call', id, toolName: name }];
+    }
+    const call = this.#calls[piece.index];
+    if (!call) return [];
+    if (piece.kind === 'end') return [{ block: 'called', call }];
+    call.input += piece.text;
+    return [{ block: 'input', id: call.toolCallId, text: piece.text }];
   }
 
   get usage(): Usage {

@@ -3,6 +3,7 @@ import { failure, toFailure } from '../base/failure.ts';
 import { newId } from '../base/new-id.ts';
 import type { AnswerEvent } from '../protocol/protocol.ts';
 import type { LoadedModel } from '../api/loaded-model.ts';
+import type { ReaderOptions } from '../api/openai/call-reader.ts';
 import { Answer } from './answer.ts';
 import { identityOf } from './identity.ts';
 import { messagesOf } from './prompt.ts';
@@ -18,39 +19,40 @@ export function webMamba(model: LoadedModel): WebMambaLanguageModel {
     ...identityOf(model),
     supportedUrls: {},
     async doGenerate(options) {
-      const { events, warnings } = asked(model, options);
-      return resultOf(events, warnings, metadata(model));
+      const { events, calls, warnings } = asked(model, options);
+      return resultOf(events, new Answer(calls), warnings, metadata(model));
     },
     async doStream(options) {
-      const { events, warnings } = asked(model, options);
+      const { events, calls, warnings } = asked(model, options);
       // What goes wrong before the first event rejects.
       const first = await events.next();
       const head: StreamPart[] = [{ type: 'stream-start', warnings }, { type: 'response-metadata', ...metadata(model) }];
-      return { stream: streamOf(partsOf(head, begun(first, events), options)) };
+      return { stream: streamOf(partsOf(head, begun(first, events), new Answer(calls), options)) };
     },
   };
 }
 
 type Events = AsyncGenerator<AnswerEvent, void, undefined>;
 
-function asked(model: LoadedModel, options: CallOptions): { events: Events; warnings: Warning[] } {
-  const { settings, warnings } = settingsOf(options, model.info);
-  return { events: model.generate(messagesOf(options.prompt), { ...settings, signal: options.abortSignal }), warnings };
+function asked(model: LoadedModel, options: CallOptions): { events: Events; calls: ReaderOptions | undefined; warnings: Warning[] } {
+  const { settings, calls, warnings } = settingsOf(options, model.info);
+  return { events: model.generate(messagesOf(options.prompt), { ...settings, signal: options.abortSignal }), calls, warnings };
 }
 
 function metadata(model: LoadedModel): Metadata {
   return { id: `${PROVIDER}-${newId()}`, timestamp: new Date(), modelId: model.name };
 }
 
-async function resultOf(events: Events, warnings: Warning[], response: Metadata): Promise<GenerateResult> {
-  const answer = new Answer();
+async function resultOf(events: Events, answer: Answer, warnings: Warning[], response: Metadata): Promise<GenerateResult> {
   const content: GenerateResult['content'] = [];
   for await (const event of events) {
     if (event.type === 'end' && event.stop === 'cancelled') throw failure('cancelled');
-    for (const { block, text } of answer.take(event)) {
+    for (const piece of answer.take(event)) {
       const last = content.at(-1);
-      if (last?.type === block) last.text += text;
-      else content.push({ type: block, text });
+      if (piece.block === 'called') content.push(piece.call);
+      if (piece.block !== 'text' && piece.block !== 'reasoning') continue;
+      if (last?.type === piece.block) last.text += piece.text;
+      else content.push({ type: piece.block, text: piece.text });
     }
   }
   const { finish, usage } = answer;
@@ -69,24 +71,39 @@ async function* begun(first: IteratorResult<AnswerEvent, void>, events: Events):
 }
 
 /** Blocks follow each other: one ends before the next begins. What goes wrong on the way is a part, but for a signal, which ends the stream. */
-async function* partsOf(head: readonly StreamPart[], events: Events, { abortSignal, includeRawChunks }: CallOptions): AsyncGenerator<StreamPart, void, undefined> {
+async function* partsOf(head: readonly StreamPart[], events: Events, answer: Answer, { abortSignal, includeRawChunks }: CallOptions): AsyncGenerator<StreamPart, void, undefined> {
   yield* head;
-  const answer = new Answer();
-  let open: { block: 'reasoning' | 'text'; id: string } | undefined;
+  let open: { block: 'reasoning' | 'text' | 'tool-input'; id: string } | undefined;
   let blocks = 0;
   const closing = (): StreamPart[] => (open ? [{ type: `${open.block}-end`, id: open.id }] : []);
   try {
     for await (const event of events) {
       if (includeRawChunks) yield { type: 'raw', rawValue: event };
       if (event.type === 'end' && event.stop === 'cancelled') throw failure('cancelled');
-      for (const { block, text } of answer.take(event)) {
-        if (open?.block !== block) {
-          yield* closing();
-          open = { block, id: String(blocks) };
-          blocks += 1;
-          yield { type: `${block}-start`, id: open.id };
+      for (const piece of answer.take(event)) {
+        switch (piece.block) {
+          case 'call':
+            yield* closing();
+            open = { block: 'tool-input', id: piece.id };
+            yield { type: 'tool-input-start', id: piece.id, toolName: piece.toolName };
+            break;
+          case 'input':
+            yield { type: 'tool-input-delta', id: piece.id, delta: piece.text };
+            break;
+          case 'called':
+            yield* closing();
+            open = undefined;
+            yield piece.call;
+            break;
+          default:
+            if (open?.block !== piece.block) {
+              yield* closing();
+              open = { block: piece.block, id: String(blocks) };
+              blocks += 1;
+              yield { type: `${piece.block}-start`, id: open.id };
+            }
+            yield { type: `${piece.block}-delta`, id: open.id, delta: piece.text };
         }
-        yield { type: `${block}-delta`, id: open.id, delta: text };
       }
     }
     if (!answer.finish) throw failure('cancelled');

@@ -1,6 +1,8 @@
 /** The AI SDK's settings in the engine's terms, and warnings about those that it cannot honour. */
 import type { GenerateOptions, ModelInfo } from '../base/wasm-engine.ts';
 import { checkedOptions, unsupportedOption } from '../api/checks.ts';
+import type { ReaderOptions } from '../api/openai/call-reader.ts';
+import { callsAsked, callsWish } from '../api/openai/tools.ts';
 import { answerKinds, type AnswerSettings } from '../api/options.ts';
 import type { CallOptions, Warning } from './types.ts';
 
@@ -14,10 +16,15 @@ const NAMES = {
   stopSequences: 'stop', seed: 'seed',
 } as const satisfies Partial<Record<keyof CallOptions, keyof GenerateOptions>>;
 
-export function settingsOf(options: CallOptions, info: Pick<ModelInfo, 'canThink'>): { settings: AnswerSettings; warnings: Warning[] } {
+type Known = Pick<ModelInfo, 'canThink' | 'toolFormat'>;
+
+/** `calls` is how calls in the answer are read, where there may be some. */
+export function settingsOf(options: CallOptions, info: Known): { settings: AnswerSettings; calls?: ReaderOptions; warnings: Warning[] } {
   const warnings: Warning[] = [];
   const own = checkedOptions<GenerateOptions>(options.providerOptions?.['web-mamba'], ownKinds, { argument: 'providerOptions', within: 'providerOptions.web-mamba.' });
-  return { settings: { ...renamed(options), ...thoughtful(options, info, warnings), ...constrained(options, warnings), ...own }, warnings };
+  const thinking = thoughtful(options, info, warnings);
+  const { settings, ...calls } = constrained(options, info, warnings);
+  return { settings: { ...renamed(options), ...thinking, ...settings, ...own }, ...calls, warnings };
 }
 
 function renamed(options: CallOptions): GenerateOptions {
@@ -28,7 +35,7 @@ function renamed(options: CallOptions): GenerateOptions {
 }
 
 /** There are no degrees of reasoning: a model thinks or answers at once. */
-function thoughtful({ reasoning = 'provider-default' }: CallOptions, { canThink }: Pick<ModelInfo, 'canThink'>, warnings: Warning[]): GenerateOptions {
+function thoughtful({ reasoning = 'provider-default' }: CallOptions, { canThink }: Known, warnings: Warning[]): GenerateOptions {
   if (reasoning === 'provider-default') return {};
   if (reasoning === 'none') return { thinking: canThink ? 'skip' : 'off' };
   if (!canThink) {
@@ -39,11 +46,21 @@ function thoughtful({ reasoning = 'provider-default' }: CallOptions, { canThink 
   return { thinking: 'on' };
 }
 
-/** What an answer is held to. Tools that may be called are passed over with a warning; a call that has to be made is refused. */
-function constrained({ responseFormat, tools = [], toolChoice }: CallOptions, warnings: Warning[]): AnswerSettings {
+/** What an answer is held to, or may call. Of tools that cannot be called there is a warning; a call that has to be made is refused. */
+function constrained({ responseFormat, tools = [], toolChoice }: CallOptions, { toolFormat }: Known, warnings: Warning[]): { settings: AnswerSettings; calls?: ReaderOptions } {
   const form = responseFormat?.type === 'json' ? { jsonSchema: responseFormat.schema ?? { type: 'object' } } : {};
-  if (tools.length === 0 || toolChoice?.type === 'none') return form;
-  if (toolChoice?.type === 'required' || toolChoice?.type === 'tool') throw unsupportedOption('toolChoice', toolChoice.type);
-  warnings.push({ type: 'unsupported', feature: 'tools' });
-  return form;
+  if (tools.length === 0 || toolChoice?.type === 'none') return { settings: form };
+  const isNeeded = toolChoice?.type === 'required' || toolChoice?.type === 'tool';
+  const own = tools.filter((tool) => tool.type === 'function');
+  const asked = own.map(({ name, description, inputSchema }) => ({ type: 'function', function: { name, description, parameters: inputSchema } }));
+  const choice = toolChoice?.type === 'tool' ? { type: 'function', function: { name: toolChoice.toolName } } : toolChoice?.type;
+  const calls = callsAsked({ tools: asked, tool_choice: choice });
+  if (own.length < tools.length) warnings.push({ type: 'unsupported', feature: 'tools', details: 'a tool of a provider’s own' });
+  // An answer is either JSON or may call.
+  const cannot = !toolFormat || responseFormat?.type === 'json';
+  if (cannot && !isNeeded && own.length > 0) warnings.push({ type: 'unsupported', feature: 'tools' });
+  if (!calls || (cannot && !isNeeded)) return { settings: form };
+  if (responseFormat?.type === 'json') throw unsupportedOption('responseFormat', responseFormat.type);
+  const { tools: told, form: held, reader } = callsWish(calls, toolFormat);
+  return { settings: { tools: told, ...(held ? { grammar: held.text } : {}) }, calls: reader };
 }

@@ -14,6 +14,10 @@ export interface PromptPart {
   text?: unknown;
   data?: unknown;
   mediaType?: unknown;
+  toolCallId?: unknown;
+  toolName?: unknown;
+  input?: unknown;
+  output?: unknown;
 }
 
 /** A message of a conversation. */
@@ -21,6 +25,9 @@ export interface PromptMessage {
   role: 'system' | 'user' | 'assistant' | 'tool';
   content: string | readonly PromptPart[];
 }
+
+/** A tool that the model may call. Those of other types than `function` are a provider's own, and are passed over. */
+export type CallableTool = { type: 'function'; name: string; description?: string; inputSchema: object } | { type: 'provider'; name: string };
 
 /** What a call is given. */
 export interface CallOptions extends Maybe<{
@@ -33,8 +40,8 @@ export interface CallOptions extends Maybe<{
   frequencyPenalty: number;
   responseFormat: { type: 'text' } | { type: 'json'; schema?: object };
   seed: number;
-  tools: readonly object[];
-  toolChoice: { type: 'auto' | 'none' | 'required' | 'tool' };
+  tools: readonly CallableTool[];
+  toolChoice: { type: 'auto' | 'none' | 'required' } | { type: 'tool'; toolName: string };
   includeRawChunks: boolean;
   abortSignal: AbortSignal;
   headers: object;
@@ -58,7 +65,7 @@ export interface Usage {
 
 /** Why an answer ended. */
 export interface Finish {
-  unified: 'stop' | 'length' | 'error';
+  unified: 'stop' | 'length' | 'tool-calls' | 'error';
   /** The engine's own reason, or an error's code. */
   raw: string;
 }
@@ -72,11 +79,19 @@ export interface Metadata {
 
 /** An answer as a whole. */
 export interface GenerateResult {
-  content: { type: 'text' | 'reasoning'; text: string }[];
+  content: ({ type: 'text' | 'reasoning'; text: string } | ToolCallPart)[];
   finishReason: Finish;
   usage: Usage;
   warnings: Warning[];
   response: Metadata;
+}
+
+/** A call of a tool; `input` is JSON. */
+export interface ToolCallPart {
+  type: 'tool-call';
+  toolCallId: string;
+  toolName: string;
+  input: string;
 }
 
 type Block = 'text' | 'reasoning';
@@ -87,6 +102,10 @@ export type StreamPart =
   | ({ type: 'response-metadata' } & Metadata)
   | { type: `${Block}-start` | `${Block}-end`; id: string }
   | { type: `${Block}-delta`; id: string; delta: string }
+  | { type: 'tool-input-start'; id: string; toolName: string }
+  | { type: 'tool-input-delta'; id: string; delta: string }
+  | { type: 'tool-input-end'; id: string }
+  | ToolCallPart
   | { type: 'raw'; rawValue: unknown }
   | { type: 'error'; error: unknown }
   | { type: 'finish'; finishReason: Finish; usage: Usage };
