@@ -98,7 +98,7 @@ describe.each(['hermes', 'llama', 'mistral'] as const)('a template that calls to
   test('may call several times where it may', async () => {
     const counts = new Set<number>();
     for (let seed = 1; seed <= 8; seed += 1) {
-      const { choices: [choice] } = await model.chat.completions.create(required({ parallel_tool_calls: true, seed, tools: [NOW], max_tokens: 80 }));
+      const { choices: [choice] } = await model.chat.completions.create(required({ parallel_tool_calls: true, seed, tools: [NOW], max_tokens: 250, temperature: 2 }));
       const calls = choice?.message.tool_calls ?? [];
       // One that goes on is cut off, within a call maybe.
       for (const call of choice?.finish_reason === 'length' ? calls.slice(0, -1) : calls) checkArguments(call.function.name, call.function.arguments);
