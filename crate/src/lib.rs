@@ -124,7 +124,7 @@ pub use snapshot::{Numbers, Snapshot, TunedOrder};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource};
-pub use tokenizer::{ChatMessage, Thinking, ToolCall, Tools};
+pub use tokenizer::{ChatMessage, ChatOptions, Thinking, ToolCall, ToolFormat, Tools};
 
 /// What the library is made of, for tests, benchmarks and tools: files, plans, executors and kernels. These change with any
 /// version.

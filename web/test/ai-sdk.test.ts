@@ -98,7 +98,7 @@ describe('a call', () => {
     ['an image', { prompt: [{ role: 'user', content: [{ type: 'file', mediaType: 'image/png', data: { type: 'data', data: 'AAAA' } }] }] }, 'prompt[0].content[0].type'],
     ['a result that is an image', { prompt: [{ role: 'tool', content: [{ type: 'tool-result', toolCallId: '1', toolName: 'a', output: { type: 'content', value: [{ type: 'file', mediaType: 'image/png', data: { type: 'data', data: 'AAAA' } }] } }] }] }, 'prompt[0].content[0].output.value[0].type'],
     ['an answer about an approval', { prompt: [{ role: 'tool', content: [{ type: 'tool-approval-response', approvalId: '1', approved: true }] }] }, 'prompt[0].content[0].type'],
-    ['a call of another tool', { tools: [{ type: 'function', name: 'a', inputSchema: {} }], toolChoice: { type: 'tool', toolName: 'b' } }, 'tool_choice.function.name'],
+    ['a call of another tool', { tools: [{ type: 'function', name: 'a', inputSchema: {} }], toolChoice: { type: 'tool', toolName: 'b' } }, 'toolChoice.toolName'],
     ['a wrong number', { temperature: -1 }, 'temperature'],
     ['a text that ends it that is none', { stopSequences: [7] as never }, 'stopSequences'],
     ['an unknown option of its own', { providerOptions: { 'web-mamba': { minp: 0.1 } } }, 'providerOptions.web-mamba.minp'],

@@ -39,8 +39,9 @@ impl Tools {
     }
 }
 
-/// A call of a tool that the assistant has made.
+/// A call of a tool that the assistant has made. In JSON it has OpenAI's shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenCall", into = "WrittenCall")]
 pub struct ToolCall {
     /// What the message with its result names it by. Mistral's templates want 9 letters and digits.
     pub id: String,
@@ -60,6 +61,40 @@ impl ToolCall {
             ("type".into(), text("function")),
             ("function".into(), function),
         ])
+    }
+}
+
+/// A [`ToolCall`] in JSON.
+#[derive(Serialize, Deserialize)]
+struct WrittenCall {
+    id: String,
+    #[serde(rename = "type", default)]
+    kind: CallKind,
+    function: CalledFunction,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CallKind {
+    #[default]
+    Function,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CalledFunction {
+    name: String,
+    arguments: String,
+}
+
+impl From<WrittenCall> for ToolCall {
+    fn from(WrittenCall { id, function, .. }: WrittenCall) -> Self {
+        Self { id, name: function.name, arguments: function.arguments }
+    }
+}
+
+impl From<ToolCall> for WrittenCall {
+    fn from(ToolCall { id, name, arguments }: ToolCall) -> Self {
+        Self { id, kind: CallKind::Function, function: CalledFunction { name, arguments } }
     }
 }
 

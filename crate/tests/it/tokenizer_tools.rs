@@ -197,3 +197,20 @@ fn what_are_no_tools_is_refused_by_name() {
     assert!(Tools::from_json(&deep).is_err());
     assert!(Tools::from_json("[]").unwrap().is_empty());
 }
+
+#[test]
+fn messages_are_kept_in_openais_shape_and_those_without_calls_as_before() {
+    let call = ToolCall { id: "a".into(), name: "f".into(), arguments: "{\"b\": 1}".into() };
+    let called = ChatMessage { tool_calls: vec![call], ..ChatMessage::new("assistant", "") };
+    let result = ChatMessage { tool_call_id: Some("a".into()), ..ChatMessage::new("tool", "c") };
+    let kept = serde_json::json!([
+        {"role": "assistant", "content": "", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"b\": 1}"}}
+        ]},
+        {"role": "tool", "content": "c", "tool_call_id": "a"},
+        {"role": "user", "content": "d"},
+    ]);
+    let messages = vec![called, result, ChatMessage::new("user", "d")];
+    assert_eq!(serde_json::to_value(&messages).unwrap(), kept);
+    assert_eq!(serde_json::from_value::<Vec<ChatMessage>>(kept).unwrap(), messages);
+}

@@ -1,6 +1,6 @@
 /** The AI SDK's settings in the engine's terms, and warnings about those that it cannot honour. */
 import type { GenerateOptions, ModelInfo } from '../base/wasm-engine.ts';
-import { checkedOptions, unsupportedOption } from '../api/checks.ts';
+import { checkedOptions, unsupportedOption, wrongOption } from '../api/checks.ts';
 import type { ReaderOptions } from '../api/openai/call-reader.ts';
 import { callsAsked, callsWish } from '../api/openai/tools.ts';
 import { answerKinds, type AnswerSettings } from '../api/options.ts';
@@ -53,6 +53,7 @@ function constrained({ responseFormat, tools = [], toolChoice }: CallOptions, { 
   const isNeeded = toolChoice?.type === 'required' || toolChoice?.type === 'tool';
   const own = tools.filter((tool) => tool.type === 'function');
   const asked = own.map(({ name, description, inputSchema }) => ({ type: 'function', function: { name, description, parameters: inputSchema } }));
+  if (toolChoice?.type === 'tool' && !own.some(({ name }) => name === toolChoice.toolName)) throw wrongOption('toolChoice.toolName', toolChoice.toolName, 'the name of one of the tools');
   const choice = toolChoice?.type === 'tool' ? { type: 'function', function: { name: toolChoice.toolName } } : toolChoice?.type;
   const calls = callsAsked({ tools: asked, tool_choice: choice });
   if (own.length < tools.length) warnings.push({ type: 'unsupported', feature: 'tools', details: 'a tool of a provider’s own' });

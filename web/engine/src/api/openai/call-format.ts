@@ -26,7 +26,10 @@ const ONE_LINE = { whitespace_flexible: false, item_separator: ', ', key_separat
 /** Of a function that says nothing of its arguments. */
 const NO_ARGUMENTS = { properties: {}, additionalProperties: false };
 
-/** The grammar, in Lark, of an answer that calls one of the tools, or several where `isMany`, and says nothing else. */
+/**
+ * The grammar, in Lark, of an answer that calls one of the tools, or several where `isMany`, and says nothing else. A list goes without its
+ * opening: as a control token it is none of the tokens that a grammar chooses from.
+ */
 export function callGrammar(format: CallFormat, tools: readonly Tool[], isMany: boolean): string {
   const text = (value: string) => JSON.stringify(value);
   const { opening, closing, isList, argumentsName } = format;
