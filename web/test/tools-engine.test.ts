@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { generateText, isStepCount, jsonSchema, streamText, tool } from 'ai';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { ChatCompletionBody, ChatCompletionTool, LoadedModel, Tool, ToolFormat } from 'web-mamba';
+import type { ChatCompletionBody, ChatCompletionTool, ChatMessage, LoadedModel, Tool, ToolFormat } from 'web-mamba';
 import { webMamba } from 'web-mamba/ai-sdk';
 import { withMetadata } from '../../tests/e2e/gguf-metadata';
 import { realModel } from './real-model';
@@ -154,6 +154,27 @@ test('the AI SDK runs a tool with what the model calls it with, and goes on with
   for await (const part of streamed.fullStream) types.push(part.type);
   expect([types.includes('tool-input-delta'), types.includes('tool-call'), types.includes('tool-result'), types.includes('error')]).toEqual([true, true, true, false]);
 }, 60_000);
+
+test('generate is told of tools and calls too, has the text as it was written, and a state keeps the calls', async () => {
+  const model = models.get('qwen-2.5')!;
+  const call = { id: 'abc', type: 'function', function: { name: 'now', arguments: '{}' } } as const;
+  const said: ChatMessage[] = [...MESSAGES, { role: 'assistant', content: '', tool_calls: [call] }, { role: 'tool', content: 'noon', tool_call_id: 'abc' }];
+  let [text, tokens] = ['', 0];
+  for await (const event of model.generate(said, { tools: TOOLS, grammar: 'start: "<tool_call>\\n{}\\n</tool_call>"', seed: 1 })) {
+    if (event.type === 'token' || event.type === 'end') text += event.text;
+    if (event.type === 'end') tokens = event.promptTokens;
+  }
+  expect([text, tokens]).toEqual(['<tool_call>\n{}\n</tool_call>', await model.countTokens(said, { tools: TOOLS })]);
+  const state = (await model.state.save()).fork(said);
+  const opened = await model.state.open(await state.toBlob());
+  expect([state.messages, opened.messages]).toEqual([said, said]);
+  for (const [wrong, place] of [[{ tool_calls: 1 }, 'tool_calls'], [{ tool_calls: [{ id: 'a' }] }, 'tool_calls[0]'], [{ tool_calls: [{ ...call, function: { name: 'now', arguments: {} } }] }, 'tool_calls[0]'], [{ tool_call_id: 1 }, 'tool_call_id']] as const) {
+    expect(() => model.generate([{ role: 'assistant', content: '', ...(wrong as object) }])).toThrow(expect.objectContaining({ code: 'invalid-request', data: expect.objectContaining({ argument: `prompt[0].${place}` }) as object }) as Error);
+  }
+  for (const wrong of [{}, [1], [{ type: 'function' }], [{ type: 'function', function: {} }]]) {
+    expect(() => model.generate(MESSAGES[0].content, { tools: wrong as never })).toThrow(expect.objectContaining({ code: 'invalid-option', data: expect.objectContaining({ option: 'tools' }) as object }) as Error);
+  }
+});
 
 test('a model without tools says so, and refuses them', async () => {
   const model = await modelWith('chatml');

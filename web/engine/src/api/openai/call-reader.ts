@@ -38,7 +38,11 @@ export class CallReader {
   #isMarked = false;
   /** What is text after all where no call follows. */
   #opened = '';
+  /** Whether a list of calls has not begun yet. */
+  #isListAhead = false;
+  /** Where the JSON ends that is being read, of which so much was looked at. */
   #value = new JsonEnd();
+  #seen = 0;
   #count = 0;
   readonly #steps: Readonly<Record<State, () => CallPiece[]>> = {
     text: () => this.#inText(),
@@ -99,7 +103,7 @@ export class CallReader {
     const at = opening === '' ? -1 : waiting.indexOf(opening);
     if (at >= 0) {
       this.#opened = opening;
-      this.#begin(true, waiting.slice(at + opening.length));
+      this.#begin(true, waiting.slice(at + opening.length), isList);
       return textOf(waiting.slice(0, at).trimEnd());
     }
     const said = waiting.slice(0, waiting.length - overlap(waiting, opening)).trimEnd();
@@ -109,11 +113,13 @@ export class CallReader {
   }
 
   #atCall(): CallPiece[] {
-    const { isList, argumentsName } = this.#format;
     const waiting = this.#waiting.trimStart();
+    this.#opened += this.#waiting.slice(0, this.#waiting.length - waiting.length);
+    this.#waiting = waiting;
     if (waiting === '') return [];
-    if (isList && this.#isMarked && this.#opened === this.#format.opening && waiting.startsWith('[')) {
-      this.#opened += this.#waiting.slice(0, this.#waiting.indexOf('[') + 1);
+    if (this.#isListAhead && waiting.startsWith('[')) {
+      this.#isListAhead = false;
+      this.#opened += '[';
       this.#waiting = waiting.slice(1);
       return [];
     }
@@ -127,9 +133,9 @@ export class CallReader {
       this.#state = 'arguments';
       return [this.#called(name)];
     }
-    const end = new JsonEnd().find(waiting);
+    const end = this.#endOf(waiting);
     if (end === undefined) return [];
-    const call = wholeCall(waiting.slice(0, end), argumentsName);
+    const call = wholeCall(waiting.slice(0, end), this.#format.argumentsName);
     if (!call || !this.#isTool(call.name)) return this.#giveUp();
     this.#waiting = waiting.slice(end);
     const piece = this.#called(call.name);
@@ -182,9 +188,20 @@ export class CallReader {
     return [];
   }
 
-  #begin(isMarked: boolean, waiting: string): CallPiece[] {
+  /** Where the object ends that the text, which grows, begins with. */
+  #endOf(text: string): number | undefined {
+    const end = this.#value.find(text.slice(this.#seen));
+    const before = this.#seen;
+    this.#seen = text.length;
+    return end === undefined ? undefined : before + end;
+  }
+
+  #begin(isMarked: boolean, waiting: string, isListAhead = false): CallPiece[] {
     this.#isStart = false;
     this.#isMarked = isMarked;
+    this.#isListAhead = isListAhead;
+    this.#value = new JsonEnd();
+    this.#seen = 0;
     this.#waiting = waiting;
     this.#state = 'call';
     return [];
