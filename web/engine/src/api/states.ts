@@ -1,5 +1,5 @@
 /** `model.state`: what a model remembers, as values that can be kept, gone back to, and sent. */
-import type { Prompt, TunedOrder } from '../base/wasm-engine.ts';
+import type { Prompt, Tool, TunedOrder } from '../base/wasm-engine.ts';
 import type { ModelClient } from '../client/client.ts';
 import type { AnswerEvent, AnswerOptions, OpenStateOptions, SavedState } from '../protocol/protocol.ts';
 import { fetchState } from '../state/state-file.ts';
@@ -18,6 +18,8 @@ export type ReadOptions = Optional<{
   resume: boolean;
   /** As with `generate`: how the answer would begin that a conversation is read up to. */
   thinking: 'auto' | 'on' | 'off' | 'skip';
+  /** As with `generate`: what the model may call in its answer to a conversation. */
+  tools: Tool[];
   /** Called with tokens that are read, and all of them. */
   onProgress: (progress: { done: number; total: number }) => void;
   signal: AbortSignal;
@@ -34,7 +36,7 @@ export type OpenStateSettings = Optional<{
 
 type Present<Options> = { [Name in keyof Options]-?: NonNullable<Options[Name]> };
 
-const readKinds: Kinds = { resume: flag, thinking: answerKinds.thinking, onProgress: callback, signal };
+const readKinds: Kinds = { resume: flag, thinking: answerKinds.thinking, tools: answerKinds.tools, onProgress: callback, signal };
 const openKinds: Kinds = { name: text, order: oneOf('value-key', 'key-value'), signal };
 
 /** More than any model's state with the text beside it. */
