@@ -37,7 +37,8 @@ beforeAll(async () => {
 
 test.each(['cpu', 'webgpu'] as const)('on %s a call follows its schema, and its result is in the next turn', async (backend) => {
   const ask = (body: Omit<ChatCompletionBody, 'stream'>) => page.evaluate(([url, kind, given]) => window.called(url, kind, given), [MODEL, backend, body] as const);
-  for (const seed of [1, 2, 3]) {
+  // Software's WebGPU takes half a minute for each.
+  for (const seed of backend === 'cpu' ? [1, 2, 3] : [1]) {
     const { choices } = await ask({ ...ASKED, seed, n: 2 });
     for (const { message, finish_reason: finish } of choices) {
       expect([message.content, message.tool_calls?.length, message.tool_calls?.[0]?.function.name, finish]).toEqual([null, 1, 'get_weather', 'tool_calls']);
