@@ -151,6 +151,12 @@ pub enum Error {
         /// The template engine's or the template's own message.
         problem: String,
     },
+    /// A chat template that was given in place of the file's does not compile or does not render.
+    #[error("the given chat template failed: {problem}")]
+    OwnChatTemplate {
+        /// The template engine's or the template's own message, with the line.
+        problem: String,
+    },
     /// A token id outside the vocabulary.
     #[error("token {token} is outside the vocabulary of {vocab_size} tokens")]
     TokenRange {
@@ -351,6 +357,7 @@ impl Error {
             Self::Split { .. } => "split",
             Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "tokenizer",
             Self::ChatTemplate { .. } => "chat-template",
+            Self::OwnChatTemplate { .. } => "own-chat-template",
             Self::TokenRange { .. } => "token-range",
             Self::Grammar { .. } => "grammar",
             Self::EmptyPrompt => "empty-prompt",

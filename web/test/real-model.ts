@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { vi } from 'vitest';
 import type { LoadedModel } from 'web-mamba';
-import { initSync, judgeFit, loadModel, planModel } from '../engine/pkg/web_mamba.js';
+import { checkChatTemplate, initSync, judgeFit, loadModel, planModel } from '../engine/pkg/web_mamba.js';
 import { webMamba, type WebMambaCalls } from '../engine/src/api/web-mamba';
 import type { WasmEngine } from '../engine/src/base/wasm-engine';
 import { ConstrainedAnswers } from '../engine/src/worker/constrained';
@@ -25,6 +25,7 @@ export async function realPackage(file = DEMO_MODEL): Promise<{ api: WebMambaCal
     start: async () => undefined,
     planModel: (sources, options = {}) => planModel(sources, alone(options)),
     judgeFit: async (requirements, limits) => judgeFit(requirements, limits),
+    checkChatTemplate: async (template) => checkChatTemplate(template),
     loadModel: (sources, options = {}) => loadModel(sources, alone(options)),
   };
   const { store } = await emptyStore();

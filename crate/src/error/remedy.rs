@@ -32,6 +32,9 @@ impl Error {
                 "Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp."
             }
             Self::ChatTemplate { .. } => "Pass a plain prompt, or a template of your own.",
+            Self::OwnChatTemplate { .. } => {
+                "Correct the template in the line that the message names, or leave the option out: then the file's holds."
+            }
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
             Self::Grammar { .. } => {
                 "Change the schema, the expression or the grammar: the message says what cannot be done with it."

@@ -73,6 +73,8 @@ pub struct ChatTemplate {
     format: Format,
     can_think: bool,
     is_from_file: bool,
+    /// Given by the caller, in place of the file's.
+    is_own: bool,
     /// Names and texts of the special tokens that the file has, such as `bos_token`.
     special_tokens: Vec<(&'static str, String)>,
     now: Option<i64>,
@@ -99,6 +101,28 @@ impl ChatTemplate {
     /// [`Error::ChatTemplate`] where it does not compile, and for another name.
     pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
         let source = metadata.opt_string("tokenizer.chat_template")?.filter(|source| !source.trim().is_empty());
+        Self::of(source, metadata)
+    }
+
+    /// A template of the caller's own, in place of that of a file: Jinja, or the name `rwkv-world`. What it refuses is the caller's
+    /// to know, so it fails with an error of its own.
+    ///
+    /// # Errors
+    /// [`Error::OwnChatTemplate`] where it does not compile, and for another name.
+    pub fn own(source: &str, metadata: &Metadata) -> Result<Self> {
+        let template = Self::of(Some(source), metadata).map_err(own_failure)?;
+        Ok(Self { is_own: true, ..template })
+    }
+
+    /// Whether a template of the caller's own compiles, before there is a file to use it with.
+    ///
+    /// # Errors
+    /// As of [`ChatTemplate::own`].
+    pub fn check(source: &str) -> Result<()> {
+        Self::own(source, &Metadata::default()).map(drop)
+    }
+
+    fn of(source: Option<&str>, metadata: &Metadata) -> Result<Self> {
         let format = Format::of(source, metadata)?;
         let can_think = match &format {
             Format::RwkvWorld => is_thinking_rwkv(metadata),
@@ -120,6 +144,7 @@ impl ChatTemplate {
             format,
             can_think,
             is_from_file: source.is_some(),
+            is_own: false,
             special_tokens,
             now: None,
         })
@@ -136,7 +161,7 @@ impl ChatTemplate {
         &self.format
     }
 
-    /// Whether the file brought a template. Where it did not, the model was probably not tuned for conversation.
+    /// Whether the file brought a template, or the caller. Where neither did, the model was probably not tuned for conversation.
     pub fn is_from_file(&self) -> bool {
         self.is_from_file
     }
@@ -166,7 +191,8 @@ impl ChatTemplate {
     ) -> Result<String> {
         match &self.format {
             Format::Jinja(template) => self.render_jinja(template, messages, add_generation_prompt, thinking, None),
-            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(thinking)),
+            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(thinking))
+                .map_err(|error| self.blame(error)),
         }
     }
 
@@ -194,7 +220,7 @@ impl ChatTemplate {
         }
     }
 
-    /// The template as the file has it, or the name of its format; `None` where the file has none.
+    /// The template as the file or the caller has it, or the name of its format; `None` where there is none.
     pub fn source(&self) -> Option<&str> {
         self.is_from_file.then_some(self.source.as_str())
     }
@@ -237,7 +263,12 @@ impl ChatTemplate {
         context.extend(self.special_tokens.iter().map(|(name, token)| (*name, text(token))));
         // The name that most families' templates have for the switch.
         context.extend(thinking.switch().map(|on| ("enable_thinking", Input::Bool(on))));
-        template.render(&context, RenderOptions { now: self.now, mark })
+        template.render(&context, RenderOptions { now: self.now, mark }).map_err(|error| self.blame(error))
+    }
+
+    /// A failure of this template, by whose it is.
+    fn blame(&self, error: Error) -> Error {
+        if self.is_own { own_failure(error) } else { error }
     }
 
     /// The prompt of a conversation for generation, by a Jinja template.
@@ -251,7 +282,7 @@ impl ChatTemplate {
         if let Some(message) = messages.iter().find(|message| !is_plain_role(&message.role)) {
             let role: String = message.role.chars().take(40).collect();
             let problem = format!("the role `{role}` has characters other than letters, digits, `_`, `-` and spaces");
-            return Err(Error::ChatTemplate { problem });
+            return Err(self.blame(Error::ChatTemplate { problem }));
         }
         let starts: AHashSet<(char, Option<char>)> = specials.control_texts().filter_map(first_two).collect();
         let mark = self.unused_character(messages, specials)?;
@@ -304,6 +335,13 @@ impl Format {
             None if is_rwkv => Ok(Self::RwkvWorld),
             None => Ok(Self::Jinja(Rc::new(Template::new(CHATML)?))),
         }
+    }
+}
+
+fn own_failure(error: Error) -> Error {
+    match error {
+        Error::ChatTemplate { problem } => Error::OwnChatTemplate { problem },
+        other => other,
     }
 }
 

@@ -103,7 +103,7 @@ export class LoadedModel implements AsyncDisposable {
     return this.#texts.detokenize(tokens, options);
   }
 
-  /** The chat template of the model's file, or the name of its format; undefined where it has none. */
+  /** The chat template: that of `WebMamba.load`, or of the model's file, or the name of its format; undefined where there is none. */
   chatTemplate(options?: CallOptions | null): Promise<string | undefined> {
     return this.#texts.chatTemplate(options);
   }

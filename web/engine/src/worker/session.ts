@@ -92,6 +92,8 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opened = undefined;
     before?.model.free();
     await this.#start();
+    // Before anything is downloaded for it.
+    if (device.chatTemplate !== undefined) await this.engine.checkChatTemplate(device.chatTemplate);
     const store = await this.store;
     const arrived = (await store.find(sourceKey(source))) === undefined;
     let record = await this.#acquire(store, source, device, signal, onProgress);
