@@ -39,7 +39,7 @@ describe('a template of one’s own', () => {
 
   test('that does not compile is refused with its line before anything comes, and keeps nothing from the next call', async () => {
     const { api, file } = real;
-    const refused = await api.load(file, { backend: 'cpu', chatTemplate: 'a\n{% for m in messages %}\n{{ m.content | nosuch }}{% endfor %}' }).catch((thrown: unknown) => thrown);
+    const refused: unknown = await api.load(file, { backend: 'cpu', chatTemplate: 'a\n{% for m in messages %}\n{{ m.content | }}{% endfor %}' }).catch((thrown: unknown) => thrown);
     expect(refused).toMatchObject({ name: 'MambaError', code: 'own-chat-template', message: expect.stringContaining('(line 3)') as string, remedy: expect.stringContaining('chatTemplate') as string });
     expect(await api.models.list()).toEqual([]);
     for (const chatTemplate of [1, '', ' \n']) expect(await api.load(file, { chatTemplate } as object).catch((thrown: unknown) => thrown)).toMatchObject({ code: 'invalid-option', data: { option: 'chatTemplate' } });

@@ -80,7 +80,7 @@ type Table<Options> = Readonly<Record<keyof Options, Kind>>;
 
 const run: Table<RunOptions> = { backend: oneOf('auto', 'webgpu', 'cpu'), activations: oneOf('f32', 'q8'), workers: whole(1), signal };
 const chatTemplate: Kind = { fits: (value) => typeof value === 'string' && value.trim() !== '', expected: 'a Jinja template' };
-const load: Table<LoadOptions> = { ...run, chatTemplate, onProgress: callback, store: flag, shared: flag };
+const load: Table<LoadOptions> = { ...run, onProgress: callback, store: flag, shared: flag, chatTemplate };
 const verify: Table<VerifyOptions> = { signal, onProgress: callback };
 
 export const tokenId = (id: unknown) => isWhole(id, 0, 2 ** 32 - 1);
