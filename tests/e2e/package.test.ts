@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listenFor, openBrowser } from './browser';
-import { FIREFOX, openFirefox } from './firefox-browser';
+import { FIREFOX, openFirefox, stand } from './firefox-browser';
 import { GOLDEN_MODELS } from './folders';
 import { ENGINE, EXAMPLE_MODEL, MODEL, PackageProjects, pinned, run } from './package-projects';
 import { Site } from './site';
@@ -430,7 +430,9 @@ describe('the examples', () => {
       await visit.goto(url);
       await (await visit.waitForSelector('[name=question]'))?.type('Hello!');
       await visit.click('button');
-      await visit.waitForFunction(() => /\w{2}/.test(document.querySelector('.assistant')?.textContent ?? ''), { timeout: 60_000 });
+      await visit.waitForFunction(() => /\w{2}/.test(document.querySelector('.assistant')?.textContent ?? ''), { timeout: 60_000 }).catch(async (thrown: unknown) => {
+        throw new Error(await stand(visit), { cause: thrown });
+      });
     } finally {
       await firefox.close();
     }
