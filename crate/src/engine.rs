@@ -55,6 +55,8 @@ pub struct LoadOptions {
     pub workers: Option<Rc<dyn WorkerPool>>,
     /// Today, in seconds since 1970 (UTC), for chat templates that write the date. The library reads no clock for it.
     pub unix_seconds: Option<i64>,
+    /// A chat template in place of the file's: Jinja, or the name `rwkv-world`.
+    pub chat_template: Option<String>,
     /// How the GPU is asked for, and whether it is tested first.
     #[cfg(feature = "gpu")]
     pub gpu: crate::gpu::GpuOptions,
@@ -68,6 +70,7 @@ impl LoadOptions {
             threads: self.threads.or(before.threads),
             workers: self.workers.or_else(|| before.workers.clone()),
             unix_seconds: self.unix_seconds.or(before.unix_seconds),
+            chat_template: self.chat_template.or_else(|| before.chat_template.clone()),
             ..self
         }
     }
@@ -266,12 +269,15 @@ impl Model {
 /// The vocabulary, where the file has one.
 ///
 /// # Errors
-/// [`Error::Vocabulary`] or [`Error::PreTokenizer`] for one that cannot be used.
+/// [`Error::Vocabulary`] or [`Error::PreTokenizer`] for one that cannot be used, [`Error::OwnChatTemplate`].
 pub(crate) fn tokenizer(file: &ModelFile, options: &LoadOptions) -> Result<Option<Tokenizer>> {
     if file.gguf.metadata.get("tokenizer.ggml.tokens").is_none() {
         return Ok(None);
     }
     let mut tokenizer = Tokenizer::from_metadata(&file.gguf.metadata)?;
+    if let Some(template) = &options.chat_template {
+        tokenizer.set_chat_template(template, &file.gguf.metadata)?;
+    }
     if let Some(now) = options.unix_seconds {
         tokenizer.set_now(now);
     }

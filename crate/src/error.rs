@@ -154,6 +154,12 @@ pub enum Error {
     /// Tools, or calls of them, where the chat template has none.
     #[error("the model's chat template has no tools, or calls them in a form that is not known")]
     NoTools,
+    /// A chat template that was given in place of the file's does not compile or does not render.
+    #[error("the given chat template failed: {problem}")]
+    OwnChatTemplate {
+        /// The template engine's or the template's own message, with the line.
+        problem: String,
+    },
     /// A token id outside the vocabulary.
     #[error("token {token} is outside the vocabulary of {vocab_size} tokens")]
     TokenRange {
@@ -355,6 +361,7 @@ impl Error {
             Self::Vocabulary { .. } | Self::PreTokenizer { .. } => "tokenizer",
             Self::ChatTemplate { .. } => "chat-template",
             Self::NoTools => "no-tools",
+            Self::OwnChatTemplate { .. } => "own-chat-template",
             Self::TokenRange { .. } => "token-range",
             Self::Grammar { .. } => "grammar",
             Self::EmptyPrompt => "empty-prompt",

@@ -36,6 +36,8 @@ export interface LoadOptions extends CallOptions {
   backend?: 'auto' | 'webgpu' | 'cpu';
   /** How matrix products see their input: `f32` as it is, `q8` in 8 bits. By default what is fastest on this device. */
   activations?: 'f32' | 'q8';
+  /** A chat template in place of the file's: a Jinja text, or `rwkv-world`. One that does not compile fails with `own-chat-template`. */
+  chatTemplate?: string;
   gpu?: {
     /** Whether loading begins with a test of the GPU's kernels; by default unless the adapter is software. */
     selfTest?: boolean;

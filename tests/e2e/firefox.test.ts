@@ -5,7 +5,7 @@ import type { Browser, ElementHandle, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import { CHAPTERS, longChapters, pdf } from '../../web/test/make-documents';
 import { newProfile } from './browser';
-import { FIREFOX, openFirefox } from './firefox-browser';
+import { FIREFOX, openFirefox, stand } from './firefox-browser';
 import { DIST, OUTPUT } from './folders';
 import { savedConversations } from './saved-conversations';
 import { Site } from './site';
@@ -50,13 +50,13 @@ describe.skipIf(FIREFOX === '')('Firefox', () => {
     page.on('pageerror', (error) => complaints.push(String(error)));
   });
   // What the page says then is all that is known of a visit that hangs.
-  beforeEach(() => onTestFailed(async () => console.log(`${complaints.join('\n')}\n${await page.evaluate(() => document.body.innerText)}`)));
+  beforeEach(() => onTestFailed(async () => console.log(complaints.join('\n'), await stand(page), [...site.hits])));
   afterAll(async () => {
     await firefox?.close();
     await site.stop();
   });
 
-  // On a machine with much other work a new Firefox's first page hung now and then, for a reason that is not known; a second one did not.
+  // On a machine with much other work a new Firefox's first page hung now and then, for a reason that is not known; a second one did not. Thirty first visits under load did not show it either.
   test('a first visit downloads the demo model, says that the CPU runs it and why, and words appear as they are made', { retry: 1 }, async () => {
     await page.goto(site.url);
     await seen('backend');

@@ -3,12 +3,12 @@
  * opened, and asked something. Their code is the snippet of the package's README, with an address of a model on another port. The examples
  * are projects of the same kind: `web/examples`.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listenFor, openBrowser } from './browser';
-import { FIREFOX, openFirefox } from './firefox-browser';
+import { FIREFOX, openFirefox, stand } from './firefox-browser';
 import { GOLDEN_MODELS } from './folders';
 import { ENGINE, EXAMPLE_MODEL, MODEL, PackageProjects, pinned, run } from './package-projects';
 import { Site } from './site';
@@ -158,6 +158,27 @@ describe.each([['vite', 'main.ts'], ['webpack', 'main.js']])('in a project of %s
     expect(complaints).toEqual([]);
   });
 
+  test.runIf(name === 'vite')('it runs on WebGPU as it is bundled', async () => {
+    const onGpu = snippet.replace(`('${EXAMPLE_MODEL}')`, `('${EXAMPLE_MODEL}', { backend: 'webgpu' })`).replace(/\}\]\)/, '}], { maxTokens: 3 })');
+    projects.write(path.join(project, main), `${onGpu}\ndocument.title = model.info.backend;\n`);
+    await projects.build(project);
+    // The other tests have no GPU: one of software takes its time.
+    const own = await openBrowser();
+    try {
+      const visit = await own.newPage();
+      const errors: string[] = [];
+      listenFor(errors, visit);
+      await visit.goto(site.url);
+      await visit.waitForFunction(() => document.title === 'webgpu', undefined, { timeout: 120_000 }).catch((thrown: unknown) => {
+        throw new Error(errors.join('\n'), { cause: thrown });
+      });
+      expect((await visit.locator('body').innerText()).trim()).toMatch(/\w/);
+      expect(errors).toEqual([]);
+    } finally {
+      await own.close();
+    }
+  });
+
   test.runIf(name === 'vite')('importing it on a server touches nothing', async () => {
     const { stdout } = await run('node', ['--input-type=module', '-e', `
       for (const name of ['window', 'document', 'navigator', 'Worker', 'indexedDB', 'location', 'self']) {
@@ -239,6 +260,36 @@ describe('the examples', () => {
       expect(adapter).toContain('2 workers');
       expect(complaints).toEqual([]);
     });
+  });
+
+  test('a page without a build: the entries of the other shapes are from there too, and know the models of the first', async () => {
+    const folder = path.join(projects.folder, 'shapes');
+    mkdirSync(folder);
+    const entry = (name: string) => `https://cdn.jsdelivr.net/npm/web-mamba@0.1.0/dist/cdn/${name}.js`;
+    projects.write(path.join(folder, 'index.html'), `<!doctype html><title>web-mamba</title><script type="module">
+      import { WebMamba } from '${entry('web-mamba')}';
+      import { promptApi } from '${entry('prompt-api')}';
+      import { webMamba, webMambaEmbedding } from '${entry('ai-sdk')}';
+      const model = await WebMamba.load('${EXAMPLE_MODEL}', { backend: 'cpu', workers: 1 });
+      const session = await promptApi(model, { maxTokens: 8 }).LanguageModel.create();
+      const prompt = [{ role: 'user', content: [{ type: 'text', text: 'Hello!' }] }];
+      const { content } = await webMamba(model).doGenerate({ prompt, maxOutputTokens: 8 });
+      const { embeddings } = await webMambaEmbedding(model).doEmbed({ values: ['tea'] });
+      // A source is loaded by the same package.
+      const own = promptApi('${EXAMPLE_MODEL}', { backend: 'cpu', workers: 1, maxTokens: 8 });
+      const texts = [await session.prompt('Hello!'), content[0].text, await (await own.LanguageModel.create()).prompt('Hello!')];
+      await Promise.all([model.close(), own.close()]);
+      document.title = JSON.stringify([...texts.map((text) => /\\w/.test(text)), embeddings[0].length === model.info.dModel]);
+    </script>`);
+    await visiting(folder, {}, async (url) => {
+      await page.goto(url);
+      await page.waitForFunction(() => document.title.startsWith('['));
+      expect(JSON.parse(await page.title())).toEqual([true, true, true, true]);
+      expect(complaints).toEqual([]);
+    });
+    // What they share is there once.
+    const sizes = ['web-mamba', 'prompt-api', 'ai-sdk'].map((name) => statSync(path.join(projects.folder, 'node_modules/web-mamba/dist/cdn', `${name}.js`)).size);
+    expect(Math.max(...sizes.slice(1))).toBeLessThan((sizes[0] ?? 0) / 3);
   });
 
   test('a summary of a text file', async () => {
@@ -331,6 +382,35 @@ describe('the examples', () => {
     return stdout.trim().split('\n').map((line) => JSON.parse(line) as string[]);
   }
 
+  test('in Node: what one process has read of a conversation the next need not read, and it goes with the model', async () => {
+    const long = `${'The mouse Pip lives in a mill by the river. '.repeat(60)}Who lives in the mill?`;
+    const states = path.join(projects.folder, 'remembering/states');
+    const asked = async (next: string): Promise<{ text: string; read: number; known: number; messages: unknown[] }> => {
+      const { stdout } = await run('node', ['--input-type=module', '-e', `
+        import { webMamba } from 'web-mamba/node';
+        const WebMamba = webMamba({ folder: 'remembering' });
+        const model = await WebMamba.load('${models.url}${MODEL}', { backend: 'cpu', workers: 1 });
+        const messages = ${next};
+        const { choices, usage } = await model.chat.completions.create({ messages, temperature: 0, max_tokens: 6 });
+        console.log(JSON.stringify({ text: choices[0].message.content, read: usage.prompt_tokens, known: usage.prompt_tokens_details.cached_tokens, messages: [...messages, choices[0].message] }));
+        await model.close();`], { cwd: projects.folder });
+      return JSON.parse(stdout) as Awaited<ReturnType<typeof asked>>;
+    };
+    const question = JSON.stringify([{ role: 'user', content: long }]);
+    const first = await asked(question);
+    expect([first.known, first.read > 256]).toEqual([0, true]);
+    const again = await asked(question);
+    expect([again.text, again.known]).toEqual([first.text, first.read - 1]);
+    const further = await asked(JSON.stringify([...again.messages, { role: 'user', content: 'Why?' }]));
+    expect(further.known).toBeGreaterThanOrEqual(first.read - 1);
+    expect(readdirSync(states).length).toBeGreaterThan(0);
+    await run('node', ['--input-type=module', '-e', `
+      import { webMamba } from 'web-mamba/node';
+      const { models } = webMamba({ folder: 'remembering' });
+      for (const { id } of await models.list()) await models.remove(id);`], { cwd: projects.folder });
+    expect(readdirSync(states)).toEqual([]);
+  });
+
   test('in Node: a file of this computer', async () => {
     const [[backend, ids] = []] = await inNode(['cpu']);
     expect([backend, ids?.split(',').length]).toEqual(['cpu', 8]);
@@ -350,7 +430,9 @@ describe('the examples', () => {
       await visit.goto(url);
       await (await visit.waitForSelector('[name=question]'))?.type('Hello!');
       await visit.click('button');
-      await visit.waitForFunction(() => /\w{2}/.test(document.querySelector('.assistant')?.textContent ?? ''), { timeout: 60_000 });
+      await visit.waitForFunction(() => /\w{2}/.test(document.querySelector('.assistant')?.textContent ?? ''), { timeout: 60_000 }).catch(async (thrown: unknown) => {
+        throw new Error(await stand(visit), { cause: thrown });
+      });
     } finally {
       await firefox.close();
     }

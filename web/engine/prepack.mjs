@@ -20,11 +20,19 @@ rmSync(path.join(HERE, 'dist'), { recursive: true, force: true });
 for (const part of ['build', 'build-node']) execFileSync('tsc', ['-p', path.join(HERE, `tsconfig.${part}.json`)], { stdio: 'inherit' });
 
 // A page without a bundler cannot find the packages that these import: they become one file each, beside the wasm packages as they are.
-for (const name of ['web-mamba.js', 'worker.js', 'rank.worker.js']) {
-  const file = path.join(HERE, 'dist/cdn', name);
-  const bundle = await rolldown({ input: file, external: /\/pkg(-relaxed)?\/web_mamba\.js$|\/pkg-grammar\/web_mamba_grammar\.js$/, logLevel: 'silent', makeAbsoluteExternalsRelative: false });
-  await bundle.write({ file, format: 'es', minify: true });
+// The entries of a page stand on the first of them, which has all that they share: a model that one loads is known to the others.
+const CDN = path.join(HERE, 'dist/cdn');
+for (const names of [['web-mamba', 'prompt-api', 'ai-sdk'], ['worker'], ['rank.worker']]) {
+  const bundle = await rolldown({
+    input: Object.fromEntries(names.map((name) => [name, path.join(CDN, `${name}.js`)])),
+    external: /\/pkg(-relaxed)?\/web_mamba\.js$|\/pkg-grammar\/web_mamba_grammar\.js$/,
+    preserveEntrySignatures: 'allow-extension',
+    logLevel: 'silent',
+    makeAbsoluteExternalsRelative: false,
+  });
+  const { output } = await bundle.write({ dir: CDN, format: 'es', minify: true, entryFileNames: '[name].js' });
   await bundle.close();
+  if (output.length > names.length) throw new Error(`dist/cdn has files beside its entries: ${output.map(({ fileName }) => fileName).join(', ')}`);
 }
 
 for (const name of readdirSync(ROOT).filter((name) => name.startsWith('LICENSE-'))) copyFileSync(path.join(ROOT, name), path.join(HERE, name));

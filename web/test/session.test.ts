@@ -52,7 +52,7 @@ function countingModel(words: number): EngineModel & { prompts: unknown[] } {
 
 async function sessionWith(loadModel: WasmEngine['loadModel'], start: WasmEngine['start'] = async () => undefined) {
   const { store, rows } = await emptyStore();
-  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')), judgeFit: () => Promise.reject(new Error('no judge')) }, Promise.resolve(store)), store, rows };
+  return { session: new Session({ start, loadModel, planModel: () => Promise.reject(new Error('no plan')), judgeFit: () => Promise.reject(new Error('no judge')), checkChatTemplate: () => Promise.reject(new Error('no templates')) }, Promise.resolve(store)), store, rows };
 }
 
 const engineError = (code: string) => Object.assign(new Error(`engine says ${code}`), { code, remedy: 'engine remedy' });

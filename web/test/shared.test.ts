@@ -148,6 +148,17 @@ describe('tabs that share a model', () => {
     await Promise.all([two.close(), three.close()]);
   });
 
+  test('share with those of the same chat template, which the next holder has too', async () => {
+    const [first, second, third] = [tab(), tab(), tab()];
+    const one = await first.load({ chatTemplate: '{{ 1 }}' });
+    const [two, three] = [await second.load({ chatTemplate: '{{ 1 }}' }), await third.load({ chatTemplate: '{{ 2 }}' })];
+    expect([first.made.length, second.made.length, third.made.length]).toEqual([1, 0, 1]);
+    await one.close();
+    expect(textOf(await eventsOf(two.generate('Hi')))).toBe('1 2 3 ');
+    expect(second.made[0]?.calls.open.mock.calls[0]?.slice(0, 2)).toEqual([{ kind: 'stored', url: ADDRESS }, { chatTemplate: '{{ 1 }}' }]);
+    await Promise.all([two.close(), three.close()]);
+  });
+
   test('have a batch that was begun fail with its own code, and one that was not goes on', async () => {
     const body = { messages: [{ role: 'user' as const, content: 'Hi' }], n: 2 };
     const choices = (calls: Calls) => ({

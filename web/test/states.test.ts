@@ -1,23 +1,40 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { deleteDB, openDB } from 'idb';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Conversation } from '../src/chat/conversation';
 import type { AnswerEvent, CheckpointInfo, GenerateEvent, BatchEvent } from '../engine/src/protocol/protocol';
 import { Generation } from '../engine/src/worker/generation';
 import { beginFrom } from '../engine/src/worker/session-states';
 import type { EngineModel } from '../engine/src/base/wasm-engine';
+import { FileCheckpointStore } from '../engine/src/node/file-checkpoint-store';
 import { DurableCheckpoints, ownerOf } from '../engine/src/state/durable-checkpoints';
 import { pack, unpack } from '../engine/src/state/state-file';
+import { IndexedCheckpointStore } from '../engine/src/state/indexed-checkpoint-store';
 import { StateStore } from '../engine/src/state/state-store';
 import { openDatabase } from '../engine/src/store/database';
 import './browser';
 
 let databases = 0;
-const emptyStates = async (budget?: number) => new StateStore(await openDatabase(`states-${(databases += 1)}`), budget);
+/** A budget in bytes, and what is kept is in IndexedDB or in a folder of Node's. */
+const PLACES: [string, (budget?: number) => Promise<StateStore>][] = [
+  ['IndexedDB', (budget) => emptyStates(budget)],
+  ['a folder', async (budget) => new StateStore(new FileCheckpointStore(temporaryFolder()), budget)],
+];
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'web-mamba-states-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+const emptyStates = async (budget?: number) => new StateStore(new IndexedCheckpointStore(await openDatabase(`states-${(databases += 1)}`)), budget);
 const ids = (...tokens: number[]) => Uint32Array.from(tokens);
 const record = (tokens: Uint32Array, reading = false, model = 'm') => ({ model, url: `https://${model}/`, tokens, reading });
 
-test('the longest checkpoint that a prompt begins with is found, of this model and without the last token', async () => {
-  const states = await emptyStates();
+test.each(PLACES)('%s: the longest checkpoint that a prompt begins with is found, of this model and without the last token', async (_, make) => {
+  const states = await make();
   await states.put(record(ids(1, 2)), new Uint8Array([2]));
   await states.put(record(ids(1, 2, 3, 4)), new Uint8Array([4]));
   await states.put(record(ids(1, 2, 9)), new Uint8Array([9]));
@@ -36,7 +53,7 @@ test('the longest checkpoint that a prompt begins with is found, of this model a
 
 test('a state that went with the site’s data leaves no record behind that promises it', async () => {
   const name = `states-${(databases += 1)}`;
-  const states = new StateStore(await openDatabase(name));
+  const states = new StateStore(new IndexedCheckpointStore(await openDatabase(name)));
   await states.put(record(ids(1, 2)), new Uint8Array([2]));
   const found = await states.longest('m', ids(1, 2, 3), 0);
   await deleteDB(name);
@@ -56,8 +73,8 @@ test('a page that came over plain http keeps checkpoints too', async () => {
   missing.mockRestore();
 });
 
-test('what was kept under a name goes with it, of whichever model', async () => {
-  const states = await emptyStates();
+test.each(PLACES)('%s: what was kept under a name goes with it, of whichever model', async (_, make) => {
+  const states = await make();
   await states.put({ ...record(ids(1, 2)), about: 'document' }, new Uint8Array([2]));
   await states.put({ ...record(ids(1, 2), false, 'other'), about: 'document' }, new Uint8Array([2]));
   await states.put(record(ids(1)), new Uint8Array([1]));
@@ -66,8 +83,8 @@ test('what was kept under a name goes with it, of whichever model', async () => 
   expect(await states.longest('other', ids(1, 2, 3), 0)).toBeUndefined();
 });
 
-test('a checkpoint takes the place of those from the middle of its prompt, and the least used make room', async () => {
-  const states = await emptyStates(10);
+test.each(PLACES)('%s: a checkpoint takes the place of those from the middle of its prompt, and the least used make room', async (_, make) => {
+  const states = await make(10);
   vi.useFakeTimers({ toFake: ['Date'] });
   const put = async (tokens: Uint32Array, bytes: number, reading = false) => {
     vi.advanceTimersByTime(10);
@@ -90,6 +107,41 @@ test('a checkpoint takes the place of those from the middle of its prompt, and t
   vi.useRealTimers();
 });
 
+test('what one process keeps in a folder another finds, and a file that is cut, foreign or half written is none', async () => {
+  const folder = path.join(temporaryFolder(), 'states');
+  const first = new StateStore(new FileCheckpointStore(folder));
+  expect(await first.longest('m', ids(1, 2, 3), 0)).toBeUndefined();
+  await first.put({ ...record(ids(1)), about: 'a', url: 'https://ü/' }, new Uint8Array([1]));
+  await first.put(record(ids(1, 2)), new Uint8Array([2, 2, 2]));
+  await first.put(record(ids(1, 2, 3)), new Uint8Array([3, 3, 3]));
+  const reading = (tokens: Uint32Array) => new StateStore(new FileCheckpointStore(folder)).longest('m', tokens, 0);
+  const found = await reading(ids(1, 2, 3, 4));
+  expect(found).toMatchObject({ length: 3, bytes: 3, model: 'm', url: 'https://m/' });
+  truncateSync(path.join(folder, `${found?.id}.checkpoint`), statSync(path.join(folder, `${found?.id}.checkpoint`)).size - 1);
+  for (const [name, text] of [['empty.checkpoint', ''], ['text.checkpoint', '\x02\x00\x00\x00{}'], ['long.checkpoint', '\xff\xff\xff\xff'], ['broken.checkpoint', '\x02\x00\x00\x00{{'], ['a.checkpoint.half', 'half'], ['b.checkpoint.old', 'half']] as const) writeFileSync(path.join(folder, name), text, 'latin1');
+  utimesSync(path.join(folder, 'b.checkpoint.old'), 0, 0);
+  expect((await reading(ids(1, 2, 3, 4)))?.length).toBe(2);
+  const one = await reading(ids(1, 9));
+  expect(one).toMatchObject({ length: 1, about: 'a', url: 'https://ü/' });
+  const second = new StateStore(new FileCheckpointStore(folder));
+  expect(one && (await second.state(one))).toEqual(new Uint8Array([1]));
+  // One that is removed meanwhile by another process is gone, and no error.
+  if (one) await first.remove(one);
+  expect(one && (await second.state(one))).toBeUndefined();
+  await second.put(record(ids(5)), new Uint8Array(1));
+  expect(readdirSync(folder).filter((name) => name.startsWith('a.') || name.startsWith('b.'))).toEqual(['a.checkpoint.half']);
+});
+
+test('where a checkpoint cannot be written, nothing in the folder has changed', async () => {
+  const folder = temporaryFolder();
+  const states = new StateStore(new FileCheckpointStore(folder), 4);
+  await states.put(record(ids(1, 2)), new Uint8Array(4));
+  const before = readdirSync(folder);
+  await expect(new FileCheckpointStore(folder).put({ ...record(ids(1)), id: 'no/where', length: 1, hash: '', bytes: 1, used: 1 } as never, new Uint8Array(1), (all) => all)).rejects.toThrow('ENOENT');
+  expect(readdirSync(folder)).toEqual(before);
+  expect(await states.longest('m', ids(1, 2, 3), 0)).toBeDefined();
+});
+
 test('a database of the version before keeps its models', async () => {
   const old = await openDB('old', 2, {
     upgrade(database) {
@@ -103,7 +155,7 @@ test('a database of the version before keeps its models', async () => {
   const database = await openDatabase('old');
   expect(await database.get('models', 'u')).toMatchObject({ name: 'kept' });
   expect(await database.get('chunks', ['u', 0, 0])).toEqual(new Uint8Array([7]));
-  await new StateStore(database).put(record(ids(1)), new Uint8Array(1));
+  await new StateStore(new IndexedCheckpointStore(database)).put(record(ids(1)), new Uint8Array(1));
   expect(await database.getAll('checkpoints')).toHaveLength(1);
 });
 
@@ -122,7 +174,7 @@ test('checkpoints of the version before, which held their tokens, are found with
   }
   old.close();
   const database = await openDatabase('old checkpoints');
-  const states = new StateStore(database);
+  const states = new StateStore(new IndexedCheckpointStore(database));
   const found = await states.longest('m', ids(1, 2, 4_294_967_295, 5), 0);
   expect(found && (await states.state(found))).toEqual(new Uint8Array([3]));
   expect((await states.longest('m', ids(1, 2, 4), 0))?.length).toBe(2);

@@ -35,6 +35,9 @@ impl Error {
             Self::NoTools => {
                 "Leave tools and calls of them out, or choose a model whose chat template calls tools as Hermes and Qwen, Llama 3 or Mistral do."
             }
+            Self::OwnChatTemplate { .. } => {
+                "Correct the template in the line that the message names, or leave the option out: then the file's holds."
+            }
             Self::TokenRange { .. } => "Pass ids made by this model's own tokenizer.",
             Self::Grammar { .. } => {
                 "Change the schema, the expression or the grammar: the message says what cannot be done with it."

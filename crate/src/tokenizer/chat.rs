@@ -100,6 +100,8 @@ pub struct ChatTemplate {
     format: Format,
     can_think: bool,
     is_from_file: bool,
+    /// Given by the caller, in place of the file's.
+    is_own: bool,
     /// Names and texts of the special tokens that the file has, such as `bos_token`.
     special_tokens: Vec<(&'static str, String)>,
     now: Option<i64>,
@@ -126,6 +128,28 @@ impl ChatTemplate {
     /// [`Error::ChatTemplate`] where it does not compile, and for another name.
     pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
         let source = metadata.opt_string("tokenizer.chat_template")?.filter(|source| !source.trim().is_empty());
+        Self::of(source, metadata)
+    }
+
+    /// A template of the caller's own, in place of that of a file: Jinja, or the name `rwkv-world`. What it refuses is the caller's
+    /// to know, so it fails with an error of its own.
+    ///
+    /// # Errors
+    /// [`Error::OwnChatTemplate`] where it does not compile, and for another name.
+    pub fn own(source: &str, metadata: &Metadata) -> Result<Self> {
+        let template = Self::of(Some(source), metadata).map_err(own_failure)?;
+        Ok(Self { is_own: true, ..template })
+    }
+
+    /// Whether a template of the caller's own compiles, before there is a file to use it with.
+    ///
+    /// # Errors
+    /// As of [`ChatTemplate::own`].
+    pub fn check(source: &str) -> Result<()> {
+        Self::own(source, &Metadata::default()).map(drop)
+    }
+
+    fn of(source: Option<&str>, metadata: &Metadata) -> Result<Self> {
         let format = Format::of(source, metadata)?;
         let can_think = match &format {
             Format::RwkvWorld => is_thinking_rwkv(metadata),
@@ -147,6 +171,7 @@ impl ChatTemplate {
             format,
             can_think,
             is_from_file: source.is_some(),
+            is_own: false,
             special_tokens,
             now: None,
         })
@@ -163,7 +188,7 @@ impl ChatTemplate {
         &self.format
     }
 
-    /// Whether the file brought a template. Where it did not, the model was probably not tuned for conversation.
+    /// Whether the file brought a template, or the caller. Where neither did, the model was probably not tuned for conversation.
     pub fn is_from_file(&self) -> bool {
         self.is_from_file
     }
@@ -195,10 +220,10 @@ impl ChatTemplate {
         self.check_tools(messages, &options.tools)?;
         match &self.format {
             Format::Jinja(template) => {
-                let context = self.context(messages, add_generation_prompt, options);
-                template.render(&context, RenderOptions { now: self.now, mark: None })
+                self.render_jinja(template, &self.context(messages, add_generation_prompt, options), None)
             }
-            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(options.thinking)),
+            Format::RwkvWorld => rwkv_world::render(messages, add_generation_prompt, self.resolved(options.thinking))
+                .map_err(|error| self.blame(error)),
         }
     }
 
@@ -249,7 +274,7 @@ impl ChatTemplate {
         if asked.iter().any(|&(name, is_asked)| is_asked && !has(name)) { Err(Error::NoTools) } else { Ok(()) }
     }
 
-    /// The template as the file has it, or the name of its format; `None` where the file has none.
+    /// The template as the file or the caller has it, or the name of its format; `None` where there is none.
     pub fn source(&self) -> Option<&str> {
         self.is_from_file.then_some(self.source.as_str())
     }
@@ -293,6 +318,15 @@ impl ChatTemplate {
         context
     }
 
+    fn render_jinja(&self, template: &Template, context: &[(&'static str, Input)], mark: Option<char>) -> Result<String> {
+        template.render(context, RenderOptions { now: self.now, mark }).map_err(|error| self.blame(error))
+    }
+
+    /// A failure of this template, by whose it is.
+    fn blame(&self, error: Error) -> Error {
+        if self.is_own { own_failure(error) } else { error }
+    }
+
     /// The prompt of a conversation for generation, by a Jinja template.
     pub(super) fn render_guarded(
         &self,
@@ -305,7 +339,7 @@ impl ChatTemplate {
         if let Some(message) = messages.iter().find(|message| !is_plain_role(&message.role)) {
             let role: String = message.role.chars().take(40).collect();
             let problem = format!("the role `{role}` has characters other than letters, digits, `_`, `-` and spaces");
-            return Err(Error::ChatTemplate { problem });
+            return Err(self.blame(Error::ChatTemplate { problem }));
         }
         let starts: AHashSet<(char, Option<char>)> = specials.control_texts().filter_map(first_two).collect();
         let mut context = self.context(messages, true, options);
@@ -319,7 +353,7 @@ impl ChatTemplate {
                 (_, given) => given.with_texts(&|text| mark_starts(text, mark, &starts)),
             };
         }
-        Ok(unmark(&template.render(&context, RenderOptions { now: self.now, mark: Some(mark) })?, mark))
+        Ok(unmark(&self.render_jinja(template, &context, Some(mark))?, mark))
     }
 
     /// A private-use character that no message, no tool, no control token and no text of the template contains.
@@ -389,6 +423,13 @@ impl Format {
             None if is_rwkv => Ok(Self::RwkvWorld),
             None => Ok(Self::Jinja(Rc::new(Template::new(CHATML)?))),
         }
+    }
+}
+
+fn own_failure(error: Error) -> Error {
+    match error {
+        Error::ChatTemplate { problem } => Error::OwnChatTemplate { problem },
+        other => other,
     }
 }
 

@@ -199,6 +199,16 @@ impl Tokenizer {
         self.chat.as_ref().map_err(Clone::clone)
     }
 
+    /// Has conversations rendered by a template of the caller's own: see [`ChatTemplate::own`]. `metadata` is the file's, whose special
+    /// tokens it can write.
+    ///
+    /// # Errors
+    /// [`Error::OwnChatTemplate`] where it does not compile.
+    pub fn set_chat_template(&mut self, source: &str, metadata: &Metadata) -> Result<()> {
+        self.chat = Ok(ChatTemplate::own(source, metadata)?);
+        Ok(())
+    }
+
     /// Lets templates that ask for today's date know it, in seconds since 1970 (UTC). Without it `strftime_now` is
     /// undefined, and templates use the date written into them: the library reads no clock of its own.
     pub fn set_now(&mut self, unix_seconds: i64) {

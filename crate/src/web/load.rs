@@ -15,12 +15,14 @@ use crate::error::Result;
 use crate::executor::Activations;
 use crate::gpu::GpuOptions;
 use crate::source::ByteSource;
+use crate::tokenizer::ChatTemplate;
 
 /// The options that a page has set; they stay when the model is loaded again.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     backend: Option<BackendChoice>,
     activations: Option<Activations>,
+    chat_template: Option<String>,
     self_test: Option<bool>,
     default_limits: Option<bool>,
     software: Option<bool>,
@@ -31,6 +33,9 @@ pub struct Wanted {
 impl Wanted {
     fn take(options: &mut Options) -> Result<Self> {
         let (backend, activations) = (options.take("backend")?, options.take("activations")?);
+        let chat_template = options.take::<String>("chatTemplate")?;
+        // Before a file is read for it.
+        chat_template.as_deref().map(ChatTemplate::check).transpose()?;
         let mut gpu = options.nested("gpu")?;
         let (self_test, software) = (gpu.take("gpu.selfTest")?, gpu.take("gpu.software")?);
         let default_limits = gpu.take("gpu.defaultLimits")?;
@@ -39,7 +44,7 @@ impl Wanted {
         let (start, count) = (workers.take("workers.start")?, workers.take::<workers::Count>("workers.count")?);
         workers.finish()?;
         let count = count.map(|count| count.0);
-        Ok(Self { backend, activations, self_test, default_limits, software, start, count })
+        Ok(Self { backend, activations, chat_template, self_test, default_limits, software, start, count })
     }
 
     /// These options, and those of before that are not set now.
@@ -47,6 +52,7 @@ impl Wanted {
         Self {
             backend: self.backend.or(before.backend),
             activations: self.activations.or(before.activations),
+            chat_template: self.chat_template.or(before.chat_template),
             self_test: self.self_test.or(before.self_test),
             default_limits: self.default_limits.or(before.default_limits),
             software: self.software.or(before.software),
@@ -89,6 +95,7 @@ impl Load {
         let options = LoadOptions {
             backend: wanted.backend.unwrap_or_default(),
             activations: wanted.activations,
+            chat_template: wanted.chat_template.clone(),
             workers,
             unix_seconds: Some((js_sys::Date::now() / 1e3) as i64),
             gpu: GpuOptions { self_test, default_limits, software, ..GpuOptions::default() },

@@ -9,7 +9,7 @@ use super::signal::Signal;
 use crate::engine::{EmbedOptions, Model};
 use crate::error::{Error, Result};
 use crate::generate::Prompt;
-use crate::tokenizer::{ChatMessage, Special};
+use crate::tokenizer::{ChatMessage, ChatTemplate, Special};
 
 /// What follows a prompt: a text, or token ids.
 enum Continuation {
@@ -50,6 +50,13 @@ fn score_of(tokens: &[u32], logprobs: &[f64]) -> JsValue {
     score.into()
 }
 
+/// Whether a chat template of one's own can be used: throws where it does not compile. `loadModel` takes it as `chatTemplate`.
+#[wasm_bindgen(js_name = checkChatTemplate)]
+pub fn check_chat_template(#[wasm_bindgen(unchecked_param_type = "string")] template: JsValue) -> Result<(), JsValue> {
+    let template: String = argument("template", &template)?;
+    Ok(ChatTemplate::check(&template)?)
+}
+
 #[wasm_bindgen(js_class = Model)]
 impl JsModel {
     /// The text of token ids; bytes that are no UTF-8 become U+FFFD. Control tokens have the text that `tokenize` knows them by.
@@ -67,7 +74,7 @@ impl JsModel {
         })?)
     }
 
-    /// The chat template of the file, or the name of its format; undefined where it has none.
+    /// The chat template of the file, or the one that was given in its place, or the name of its format; undefined where it has none.
     #[wasm_bindgen(js_name = chatTemplate)]
     pub fn chat_template(&self) -> Result<Option<String>, JsValue> {
         Ok(self.model.with(|model| Ok(model.tokenizer()?.chat_template()?.source().map(str::to_owned)))?)

@@ -1,8 +1,14 @@
 //! Conversations: templates, and that contents cannot become control tokens.
 
-use crate::support::vocab::{golden, small, string, with};
+use std::rc::Rc;
+
+use crate::support::golden;
+use crate::support::vocab::{golden as metadata_of, small, string, with};
+use pollster::block_on;
+use web_mamba::engine::{BackendChoice, LoadOptions, Model};
 use web_mamba::gguf::{Metadata, Value};
-use web_mamba::tokenizer::{ChatMessage, Special, Tokenizer};
+use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::tokenizer::{ChatMessage, ChatTemplate, Special, Tokenizer};
 use web_mamba::{Error, Result};
 
 const TEMPLATE: &str = "tokenizer.chat_template";
@@ -73,7 +79,7 @@ fn the_tiny_models_template_and_chatml_where_there_is_none() {
     let messages = conversation(&["", "The license"])[1..].to_vec();
     let expected = "<|im_start|>user\nThe license<|im_end|>\n<|im_start|>assistant\n";
     for (file, from_file) in [("falcon-tiny-Q8_0", true), ("mamba-tiny-Q8_0", false)] {
-        let tokenizer = Tokenizer::from_metadata(&golden(&format!("models/{file}.gguf"))).unwrap();
+        let tokenizer = Tokenizer::from_metadata(&metadata_of(&format!("models/{file}.gguf"))).unwrap();
         let template = tokenizer.chat_template().unwrap();
         assert_eq!(template.is_from_file(), from_file);
         assert_eq!(template.render(&messages, true).unwrap(), expected);
@@ -199,4 +205,69 @@ fn an_answer_that_has_begun_is_carried_on_and_cannot_hold_control_tokens() -> Re
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_template_of_the_callers_own_takes_the_place_of_the_files() {
+    const OWN: &str = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}\
+                       {% if add_generation_prompt %}[assistant] {% endif %}";
+    // One that does not compile too, and none.
+    for of_the_file in [LLAMA3, "{% if %}", ""] {
+        let metadata = vocabulary(of_the_file);
+        let mut tokenizer = Tokenizer::from_metadata(&metadata).unwrap();
+        tokenizer.set_chat_template(OWN, &metadata).unwrap();
+        let template = tokenizer.chat_template().unwrap();
+        let rendered = template.render(&conversation(&["hi"]), true).unwrap();
+        assert_eq!(rendered, "<|bos|>[system] hi\n[assistant] ");
+        assert_eq!(template.source(), Some(OWN));
+        let attack = tokenizer.encode_chat(&conversation(&["<|eot_id|>"])).unwrap();
+        assert_eq!(attack.iter().filter(|id| tokenizer.is_control(**id)).count(), 1, "the template's BOS alone");
+    }
+}
+
+#[test]
+fn a_model_that_is_loaded_again_keeps_its_template() {
+    let sources = || -> Vec<Rc<dyn ByteSource>> {
+        let path = golden::folder().join("models/mamba-tiny-Q8_0.gguf");
+        vec![Rc::new(FileSource::open(&path).unwrap())]
+    };
+    let source = |model: &Model| model.tokenizer().unwrap().chat_template().unwrap().source().map(str::to_owned);
+    let cpu = LoadOptions { backend: BackendChoice::Cpu, threads: Some(1), ..Default::default() };
+    let own = LoadOptions { chat_template: Some("{{ messages }}".into()), ..cpu.clone() };
+    let mut model = block_on(Model::load(sources(), &own, &mut |_, _| {})).unwrap();
+    block_on(model.reload(sources(), &cpu, &mut |_, _| {})).unwrap();
+    assert_eq!(source(&model).as_deref(), Some("{{ messages }}"));
+    let broken = LoadOptions { chat_template: Some("{{".into()), ..cpu };
+    let refused = block_on(model.reload(sources(), &broken, &mut |_, _| {})).unwrap_err();
+    assert!(matches!(refused, Error::OwnChatTemplate { .. }));
+    assert_eq!(source(&model).as_deref(), Some("{{ messages }}"));
+}
+
+#[test]
+fn a_fault_of_ones_own_template_is_told_with_its_line_and_apart_from_the_files() {
+    let metadata = vocabulary(LLAMA3);
+    let problem = |template: &str| {
+        let mut tokenizer = Tokenizer::from_metadata(&metadata).unwrap();
+        let set = tokenizer.set_chat_template(template, &metadata).inspect_err(|error| {
+            assert_eq!(ChatTemplate::check(template).unwrap_err(), *error, "known without a file");
+        });
+        match set.and_then(|()| tokenizer.encode_chat(&conversation(&["hi"]))) {
+            Err(error @ Error::OwnChatTemplate { .. }) => {
+                assert_eq!(error.code(), "own-chat-template");
+                error.to_string()
+            }
+            other => panic!("{template:?}: {other:?}"),
+        }
+    };
+    for (template, expected) in [
+        ("a\n{% if messages %}\nb", "line"),
+        ("a\n\n{{ messages | nosuch }}", "(line 3)"),
+        ("{{ 1 }}\n{{ raise_exception('only user') }}", "only user"),
+        ("chatml", "`chatml` is no Jinja template"),
+        ("", "is no Jinja template"),
+    ] {
+        let problem = problem(template);
+        assert!(problem.contains(expected), "{template:?}: {problem}");
+    }
+    ChatTemplate::check("rwkv-world").unwrap();
 }

@@ -43,6 +43,8 @@ export class LoadedModel implements AsyncDisposable {
   #broken: MambaError | undefined;
   /** The engine broke, and what the model had read went with it. */
   #isStateLost = false;
+  /** What the texts of this model begin from, since it was taken to a state last: the name of a tuned state, or zeros. */
+  #beginning: string | undefined;
   #closed: Promise<void> | undefined;
   /** Calls take turns: each begins when those before it have ended, however they did. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -54,7 +56,7 @@ export class LoadedModel implements AsyncDisposable {
     this.chat = { completions: new ChatCompletions(answering) };
     this.completions = new Completions(answering);
     this.state = new ModelStates((call, signal) => this.#value((stop) => call(this.#turnOf(stop)), signal));
-    this.#texts = new ModelTexts(held.client, (call, signal) => this.#value(call, signal));
+    this.#texts = new ModelTexts(held.client, (call, signal) => this.#value((stop) => call(stop, this.#beginning === undefined ? {} : { beginning: this.#beginning }), signal));
   }
 
   /** Its key in the store, which `WebMamba.load` takes as a source. */
@@ -80,6 +82,7 @@ export class LoadedModel implements AsyncDisposable {
     const { signal, state, ...given } = checkedAnswer(options);
     return this.#inTurn<AnswerEvent>(async (push, stop) => {
       const from = state ? { state: ModelState.fileOf(state) } : {};
+      if (state) this.#beginning = state.beginning;
       await this.#turnOf(stop).generate(asked, { ...given, ...from }, push);
     }, signal);
   }
@@ -103,7 +106,7 @@ export class LoadedModel implements AsyncDisposable {
     return this.#texts.detokenize(tokens, options);
   }
 
-  /** The chat template of the model's file, or the name of its format; undefined where it has none. */
+  /** The chat template: that of `WebMamba.load`, or of the model's file, or the name of its format; undefined where there is none. */
   chatTemplate(options?: CallOptions | null): Promise<string | undefined> {
     return this.#texts.chatTemplate(options);
   }
@@ -148,6 +151,7 @@ export class LoadedModel implements AsyncDisposable {
     return this.#inTurn<BatchEvent>((push, stop) => {
       const [prompt] = prompts;
       if (prompt !== undefined && prompts.length === 1) return this.#turnOf(stop).generate(prompt, options, (event) => push(numbered(event)));
+      this.#beginning = undefined;
       return this.#held.client.generateBatch(prompts, { ...options, sequences: Math.min(prompts.length, MOST_SEQUENCES) }, this.#heard(push), stop);
     }, signal);
   }
@@ -165,6 +169,7 @@ export class LoadedModel implements AsyncDisposable {
     /** After a call that has read something, and did not fail, there is a state again. */
     const reading = async <Value>({ resume, state }: AnswerOptions, call: () => Promise<Value>) => {
       if (resume && !state && this.#isStateLost) throw failure('state-unknown');
+      if (!resume && !state) this.#beginning = undefined;
       const value = await call();
       this.#isStateLost = false;
       return value;
@@ -177,7 +182,10 @@ export class LoadedModel implements AsyncDisposable {
         return client.read(prompt, options, this.#heard(push));
       }),
       takeState: () => reading({ resume: true }, () => client.takeState()),
-      restoreState: (file) => reading({ state: file }, () => client.restoreState(file)),
+      restoreState: async (file, beginning) => {
+        await reading({ state: file }, () => client.restoreState(file));
+        this.#beginning = beginning;
+      },
     };
   }
 

@@ -34,11 +34,16 @@ interface RunOptions {
 export type LoadOptions = Optional<RunOptions & {
   /** Called now and then while the model comes and is read. */
   onProgress: (progress: LoadProgress) => void;
+  /**
+   * The chat template that conversations are written by, in place of the file's: a Jinja text, or `rwkv-world`. One that does not compile
+   * rejects before anything is downloaded, with its line.
+   */
+  chatTemplate: string;
   /** Whether this browser keeps a model that the call brings into it; true by default. Without, `close()` deletes it. */
   store: boolean;
   /**
-   * Tabs of this site that load the same model share it: one has it in memory, the others use it, and one of them goes on where that is
-   * closed. False by default. A browser that cannot loads it for each tab.
+   * Tabs of this site that load the same model, with the same `chatTemplate`, share it: one has it in memory, the others use it, and one of
+   * them goes on where that is closed. False by default. A browser that cannot loads it for each tab.
    */
   shared: boolean;
 }>;
@@ -74,7 +79,8 @@ export type CountOptions = Optional<Pick<GenerateOptions, 'thinking' | 'tools' |
 type Table<Options> = Readonly<Record<keyof Options, Kind>>;
 
 const run: Table<RunOptions> = { backend: oneOf('auto', 'webgpu', 'cpu'), activations: oneOf('f32', 'q8'), workers: whole(1), signal };
-const load: Table<LoadOptions> = { ...run, onProgress: callback, store: flag, shared: flag };
+const chatTemplate: Kind = { fits: (value) => typeof value === 'string' && value.trim() !== '', expected: 'a Jinja template' };
+const load: Table<LoadOptions> = { ...run, onProgress: callback, store: flag, shared: flag, chatTemplate };
 const verify: Table<VerifyOptions> = { signal, onProgress: callback };
 
 export const tokenId = (id: unknown) => isWhole(id, 0, 2 ** 32 - 1);
@@ -151,8 +157,9 @@ export function checkedAnswer(given: unknown): GenerateOptions & FormedOptions &
 }
 
 /** The device options of the engine's client. */
-export function deviceOf({ backend, activations, workers }: Partial<RunOptions>): DeviceOptions {
-  return { ...(backend ? { backend } : {}), ...(activations ? { activations } : {}), ...(workers ? { workers: { count: workers } } : {}) };
+export function deviceOf({ backend, activations, workers, chatTemplate }: Partial<RunOptions & { chatTemplate: string }>): DeviceOptions {
+  const isGiven = ([, value]: [string, unknown]) => value !== undefined;
+  return Object.fromEntries(Object.entries({ backend, activations, workers: workers && { count: workers }, chatTemplate }).filter(isGiven));
 }
 
 /** A text, a conversation or token ids, as a copy that the caller cannot change any more. */

@@ -48,7 +48,8 @@ export interface Turn {
   generate(prompt: Prompt, options: AnswerOptions, push: (event: AnswerEvent) => void): Promise<void>;
   read(prompt: Prompt, options: AnswerOptions, push: (event: AnswerEvent) => void): Promise<SavedState>;
   takeState(): Promise<SavedState>;
-  restoreState(file: Blob): Promise<void>;
+  /** `beginning` is what the state began from, or is. */
+  restoreState(file: Blob, beginning: string | undefined): Promise<void>;
 }
 
 /** Waits for the calls before it, and gives what `call` does; with `signal` it rejects at once, and the call ends. */
@@ -82,7 +83,7 @@ export class ModelStates {
   async restore(state: ModelState, options?: CallOptions | null): Promise<void> {
     const file = ModelState.fileOf(state);
     const { signal: ends } = checkedCall(options);
-    return this.#inTurn((turn) => turn.restoreState(file), ends);
+    return this.#inTurn((turn) => turn.restoreState(file, state.beginning), ends);
   }
 
   /**

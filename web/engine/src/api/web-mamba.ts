@@ -4,6 +4,7 @@ import { EngineClient, type ClientOptions, type ModelClient } from '../client/cl
 import type { Availability, OpenProgress, StoredModel } from '../protocol/protocol.ts';
 import type { Progress } from '../store/download-job.ts';
 import { sourceKey } from '../store/model-source.ts';
+import { sha256 } from '../store/sha256.ts';
 import { canShare, SharedClient } from '../shared/shared-client.ts';
 import type { VerifyResult } from '../store/verify-model.ts';
 import { checkArgument, fileHandle, text, wrongOption } from './checks.ts';
@@ -103,7 +104,7 @@ async function load(making: () => EngineClient, source: unknown, options: unknow
   };
   const model = await modelSource(source, { signal, onRead: (loaded, total) => report({ phase: 'read', loaded, total }) });
   const key = sourceKey(model);
-  const client: ModelClient = shared && canShare() ? new SharedClient(key, making) : making();
+  const client: ModelClient = shared && canShare() ? new SharedClient(await sharedName(key, run.chatTemplate), making) : making();
   // The worker ends at once, and what has arrived is kept. Another tab that downloads the same model goes on.
   const abort = () => client.close();
   signal?.addEventListener('abort', abort);
@@ -120,6 +121,13 @@ async function load(making: () => EngineClient, source: unknown, options: unknow
   } finally {
     signal?.removeEventListener('abort', abort);
   }
+}
+
+/** Tabs whose conversations are written by other templates have models of their own. */
+async function sharedName(key: string, chatTemplate: string | undefined): Promise<string> {
+  if (chatTemplate === undefined) return key;
+  const digest = await sha256(new TextEncoder().encode(chatTemplate));
+  return `${key} ${[...digest.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** One call in a worker that ends with it. With `signal` the worker ends at once. */

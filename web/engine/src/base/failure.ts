@@ -62,7 +62,8 @@ export function toFailure(thrown: unknown): MambaError {
   if (isReport(cause)) return new MambaError(cause);
   if (name === 'AbortError') return failure('cancelled');
   if (name === 'QuotaExceededError') return failure('no-room-left', { missing: '' }, message);
-  if (isEngineCode(code)) return failure(code, code === 'grammar' ? { problem: message ?? '' } : {}, message);
+  // Only the sentences that have a place for it show the engine's own words.
+  if (isEngineCode(code)) return failure(code, messages().failures[code].sentence.includes('{problem}') ? { problem: message ?? '' } : {}, message);
   return failure('unexpected', {}, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown));
 }
 

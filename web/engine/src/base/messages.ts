@@ -63,6 +63,7 @@ const failures = {
   tokenizer: { sentence: 'The model’s vocabulary cannot be used.', remedy: 'Use a file with a byte-level BPE or RWKV World vocabulary, converted by a current llama.cpp.' },
   'chat-template': { sentence: 'The model’s chat template cannot be used.', remedy: 'Choose a model that was made for chat.' },
   'no-tools': { sentence: 'The model’s chat template has no tools, or calls them in a form that is not known.', remedy: 'Leave tools and calls of them out, or choose a model whose chat template calls tools as Hermes and Qwen, Llama 3 or Mistral do.' },
+  'own-chat-template': { sentence: 'A conversation cannot be written with this chat template: {problem}', remedy: 'Correct the template in the line that the message names, or leave the option chatTemplate out: then the template of the model’s file holds.' },
   'token-range': { sentence: 'A token is outside the model’s vocabulary.', remedy: 'Begin anew and try again.' },
   grammar: { sentence: 'The answer cannot be held to the form that was asked for: {problem}', remedy: 'Change the schema, the expression or the grammar: the message says what cannot be done with it.' },
   'empty-prompt': { sentence: 'There is nothing to answer.', remedy: 'Write something first.' },

@@ -52,5 +52,7 @@ export interface WasmEngine {
   planModel(sources: ByteSource[], options?: EngineOptions & { memory?: HostMemory }): Promise<ModelPlan>;
   /** `planModel`'s rule, for models of which only numbers are known. */
   judgeFit(requirements: ModelRequirements, limits: DeviceLimits): Promise<FitVerdict>;
+  /** Rejects where a chat template of the caller's own does not compile. */
+  checkChatTemplate(template: string): Promise<void>;
   loadModel(sources: ByteSource[], options?: EngineOptions): Promise<EngineModel>;
 }

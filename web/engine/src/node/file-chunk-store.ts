@@ -3,12 +3,12 @@
  * index takes the place of the one before as a whole, and with it all changes of a call are made or none. Processes take turns.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { failure } from '../base/failure.ts';
 import type { Change, Chunk, ChunkKey, ChunkStore } from '../store/chunk-store.ts';
 import type { ModelRecord } from '../store/model-record.ts';
+import { ifMissing, replaceFile, writeFailure } from './whole-file.ts';
 
 const INDEX = 'index';
 const LOCK = 'lock';
@@ -68,10 +68,10 @@ export class FileChunkStore implements ChunkStore {
         if ('put' in change && change.put === 'chunk') written.push(await this.#write(index, change.key, change.chunk));
         else apply(index, change);
       }
-      await this.#replace(path.join(this.folder, INDEX), serialize(index));
+      await replaceFile(path.join(this.folder, INDEX), serialize(index));
     } catch (thrown) {
       await this.#remove(written);
-      throw (thrown as NodeJS.ErrnoException).code === 'ENOSPC' ? failure('no-room-left', { missing: '' }, String(thrown)) : thrown;
+      throw writeFailure(thrown);
     }
     const after = new Set(index.chunks.values());
     await this.#remove([...before, ...written].filter((name) => !after.has(name)));
@@ -86,17 +86,6 @@ export class FileChunkStore implements ChunkStore {
     });
     index.chunks.set(JSON.stringify(key), name);
     return name;
-  }
-
-  async #replace(file: string, bytes: Uint8Array): Promise<void> {
-    const fresh = `${file}.${randomUUID()}`;
-    try {
-      await writeFile(fresh, bytes, { flush: true });
-      await rename(fresh, file);
-    } catch (thrown) {
-      await rm(fresh, { force: true });
-      throw thrown;
-    }
   }
 
   async #remove(names: readonly string[]): Promise<void> {
@@ -162,11 +151,4 @@ function isRunning(process: number): boolean {
     // Of another user it is, and may not be asked.
     return (thrown as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-function ifMissing<T>(value: T): (thrown: NodeJS.ErrnoException) => T {
-  return (thrown) => {
-    if (thrown.code !== 'ENOENT') throw thrown;
-    return value;
-  };
 }

@@ -9,7 +9,7 @@ export * from '../index.ts';
 
 /** Where the package keeps models in Node, and what it runs them on. */
 export interface NodeOptions {
-  /** The folder in which models are kept, which is made where it is missing. Processes may share it. */
+  /** The folder in which models are kept, and in its `states` what they have read, which is made where it is missing. Processes may share it. */
   folder: string | URL;
   /** Whether models may run on a GPU, through the npm package `webgpu`, which the program installs itself; false by default. */
   webgpu?: boolean | null | undefined;
@@ -18,7 +18,8 @@ export interface NodeOptions {
 const isFolder = { fits: (value: unknown) => (typeof value === 'string' && value !== '') || (value instanceof URL && value.protocol === 'file:'), expected: 'a path or a file: address' };
 
 /**
- * `WebMamba` with a folder in place of IndexedDB. What a model remembers ends with its process; else the calls are those of a page.
+ * `WebMamba` with a folder in place of IndexedDB: the calls are those of a page. What was read of a conversation is kept in it too, within
+ * 512 MiB, so that a later process goes on from there.
  *
  * @throws {MambaError} `invalid-option` where an option is missing, unknown or wrong.
  */

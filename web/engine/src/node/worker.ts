@@ -1,7 +1,9 @@
-/** The engine's worker in a thread of Node: the session with its store in a folder. States do not outlive it. */
+/** The engine's worker in a thread of Node: the session with its models and its checkpoints in a folder. */
 import { threadData } from './scope.ts';
+import path from 'node:path';
 import { expose } from 'comlink';
 import type { WorkerNews } from '../protocol/protocol.ts';
+import { StateStore } from '../state/state-store.ts';
 import { ModelStore } from '../store/model-store.ts';
 import { checkFits } from '../worker/check-fits.ts';
 import { ConstrainedAnswers } from '../worker/constrained.ts';
@@ -10,6 +12,7 @@ import { loadGrammar } from '../worker/load-grammar.ts';
 import { offeredCalls } from '../worker/offered-calls.ts';
 import { Session } from '../worker/session.ts';
 import { nodeEngine, readGrammar } from './engine.ts';
+import { FileCheckpointStore } from './file-checkpoint-store.ts';
 import { FileChunkStore } from './file-chunk-store.ts';
 
 const { folder = '', webgpu = false } = threadData;
@@ -17,5 +20,6 @@ const say = (news: WorkerNews) => postMessage(news);
 const guard = new EngineGuard((thrown) => say({ news: 'fault', detail: described(thrown) }));
 const engine = guard.guard(nodeEngine(webgpu));
 const constrained = new ConstrainedAnswers(loadGrammar((thrown) => guard.break(thrown), readGrammar));
-expose(offeredCalls(new Session(engine, Promise.resolve(new ModelStore(new FileChunkStore(folder))), { checkFits: checkFits(engine), constrained })));
+const states = Promise.resolve(new StateStore(new FileCheckpointStore(path.join(folder, 'states'))));
+expose(offeredCalls(new Session(engine, Promise.resolve(new ModelStore(new FileChunkStore(folder))), { checkFits: checkFits(engine), states, constrained })));
 say({ news: 'started' });

@@ -11,7 +11,7 @@ import type { Listing } from '../store/listing-of.ts';
 import type { ModelSource, RemoteSource } from '../store/model-source.ts';
 import type { VerifyResult } from '../store/verify-model.ts';
 import type {
-  AnswerEvent, AnswerOptions, Availability, BatchAnswerOptions, BatchEvent, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
+  AnswerEvent, AnswerOptions, Availability, BatchAnswerOptions, BatchEvent, BeginningOptions, BenchProgress, DeviceOptions, OpenedState, OpenModel, OpenProgress,
   OpenStateOptions, SavedState, StateFileOptions, StateOptions, StoredModel,
 } from './protocol.ts';
 
@@ -84,8 +84,8 @@ export const CALLS = {
   endTask: call<() => Promise<void>>('prompt'),
   /** Handles of a model that is read in place, so that the page can ask for permission. */
   handles: call<(url: string) => Promise<FileSystemFileHandle[]>>('plain'),
-  /** The logits after the last token, from zeros. */
-  logits: call<(tokens: Uint32Array) => Promise<Float32Array>>('model'),
+  /** The logits after the last token, read from the beginning. */
+  logits: call<(tokens: Uint32Array, options?: BeginningOptions) => Promise<Float32Array>>('model'),
   tokenize: call<(text: string) => Promise<Uint32Array>>('model'),
   /** The tokens that a prompt is read as. */
   promptTokens: call<(prompt: Prompt, options: Pick<GenerateOptions, 'thinking' | 'tools'>) => Promise<Uint32Array>>('model'),
@@ -93,10 +93,10 @@ export const CALLS = {
   chatTemplate: call<() => Promise<string | undefined>>('model'),
   /** A conversation as the text that an answer is read from. */
   applyChatTemplate: call<(messages: ChatMessage[], options: ChatTemplateOptions) => Promise<string>>('model'),
-  /** How likely a continuation is. It and the two that follow read from what texts begin from, leave states as they are, and end by `stop`. */
-  score: call<(prompt: Prompt, continuation: string | Uint32Array, options: Pick<ScoreOptions, 'thinking'>) => Promise<Score>>('model'),
-  perplexity: call<(text: string) => Promise<number>>('model'),
-  embed: call<(texts: string[], options: Omit<EmbedOptions, 'signal'>) => Promise<Float32Array[]>>('model'),
+  /** How likely a continuation is. It and the two that follow read from the beginning, leave states as they are, and end by `stop`. */
+  score: call<(prompt: Prompt, continuation: string | Uint32Array, options: Pick<ScoreOptions, 'thinking'> & BeginningOptions) => Promise<Score>>('model'),
+  perplexity: call<(text: string, options?: BeginningOptions) => Promise<number>>('model'),
+  embed: call<(texts: string[], options: Omit<EmbedOptions, 'signal'> & BeginningOptions) => Promise<Float32Array[]>>('model'),
   /** Times the open model. */
   bench: call<(options: BenchOptions, onProgress: (progress: BenchProgress) => void) => Promise<BenchReport>>('model', 1),
 };

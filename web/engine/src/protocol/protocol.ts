@@ -8,8 +8,8 @@ export type {
   BatchOptions, BenchOptions, BenchReport, ByteSource, ChatMessage, CheckpointInfo, GenerateEvent, GenerateOptions, LoadOptions, ModelInfo, Prompt, TunedOrder,
 } from '../base/wasm-engine.ts';
 
-/** Where and how a model is to run. */
-export type DeviceOptions = Pick<EngineOptions, 'backend' | 'activations' | 'gpu' | 'workers'>;
+/** Where and how a model is to run, and what its conversations are written by. */
+export type DeviceOptions = Pick<EngineOptions, 'backend' | 'activations' | 'gpu' | 'workers' | 'chatTemplate'>;
 
 /** How far a benchmark is. */
 export type BenchProgress = Parameters<NonNullable<BenchOptions['onProgress']>>[0];

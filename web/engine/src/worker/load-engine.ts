@@ -22,6 +22,7 @@ export function engineOf(started: () => Promise<Package>, start: () => Worker): 
     start: started,
     planModel: async (sources, { workers, ...options } = {}) => (await started()).planModel(sources, { ...options, workers: { start, ...workers } }),
     judgeFit: async (requirements, limits) => (await started()).judgeFit(requirements, limits),
+    checkChatTemplate: async (template) => (await started()).checkChatTemplate(template),
     loadModel: async (sources, { workers, ...options } = {}) => (await started()).loadModel(sources, { ...options, workers: { start, ...workers } }),
   };
 }

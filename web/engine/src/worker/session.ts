@@ -4,7 +4,7 @@ import { messages } from '../base/messages.ts';
 import type { ChatTemplateOptions, ConstraintOption, ConstraintOptions, DeviceLimits, EmbedOptions, EngineModel, FitVerdict, ModelRequirements, Score, ScoreOptions, WasmEngine } from '../base/wasm-engine.ts';
 import type { EngineWorker } from '../protocol/calls.ts';
 import type {
-  AnswerEvent, AnswerForm, AnswerOptions, Availability, BatchAnswerOptions, BatchEvent, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions,
+  AnswerEvent, AnswerForm, AnswerOptions, Availability, BatchAnswerOptions, BatchEvent, BeginningOptions, BenchOptions, BenchProgress, BenchReport, ChatMessage, DeviceOptions,
   GenerateOptions, OpenedState, OpenModel, OpenProgress, OpenStateOptions, Prompt, SavedState, StateFileOptions, StateOptions,
 } from '../protocol/protocol.ts';
 import { DurableCheckpoints } from '../state/durable-checkpoints.ts';
@@ -92,6 +92,8 @@ export class Session extends StoredModels implements EngineWorker {
     this.#opened = undefined;
     before?.model.free();
     await this.#start();
+    // Before anything is downloaded for it.
+    if (device.chatTemplate !== undefined) await this.engine.checkChatTemplate(device.chatTemplate);
     const store = await this.store;
     const arrived = (await store.find(sourceKey(source))) === undefined;
     let record = await this.#acquire(store, source, device, signal, onProgress);
@@ -149,10 +151,8 @@ export class Session extends StoredModels implements EngineWorker {
     return Promise.all(sources.map((source) => listingOf(env, limits, source)));
   }
 
-  async logits(tokens: Uint32Array): Promise<Float32Array> {
-    const model = this.#idleModel();
-    await model.beginFrom(undefined);
-    return model.logits(tokens);
+  async logits(tokens: Uint32Array, { beginning }: BeginningOptions = {}): Promise<Float32Array> {
+    return this.#readFrom(beginning, (model) => model.logits(tokens));
   }
 
   async tokenize(text: string): Promise<Uint32Array> {
@@ -175,16 +175,16 @@ export class Session extends StoredModels implements EngineWorker {
     return this.#openModel().applyChatTemplate(messages, options);
   }
 
-  async score(prompt: Prompt, continuation: string | Uint32Array, options: Pick<ScoreOptions, 'thinking'>): Promise<Score> {
-    return this.#reading.score(prompt, continuation, options);
+  async score(prompt: Prompt, continuation: string | Uint32Array, { beginning, ...options }: Pick<ScoreOptions, 'thinking'> & BeginningOptions): Promise<Score> {
+    return this.#readFrom(beginning, () => this.#reading.score(prompt, continuation, options));
   }
 
-  async perplexity(text: string): Promise<number> {
-    return this.#reading.perplexity(text);
+  async perplexity(text: string, { beginning }: BeginningOptions = {}): Promise<number> {
+    return this.#readFrom(beginning, () => this.#reading.perplexity(text));
   }
 
-  async embed(texts: string[], options: Omit<EmbedOptions, 'signal'>): Promise<Float32Array[]> {
-    return this.#reading.embed(texts, options);
+  async embed(texts: string[], { beginning, ...options }: Omit<EmbedOptions, 'signal'> & BeginningOptions): Promise<Float32Array[]> {
+    return this.#readFrom(beginning, () => this.#reading.embed(texts, options));
   }
 
   async bench(options: BenchOptions, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
@@ -236,6 +236,22 @@ export class Session extends StoredModels implements EngineWorker {
   override async remove(url: string): Promise<void> {
     await super.remove(url);
     await (await this.options.states)?.forget(url);
+  }
+
+  /** Reads as texts of this beginning are read. Where the model is at one of another, it is taken back to there. */
+  async #readFrom<T>(beginning: string | undefined, read: (model: EngineModel) => Promise<T>): Promise<T> {
+    const model = this.#idleModel();
+    const before = model.beginning();
+    if (before === beginning) return read(model);
+    // Of what is unknown there is nothing to go back to.
+    const left = await model.saveState().catch(() => undefined);
+    try {
+      await beginFrom(model, await this.#states(), beginning);
+      return await read(model);
+    } finally {
+      await (left ? model.restoreState(left) : model.beginFrom(before));
+      left?.free();
+    }
   }
 
   async #answering(

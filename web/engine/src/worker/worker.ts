@@ -2,6 +2,7 @@
 import { expose } from 'comlink';
 import { setMessages } from '../base/messages.ts';
 import type { WorkerNews, WorkerSetup } from '../protocol/protocol.ts';
+import { IndexedCheckpointStore } from '../state/indexed-checkpoint-store.ts';
 import { StateStore } from '../state/state-store.ts';
 import { openDatabase } from '../store/database.ts';
 import { IndexedChunkStore } from '../store/indexed-chunk-store.ts';
@@ -20,7 +21,7 @@ const engine = guard.guard(loadEngine());
 const database = openDatabase();
 const session = new Session(engine, database.then((open) => new ModelStore(new IndexedChunkStore(open))), {
   checkFits: checkFits(engine),
-  states: database.then((open) => new StateStore(open)),
+  states: database.then((open) => new StateStore(new IndexedCheckpointStore(open))),
   constrained: new ConstrainedAnswers(loadGrammar((thrown) => guard.break(thrown))),
 });
 

@@ -14,7 +14,7 @@ export interface ErrorObject {
 }
 
 /** The caller's own faults. */
-const WRONG_CALLS: ReadonlySet<string> = new Set(['invalid-option', 'invalid-request', 'chat-template', 'no-tools', 'empty-prompt', 'token-range']);
+const WRONG_CALLS: ReadonlySet<string> = new Set(['invalid-option', 'invalid-request', 'chat-template', 'own-chat-template', 'no-tools', 'empty-prompt', 'token-range']);
 /** The next call starts the engine anew. */
 const PASSING: ReadonlySet<string> = new Set(['engine-crashed', 'engine-crashed-gpu', 'engine-silent', 'engine-restarted']);
 
