@@ -166,7 +166,7 @@ impl Tile {
 
     /// The same of quants, a quarter of the bytes.
     const QUANTS: [Self; 3] =
-        [Self::of([64, 64], [4, 8], 2, 1), Self::of([32, 32], [4, 4], 4, 4), Self::of([16, 16], [4, 4], 8, 8)];
+        [Self::of([64, 64], [4, 8], 2, 1), Self::of([32, 32], [4, 4], 4, 2), Self::of([16, 16], [4, 4], 8, 8)];
 
     /// Software adapters unroll a tile whole: one of 32 x 32 takes SwiftShader a second to compile for each matrix.
     const SOFTWARE: Self = Self::of([16, SMALL_BATCH], [4, 4], 1, 1);
