@@ -107,12 +107,13 @@ fn all_of(kernel: &Kernel, v: Variant) -> Vec<Variant> {
 fn shapes(v: Variant, kernel: &Kernel) -> Vec<Variant> {
     let is_tiled = kernel.name.starts_with("matmul");
     let tiles = Tile::all(kernel.name == "matmul_q8");
+    let wkv_scan = if kernel.name == "wkv7_gate" { WkvScan::for_token } else { WkvScan::for_chunk };
     let wide = Variant {
         lane_groups: LaneGroups { lanes: 32, rows: 2, groups: 8 },
         tile: tiles[0],
         decode_scan: DecodeScan { channels: 32, lanes: 8 },
         prefill_scan: PrefillScan { channels: 16, lanes: 4, steps: if v.d_state > 100 { 4 } else { 16 } },
-        wkv_scan: WkvScan::new(2 * v.subgroup, MAX_INVOCATIONS as usize, v.head_size, WkvScan::MAX_STEPS),
+        wkv_scan: wkv_scan(2 * v.subgroup, MAX_INVOCATIONS as usize, v.head_size),
         mixtures: 8,
         workgroup: 64,
         ..v
@@ -123,7 +124,7 @@ fn shapes(v: Variant, kernel: &Kernel) -> Vec<Variant> {
         tile: Tile::default(),
         decode_scan: DecodeScan { channels: 16, lanes: 1 },
         prefill_scan: PrefillScan { channels: 16, lanes: 1, steps: 1 },
-        wkv_scan: WkvScan::new(1, MAX_INVOCATIONS as usize, v.head_size, 1),
+        wkv_scan: wkv_scan(1, MAX_INVOCATIONS as usize, v.head_size),
         ..v
     };
     let others = tiles[1..].iter().map(|&tile| Variant { tile, ..wide });

@@ -115,7 +115,7 @@ pub(super) fn compose_imports(kernel: &Kernel, variant: &Variant) -> String {
     let (workgroup, lanes) = match kernel.name {
         "dt_scan" => (v.decode_scan.channels * v.decode_scan.lanes, v.decode_scan.lanes),
         "selective_scan" => (v.prefill_scan.channels * v.prefill_scan.lanes, v.prefill_scan.lanes),
-        "wkv7" | "wkv7_gate" => (v.wkv_scan.workgroup(v.head_size), v.wkv_scan.lanes),
+        "wkv7" | "wkv7_gate" => (v.wkv_scan.workgroup(), v.wkv_scan.lanes),
         "matmul" | "matmul_q8" => (v.tile.workgroup(), 1),
         "matvec_many" => (MATVEC_MANY_WORKGROUP, v.subgroup),
         _ if kernel.imports.contains(&Import::RowProducts) => (v.lane_groups.workgroup(), v.lane_groups.lanes),
@@ -179,8 +179,10 @@ pub(super) fn compose_imports(kernel: &Kernel, variant: &Variant) -> String {
         "wkv7" | "wkv7_gate" => {
             constant("HEAD_SIZE", v.head_size);
             constant("ROWS", v.wkv_scan.rows);
+            constant("PART", v.wkv_scan.part);
             constant("STEPS", v.wkv_scan.steps);
         }
+        "wkv7_norm" => constant("HEAD_SIZE", v.head_size),
         _ => {}
     }
     if matches!(kernel.name, "split_dt_b_c" | "dt_scan") {

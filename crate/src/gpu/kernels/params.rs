@@ -194,6 +194,13 @@ pub struct ValueResidual {
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct Wkv7 {
     pub columns: u32,
+}
+
+/// See `wkv7_norm.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Wkv7Norm {
+    pub columns: u32,
     pub eps: f32,
 }
 

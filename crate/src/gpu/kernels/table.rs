@@ -75,7 +75,7 @@ macro_rules! kernel {
 }
 
 /// Every kernel of a plan's steps: what serves prefill and decode, the fused kernels of decode, and the steps by themselves.
-pub static KERNELS: [Kernel; 22] = [
+pub static KERNELS: [Kernel; 23] = [
     EMBED,
     RMS_NORM,
     MATVEC,
@@ -97,6 +97,7 @@ pub static KERNELS: [Kernel; 22] = [
     MULTIPLY,
     VALUE_RESIDUAL,
     WKV7,
+    WKV7_NORM,
     WKV7_GATE,
 ];
 
@@ -127,7 +128,8 @@ pub const TOKEN_SHIFT: Kernel = kernel!("token_shift", inputs 2, outputs 2, impo
 pub const ELEMENTWISE: Kernel = kernel!("elementwise", inputs 1, outputs 1, imports [Sigmoid, Function, Write]);
 pub const MULTIPLY: Kernel = kernel!("multiply", inputs 2, outputs 1, imports [Write]);
 pub const VALUE_RESIDUAL: Kernel = kernel!("value_residual", inputs 4, outputs 1, imports [Sigmoid, Write, Columns]);
-pub const WKV7: Kernel = kernel!("wkv7", inputs 6, outputs 2, imports [Batch, Sigmoid, Wkv7, Write]);
+pub const WKV7: Kernel = kernel!("wkv7", inputs 6, outputs 2, imports [Batch, Sigmoid, Wkv7]);
+pub const WKV7_NORM: Kernel = kernel!("wkv7_norm", inputs 5, outputs 1, imports [Sigmoid]);
 pub const WKV7_GATE: Kernel = kernel!("wkv7_gate", inputs 4, outputs 2, imports [Batch, Sigmoid, Wkv7, Write]);
 
 /// The kernels that sample tokens from logits. No step of a plan runs them, and their twins are in `sampler`.

@@ -166,7 +166,7 @@ impl Tile {
 
     /// The same of quants, a quarter of the bytes.
     const QUANTS: [Self; 3] =
-        [Self::of([64, 64], [4, 4], 2, 1), Self::of([32, 32], [4, 4], 4, 4), Self::of([16, 16], [4, 4], 8, 8)];
+        [Self::of([64, 64], [4, 8], 2, 1), Self::of([32, 32], [4, 4], 4, 2), Self::of([16, 16], [4, 4], 8, 8)];
 
     /// Software adapters unroll a tile whole: one of 32 x 32 takes SwiftShader a second to compile for each matrix.
     const SOFTWARE: Self = Self::of([16, SMALL_BATCH], [4, 4], 1, 1);
@@ -282,47 +282,50 @@ pub struct WkvScan {
     pub lanes: usize,
     /// Rows that they share, a power of two up to 16, which divides every head.
     pub rows: usize,
+    /// Rows of a workgroup, a multiple of `rows` that divides the head.
+    pub part: usize,
     /// Tokens that are brought to workgroup memory together.
     pub steps: usize,
 }
 
 impl Default for WkvScan {
     fn default() -> Self {
-        Self { lanes: 4, rows: 2, steps: 4 }
+        Self { lanes: 4, rows: 1, part: RUN_LEN, steps: 4 }
     }
 }
 
 impl WkvScan {
-    /// Tokens that are brought together at most: one quad an invocation in heads of 64.
-    pub const MAX_STEPS: usize = 8;
-    /// Bytes of workgroup memory, all that WebGPU promises.
-    const BYTES: usize = 16 << 10;
+    /// Bytes of workgroup memory that the tokens of a block take at most, less than WebGPU promises.
+    const BYTES: usize = 15 << 10;
+    /// Lanes that must be able to shuffle: without, a sum over lanes would cost several barriers a token.
+    const LANES: usize = 4;
 
-    /// For heads of 16 to 256 channels, whole runs, and workgroups of at most `invocations`; `subgroup` of them can shuffle.
-    ///
-    /// What a token brings is read from workgroup memory once for all rows of an invocation. Four lanes and two rows were the fastest
-    /// for heads of 64 (`tests/record/2026-11-27-rwkv7-prefill.md`): with more rows fewer invocations hide what each waits for.
-    pub fn new(subgroup: usize, invocations: usize, head_size: usize, most_steps: usize) -> Self {
-        // Without shuffles a sum over lanes would cost several barriers a token.
-        let (lanes, mut rows) = if subgroup < 4 { (1, 1) } else { (4, 2) };
-        while head_size / rows * lanes > invocations {
+    /// For a chunk of tokens: heads of 16 to 256 channels, whole runs, and workgroups of at most `invocations`, `subgroup` of which can
+    /// shuffle. Each token waits for the one before, so that what counts is how long one takes: four lanes, one row and half a head of
+    /// 64 were among the fastest (`tests/record/2026-11-27-gpu-prefill.md`).
+    pub fn for_chunk(subgroup: usize, invocations: usize, head_size: usize) -> Self {
+        // Invocations are a multiple of a row's quads.
+        let part = if subgroup < Self::LANES || !head_size.is_power_of_two() { head_size } else { head_size.min(32) };
+        Self::new(subgroup, invocations, head_size, (1, part, 8))
+    }
+
+    /// For one token, whose head is one workgroup's, because the norm of all its rows follows.
+    pub fn for_token(subgroup: usize, invocations: usize, head_size: usize) -> Self {
+        Self::new(subgroup, invocations, head_size, (2, head_size, 1))
+    }
+
+    fn new(subgroup: usize, invocations: usize, head_size: usize, (rows, part, steps): (usize, usize, usize)) -> Self {
+        let (lanes, mut rows) = if subgroup < Self::LANES { (1, 1) } else { (Self::LANES, rows) };
+        while part / rows * lanes > invocations {
             rows *= 2;
         }
-        // Five vectors by which a state changes, its values, what it made, and four sums.
-        let step_bytes = 4 * (7 * head_size + 8);
-        // Weights and biases of the norm, and a gate.
-        let head_bytes = 4 * 3 * head_size;
-        Self { lanes, rows, steps: ((Self::BYTES - head_bytes) / step_bytes).clamp(1, most_steps) }
+        // Five vectors by which a state changes, its values, their squares by quads, and the lanes' parts of y.
+        let step_bytes = 4 * (6 * head_size + head_size / 4 + part * lanes);
+        Self { lanes, rows, part, steps: (Self::BYTES / step_bytes).clamp(1, steps) }
     }
 
-    /// For this GPU, and at most so many tokens at once.
-    pub fn of(gpu: &Gpu, head_size: usize, most_steps: usize) -> Self {
-        let subgroup = if gpu.software { 1 } else { gpu.subgroup(8) };
-        Self::new(subgroup, gpu.max_invocations.min(256), head_size, most_steps)
-    }
-
-    /// Invocations of a workgroup: those of a head's rows.
-    pub fn workgroup(self, head_size: usize) -> usize {
-        head_size / self.rows * self.lanes
+    /// Invocations of a workgroup.
+    pub fn workgroup(self) -> usize {
+        self.part / self.rows * self.lanes
     }
 }

@@ -3,11 +3,12 @@
 use super::dispatch::{Grid, LoweredDispatch};
 use super::steps::{Lowering, PER_CHANNEL};
 use crate::gpu::kernels::{
-    CONV1D_SILU, Kernel, Layout, PrefillScan, SELECTIVE_SCAN, SPLIT_DT_B_C, TOKEN_SHIFT, Variant, WKV7, WKV7_GATE,
+    CONV1D_SILU, Layout, PrefillScan, SELECTIVE_SCAN, SPLIT_DT_B_C, TOKEN_SHIFT, Variant, WKV7, WKV7_GATE, WKV7_NORM,
     WkvScan, params,
 };
 use crate::gpu::resources::Bound;
-use crate::model::{BufferId, Operands, Rows, Step};
+use crate::model::{BufferId, Operands, Rows, StateId, Step};
+use crate::quant::DType;
 
 /// The lanes of a channel, where shuffles can sum them.
 const SCAN_LANES: usize = 4;
@@ -93,45 +94,60 @@ impl Lowering<'_> {
         }
     }
 
-    pub fn wkv7(&self, step: &Step, eps: f32) -> LoweredDispatch {
-        let Operands { reads, weights: [_, _, _, _, _, _, _], state: [_], writes: [out] } = step.operands();
+    /// The recurrence, and what follows it, in place.
+    pub fn wkv7(&self, step: &Step, eps: f32) -> Vec<LoweredDispatch> {
+        let Operands { reads, weights: [_, _, _, _, _, _, _], state: [state], writes: [out] } = step.operands();
         let [r, w, k, v, a] = reads.map(|id| self.plain(id));
-        let params = params::Wkv7 { columns: self.width(out) as u32, eps };
-        self.heads(&WKV7, WkvScan::MAX_STEPS, step, bytemuck::bytes_of(&params), vec![r, w, k, v, a], out)
+        let (columns, head_size) = (self.width(out), self.head_size(state));
+        let scan = WkvScan::for_chunk(self.wkv_subgroup(), self.gpu.max_invocations.min(256), head_size);
+        let (pack, out) = (self.storage.pack(step), self.plain(out));
+        let variant = Variant { head_size, workgroup: PER_CHANNEL, ..self.variant(DType::F32, 1, columns) };
+        let walk = LoweredDispatch {
+            kernel: &WKV7,
+            variant: Variant { wkv_scan: scan, ..variant },
+            kinds: Vec::new(),
+            params: bytemuck::bytes_of(&params::Wkv7 { columns: columns as u32 }).to_vec(),
+            buffers: vec![r.clone(), w, k.clone(), v.clone(), a.clone(), pack.clone(), self.state(state), out.clone()],
+            grid: Grid::PerSequence { x: columns / scan.part },
+        };
+        let norm = LoweredDispatch {
+            kernel: &WKV7_NORM,
+            variant,
+            kinds: Vec::new(),
+            params: bytemuck::bytes_of(&params::Wkv7Norm { columns: columns as u32, eps }).to_vec(),
+            buffers: vec![r, k, v, a, pack, out],
+            grid: Grid::PerRow { x: (columns / head_size).div_ceil(4 * PER_CHANNEL / head_size), rows: Rows::Tokens },
+        };
+        vec![walk, norm]
     }
 
-    /// The recurrence and the product of its output with that of a gate. None where groups of products have not laid together what it
-    /// reads.
+    /// The recurrence, what follows it, and the product of that with a gate. None where groups of products have not laid together what
+    /// it reads.
     pub fn wkv7_gate(&self, step: &Step, eps: f32, gate: BufferId, out: BufferId) -> Option<LoweredDispatch> {
-        let Operands { reads, weights: [_, _, _, _, _, _, _], state: [_], writes: [_] } = step.operands();
+        let Operands { reads, weights: [_, _, _, _, _, _, _], state: [state], writes: [_] } = step.operands();
         let [r, w, k, v, a] = reads.map(|id| self.plain(id));
         let g = self.plain(gate);
         let (early, late) = (Bound::together([&r, &k].into_iter())?, Bound::together([&w, &a, &g].into_iter())?);
         let [r, k, w, a, g] = [r, k, w, a, g].map(|bound| bound.first_vector());
-        let params = params::Wkv7Gate { columns: self.width(out) as u32, eps, r, k, w, a, g };
-        Some(self.heads(&WKV7_GATE, 1, step, bytemuck::bytes_of(&params), vec![early, late, v], out))
-    }
-
-    fn heads(
-        &self,
-        kernel: &'static Kernel,
-        most_steps: usize,
-        step: &Step,
-        params: &[u8],
-        read: Vec<Bound>,
-        out: BufferId,
-    ) -> LoweredDispatch {
-        let state = step.state[0];
-        let (columns, head_size) = (self.width(out), self.network.state[state.0].columns);
-        let scan = WkvScan::of(self.gpu, head_size, most_steps);
-        let (variant, out) = self.writing(out, scan.workgroup(head_size));
-        LoweredDispatch {
-            kernel,
+        let (columns, head_size) = (self.width(out), self.head_size(state));
+        let params = params::Wkv7Gate { columns: columns as u32, eps, r, k, w, a, g };
+        let scan = WkvScan::for_token(self.wkv_subgroup(), self.gpu.max_invocations.min(256), head_size);
+        let (variant, out) = self.writing(out, scan.workgroup());
+        Some(LoweredDispatch {
+            kernel: &WKV7_GATE,
             variant: Variant { wkv_scan: scan, head_size, ..variant },
             kinds: Vec::new(),
-            params: params.to_vec(),
-            buffers: read.into_iter().chain([self.storage.pack(step), self.state(state), out]).collect(),
-            grid: Grid::PerSequence { x: columns / head_size },
-        }
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![early, late, v, self.storage.pack(step), self.state(state), out],
+            grid: Grid::Fixed { x: columns / head_size },
+        })
+    }
+
+    fn wkv_subgroup(&self) -> usize {
+        if self.gpu.software { 1 } else { self.gpu.subgroup(8) }
+    }
+
+    fn head_size(&self, state: StateId) -> usize {
+        self.network.state[state.0].columns
     }
 }

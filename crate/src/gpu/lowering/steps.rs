@@ -130,7 +130,7 @@ impl Lowering<'_> {
             Op::Elementwise(function) => vec![self.elementwise(step, function)],
             Op::Multiply => vec![self.multiply(step)],
             Op::ValueResidual => vec![self.value_residual(step)],
-            Op::Wkv7 { eps } => vec![self.wkv7(step, eps)],
+            Op::Wkv7 { eps } => self.wkv7(step, eps),
         }
     }
 

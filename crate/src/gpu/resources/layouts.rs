@@ -70,7 +70,7 @@ fn read_by(op: Op) -> Layout {
 /// The layouts in which a step writes its buffer number `index`.
 pub fn written_by(op: Op, index: usize) -> Written {
     match op {
-        Op::Embed | Op::MatMul { .. } => Written::Plain,
+        Op::Embed | Op::MatMul { .. } | Op::Wkv7 { .. } => Written::Plain,
         // B and C, which no kernel reads otherwise.
         Op::SplitDtBC { .. } if index == 1 => Written::Plain,
         Op::Conv1dSilu => Written::Both,
@@ -81,8 +81,7 @@ pub fn written_by(op: Op, index: usize) -> Written {
         | Op::TokenShift
         | Op::Elementwise(_)
         | Op::Multiply
-        | Op::ValueResidual
-        | Op::Wkv7 { .. } => Written::Either,
+        | Op::ValueResidual => Written::Either,
     }
 }
 
