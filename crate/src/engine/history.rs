@@ -147,7 +147,9 @@ impl Model {
     /// Reads what is pending in a sequence but for the last token.
     async fn read_pending(&mut self, sequence: usize) -> Result<()> {
         let Some(History { pending, sampler, .. }) = self.history(sequence) else { return Ok(()) };
-        let Some((&last, unread)) = pending.split_last().filter(|(_, unread)| !unread.is_empty()) else { return Ok(()) };
+        let Some((&last, unread)) = pending.split_last().filter(|(_, unread)| !unread.is_empty()) else {
+            return Ok(());
+        };
         let (unread, sampler) = (unread.to_vec(), sampler.clone());
         for chunk in unread.chunks(self.executor.max_tokens()) {
             self.read(sequence, chunk, Outputs::None).await?;
