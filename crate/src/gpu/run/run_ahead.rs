@@ -19,6 +19,11 @@ use crate::sampler::{HIGHEST_LOGIT, Sampler};
 /// Steps that the device's sampler has room for: those ahead, and the one that is asked for.
 const SAMPLED_STEPS: usize = MAX_STEPS_AHEAD + 1;
 
+/// So many tokens of one sequence are read one by one, by the kernels of a single token: a chunk takes its products in tiles of
+/// `SMALL_BATCH` tokens, and costs almost five of these passes (on an H100 a step of 16 sequences takes 13.6 ms, one of a single
+/// sequence 2.9 ms: tests/record/2026-11-26-scheduler.md).
+const FEW_TOKENS: usize = 4;
+
 /// Steps that have been submitted and whose ids the host has not read. All are of the same rows; each reads the ids that the
 /// one before sampled. A caller that asks for other rows or ids than come next has them rolled back.
 pub struct RunAhead {
@@ -120,12 +125,16 @@ impl RunAhead {
             for (row, sampler) in samplers.iter().enumerate() {
                 sampler.allowed().into_iter().for_each(|allowed| self.device_sampler.write_mask(row, allowed));
             }
-            self.submit_step(runner, sequences, if rest.is_empty() { Pass::Done } else { Pass::Over(rest) });
+            let is_few = rows.len() == 1 && rest.len() <= FEW_TOKENS;
+            let (singly, together) = rest.split_at(if is_few { rest.len().saturating_sub(1) } else { 0 });
+            for token in singly.chunks(1) {
+                self.submit_pass(runner, sequences, token, 0);
+            }
+            self.submit_step(runner, sequences, if rest.is_empty() { Pass::Done } else { Pass::Over(together) });
         }
         rows.iter().for_each(|&sequence| sequences.count(sequence, tokens.len() / rows.len()));
         if is_masked && ahead > 0 {
-            let pass = self.encode_pass(runner, sequences, Pass::OverSampled);
-            runner.model().gpu().queue.submit([pass.finish()]);
+            self.submit_pass(runner, sequences, &[], rows.len());
             self.has_pass = true;
         }
         while !is_masked && self.in_flight.len() <= ahead {
@@ -151,20 +160,32 @@ impl RunAhead {
         self.next = (step + 1) % SAMPLED_STEPS;
         let randoms: Vec<u32> = self.samplers.iter_mut().map(Sampler::next_random).collect();
         self.device_sampler.prepare_step(step, &randoms);
-        let encoder = self.encode_pass(runner, sequences, pass);
+        let encoder = match pass {
+            Pass::Over(tokens) => self.encode_pass(runner, sequences, tokens, self.rows.len()),
+            Pass::OverSampled => self.encode_pass(runner, sequences, &[], self.rows.len()),
+            Pass::Done => runner.model().gpu().device.create_command_encoder(&Default::default()),
+        };
         let submitted = self.submit(runner, encoder, step);
         self.in_flight.push_back(submitted);
     }
 
-    /// Encodes all stages of a pass, whose logits are those of the last token of each row.
-    fn encode_pass(&self, runner: &Runner, sequences: &mut Sequences, pass: Pass<'_>) -> wgpu::CommandEncoder {
+    /// Submits a pass without sampling.
+    fn submit_pass(&self, runner: &Runner, sequences: &mut Sequences, tokens: &[u32], outputs: usize) {
+        let pass = self.encode_pass(runner, sequences, tokens, outputs);
+        runner.model().gpu().queue.submit([pass.finish()]);
+    }
+
+    /// Encodes all stages of a pass over `tokens`, or where there are none over those that the device sampled last. It has the logits
+    /// of no token, or of the last of each row.
+    fn encode_pass(
+        &self,
+        runner: &Runner,
+        sequences: &mut Sequences,
+        tokens: &[u32],
+        outputs: usize,
+    ) -> wgpu::CommandEncoder {
         let rows = &self.rows;
-        let (tokens, each) = match pass {
-            Pass::Over(tokens) => (tokens, tokens.len() / rows.len()),
-            Pass::OverSampled => (&[][..], 1),
-            Pass::Done => return runner.model().gpu().device.create_command_encoder(&Default::default()),
-        };
-        let extent = Extent { tokens: each, sequences: rows.len(), outputs: rows.len() };
+        let extent = Extent { tokens: (tokens.len() / rows.len()).max(1), sequences: rows.len(), outputs };
         let can_roll_back = sequences.can_roll_back(rows.len());
         let slots: Vec<[u32; 2]> = rows
             .iter()
