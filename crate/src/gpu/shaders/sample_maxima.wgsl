@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 logit = penalised(row, logit, times);
             }
         }
-        let is_allowed = row.masked == 0u || (masks[mask + id / 32u] >> (id % 32u) & 1u) == 1u;
+        let is_allowed = row.masked == 0u || ((masks[mask + id / 32u] >> (id % 32u)) & 1u) == 1u;
         let key = select(0u, key_of(logit), is_allowed);
         keys[group.y * params.vocab_size + id] = key;
         if key > best.x {
