@@ -41,6 +41,13 @@ impl TokenMask {
         Self { words }
     }
 
+    /// Of one token.
+    pub fn of(token: u32) -> Self {
+        let mut mask = Self::default();
+        mask.insert(token);
+        mask
+    }
+
     /// The tokens below `count`.
     pub fn all(count: usize) -> Self {
         let mut words = vec![u32::MAX; count.div_ceil(32)];
@@ -48,6 +55,11 @@ impl TokenMask {
             *last >>= (32 - count % 32) % 32;
         }
         Self { words }
+    }
+
+    /// Its words.
+    pub fn words(&self) -> &[u32] {
+        &self.words
     }
 
     /// Whether a token is in it.

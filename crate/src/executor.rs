@@ -138,8 +138,8 @@ pub trait Executor {
     fn decode_batch<'a>(&'a mut self, tokens: &'a [(usize, u32)]) -> LocalBoxFuture<'a, Result<Vec<f32>>>;
 
     /// Reads `tokens` into a sequence, as [`Executor::forward`] does, and samples the one after them, as
-    /// [`Sampler::sample`] does. An executor may sample on its device and run ahead; only the time shows that, because every
-    /// other call finds the state after `tokens`.
+    /// [`Sampler::sample`] does, among the tokens that the sampler allows. An executor may sample on its device and run ahead; only
+    /// the time shows that, because every other call finds the state after `tokens`.
     ///
     /// # Errors
     /// As of [`Executor::forward`], and [`crate::Error::NotFinite`]: the tokens are read then.

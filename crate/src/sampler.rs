@@ -20,6 +20,7 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::constraint::TokenMask;
 use crate::error::{Error, Result};
 use filters::{Candidate, highest_is_finite};
 pub(crate) use logprobs::log_probability;
@@ -157,6 +158,8 @@ pub struct Sampler {
     candidates: Vec<Candidate>,
     /// How many of the likeliest tokens are reported with each that is sampled; `None` reports nothing.
     top_logprobs: Option<usize>,
+    /// The tokens that may be sampled; `None` for all.
+    allowed: Option<TokenMask>,
     /// The report of the last one, until it is taken.
     logprobs: Option<Logprobs>,
 }
@@ -177,6 +180,7 @@ impl Sampler {
             occurrences: HashMap::new(),
             candidates: Vec::new(),
             top_logprobs: None,
+            allowed: None,
             logprobs: None,
         })
     }
@@ -216,6 +220,17 @@ impl Sampler {
         self.logprobs.take()
     }
 
+    /// Has the tokens that follow sampled among these alone, of which one must have a logit, or among all (`None`).
+    pub fn allow(&mut self, tokens: Option<TokenMask>) {
+        self.allowed = tokens;
+    }
+
+    /// The tokens that may be sampled, where these are not all.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn allowed(&self) -> Option<&TokenMask> {
+        self.allowed.as_ref()
+    }
+
     /// Samples a token from `logits`, one for each id of the vocabulary, which a bias and the penalties change in place.
     ///
     /// A NaN counts as the lowest number, so such a token is sampled only where no other is left. Without logits the
@@ -223,7 +238,10 @@ impl Sampler {
     pub fn sample_unchecked(&mut self, logits: &mut [f32]) -> u32 {
         let random = self.next_random();
         self.adjust(logits);
-        filters::sample(&mut self.candidates, logits, &self.prepared, random)
+        match &self.allowed {
+            Some(allowed) => masked::sample(&mut self.candidates, logits, allowed, &self.prepared, random),
+            None => filters::sample(&mut self.candidates, logits, &self.prepared, random),
+        }
     }
 
     /// What bias and penalties make of the logits.
@@ -265,6 +283,16 @@ impl Sampler {
     /// must do so too.
     pub(crate) fn next_random(&mut self) -> u32 {
         self.random.next()
+    }
+
+    /// What the sampler does for a token that is the only one possible: its next draws are the same as after sampling it.
+    pub(crate) fn pass_over(&mut self) {
+        self.next_random();
+    }
+
+    /// Whether each token needs logits, also where it is the only one.
+    pub(crate) fn reports_logprobs(&self) -> bool {
+        self.top_logprobs.is_some()
     }
 
     /// The options in the units of the arithmetic.

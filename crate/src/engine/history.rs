@@ -17,9 +17,10 @@ use crate::snapshot::{Snapshot, StateShape};
 pub(super) struct History {
     /// Every token read, oldest first.
     tokens: Vec<u32>,
-    /// A token that was sampled and not read yet.
-    pending: Option<u32>,
-    /// How it was sampled.
+    /// Tokens of a completion that are not read yet: the one that was sampled last, or several where the others were the only ones
+    /// possible.
+    pending: Vec<u32>,
+    /// How the last of them was sampled.
     sampler: Option<SamplerState>,
 }
 
@@ -45,9 +46,10 @@ impl Model {
     }
 
     async fn save_sequence(&mut self, sequence: usize) -> Result<Snapshot> {
+        self.read_pending(sequence).await?;
         let history = self.history(sequence).ok_or(UNKNOWN)?;
         let tokens: Rc<[u32]> = history.tokens.as_slice().into();
-        let (pending, sampler) = (history.pending, history.sampler.clone());
+        let (pending, sampler) = (history.pending.first().copied(), history.sampler.clone());
         let state = self.executor.read_state(sequence).await?;
         assert_eq!(state.position, tokens.len() as u64, "the state is that of the tokens that were read");
         let shape = Rc::new(StateShape::new(self.executor.network()));
@@ -131,10 +133,31 @@ impl Model {
         logits
     }
 
-    /// Every token that was read, and the one that was sampled and not read.
-    pub(crate) fn tokens_read(&self) -> Result<(&[u32], Option<u32>, Option<&SamplerState>)> {
+    /// Every token that was read, and those of a completion that were not.
+    pub(crate) fn tokens_read(&self) -> Result<(&[u32], &[u32], Option<&SamplerState>)> {
         let history = self.only_history()?;
-        Ok((&history.tokens, history.pending, history.sampler.as_ref()))
+        Ok((&history.tokens, &history.pending, history.sampler.as_ref()))
+    }
+
+    /// The tokens of a sequence's completion that are not read yet; none where its history is unknown.
+    pub(crate) fn pending(&self, sequence: usize) -> &[u32] {
+        self.history(sequence).map_or(&[], |history| &history.pending)
+    }
+
+    /// Reads what is pending in a sequence but for the last token.
+    async fn read_pending(&mut self, sequence: usize) -> Result<()> {
+        let Some(History { pending, sampler, .. }) = self.history(sequence) else { return Ok(()) };
+        let Some((&last, unread)) = pending.split_last().filter(|(_, unread)| !unread.is_empty()) else {
+            return Ok(());
+        };
+        let (unread, sampler) = (unread.to_vec(), sampler.clone());
+        for chunk in unread.chunks(self.executor.max_tokens()) {
+            self.read(sequence, chunk, Outputs::None).await?;
+        }
+        if let Some(Some(history)) = self.histories.get_mut(sequence) {
+            (history.pending, history.sampler) = (vec![last], sampler);
+        }
+        Ok(())
     }
 
     /// Brings a sequence to the longest known prefix of `tokens` without the last token, whose logits are needed. With `reuse` that
@@ -151,7 +174,13 @@ impl Model {
                     self.go_to(sequence, &snapshot)?;
                     return Ok(snapshot.position());
                 }
-                _ if present > 0 => return Ok(present),
+                _ if present > 0 => {
+                    // What another completion would have read goes on no more.
+                    if let Some(Some(history)) = self.histories.get_mut(sequence) {
+                        history.pending.clear();
+                    }
+                    return Ok(present);
+                }
                 _ => {}
             }
         }
@@ -174,16 +203,6 @@ impl Model {
         Ok(id)
     }
 
-    /// Reads one token into each of some sequences: their logits, (tokens, vocab_size).
-    pub(crate) async fn read_batch(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<f32>> {
-        let histories: Vec<_> = tokens.iter().map(|&(sequence, _)| self.take_history(sequence)).collect();
-        let logits = self.executor.decode_batch(tokens).await?;
-        for (&(sequence, token), history) in tokens.iter().zip(histories) {
-            self.put_history(sequence, history, &[token]);
-        }
-        Ok(logits)
-    }
-
     /// Reads one token into each of some sequences and samples the one after each: see [`Executor::sample_batch`].
     ///
     /// [`Executor::sample_batch`]: crate::executor::Executor::sample_batch
@@ -204,7 +223,8 @@ impl Model {
     /// Notes a token whose event is out, and how the next will be sampled.
     pub(crate) fn note_pending(&mut self, sequence: usize, id: u32, sampler: &Sampler) {
         if let Some(Some(history)) = self.histories.get_mut(sequence) {
-            (history.pending, history.sampler) = (Some(id), Some(sampler.state()));
+            history.pending.push(id);
+            history.sampler = Some(sampler.state());
         }
     }
 
@@ -213,6 +233,7 @@ impl Model {
     /// # Errors
     /// [`Error::Gpu`] or [`Error::DeviceLost`].
     pub(crate) async fn keep_checkpoint(&mut self, sequence: usize, kind: CheckpointKind) -> Result<()> {
+        self.read_pending(sequence).await?;
         let Some(history) = self.history(sequence).filter(|history| !history.tokens.is_empty()) else { return Ok(()) };
         let bytes = self.info.state_bytes + 4 * history.tokens.len();
         if bytes > self.checkpoints.budget() || self.checkpoints.has(self.beginning(), &history.tokens, kind) {
@@ -234,7 +255,7 @@ impl Model {
     fn go_to(&mut self, sequence: usize, snapshot: &Snapshot) -> Result<()> {
         self.take_history(sequence);
         self.executor.write_state(sequence, &snapshot.state)?;
-        let Snapshot { pending, sampler, .. } = snapshot.clone();
+        let (pending, sampler) = (snapshot.pending.into_iter().collect(), snapshot.sampler.clone());
         self.put_history(sequence, Some(History { tokens: snapshot.tokens.to_vec(), pending, sampler }), &[]);
         Ok(())
     }

@@ -232,7 +232,7 @@ fn resumed(model: &Model, prompt: &Prompt, options: &ChatOptions) -> Result<(Vec
         other => encode(model, other, options)?,
     };
     let sampler = sampler.filter(|_| more.is_empty()).cloned();
-    Ok((read.iter().copied().chain(pending).chain(more).collect(), sampler))
+    Ok((read.iter().chain(pending).copied().chain(more).collect(), sampler))
 }
 
 pub fn encode(model: &Model, prompt: &Prompt, options: &ChatOptions) -> Result<Vec<u32>> {

@@ -160,41 +160,46 @@ impl Ends {
     }
 }
 
+/// The next token of a completion, where it is the only one possible: nothing need be computed to choose it.
+///
+/// # Errors
+/// [`Error::Grammar`] where nothing may follow.
+pub fn only(completion: &Completion) -> Result<Option<u32>> {
+    let Some(constrained) = &completion.constrained else { return Ok(None) };
+    match constrained.next()? {
+        // Its likelihood is.
+        Next::Only(token) if !completion.sampler.reports_logprobs() => Ok(Some(*token)),
+        _ => Ok(None),
+    }
+}
+
+/// Has a completion's sampler choose among what may follow.
+///
+/// # Errors
+/// [`Error::Grammar`] where nothing may.
+pub fn mask(completion: &mut Completion) -> Result<()> {
+    let Some(constrained) = &completion.constrained else { return Ok(()) };
+    let tokens = match constrained.next()? {
+        Next::Among(tokens) => tokens.clone(),
+        Next::Only(token) => TokenMask::of(*token),
+        Next::Nothing => unreachable!("nothing is sampled after a whole answer"),
+    };
+    completion.sampler.allow(Some(tokens));
+    Ok(())
+}
+
 /// Reads a chunk into a sequence and samples the token after it.
 ///
 /// # Errors
 /// As of [`super::Generation::next_indexed`].
 pub async fn sample(model: &mut Model, sequence: usize, chunk: &[u32], completion: &mut Completion) -> Result<u32> {
-    let Some(constrained) = &completion.constrained else {
-        return model.sample(sequence, chunk, &mut completion.sampler).await;
-    };
-    if let (Next::Only(_), false) = (constrained.next()?, completion.sampler.reports_logprobs()) {
+    if let Some(token) = only(completion)? {
         model.read(sequence, chunk, Outputs::None).await?;
-        return choose(completion, &mut []);
+        completion.sampler.pass_over();
+        return Ok(token);
     }
-    let mut logits = model.read(sequence, chunk, Outputs::Last).await?;
-    choose(completion, &mut logits)
-}
-
-/// The next token of a completion, by the logits of what it has read.
-///
-/// # Errors
-/// [`Error::NotFinite`], or [`Error::Grammar`] where nothing may follow.
-pub fn choose(completion: &mut Completion, logits: &mut [f32]) -> Result<u32> {
-    let Some(constrained) = &completion.constrained else { return completion.sampler.sample(logits) };
-    match constrained.next()? {
-        Next::Among(tokens) => completion.sampler.sample_among(logits, tokens),
-        Next::Only(token) if completion.sampler.reports_logprobs() => {
-            let mut only = TokenMask::default();
-            only.insert(*token);
-            completion.sampler.sample_among(logits, &only)
-        }
-        Next::Only(token) => {
-            completion.sampler.pass_over();
-            Ok(*token)
-        }
-        Next::Nothing => unreachable!("nothing is sampled after a whole answer"),
-    }
+    mask(completion)?;
+    model.sample(sequence, chunk, &mut completion.sampler).await
 }
 
 /// A thought that is being written.

@@ -287,16 +287,11 @@ impl Generation {
         let ids = match active.as_slice() {
             // The pass of a single sequence is faster than a batch's.
             &[(sequence, index, token)] if self.sequences.len() == 1 => {
-                vec![constrained::sample(model, sequence, &[token], &mut self.completions[index]).await?]
+                vec![self.decode_one(model, sequence, index, token).await?]
             }
-            _ if active.iter().any(|&(_, index, _)| self.completions[index].constrained.is_some()) => {
-                let tokens: Vec<_> = active.iter().map(|&(sequence, _, token)| (sequence, token)).collect();
-                let mut logits = model.read_batch(&tokens).await?;
-                let rows = active.iter().zip(logits.chunks_exact_mut(model.info().vocab_size));
-                rows.map(|(&(_, index, _), row)| constrained::choose(&mut self.completions[index], row))
-                    .collect::<Result<_>>()?
-            }
+            // All step together, also those whose next token is the only one possible: its pass costs a batch nothing.
             _ => {
+                active.iter().try_for_each(|&(_, index, _)| constrained::mask(&mut self.completions[index]))?;
                 let tokens: Vec<_> = active.iter().map(|&(sequence, _, token)| (sequence, token)).collect();
                 let mut all: Vec<Option<&mut Sampler>> =
                     self.completions.iter_mut().map(|completion| Some(&mut completion.sampler)).collect();
@@ -309,6 +304,26 @@ impl Generation {
             self.sequences[sequence] = Some(Active { index, phase: Phase::Sampled(id) });
         }
         Ok(())
+    }
+
+    /// Reads what the only sequence has not read, `token` last, and samples the next. A token that is the only one possible needs
+    /// neither: it is read with those after it, as a chunk.
+    async fn decode_one(&mut self, model: &mut Model, sequence: usize, index: usize, token: u32) -> Result<u32> {
+        let completion = &mut self.completions[index];
+        if let Some(token) = constrained::only(completion)? {
+            completion.sampler.pass_over();
+            return Ok(token);
+        }
+        let mut unread = model.pending(sequence).to_vec();
+        if unread.is_empty() {
+            // The history is unknown to a model whose executor was run directly.
+            unread.push(token);
+        }
+        while unread.len() > model.max_tokens() {
+            let chunk: Vec<u32> = unread.drain(..model.max_tokens()).collect();
+            model.read(sequence, &chunk, Outputs::None).await?;
+        }
+        constrained::sample(model, sequence, &unread, completion).await
     }
 
     /// Makes the event of the token that was sampled for a sequence.

@@ -1,58 +1,33 @@
-//! Samples among some of the tokens: the others are gone before the penalties and the filters see any.
+//! Samples among some of the tokens: the others are gone before the filters see any.
 
 use super::arithmetic::cleaned;
-use super::filters::{self, Candidate, highest_is_finite, likelier};
-use super::logprobs::Logprobs;
-use super::{HIGHEST_LOGIT, Sampler};
+use super::filters::{self, Candidate, likelier};
+use super::prepared::Prepared;
 use crate::constraint::TokenMask;
-use crate::error::{Error, Result};
 
-impl Sampler {
-    /// As [`Sampler::sample`], among the tokens of a mask that have a logit, of which there must be one.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`]; the sampler is then as it was.
-    pub fn sample_among(&mut self, logits: &mut [f32], allowed: &TokenMask) -> Result<u32> {
-        if !highest_is_finite(logits) {
-            return Err(Error::NotFinite { what: HIGHEST_LOGIT.into() });
-        }
-        let Some(top) = self.top_logprobs else { return Ok(self.sample_unchecked_among(logits, allowed)) };
-        let own = logits.to_vec();
-        let token = self.sample_unchecked_among(logits, allowed);
-        self.logprobs = Some(Logprobs::of(&own, token, top));
-        Ok(token)
+/// As [`filters::sample`], among the tokens of a mask that have a logit; 0 where there are none.
+pub fn sample(
+    candidates: &mut Vec<Candidate>,
+    logits: &[f32],
+    allowed: &TokenMask,
+    prepared: &Prepared,
+    random: u32,
+) -> u32 {
+    candidates.clear();
+    let logit = |token: u32| logits.get(token as usize).map(|&logit| Candidate { token, logit: cleaned(logit) });
+    candidates.extend(allowed.iter().filter_map(logit));
+    // Greedily the likeliest is taken, whatever the filters.
+    let top_k = if prepared.greedy { 1 } else { prepared.top_k as usize };
+    if top_k > 0 && candidates.len() > top_k {
+        candidates.select_nth_unstable_by(top_k - 1, likelier);
+        candidates.truncate(top_k);
     }
-
-    fn sample_unchecked_among(&mut self, logits: &mut [f32], allowed: &TokenMask) -> u32 {
-        let random = self.next_random();
-        self.adjust(logits);
-        let (candidates, prepared) = (&mut self.candidates, &self.prepared);
-        candidates.clear();
-        let logit = |token: u32| logits.get(token as usize).map(|&logit| Candidate { token, logit: cleaned(logit) });
-        candidates.extend(allowed.iter().filter_map(logit));
-        // Greedily the likeliest is taken, whatever the filters.
-        let top_k = if prepared.greedy { 1 } else { prepared.top_k as usize };
-        if top_k > 0 && candidates.len() > top_k {
-            candidates.select_nth_unstable_by(top_k - 1, likelier);
-            candidates.truncate(top_k);
-        }
-        if prepared.greedy {
-            return candidates.first().map_or(0, |candidate| candidate.token);
-        }
-        filters::keep_top_p(candidates, prepared.top_p);
-        filters::keep_min_p(candidates, prepared.min_p_distance);
-        filters::draw(candidates, &prepared.temperature, random)
+    if prepared.greedy {
+        return candidates.first().map_or(0, |candidate| candidate.token);
     }
-
-    /// Whether each token needs logits, also where it is the only one.
-    pub(crate) fn reports_logprobs(&self) -> bool {
-        self.top_logprobs.is_some()
-    }
-
-    /// What the sampler does for a token that is the only one possible: its next draws are the same as after sampling it.
-    pub(crate) fn pass_over(&mut self) {
-        self.next_random();
-    }
+    filters::keep_top_p(candidates, prepared.top_p);
+    filters::keep_min_p(candidates, prepared.min_p_distance);
+    filters::draw(candidates, &prepared.temperature, random)
 }
 
 #[cfg(test)]
@@ -93,7 +68,8 @@ mod tests {
                         *logit = f32::NEG_INFINITY;
                     }
                 }
-                let token = masked.sample_among(&mut one, &allowed).unwrap();
+                masked.allow(Some(allowed.clone()));
+                let token = masked.sample(&mut one).unwrap();
                 assert!(allowed.contains(token), "token {token} is masked");
                 assert_eq!(token, plain.sample(&mut other).unwrap());
                 masked.accept(token);
@@ -106,8 +82,9 @@ mod tests {
     fn a_full_mask_changes_nothing() {
         for options in settings() {
             let (mut masked, mut plain) = (Sampler::new(options.clone()).unwrap(), Sampler::new(options).unwrap());
+            masked.allow(Some(TokenMask::all(500)));
             for seed in 0..50 {
-                let token = masked.sample_among(&mut logits(seed), &TokenMask::all(500)).unwrap();
+                let token = masked.sample(&mut logits(seed)).unwrap();
                 assert_eq!(token, plain.sample(&mut logits(seed)).unwrap());
             }
         }
@@ -121,10 +98,11 @@ mod tests {
             let mut allowed = TokenMask::default();
             allowed.insert(4);
             allowed.insert(1000);
+            sampler.allow(Some(allowed));
             for lowest in [-1e30, f32::NEG_INFINITY, f32::NAN] {
                 let mut logits = vec![1e30; 8];
                 logits[4] = lowest;
-                assert_eq!(sampler.sample_among(&mut logits, &allowed).unwrap(), 4);
+                assert_eq!(sampler.sample(&mut logits).unwrap(), 4);
             }
         }
     }

@@ -21,6 +21,13 @@ fn options() -> LoadOptions {
     LoadOptions { backend: BackendChoice::Cpu, activations: Some(Activations::F32), ..Default::default() }
 }
 
+#[cfg(feature = "gpu")]
+fn load_on_gpu(name: &str) -> Model {
+    let gpu = web_mamba::gpu::GpuOptions { software: Some(false), ..Default::default() };
+    let options = LoadOptions { backend: BackendChoice::WebGpu, gpu, ..options() };
+    block_on(Model::load(sources(name), &options, &mut |_, _| {})).unwrap()
+}
+
 fn load(name: &str) -> Model {
     block_on(Model::load(sources(name), &options(), &mut |_, _| {})).unwrap()
 }
@@ -93,6 +100,121 @@ fn an_answer_is_of_allowed_tokens_and_ends_where_nothing_may_follow() {
             let more = Prompt::Tokens(all.iter().copied().chain([50, 51]).collect());
             let kept = run_plain(&mut model, &more, true);
             assert_eq!(kept, run_plain(&mut model, &more, false), "{name} at {temperature}");
+        }
+    }
+}
+
+/// A token that is the only one possible is read with those after it: what the model has read, after each token of the answer.
+#[test]
+fn tokens_that_are_the_only_ones_are_read_as_one_chunk() {
+    let check = |mut model: Model| {
+        let prompt = Prompt::Tokens(PROMPT.to_vec());
+        let mut generation = Generation::new(&model, &prompt, sampled(1.0)).unwrap();
+        generation.constrain(&model, 0, Steps::new(&LISTS).0, 0).unwrap();
+        let (mut all, mut read) = (PROMPT.to_vec(), Vec::new());
+        while let Some(event) = block_on(generation.next(&mut model)).unwrap() {
+            if let Event::Token { id, .. } = event {
+                all.push(id);
+                read.push(model.known_tokens(&all));
+            }
+        }
+        assert_eq!(read, [4, 4, 4, 7, 8, 8]);
+    };
+    check(load("mamba-tiny-Q4_K_M.gguf"));
+    #[cfg(feature = "gpu")]
+    check(load_on_gpu("mamba-tiny-Q4_K_M.gguf"));
+}
+
+/// Also where several tokens of the answer are not read yet, and on with the same generation.
+#[test]
+fn a_state_that_is_saved_between_two_tokens_goes_on() {
+    let check = |mut model: Model| {
+        let prompt = Prompt::Tokens(PROMPT.to_vec());
+        let start = |model: &Model| {
+            let mut generation = Generation::new(model, &prompt, sampled(1.0)).unwrap();
+            generation.constrain(model, 0, Steps::new(&LISTS).0, 0).unwrap();
+            generation
+        };
+        let generation = start(&model);
+        let whole = run(&mut model, generation).unwrap().0;
+        for saved_after in 1..=LISTS.len() {
+            model.checkpoints().clear();
+            model.begin().unwrap();
+            let mut generation = start(&model);
+            let mut ids = Vec::new();
+            while ids.len() < saved_after {
+                if let Some(Event::Token { id, .. }) = block_on(generation.next(&mut model)).unwrap() {
+                    ids.push(id);
+                }
+            }
+            let state = block_on(model.save_state()).unwrap();
+            assert_eq!((state.tokens.len(), state.pending), (3 + saved_after, ids.last().copied()), "{saved_after}");
+            let mut resumed = ids.clone();
+            ids.extend(run(&mut model, generation).unwrap().0);
+            assert_eq!(ids, whole, "after {saved_after}");
+            block_on(model.restore_state(&state)).unwrap();
+            let options = GenerateOptions { resume: true, ..sampled(1.0) };
+            let mut generation = Generation::new(&model, &Prompt::Text(String::new()), options).unwrap();
+            generation.constrain(&model, 0, Steps::new(&LISTS).0, saved_after).unwrap();
+            resumed.extend(run(&mut model, generation).unwrap().0);
+            assert_eq!(resumed, whole, "resumed after {saved_after}");
+        }
+    };
+    check(load("mamba-tiny-Q4_K_M.gguf"));
+    #[cfg(feature = "gpu")]
+    check(load_on_gpu("mamba-tiny-Q4_K_M.gguf"));
+}
+
+/// With any sampler, alone and beside others of a batch with and without a constraint; and what is generated after it.
+#[cfg(feature = "gpu")]
+#[test]
+fn on_a_gpu_answers_are_those_of_the_cpu() {
+    let many: Vec<Vec<u32>> = (0..30)
+        .map(|step| match step % 5 {
+            // In one word of the mask, in several, two alone, and all but some.
+            0 => (64 + step..80 + step).collect(),
+            1 => vec![300 + step],
+            2 => (0..512).filter(|token| token % 7 == step % 7).collect(),
+            3 => vec![5, 511],
+            _ => (0..512).filter(|token| token % 9 != 0).collect(),
+        })
+        .collect();
+    let lists: Vec<&[u32]> = many.iter().map(Vec::as_slice).collect();
+    let base = SamplerOptions { seed: Some(5), ..Default::default() };
+    let hot = SamplerOptions { temperature: 1.5, top_k: 0, top_p: 1.0, min_p: 0.0, ..base.clone() };
+    let samplers = [
+        base.clone(),
+        SamplerOptions { temperature: 0.0, ..base },
+        SamplerOptions { repetition_penalty: 1.3, frequency_penalty: 0.4, penalty_last_n: 8, ..hot.clone() },
+        SamplerOptions { logit_bias: vec![(5, 3.0)], ..hot.clone() },
+        hot,
+    ];
+    for name in ["falcon-tiny-Q4_K_M.gguf", "rwkv7-b-Q4_K_M.gguf"] {
+        let (mut cpu, mut gpu) = (load(name), load_on_gpu(name));
+        for sampler in &samplers {
+            let options = GenerateOptions { sampler: sampler.clone(), ignore_eos: true, ..sampled(0.0) };
+            for sequences in [1, 3] {
+                let answers = |model: &mut Model| {
+                    let prompts: Vec<_> =
+                        (0..sequences).map(|first: u32| Prompt::Tokens(vec![first, 20, 30])).collect();
+                    let mut generation = Generation::batch(model, &prompts, &options, prompts.len()).unwrap();
+                    generation.constrain(model, 0, Steps::new(&lists).0, 0).unwrap();
+                    if sequences > 1 {
+                        generation.constrain(model, 2, Steps::new(&lists[4..20]).0, 0).unwrap();
+                    }
+                    let mut ids = vec![Vec::new(); prompts.len()];
+                    while let Some(event) = block_on(generation.next_indexed(model)).unwrap() {
+                        if let Event::Token { id, .. } = event.event {
+                            ids[event.index].push(id);
+                        }
+                    }
+                    assert_eq!(ids[0].len(), lists.len());
+                    let after = Prompt::Tokens(vec![7, 8]);
+                    ids.push(run_plain(model, &after, false));
+                    ids
+                };
+                assert_eq!(answers(&mut gpu), answers(&mut cpu), "{name}, {sequences} sequences, {sampler:?}");
+            }
         }
     }
 }

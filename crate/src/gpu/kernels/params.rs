@@ -245,6 +245,7 @@ pub struct SamplingRow {
     pub frequency: f32,
     pub presence: f32,
     pub last_n: u32,
+    pub masked: u32,
 }
 
 /// See `sample_token.wgsl`.

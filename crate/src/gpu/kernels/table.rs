@@ -135,7 +135,7 @@ pub const WKV7_GATE: Kernel = kernel!("wkv7_gate", inputs 4, outputs 2, imports 
 /// The kernels that sample tokens from logits. No step of a plan runs them, and their twins are in `sampler`.
 pub static SAMPLING_KERNELS: [Kernel; 2] = [SAMPLE_MAXIMA, SAMPLE_TOKEN];
 
-pub const SAMPLE_MAXIMA: Kernel = kernel!("sample_maxima", inputs 3, outputs 2, imports []);
+pub const SAMPLE_MAXIMA: Kernel = kernel!("sample_maxima", inputs 4, outputs 2, imports []);
 pub const SAMPLE_TOKEN: Kernel = kernel!("sample_token", inputs 4, outputs 4, imports []);
 
 /// The bit of a sampled id that says that the highest logit was infinite, or that none was a number.

@@ -1,5 +1,5 @@
 //! Samples tokens on the device, from logits that lie there: exactly the tokens that `Sampler::sample` gives for the same
-//! logits, history and random numbers. Only ids need to come back.
+//! logits, history, mask and random numbers. Only ids need to come back.
 //!
 //! A token is two dispatches. `sample_maxima` has many workgroups read the logits, apply the penalties and find the
 //! greatest of each chunk of the vocabulary. `sample_token` has one workgroup a row, for which these maxima bound what
@@ -11,6 +11,7 @@ mod tests;
 
 use wgpu::util::DeviceExt;
 
+use crate::constraint::TokenMask;
 use crate::gpu::device::Gpu;
 use crate::gpu::kernels::{SAMPLE_MAXIMA, SAMPLE_TOKEN, SAMPLING_CHUNKS, SAMPLING_HISTORY, compose_sampling, params};
 use crate::gpu::resources::{Pipelines, Program};
@@ -52,6 +53,8 @@ pub struct GpuSampler {
     randoms: wgpu::Buffer,
     /// (rows, SAMPLING_HISTORY + vocab_size); see `sample_token.wgsl`.
     history: wgpu::Buffer,
+    /// (rows, words of a mask)
+    masks: wgpu::Buffer,
     /// (steps, rows)
     ids: wgpu::Buffer,
 }
@@ -115,6 +118,7 @@ impl GpuSampler {
         let maxima = make("sampling maxima", rows * SAMPLING_CHUNKS * 2, own);
         let list = make("sampling list", rows * vocab_size, own);
         let history = make("sampling history", rows * (SAMPLING_HISTORY + vocab_size), written);
+        let masks = make("sampling masks", rows * mask_words(vocab_size), written);
         let randoms = make("sampling randoms", steps * rows, written);
         let ids = make("sampled ids", steps * rows, read);
         let greedy = params::SamplingRow { greedy: 1, ..bytemuck::Zeroable::zeroed() };
@@ -129,7 +133,7 @@ impl GpuSampler {
             let storage = buffers.iter().map(|buffer| buffer.as_entire_binding());
             pipelines.bind_group(gpu, kernel, uniforms.of_step(step).into_iter().chain(storage))
         };
-        let maxima_group = bind(&SAMPLE_MAXIMA, 0, &[logits, &row_params, &history, &keys, &maxima]);
+        let maxima_group = bind(&SAMPLE_MAXIMA, 0, &[logits, &row_params, &history, &masks, &keys, &maxima]);
         let buffers = [&row_params, &randoms, &keys, &maxima, &list, &history, tokens, &ids];
         let steps = (0..steps).map(|step| bind(&SAMPLE_TOKEN, step, &buffers)).collect();
         Some(Self {
@@ -142,12 +146,14 @@ impl GpuSampler {
             rows: row_params,
             randoms,
             history,
+            masks,
             ids,
         })
     }
 
     /// Gives a row the options and the history of a sampler. From then on the device adds each token that it samples to
-    /// the row's history; a caller that also uses the sampler lets it accept the same tokens.
+    /// the row's history; a caller that also uses the sampler lets it accept the same tokens. Where the sampler has a mask, each
+    /// step needs [`GpuSampler::write_mask`] before it.
     pub fn start(&self, row: usize, sampler: &Sampler) {
         assert!(row < self.shape.rows, "there are {} rows, no row {row}", self.shape.rows);
         let prepared = sampler.prepared();
@@ -163,6 +169,7 @@ impl GpuSampler {
             frequency: prepared.penalties.frequency,
             presence: prepared.penalties.presence,
             last_n: prepared.last_n,
+            masked: sampler.allowed().is_some().into(),
         };
         let at = row * size_of::<params::SamplingRow>();
         self.queue.write_buffer(&self.rows, at as u64, bytemuck::bytes_of(&params));
@@ -182,6 +189,15 @@ impl GpuSampler {
         let own = row * (SAMPLING_HISTORY + self.shape.vocab_size);
         self.queue.write_buffer(&self.history, 4 * own as u64, bytemuck::cast_slice(&history));
         self.queue.write_buffer(&self.history, 4 * (own + SAMPLING_HISTORY) as u64, bytemuck::cast_slice(&counts));
+    }
+
+    /// Sets the tokens that a row may sample in the submissions that follow.
+    pub fn write_mask(&self, row: usize, allowed: &TokenMask) {
+        let words = mask_words(self.shape.vocab_size);
+        assert!(row < self.shape.rows, "there are {} rows, no row {row}", self.shape.rows);
+        let mut mask = allowed.words().to_vec();
+        mask.resize(words, 0);
+        self.queue.write_buffer(&self.masks, 4 * (row * words) as u64, bytemuck::cast_slice(&mask));
     }
 
     /// Sets the random numbers, of `Sampler::next_random`, that the first rows use in a step of the next submission.
@@ -212,6 +228,11 @@ impl GpuSampler {
     pub fn ids(&self) -> &wgpu::Buffer {
         &self.ids
     }
+}
+
+/// Words of a mask, which may have more bits than there are tokens.
+fn mask_words(vocab_size: usize) -> usize {
+    vocab_size.div_ceil(32)
 }
 
 /// Tokens of a chunk, as a power of two, and the number of chunks.

@@ -1,15 +1,16 @@
-// The first half of sampling a token: key = order-preserving integer of the penalised logit, for every token, and the
-// greatest key of each chunk with its lowest id.
+// The first half of sampling a token: key = order-preserving integer of the penalised logit, for every token that the row's mask
+// allows and 0 for the others, and the greatest key of each chunk with its lowest id.
 // logits: bits of (B, stride) floats; rows: (B); history: (B, HISTORY + vocab_size), see sample_token.wgsl;
-// keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS of the chunk's logits).
-// Grid: (chunks, B, 1); a workgroup owns a chunk. Twin: sampler::filters::likeliest.
+// masks: (B, ceil(vocab_size / 32)), a bit a token; keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS of all the
+// chunk's logits). Grid: (chunks, B, 1); a workgroup owns a chunk. Twin: sampler::filters::likeliest.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(2) var<storage, read> logits: array<u32>;
 @group(0) @binding(3) var<storage, read> rows: array<Row>;
 @group(0) @binding(4) var<storage, read> history: array<u32>;
-@group(0) @binding(5) var<storage, read_write> keys: array<u32>;
-@group(0) @binding(6) var<storage, read_write> maxima: array<vec2<u32>>;
+@group(0) @binding(5) var<storage, read> masks: array<u32>;
+@group(0) @binding(6) var<storage, read_write> keys: array<u32>;
+@group(0) @binding(7) var<storage, read_write> maxima: array<vec2<u32>>;
 
 var<workgroup> greatest: atomic<u32>;
 var<workgroup> lowest_id: atomic<u32>;
@@ -19,6 +20,7 @@ var<workgroup> all_kinds: atomic<u32>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let row = rows[group.y];
     let counts = group.y * (HISTORY + params.vocab_size) + HISTORY;
+    let mask = group.y * ((params.vocab_size + 31u) / 32u);
     let first = group.x << params.chunk_bits;
     let end = min(first + (1u << params.chunk_bits), params.vocab_size);
     var best = vec2(0u, 0u);
@@ -33,7 +35,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 logit = penalised(row, logit, times);
             }
         }
-        let key = key_of(logit);
+        let is_allowed = row.masked == 0u || ((masks[mask + id / 32u] >> (id % 32u)) & 1u) == 1u;
+        let key = select(0u, key_of(logit), is_allowed);
         keys[group.y * params.vocab_size + id] = key;
         if key > best.x {
             best = vec2(key, id);

@@ -1,7 +1,7 @@
 // The second half of sampling a token: id = first, by id, whose weights 2^-distance summed so far exceed random * sum, of
 // the tokens that top-k, top-p and min-p keep; the likeliest where greedy. It then counts as recent.
 // The filters keep heads of one order, the greatest key first and the lowest id first of equals: a cut is its last token.
-// rows: (B); randoms: (steps, B); keys: (B, vocab_size); maxima: (B, CHUNKS) of (key, id | KINDS); list: (B, vocab_size), ids of
+// rows: (B); randoms: (steps, B); keys: (B, vocab_size), 0 of what is masked; maxima: (B, CHUNKS) of (key, id | KINDS); list: (B, vocab_size), ids of
 // the tokens that may be kept, where these are not all; history: (B, HISTORY + vocab_size): where the next recent token
 // goes, how many there are, a ring of them, and how often each token is among them; tokens: (B); ids: (steps, B),
 // with NOT_FINITE where the highest logit is infinite or none is a number.
@@ -97,7 +97,8 @@ fn filter_and_draw(r: u32, greatest: u32, local: u32) {
     }
     // Top-p takes its sum over tokens that min-p drops, so these must stay until then.
     let reach = select(ALL, rows[r].min_p_distance, rows[r].top_p == ALL);
-    let listed = has_floor || reach != ALL || params.vocab_size <= FEW;
+    // What top-k counts are the tokens that the mask leaves.
+    let listed = has_floor || reach != ALL || params.vocab_size <= FEW || rows[r].masked != 0u;
     var count = params.vocab_size;
     if listed {
         count = list_near(reach, greatest, local);

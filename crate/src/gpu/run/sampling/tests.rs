@@ -175,8 +175,46 @@ fn make_options(vocab_size: usize, random: &mut Random) -> SamplerOptions {
     }
 }
 
+const MASKS: usize = 8;
+
+/// A mask that leaves at least one token. Some have fewer words than the vocabulary needs, some allow what is not in it.
+fn make_mask(kind: usize, logits: &[f32], random: &mut Random) -> TokenMask {
+    let vocab_size = logits.len();
+    let mut mask = TokenMask::default();
+    let mut allow = |is_allowed: &mut dyn FnMut(usize) -> bool| {
+        (0..vocab_size).filter(|&token| is_allowed(token)).for_each(|token| mask.insert(token as u32));
+    };
+    match kind {
+        // One alone.
+        0 => {}
+        1 => allow(&mut |token| token + 1 == vocab_size),
+        // A few, and whole chunks without any.
+        2 => (0..random.below(40)).for_each(|_| mask.insert(random.below(vocab_size) as u32)),
+        3 => allow(&mut |_| random.below(8) == 0),
+        // Nothing that is likely: what is left is beyond the reach of min-p and top-p, were the others there.
+        4 => allow(&mut |token| logits[token] < 0.0),
+        5 => allow(&mut |_| random.below(8) != 0),
+        6 => allow(&mut |token| token % 32 == 31 || token > 1000),
+        _ => mask = TokenMask::all(vocab_size + 70),
+    }
+    if mask.iter().all(|token| token as usize >= vocab_size) {
+        mask.insert(random.below(vocab_size) as u32);
+    }
+    mask
+}
+
 /// Compares `cases` submissions; gives how many choices there were.
 fn check(rig: &Rig, cases: usize, random: &mut Random) -> usize {
+    check_masked(rig, cases, |_, _, _| None, random)
+}
+
+/// As [`check`], with the mask of each row of a case, if it has one.
+fn check_masked(
+    rig: &Rig,
+    cases: usize,
+    mask_of: impl Fn(usize, &[f32], &mut Random) -> Option<TokenMask>,
+    random: &mut Random,
+) -> usize {
     let SamplingShape { vocab_size, rows, steps, .. } = rig.shape;
     for case in 0..cases {
         // Now and then fewer rows than there could be.
@@ -193,8 +231,11 @@ fn check(rig: &Rig, cases: usize, random: &mut Random) -> usize {
                 let range = random.of(&[3, vocab_size + 3]);
                 sampler.accept(random.below(range) as u32);
             }
+            let mask = mask_of(case + row, &logits, random);
+            sampler.allow(mask.clone());
             rig.write(row, &logits);
             rig.sampler.start(row, &sampler);
+            mask.iter().for_each(|mask| rig.sampler.write_mask(row, mask));
             for (step, expected) in expected.iter_mut().enumerate() {
                 rig.random(step, row, sampler.clone().next_random());
                 let refused = sampler.clone().sample(&mut logits.clone()).is_err();
@@ -202,12 +243,12 @@ fn check(rig: &Rig, cases: usize, random: &mut Random) -> usize {
                 sampler.accept(token);
                 expected[row] = if refused { token | NOT_FINITE } else { token };
             }
-            inputs.push((kind, options));
+            inputs.push((kind, options, mask.map(|mask| mask.iter().count())));
         }
         assert_eq!(
             rig.run(rows),
             expected,
-            "vocabulary of {vocab_size}, case {case}: (kind, options) by row {inputs:?}"
+            "vocabulary of {vocab_size}, case {case}: (kind, options, allowed) by row {inputs:?}"
         );
     }
     cases * rows * steps
@@ -232,6 +273,57 @@ fn tokens_of_large_vocabularies_are_those_of_the_processor() {
         check(&Rig::new(vocab_size, rows, STEPS, invocations), 2 * KINDS, &mut Random(vocab_size as u64));
     }
     check(&Rig::new(MAX_VOCAB_SIZE, 1, 2, 256), KINDS, &mut Random(7));
+}
+
+/// One row in four has no mask, beside others that have.
+fn some_mask(case: usize, logits: &[f32], random: &mut Random) -> Option<TokenMask> {
+    (random.below(4) > 0).then(|| make_mask(case % MASKS, logits, random))
+}
+
+#[test]
+fn masked_tokens_are_those_of_the_processor() {
+    let mut choices = 0;
+    for (i, vocab_size) in [1, 2, 31, 32, 33, 255, 257, 1000, 5003].into_iter().enumerate() {
+        for (rows, invocations, cases) in [(1, 256, 24), (3, 256, 60), (3, 1024, 30)] {
+            let mut random = Random(1000 * i as u64 + u64::from(invocations) + rows as u64);
+            let rig = Rig::new(vocab_size, rows, STEPS, invocations);
+            choices += check_masked(&rig, cases, some_mask, &mut random);
+        }
+    }
+    assert!(choices > 5_000, "only {choices} choices");
+    for (vocab_size, rows, invocations) in [(65_024, 3, 256), (65_537, 1, 1024), (131_079, 2, 1024)] {
+        let rig = Rig::new(vocab_size, rows, STEPS, invocations);
+        check_masked(&rig, 3 * MASKS, some_mask, &mut Random(vocab_size as u64));
+    }
+}
+
+/// What is masked is out of reach whatever its logit, and top-k counts what is left.
+#[test]
+fn a_mask_comes_before_the_filters() {
+    let vocab_size = 1000;
+    let rig = Rig::new(vocab_size, 1, STEPS, 256);
+    let mut logits = vec![20.0; vocab_size];
+    let allowed = [7, 500, 999];
+    allowed.iter().for_each(|&token| logits[token as usize] = -20.0);
+    rig.write(0, &logits);
+    let mut mask = TokenMask::default();
+    allowed.iter().for_each(|&token| mask.insert(token));
+    let all = SamplerOptions { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, ..Default::default() };
+    for options in [
+        all.clone(),
+        SamplerOptions { min_p: 0.5, ..all.clone() },
+        SamplerOptions { top_p: 0.99, ..all.clone() },
+        SamplerOptions { top_k: 3, ..all.clone() },
+        SamplerOptions { top_k: 500, ..all },
+    ] {
+        let mut sampler = Sampler::new(options.clone()).unwrap();
+        sampler.allow(Some(mask.clone()));
+        rig.sampler.start(0, &sampler);
+        rig.sampler.write_mask(0, &mask);
+        // A third of the numbers for each of three that are alike, and the last again.
+        [0, 1 << 31, u32::MAX, u32::MAX].into_iter().enumerate().for_each(|(step, random)| rig.random(step, 0, random));
+        assert_eq!(rig.run(1), [7, 500, 999, 999].map(|token| vec![token]), "{options:?}");
+    }
 }
 
 /// Were every token the likeliest, the comparisons above would mean nothing.

@@ -24,6 +24,7 @@ struct Row { // twin: params::SamplingRow
     frequency: f32,
     presence: f32,
     last_n: u32, // tokens that are recent; 0 where there are no penalties
+    masked: u32, // 1 where only the tokens of the row's mask may come
 }
 
 const ALL: u32 = 0xffffffffu;

@@ -9,7 +9,7 @@ const ARITHMETIC: &str = "
     @group(0) @binding(0) var<uniform> params: Params;
     @group(0) @binding(2) var<storage, read> words: array<vec2<u32>>;
     @group(0) @binding(3) var<storage, read> rows: array<Row>;
-    @group(0) @binding(5) var<storage, read_write> results: array<array<u32, 9>>;
+    @group(0) @binding(6) var<storage, read_write> results: array<array<u32, 9>>;
 
     @compute @workgroup_size(64)
     fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -74,7 +74,7 @@ fn arithmetic_is_alike_to_the_last_bit() {
     let results = make(9 * WORDS, storage | wgpu::BufferUsages::COPY_SRC);
     let staging = make(9 * WORDS, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
     let [unused_input, unused_output] = [make(4, storage), make(4, storage)];
-    let buffers = [&words, &rig.sampler.rows, &unused_input, &results, &unused_output];
+    let buffers = [&words, &rig.sampler.rows, &unused_input, &unused_input, &results, &unused_output];
     let resources = uniforms.of_step(0).into_iter().chain(buffers.map(|buffer| buffer.as_entire_binding()));
     let bind_group = pipelines.bind_group(&rig.gpu, &SAMPLE_MAXIMA, resources);
 
