@@ -318,7 +318,12 @@ impl ChatTemplate {
         context
     }
 
-    fn render_jinja(&self, template: &Template, context: &[(&'static str, Input)], mark: Option<char>) -> Result<String> {
+    fn render_jinja(
+        &self,
+        template: &Template,
+        context: &[(&'static str, Input)],
+        mark: Option<char>,
+    ) -> Result<String> {
         template.render(context, RenderOptions { now: self.now, mark }).map_err(|error| self.blame(error))
     }
 

@@ -4,7 +4,7 @@
 // r, w, k, v, a, y: (rows, columns), heads of HEAD_SIZE columns; vectors: (7, columns): w0, a0, k_k, k_a, and those of wkv7_norm.wgsl;
 // state: (slots, columns, HEAD_SIZE), a row a value.
 // Grid: (heads times parts of one, sequences, 1): a workgroup has PART rows of a head, which do not need the others; see
-// shared/wkv7.wgsl. Twin: cpu::kernels::wkv7, the first half.
+// shared/wkv7.wgsl. Twin: cpu::kernels::wkv7.
 
 struct Params { // twin: params::Wkv7
     columns: u32,

@@ -1,7 +1,7 @@
 // What follows RWKV-7's recurrence, head by head and row by row, in place:
 //     y_i = (y_i - mean(y)) / sqrt(var(y) + eps) * weight_i + bias_i + v_i (sum_j r_j k_j (1 + (a_j - 1) k_a_j) r_k_j)
 // r, k, v, a, y: (rows, columns), heads of HEAD_SIZE columns; vectors: (7, columns): w0, a0, k_k, k_a, r_k, weight, bias.
-// Grid: (ceil(heads / HEADS), rows, 1); QUADS invocations have a head. Twin: cpu::kernels::wkv7, the second half.
+// Grid: (ceil(heads / HEADS), rows, 1); QUADS invocations have a head. Twin: cpu::kernels::wkv7.
 
 struct Params { // twin: params::Wkv7Norm
     columns: u32,
