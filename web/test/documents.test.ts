@@ -114,7 +114,7 @@ test('a snippet of TypeScript in the documents is right in a strict project, and
   expect([snippets.every(({ length }) => length > 0), firsts.size]).toEqual([true, 1]);
   const others = ['docs/prompt-api.md', 'docs/ai-sdk.md'].map((file) => /```ts\n([\s\S]*?)```/.exec(read(file))?.[1] ?? '');
   const all = [...new Set([...snippets.flat(), ...others])];
-  expect(all.length).toBe(7);
+  expect(all.length).toBe(8);
   const folder = mkdtempSync(path.join(tmpdir(), 'web-mamba-snippet-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const dependency = (name: string) => [path.join(ROOT, 'web/node_modules', name)];
