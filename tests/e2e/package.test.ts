@@ -44,7 +44,7 @@ const texts = await Promise.all([greedy(given), greedy(again), greedy(again)]);
 results.push(texts.every((text) => text !== '' && text === texts[0]));
 const messages = [{ role: 'user' as const, content: 'Hello!' }];
 const { choices, usage } = await again.chat.completions.create({ messages, temperature: 0, max_tokens: 8, n: 2 });
-results.push(choices.every(({ message }) => message.content.trim().startsWith(texts[0]?.trim() ?? '?')), usage.prompt_tokens === (await again.countTokens(messages)));
+results.push(choices.every(({ message }) => message.content?.trim().startsWith(texts[0]?.trim() ?? '?')), usage.prompt_tokens === (await again.countTokens(messages)));
 const served = await openAiFetch(again)('/v1/chat/completions', { method: 'POST', body: JSON.stringify({ messages, stream: true, max_tokens: 2 }) });
 results.push((await served.text()).endsWith('data: [DONE]\\n\\n'));
 const ids = await again.tokenize('Once upon a time');

@@ -12,6 +12,6 @@ mod sequences;
 pub use chunk_tokens::ChunkTokens;
 pub use hidden::hidden_states;
 pub use model::LoadedModel;
-pub use run_ahead::RunAhead;
+pub use run_ahead::{FEW_TOKENS, RunAhead};
 pub use runner::Runner;
 pub use sequences::Sequences;

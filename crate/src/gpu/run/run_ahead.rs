@@ -22,7 +22,7 @@ const SAMPLED_STEPS: usize = MAX_STEPS_AHEAD + 1;
 /// So many tokens of one sequence are read one by one, by the kernels of a single token: a chunk takes its products in tiles of
 /// `SMALL_BATCH` tokens, and costs almost five of these passes (on an H100 a step of 16 sequences takes 13.6 ms, one of a single
 /// sequence 2.9 ms: tests/record/2026-11-26-scheduler.md).
-const FEW_TOKENS: usize = 4;
+pub const FEW_TOKENS: usize = 4;
 
 /// Steps that have been submitted and whose ids the host has not read. All are of the same rows; each reads the ids that the
 /// one before sampled. A caller that asks for other rows or ids than come next has them rolled back.
