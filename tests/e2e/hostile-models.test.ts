@@ -131,9 +131,12 @@ test('then another model opens and answers in the same worker', async () => {
   expect(await harness.evaluate((url) => window.harness.askOnce(url), `${site.url}good.gguf`)).toMatchObject({ outcome: 'text' });
 });
 
+/** The worker has had the like of each, above; before a release the page has all of them, too. */
+const IN_PAGE = [...HARMFUL, ...LARGE].filter((_, index) => process.env.WEB_MAMBA_ALL || index % 2 === 0);
+
 test('in the page, as files of this computer: each answers, or says why not, and the page goes on', async () => {
   const outcomes: Record<string, number> = {};
-  for (const { name, template } of [...HARMFUL, ...LARGE]) {
+  for (const { name, template } of IN_PAGE) {
     await page.getByTestId('model-picker').click();
     const file = `${path.basename(name, '.jinja')}.gguf`;
     await page.getByTestId('model-file').setInputFiles({ name: file, mimeType: '', buffer: withTemplate(template) });

@@ -41,6 +41,7 @@ export class PageTasks {
     devtools.on('Tracing.dataCollected', ({ value }) => this.#events.push(...(value as unknown as TraceEvent[])));
   }
 
+  /** A browser traces for one at a time: `end` before another watches. */
   static async watch(page: Page): Promise<PageTasks> {
     const tasks = new PageTasks(await page.context().newCDPSession(page));
     await tasks.#start();
@@ -58,6 +59,10 @@ export class PageTasks {
     const tasks = events.filter(({ name, pid, tid }) => name === 'ThreadControllerImpl::RunTask' && threads.has(`${pid} ${tid}`));
     if (tasks.length === 0) throw new Error('the browser has traced no task of the page');
     return tasks.map(({ dur = 0, tdur = dur }) => ({ computed: tdur / 1000, passed: dur / 1000 })).sort((a, b) => b.computed - a.computed);
+  }
+
+  async end(): Promise<void> {
+    await this.devtools.detach();
   }
 
   async #start(): Promise<void> {

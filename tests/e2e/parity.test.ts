@@ -67,27 +67,27 @@ interface Variant {
   prompt: number;
 }
 
+/** Before a release every file has the long rounds; else those that run each kernel once. The CPU and the native tests have all of them always. */
+const EVERY = Boolean(process.env.WEB_MAMBA_ALL);
 /** The kernels for hardware are slow on a software adapter, where a barrier is a switch of threads: one file, the short prompts. */
 const HARDWARE = { files: /falcon-tiny-Q4_K_M/, greedy: 2, prompt: 4 };
 const ALL = { files: /./, greedy: 64, prompt: Infinity };
 const GPU = { backend: 'webgpu', activations: 'f32' } as const;
-/** Before a release every file has the long rounds; else each size and each type of its weights has them once, and the others enough to run every kernel. */
-const EVERY = Boolean(process.env.WEB_MAMBA_ALL);
-/** All 64 tokens and the longest prompts. */
-const WHOLE = EVERY ? /tiny-(Q4_K_M|F32)|rwkv7-a-F32/ : /tiny-Q4_K_M|rwkv7-a-F32/;
-/** Of each type, and of each kind of low-rank pair, one. */
-const PART = EVERY ? /./ : /mamba-tiny-(F16|Q4_0)\.|falcon-tiny-(F32|Q5_K_M|Q6_K|Q8_0)|rwkv7-(a-Q8_0-conv|b-Q4_K_M-f16src|c-Q4_K_M)/;
+/** The longest prompts, and many tokens. */
+const WHOLE = EVERY ? /tiny-(Q4_K_M|F32)|rwkv7-a-F32/ : /falcon-tiny-Q4_K_M|rwkv7-a-F32/;
+/** Of each type, of each size and of each kind of low-rank pair, one. */
+const PART = EVERY ? /./ : /mamba-tiny-(F16|Q4_0|Q4_K_M)\.|falcon-tiny-Q5_K_M|rwkv7-(a-Q8_0-conv|b-Q4_K_M-f16src|c-Q4_K_M)/;
 const ROUNDED = EVERY ? /tiny-(Q4_K_M|Q8_0)|rwkv7-b-Q4_K_M-f16src/ : /mamba-tiny-Q4_K_M|falcon-tiny-Q8_0|rwkv7-b-Q4_K_M-f16src/;
 const variants: Record<string, Variant> = {
   cpu: { device: { backend: 'cpu', activations: 'f32' }, ...ALL },
-  webgpu: { device: GPU, ...ALL, files: WHOLE },
-  'webgpu, other files': { device: GPU, files: new RegExp(`^(?!.*(${WHOLE.source})).*(${PART.source})`), greedy: 8, prompt: 69 },
+  webgpu: { device: GPU, ...ALL, files: WHOLE, greedy: EVERY ? 64 : 24 },
+  'webgpu, other files': { device: GPU, files: new RegExp(`^(?!.*(${WHOLE.source})).*(${PART.source})`), greedy: EVERY ? 8 : 4, prompt: EVERY ? 69 : 40 },
   'webgpu, kernels for hardware': { device: { ...GPU, gpu: { software: false } }, ...HARDWARE },
   'webgpu, kernels for hardware without subgroups': {
     device: { ...GPU, gpu: { software: false, defaultLimits: true } }, ...HARDWARE,
   },
-  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: ROUNDED, greedy: 32 },
-  // Every other quantised type, and the other sizes of these models; before a release every file.
+  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: ROUNDED, greedy: EVERY ? 32 : 8 },
+  // Every other quantised type, and the other sizes of these models.
   'webgpu, 8-bit activations, RWKV-7': {
     device: { ...GPU, activations: 'q8' }, files: EVERY ? /rwkv7-(?!a-F|b-Q4_K_M-f16src)/ : /rwkv7-(a-Q4_0|b-Q5_K_M|c-Q8_0)/, greedy: 2, prompt: 16,
   },

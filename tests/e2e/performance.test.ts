@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { BrowserContext, Page } from 'playwright-core';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ChatPage } from './chat-page';
 import { DIST } from './folders';
 import { withBrowser } from './opened';
@@ -77,6 +77,7 @@ async function watch(page: Page): Promise<() => Promise<{ taken: PageTask[]; shi
     }).observe({ type: 'layout-shift' });
   });
   const tasks = await PageTasks.watch(page);
+  onTestFinished(() => tasks.end());
   return async () => ({ taken: await tasks.taken(), shifts: await page.evaluate(() => (window as unknown as { shifts: number }).shifts) });
 }
 

@@ -36,7 +36,7 @@ let browser: BrowserContext;
 let page: Page;
 
 beforeAll(async () => {
-  for (const step of ['compile', 'finish']) await promisify(execFile)(path.join(ROOT, 'scripts/build-package'), [step, 'pkg-toy', TOY_PACKAGE]);
+  for (const step of ['share', 'compile', 'finish']) await promisify(execFile)(path.join(ROOT, 'scripts/build-package'), [step, 'pkg-toy', TOY_PACKAGE]);
   await buildHarness(TOY_HARNESS, TOY_PACKAGE);
   for (const each of [site, shipped]) await each.start();
   browser = await openBrowser();

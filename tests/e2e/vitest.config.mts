@@ -7,11 +7,11 @@ const require = createRequire(path.join(here, '../../web/package.json'));
 
 const files = (...names: string[]) => names.map((name) => `${name}.test.ts`);
 
-/** Files that measure times, hold what is seen to seconds, or wait minutes for a software GPU as it is: nothing runs beside them. */
-const ALONE = files('bench', 'documents-long', 'documents-webgpu', 'engine-crash', 'look', 'performance', 'sections', 'shared-state');
+/** Files that measure times, or hold what is seen to seconds: nothing runs beside them. */
+const ALONE = files('bench', 'documents-long', 'look', 'performance', 'shared-state');
 
 /** Files whose software GPU takes much of the processor, the longest first: a third file beside two of them would wait too long. */
-const HEAVY = files('parity', 'states', 'hostile-models', 'rwkv7', 'best-of-n', 'toy');
+const HEAVY = files('parity', 'states', 'engine-crash', 'hostile-models', 'documents-webgpu', 'sections', 'rwkv7', 'best-of-n', 'toy');
 
 const resolve = {
   alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core', 'hash-wasm'].map((name) => [name, require.resolve(name)])),

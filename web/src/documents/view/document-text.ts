@@ -7,7 +7,7 @@ import { breakRuns } from '../../markdown/runs';
 import type { OpenDocument } from '../documents-controller';
 
 /** Characters that are drawn together, at least; at most twice as many, where a table has no empty lines. */
-const GROUP = 16_000;
+const GROUP = 8000;
 /** Paragraphs that are drawn together, at most: they may be one letter each. */
 const PARAGRAPHS = 500;
 
