@@ -1,6 +1,6 @@
 //! Long runs: what a state gathers over thousands of steps must stay what the reference gathers.
 
-use crate::support::golden;
+use crate::support::{every_round, golden};
 use std::rc::Rc;
 
 use pollster::block_on;
@@ -10,7 +10,9 @@ use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::source::{ByteSource, FileSource};
 
-const TOKENS: usize = 4096;
+fn steps() -> usize {
+    if every_round() { 4096 } else { 1024 }
+}
 
 /// Largest difference of a logit after all steps: as after a few (`golden_logits.rs`).
 const TOLERANCE: f32 = 2e-4;
@@ -24,7 +26,7 @@ fn model(backend: BackendChoice) -> Model {
 
 fn greedy(model: &mut Model, prompt: &[u32]) -> Vec<u32> {
     let sampler = SamplerOptions { temperature: 0.0, ..Default::default() };
-    let options = GenerateOptions { sampler, max_tokens: TOKENS, ignore_eos: true, ..Default::default() };
+    let options = GenerateOptions { sampler, max_tokens: steps(), ignore_eos: true, ..Default::default() };
     let mut generation = Generation::new(model, &Prompt::Tokens(prompt.to_vec()), options).unwrap();
     let mut ids = Vec::new();
     while let Some(event) = block_on(generation.next(model)).unwrap() {
@@ -48,7 +50,7 @@ fn thousands_of_greedy_tokens_on_the_gpu_are_the_references() {
     let (mut cpu, mut gpu) = (model(BackendChoice::Cpu), model(BackendChoice::WebGpu));
     let prompt = [5, 17, 300, 41];
     let (expected, found) = (greedy(&mut cpu, &prompt), greedy(&mut gpu, &prompt));
-    assert_eq!((expected.len(), found.len()), (TOKENS, TOKENS));
+    assert_eq!((expected.len(), found.len()), (steps(), steps()));
     let first = expected.iter().zip(&found).position(|(a, b)| a != b);
     assert_eq!(first, None, "token {first:?} differs");
 
@@ -56,13 +58,13 @@ fn thousands_of_greedy_tokens_on_the_gpu_are_the_references() {
     assert!(distinct.len() > 8, "a completion of {} distinct tokens shows little", distinct.len());
 
     // Beyond the sampled tokens: all logits, to the last step.
-    let tokens: Vec<u32> = (0..TOKENS as u32).map(|i| (i * i * 31 + 7 * i) % 512).collect();
+    let tokens: Vec<u32> = (0..steps() as u32).map(|i| (i * i * 31 + 7 * i) % 512).collect();
     let mut all = Vec::new();
     logits_of_each(&mut cpu, &tokens, |_, logits| all.push(logits));
     let mut worst = [0f32; 2];
     logits_of_each(&mut gpu, &tokens, |i, logits| {
         let difference = logits.iter().zip(&all[i]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let half = &mut worst[usize::from(i >= TOKENS / 2)];
+        let half = &mut worst[usize::from(i >= steps() / 2)];
         *half = half.max(difference);
     });
     println!("largest difference of a logit: {:.2e} in the first half, {:.2e} in the second", worst[0], worst[1]);

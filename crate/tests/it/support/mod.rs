@@ -15,3 +15,9 @@ pub mod torch_file;
 #[cfg(feature = "gpu")]
 pub mod unit_shader;
 pub mod vocab;
+
+/// Whether the heavier rounds run (`scripts/test --all`). A GPU in software takes minutes for what a processor does in seconds: else it has
+/// each kernel, type and size once, and not each with each.
+pub fn every_round() -> bool {
+    std::env::var_os("WEB_MAMBA_ALL").is_some()
+}
