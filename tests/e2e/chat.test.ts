@@ -83,7 +83,8 @@ test('the keyboard alone is enough: Shift+Enter breaks a line, Enter sends, Esca
 });
 
 test('a reload needs no download', async () => {
-  await chat.page.goto(site.url);
+  // From here on upon the CPU, where a model is soon there.
+  await chat.page.goto(`${site.url}?backend=cpu`);
   await chat.page.reload();
   await chat.backend.waitFor();
   expect(await chat.askForSomeWords('How do I make a cup of tea?')).not.toBe('');
@@ -94,7 +95,7 @@ test('with the model gone from the server, a later visit still chats', async () 
   site.lose(MODEL);
   await browser.close();
   browser = await openBrowser({ profile });
-  await visit();
+  await visit('?backend=cpu');
   expect(await chat.askForSomeWords('Why is the sky blue?')).not.toBe('');
   expect(site.hits.get(MODEL)).toBe(CHUNKS);
   expect((await storedRows(chat.page)).models).toBe(1);

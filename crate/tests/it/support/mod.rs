@@ -21,3 +21,8 @@ pub mod vocab;
 pub fn every_round() -> bool {
     std::env::var_os("WEB_MAMBA_ALL").is_some()
 }
+
+/// One of `every` in an emulator, which takes a minute for a second's work; all of them elsewhere, and where the heavier rounds run.
+pub fn emulated_stride(every: usize) -> usize {
+    if cfg!(target_arch = "aarch64") && !every_round() { every } else { 1 }
+}
