@@ -135,13 +135,17 @@ impl ChatTemplate {
     /// to know, so it fails with an error of its own.
     ///
     /// # Errors
-    /// [`Error::OwnChatTemplate`] where it does not compile, and for another name.
+    /// [`Error::OwnChatTemplate`] where it does not compile, where it names a filter, a test or a function that there is not, and for
+    /// another name.
     pub fn own(source: &str, metadata: &Metadata) -> Result<Self> {
         let template = Self::of(Some(source), metadata).map_err(own_failure)?;
+        if let Format::Jinja(jinja) = &template.format {
+            jinja.check_names().map_err(own_failure)?;
+        }
         Ok(Self { is_own: true, ..template })
     }
 
-    /// Whether a template of the caller's own compiles, before there is a file to use it with.
+    /// Whether a template of the caller's own is one, before there is a file to use it with.
     ///
     /// # Errors
     /// As of [`ChatTemplate::own`].

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::Result;
 use super::lexer::Token;
+use super::names::Kind;
 use super::parser::Parser;
 use super::syntax::{Arguments, Comparison, Expr, Name, Operator, Step};
 
@@ -157,6 +158,9 @@ impl Parser {
             self.primary()?
         };
         let mut steps = self.postfix()?;
+        if let (Expr::Str(name), true, true) = (&value, steps.is_empty(), self.asks_for_a_name()) {
+            self.names.knows(name);
+        }
         if with_filters {
             self.filters_and_tests(&mut steps)?;
         }
@@ -172,7 +176,14 @@ impl Parser {
                 name if matches!(&*name, "true" | "True") => Expr::Bool(true),
                 name if matches!(&*name, "false" | "False") => Expr::Bool(false),
                 name if matches!(&*name, "none" | "None") => Expr::None,
-                name => Expr::Name(name),
+                name => {
+                    // What is only ever called has to be there.
+                    match self.peek() {
+                        Token::Operator("(") => self.names.uses(self.line(), Kind::Function, &name),
+                        _ => self.names.knows(&name),
+                    }
+                    Expr::Name(name)
+                }
             }),
             Token::Str(_) => {
                 let mut text = String::new();
@@ -345,14 +356,18 @@ impl Parser {
     }
 
     fn filter(&mut self) -> Result<Step> {
+        let line = self.line();
         let name = self.dotted_name()?;
+        self.names.uses(line, Kind::Filter, &name);
         let arguments = if self.is_operator("(") { self.arguments()? } else { Arguments::default() };
         Ok(Step::Filter(name, arguments))
     }
 
     fn test(&mut self) -> Result<Step> {
         let negated = self.skip_name("not");
+        let line = self.line();
         let name = self.dotted_name()?;
+        self.names.uses(line, Kind::Test, &name);
         let mut arguments = Arguments::default();
         let is_operand = match self.peek() {
             Token::Name(name) => !matches!(&**name, "else" | "or" | "and" | "is"),
@@ -371,6 +386,13 @@ impl Parser {
             })?);
         }
         Ok(Step::Test { name, arguments, negated })
+    }
+
+    /// Whether `is filter` or `is test` follows.
+    fn asks_for_a_name(&self) -> bool {
+        let is_name =
+            |ahead, names: &[&str]| matches!(self.peek_at(ahead), Token::Name(name) if names.contains(&&**name));
+        is_name(0, &["is"]) && is_name(if is_name(1, &["not"]) { 2 } else { 1 }, &["filter", "test"])
     }
 
     fn dotted_name(&mut self) -> Result<Name> {

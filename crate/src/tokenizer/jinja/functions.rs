@@ -11,7 +11,8 @@ use super::syntax::Name;
 use super::value::{Value, equal};
 use super::{Result, failure, strftime};
 
-const NAMES: [&str; 7] = ["range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now"];
+pub(super) const NAMES: [&str; 7] =
+    ["range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now"];
 
 /// As many as Jinja2's sandbox allows.
 const MAX_RANGE: i64 = 100_000;

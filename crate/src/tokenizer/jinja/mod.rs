@@ -7,7 +7,7 @@
 //!
 //! Every template ends, in text or in a failure: its length and nesting are bounded, and so are the steps it takes, the
 //! bytes of all its values, how deep values nest and how deep it calls itself (`budget`, `value`, `interpreter`).
-//! `input` is what a template is given. A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax`. `interpreter` and `evaluation` run it,
+//! `input` is what a template is given. A text is read by `lexer`, `parser`, `expressions` and `statements` into `syntax` and `names`. `interpreter` and `evaluation` run it,
 //! with Python's `operators`, `methods` (`searching`), `formatting` and `printing`, and Jinja2's `filters`, `sequences`
 //! (filters of lists), `predicates` (tests) and `functions`.
 
@@ -21,6 +21,7 @@ mod input;
 mod interpreter;
 mod lexer;
 mod methods;
+mod names;
 mod operators;
 mod parser;
 mod predicates;
@@ -100,6 +101,7 @@ pub(super) struct RenderOptions {
 #[derive(Debug)]
 pub(super) struct Template {
     body: syntax::Body,
+    names: names::Names,
 }
 
 impl Template {
@@ -113,7 +115,18 @@ impl Template {
             return Err(Error::ChatTemplate { problem });
         }
         let tokens = lexer::tokens(source)?;
-        Ok(Self { body: Parser::new(tokens).template()? })
+        let mut parser = Parser::new(tokens);
+        let body = parser.template()?;
+        Ok(Self { body, names: parser.names })
+    }
+
+    /// Whether there are the filters, tests and functions that it names. One that asks for them itself, as by `'tojson' is filter`, may
+    /// name others.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`] for the first that there is not.
+    pub(super) fn check_names(&self) -> crate::error::Result<()> {
+        self.names.missing().map_or(Ok(()), |failure| Err(failure.into()))
     }
 
     /// Renders it.

@@ -1,6 +1,7 @@
 //! Goes through the tokens of a template. What is read of them is in `expressions` and `statements`.
 
 use super::lexer::Token;
+use super::names::Names;
 use super::syntax::Name;
 use super::{Result, failure_at};
 
@@ -14,11 +15,12 @@ pub(super) struct Parser {
     nesting: usize,
     /// Loops around this statement in the same function: `break` needs one.
     pub(super) loops: usize,
+    pub(super) names: Names,
 }
 
 impl Parser {
     pub(super) fn new(tokens: Vec<(u32, Token)>) -> Self {
-        Self { tokens, at: 0, nesting: 0, loops: 0 }
+        Self { tokens, at: 0, nesting: 0, loops: 0, names: Names::default() }
     }
 
     pub(super) fn line(&self) -> u32 {

@@ -2,12 +2,13 @@
 
 use super::evaluation::Args;
 use super::interpreter::Interpreter;
+use super::names::Kind;
 use super::operators::{arithmetic, compare, contains};
 use super::syntax::{Comparison, Operator};
 use super::value::{Value, equal};
 use super::{Result, failure};
 
-const FILTERS: &[&str] = &[
+pub(super) const FILTERS: &[&str] = &[
     "abs",
     "attr",
     "batch",
@@ -59,7 +60,7 @@ const FILTERS: &[&str] = &[
     "wordcount",
 ];
 
-const TESTS: &[&str] = &[
+pub(super) const TESTS: &[&str] = &[
     "!=",
     "<",
     "<=",
@@ -168,8 +169,7 @@ impl<'t> Interpreter<'t> {
                 value.as_text().is_some_and(|text| names.contains(&text.as_str()))
             }
             _ => {
-                let name: String = name.chars().take(40).collect();
-                return Err(failure(format!("there is no test named `{name}`")));
+                return Err(failure(Kind::Test.missing(name)));
             }
         })
     }

@@ -3,6 +3,7 @@
 use super::budget::ListBuilder;
 use super::evaluation::Args;
 use super::interpreter::Interpreter;
+use super::names::Kind;
 use super::value::{Key, Value, equal, order, sort};
 use super::{Result, failure, operators};
 
@@ -82,7 +83,7 @@ impl<'t> Interpreter<'t> {
             "select" | "reject" | "selectattr" | "rejectattr" => self.select(name, &value, args),
             "groupby" => self.groupby(&value, args),
             "batch" | "slice" => self.columns(name, &value, args),
-            _ => Err(failure(format!("there is no filter named `{}`", name.chars().take(40).collect::<String>()))),
+            _ => Err(failure(Kind::Filter.missing(name))),
         }
     }
 

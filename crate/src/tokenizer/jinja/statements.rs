@@ -163,6 +163,7 @@ impl Parser {
             return Ok(targets);
         }
         let name = self.expect_name()?;
+        self.names.knows(&name);
         if matches!(&*name, "true" | "false" | "none" | "True" | "False" | "None") {
             return self.fail(format!("`{name}` cannot be assigned to"));
         }
@@ -189,6 +190,7 @@ impl Parser {
                 self.expect_operator(",")?;
             }
             let name = self.expect_name()?;
+            self.names.knows(&name);
             let default = if self.skip_operator("=") { Some(self.expression()?) } else { None };
             if default.is_none() && parameters.last().is_some_and(|(_, default)| default.is_some()) {
                 return self.fail("a parameter without a default after one with a default");
@@ -200,6 +202,7 @@ impl Parser {
 
     fn macro_statement(&mut self) -> Result<StatementKind> {
         let name = self.expect_name()?;
+        self.names.knows(&name);
         let parameters = self.parameters()?;
         let body = self.function_body("endmacro")?;
         Ok(StatementKind::Macro(Macro { name, parameters, body }))

@@ -71,6 +71,9 @@ fn short_templates_render_as_jinja2s() {
     let pieces: Pieces = golden("pieces.json");
     let context = entries(pieces.context);
     assert!(pieces.cases.len() > 150);
+    for case in pieces.cases.iter().filter(|case| case.text.is_some()) {
+        assert!(Template::new(&case.template).unwrap().check_names().is_ok(), "{}", case.template);
+    }
     let results = pieces.cases.iter().map(|case| (case, render(&case.template, &context, Some(pieces.now))));
     let differences: Vec<_> = results.filter_map(|(case, result)| case.difference(&result)).collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -107,6 +110,51 @@ fn whole_chat_templates_render_as_jinja2s() {
         })
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn names_that_nothing_has_are_found_before_a_template_runs() {
+    let missing = |source: &str| match Template::new(source).unwrap().check_names() {
+        Ok(()) => String::new(),
+        Err(Error::ChatTemplate { problem }) => problem,
+        Err(other) => panic!("{other:?}"),
+    };
+    let check = |source: &str, expected: &str| assert_eq!(missing(source), expected, "{source}");
+    check(
+        "a\n{% for m in messages %}\n{{ m.content | trim | trimm }}{% endfor %}",
+        "there is no filter named `trimm` (line 3)",
+    );
+    check("{% if false %}{% filter shout %}a{% endfilter %}{% endif %}", "there is no filter named `shout` (line 1)");
+    check("{% set x | a.b %}{% endset %}", "there is no filter named `a.b` (line 1)");
+    check("{{ 1 is not prime }}", "there is no test named `prime` (line 1)");
+    check("\n{{ [1] | map('trim') | now() }}", "there is no filter named `now` (line 2)");
+    check("{% macro m(f) %}{{ f() }}{{ g(1) }}{% endmacro %}{{ m(range) }}", "there is no function named `g` (line 1)");
+    check("{{ range(2) }}{{ strftime_now('%Y') }}{{ raise_exception('') if false }}", "");
+    check(
+        "{% for a in [[1]] recursive %}{{ loop(a) }}{% endfor %}{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{% endcall %}",
+        "",
+    );
+    check("{% set f = namespace(g=1) %}{{ f.h() }}{% set u = range %}{{ u(1) }}", "");
+    // One that asks first knows.
+    check(
+        "{% if 'shout' is filter %}{{ 'a' | shout }}{% endif %}{% if 'odder' is not test %}{% else %}{{ 1 is odder }}{% endif %}",
+        "",
+    );
+    check("{% if today is defined %}{{ today() }}{% endif %}", "");
+    for name in predicates::FILTERS {
+        check(&format!("{{{{ 1 | {name} }}}}"), "");
+        let rendered = render(&format!("{{{{ 1 | {name} }}}}"), &[], None);
+        assert!(!format!("{rendered:?}").contains("no filter"), "{name}: {rendered:?}");
+    }
+}
+
+/// What Jinja2 renders names nothing that there is not.
+#[test]
+fn published_templates_name_what_there_is() {
+    for file in std::fs::read_dir(folder().join("chats")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(Template::new(&source).is_ok_and(|template| template.check_names().is_ok()), "{source}");
+    }
 }
 
 #[test]
