@@ -97,6 +97,9 @@ pub struct ModelInfo {
     /// [`ChatTemplate::tool_format`]: crate::tokenizer::ChatTemplate::tool_format
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_format: Option<ToolFormat>,
+    /// The control token that its calls begin with, where they do: it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_opening: Option<u32>,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Number of tokens in the vocabulary.
@@ -289,12 +292,14 @@ fn info(file: &ModelFile, tokenizer: Option<&Tokenizer>, loaded: &Loaded) -> Mod
     let backend = loaded.executor.backend();
     let file_name = || gguf.sources().first().map_or("model", |source| source.name()).to_string();
     let name = gguf.metadata.opt_string("general.name").ok().flatten().map_or_else(file_name, String::from);
+    let tool_format = tokenizer.and_then(|t| t.chat_template().ok()).and_then(ChatTemplate::tool_format);
     ModelInfo {
         name,
         architecture: network.architecture.family(),
         parameters: weights.parameters(),
         layers: network.n_layers,
-        tool_format: tokenizer.and_then(|t| t.chat_template().ok()).and_then(ChatTemplate::tool_format),
+        tool_format,
+        tool_opening: tokenizer.zip(tool_format).and_then(|(t, format)| t.control_token(format.opening())),
         can_think: tokenizer.and_then(|t| t.chat_template().ok()).is_some_and(ChatTemplate::can_think),
         d_model: network.d_model,
         vocab_size: network.vocab_size,

@@ -72,6 +72,8 @@ export interface ModelInfo {
   canThink: boolean;
   /** How it calls tools; absent where its chat template has none, or another form of calls. */
   toolFormat?: ToolFormat;
+  /** The control token that its calls begin with, which is no text; absent where they begin with text. */
+  toolOpening?: number;
   dModel: number;
   vocabSize: number;
   /** Bytes of the file, or of all parts. */

@@ -1,7 +1,7 @@
 /** Forms of calls: answers that are read, however they are cut into pieces, and answers that are held to a form. */
 import { describe, expect, test } from 'vitest';
 import type { Tool, ToolFormat } from '../engine/src/base/wasm-engine';
-import { callFormats, callGrammar } from '../engine/src/api/openai/call-format';
+import { callFormats, callGrammar, callsInTextGrammar } from '../engine/src/api/openai/call-format';
 import { CallReader, type CallPiece } from '../engine/src/api/openai/call-reader';
 import { grammarModule } from './written-form';
 
@@ -113,7 +113,7 @@ describe('an answer is held', () => {
     const counts = new Set<number>();
     for (let seed = 1; seed <= 40; seed += 1) {
       const numbers = drawn(seed);
-      const text = await written({ kind: 'grammar', text: callGrammar(callFormats[format], tools, seed % 2 === 0) }, (ids) => ids[Math.floor(numbers.next().value * ids.length)], () => numbers.next().value < 0.5);
+      const text = await written({ kind: 'grammar', text: callGrammar(callFormats[format], tools, { isMany: seed % 2 === 0 }) }, (ids) => ids[Math.floor(numbers.next().value * ids.length)], () => numbers.next().value < 0.5);
       const { text: beside, calls } = read(format, [...text]);
       expect([beside, calls.length > 0], text).toEqual(['', true]);
       if (seed % 2 === 1 || format === 'llama') expect(calls.length).toBe(1);
@@ -129,7 +129,65 @@ describe('an answer is held', () => {
   });
 
   test('as the templates show calls', async () => {
-    const text = (format: ToolFormat) => written({ kind: 'grammar', text: callGrammar(callFormats[format], tools.slice(1), false) });
+    const text = (format: ToolFormat) => written({ kind: 'grammar', text: callGrammar(callFormats[format], tools.slice(1), { isMany: false }) });
     expect([await text('hermes'), await text('llama'), await text('mistral')]).toEqual([hermes(call('{}', 'now')), call('{}', 'now', 'parameters'), `[${call('{}', 'now')}]`]);
+    expect(await written({ kind: 'grammar', text: callGrammar(callFormats.mistral, tools.slice(1), { isMany: false, opening: CONTROL }) })).toBe(`<e>[${call('{}', 'now')}]`);
+  });
+
+  /** The control token of the grammar module's vocabulary. */
+  const CONTROL = 257;
+  const bytesOf = (text: string) => [...new TextEncoder().encode(text)];
+  const free = (format: ToolFormat, opening?: number) => callsInTextGrammar(callFormats[format], tools, { isMany: true, opening, isStrict: ({ function: { name } }) => name === 'get_weather' });
+
+  test.each([
+    ['hermes', 'a text, and the opening', bytesOf('I look <b>, {"a" [TOOL\n<tool_call>'), 'I look <b>, {"a" [TOOL'],
+    ['hermes', 'a second call', bytesOf(`${hermes(call('{}', 'now'))}\n<tool_call>`), ''],
+    ['llama', 'a brace', bytesOf('{'), ''],
+    ['mistral', 'the control token', [CONTROL], ''],
+    ['mistral', 'a list', bytesOf('[{'), ''],
+  ] as const)('to the schemas of strict tools, as %s, from where a call begins by %s', async (format, _, script, said) => {
+    const names = new Set<string>();
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const numbers = drawn(seed);
+      let at = 0;
+      const choose = (ids: number[]) => {
+        const next = script[at];
+        at += 1;
+        if (next !== undefined && !ids.includes(next)) throw new Error(`${next} is not allowed at ${at - 1}`);
+        return next ?? ids[Math.floor(numbers.next().value * ids.length)];
+      };
+      const text = await written({ kind: 'grammar', text: free(format, format === 'mistral' ? CONTROL : undefined) }, choose, () => at > script.length);
+      const { text: beside, calls } = read(format, [...text.replace('<e>', '')]);
+      expect([beside, calls.length > 0], text).toEqual([said, true]);
+      for (const [name, json] of calls) {
+        names.add(name);
+        const given = JSON.parse(json) as { place: string; days: string[] };
+        expect([NAMES.has(name), typeof given]).toEqual([true, 'object']);
+        if (name === 'get_weather') expect([Object.keys(given), [...given.place].length <= 5, given.days.length <= 2, given.days.every((day) => day === 'mon' || day === 'tue')]).toEqual([['place', 'days'], true, true, true]);
+      }
+    }
+    expect(names.has('get_weather')).toBe(true);
+    expect(faults).toEqual([]);
+  });
+
+  test.each([
+    ['hermes', 'Hello {"name": "now"} <tool_ [TOOL_CALLS][{'], ['hermes', ''], ['llama', 'Hello {"name": <tool_call>'], ['mistral', '[1, 2] and [{"name": <tool_call>'], ['mistral', 'Hello'],
+  ] as const)('to nothing, as %s, where it calls nothing: %s', async (format, said) => {
+    const script = bytesOf(said);
+    let at = 0;
+    const choose = (ids: number[]) => (at === script.length ? ids[0] : ids.find((id) => id === script[at])) ?? -1;
+    const enough = () => at++ >= script.length;
+    expect(await written({ kind: 'grammar', text: free(format) }, choose, enough)).toBe(said);
+  });
+
+  test('to a call alone behind its opening', async () => {
+    const after = async (format: ToolFormat, begun: string) => {
+      let at = 0;
+      let next: number[] = [];
+      const script = bytesOf(begun);
+      await written({ kind: 'grammar', text: free(format) }, (ids) => (at < script.length ? script[at++] : void (next = ids))).catch(() => undefined);
+      return String.fromCharCode(...next);
+    };
+    expect([await after('hermes', 'a<tool_call>'), await after('llama', '{'), await after('mistral', '[{'), await after('mistral', '[TOOL_CALLS]')]).toEqual(['\n', '"', '"', '[']);
   });
 });

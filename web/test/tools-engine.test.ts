@@ -6,7 +6,7 @@ import { generateText, isStepCount, jsonSchema, streamText, tool } from 'ai';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ChatCompletionBody, ChatCompletionTool, ChatMessage, LoadedModel, Tool, ToolFormat } from 'web-mamba';
 import { webMamba } from 'web-mamba/ai-sdk';
-import { withMetadata } from '../../tests/e2e/gguf-metadata';
+import { metadataStrings, withMetadata } from '../../tests/e2e/gguf-metadata';
 import { realModel } from './real-model';
 
 const GOLDEN = path.join(import.meta.dirname, '../../tests/golden');
@@ -25,11 +25,25 @@ const MESSAGES = [{ role: 'user', content: 'What is the weather in Oslo?' }] as 
 const folder = mkdtempSync(path.join(tmpdir(), 'tools-'));
 const models = new Map<string, LoadedModel>();
 
+/** The token of this vocabulary for padding, a control token, which has no other use. */
+const PADDING = 1;
+const [CONTROL, USER_DEFINED] = [3, 4];
+/** What opens calls as a token of its own, as such models have it; a list’s is a control token. */
+const OPENINGS: Readonly<Record<string, { token: string; kind: number }>> = {
+  'qwen-2.5': { token: '<tool_call>', kind: USER_DEFINED }, 'mistral-tools': { token: '[TOOL_CALLS]', kind: CONTROL },
+};
+
 /** A tiny model with random weights, and a chat template of another. */
 async function modelWith(template: string): Promise<LoadedModel> {
   const file = path.join(folder, `${template}.gguf`);
   const text = readFileSync(path.join(GOLDEN, `templates/chats/${template}.jinja`), 'utf8');
-  writeFileSync(file, withMetadata(readFileSync(path.join(GOLDEN, 'models/falcon-tiny-Q4_K_M.gguf')), { 'tokenizer.chat_template': { string: text } }));
+  const tiny = readFileSync(path.join(GOLDEN, 'models/falcon-tiny-Q4_K_M.gguf'));
+  const opening = OPENINGS[template];
+  const tokens = metadataStrings(tiny, 'tokenizer.ggml.tokens');
+  // The first of this vocabulary are its control tokens, and all others are text.
+  const kinds = tokens.map((token, id) => (id === PADDING && opening ? opening.kind : /^<\|.*\|>$/.test(token) ? CONTROL : 1));
+  const vocabulary = { 'tokenizer.ggml.tokens': { strings: tokens.with(PADDING, opening?.token ?? tokens[PADDING]!) }, 'tokenizer.ggml.token_type': { int32s: kinds } };
+  writeFileSync(file, withMetadata(tiny, { 'tokenizer.chat_template': { string: text }, ...vocabulary }));
   const { model } = await realModel(file);
   models.set(template, model);
   return model;
@@ -106,6 +120,26 @@ describe.each(['hermes', 'llama', 'mistral'] as const)('a template that calls to
     }
     if (format === 'llama') expect(counts).toEqual(new Set([1]));
     else expect(Math.max(...counts)).toBeGreaterThan(1);
+  }, 60_000);
+
+  test('is held to the schema of a strict function where it calls of its own accord, with whatever seed', async () => {
+    // It is made to begin a call, and what it says there is its own.
+    const begins = format === 'llama' ? (await model.tokenize('{'))[0]! : PADDING;
+    const own = { tool_choice: 'auto', logit_bias: { [begins]: 100 } } as const;
+    const strictly: ChatCompletionTool = { ...WEATHER, function: { ...WEATHER.function, strict: true } };
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const { choices: [choice] } = await model.chat.completions.create(required({ ...own, seed, tools: [strictly, NOW] }));
+      expect([choice?.message.content, choice?.message.tool_calls?.length, choice?.finish_reason]).toEqual([null, 1, 'tool_calls']);
+      const { name, arguments: json } = choice!.message.tool_calls![0]!.function;
+      if (name === 'get_weather') checkArguments(name, json);
+      else expect([name, typeof JSON.parse(json)]).toEqual(['now', 'object']);
+    }
+    // It says what it likes before a call, and instead of one.
+    const said = await model.chat.completions.create(required({ tool_choice: 'auto', seed: 1, tools: [strictly], max_tokens: 20 }));
+    expect([said.choices[0]?.finish_reason, said.choices[0]?.message.content?.length !== 0]).toEqual(['length', true]);
+    // Without it nothing holds it.
+    const { choices: [loose] } = await model.chat.completions.create(required({ ...own, seed: 1, tools: [WEATHER, NOW] }));
+    expect(loose?.message.tool_calls ?? []).toEqual([]);
   }, 60_000);
 
   test('is told of its call and what came of it in the next turn', async () => {

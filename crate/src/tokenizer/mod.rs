@@ -260,6 +260,11 @@ impl Tokenizer {
         self.vocabulary.kind(id) == Some(TokenType::Control)
     }
 
+    /// The control token of this name.
+    pub fn control_token(&self, name: &str) -> Option<u32> {
+        (0..self.vocab_size() as u32).find(|&id| self.is_control(id) && self.token_bytes(id) == name.as_bytes())
+    }
+
     /// Oddities of the file's vocabulary that prevent nothing, a sentence each, for the file's maker. One is a template that does not
     /// compile, since plain prompts need none.
     pub fn notes(&self) -> Vec<String> {

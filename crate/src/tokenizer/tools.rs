@@ -110,6 +110,17 @@ pub enum ToolFormat {
     Mistral,
 }
 
+impl ToolFormat {
+    /// What stands before a call, or before a list of them.
+    pub(crate) fn opening(self) -> &'static str {
+        match self {
+            Self::Hermes => "<tool_call>",
+            Self::Llama => "",
+            Self::Mistral => "[TOOL_CALLS]",
+        }
+    }
+}
+
 /// A name that no template has.
 const PROBE: &str = "probe_of_a_call";
 

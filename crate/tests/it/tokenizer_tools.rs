@@ -132,6 +132,15 @@ fn a_templates_own_call_says_in_which_form_it_calls() {
 }
 
 #[test]
+fn a_control_token_is_found_by_its_name() {
+    let tokenizer = Tokenizer::from_metadata(&vocabulary("{{ messages }}")).unwrap();
+    let opening = tokenizer.control_token("[TOOL_CALLS]").unwrap();
+    assert_eq!(tokenizer.encode("[TOOL_CALLS]", Special::Parse).unwrap(), [opening]);
+    // Text is none, and a control token without a name is not what calls begin with that begin with text.
+    assert_eq!(["h", ""].map(|name| tokenizer.control_token(name)), [None, None]);
+}
+
+#[test]
 fn tools_are_refused_where_the_template_has_none() {
     let hi = [ChatMessage::new("user", "hi")];
     let options = ChatOptions { tools: golden_tools(), ..ChatOptions::default() };

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use web_mamba::Result;
-use web_mamba::engine::Model;
+use web_mamba::engine::{LoadOptions, Model};
 use web_mamba::generate::{Event, GenerateOptions, Generation, Prompt};
 use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::Snapshot;
 use web_mamba::tokenizer::{ChatMessage, Thinking};
 
-use crate::open::ModelArguments;
+use crate::open::{ModelArguments, TemplateArgument};
 use crate::state_file::{OrderArgument, read_state};
 use crate::{print, print_text};
 
@@ -52,6 +52,8 @@ pub struct Generate {
     /// A system message before the chat.
     #[arg(long, requires = "chat")]
     system: Option<String>,
+    #[command(flatten)]
+    template: TemplateArgument,
     #[command(flatten)]
     sampling: Sampling,
     /// The most tokens of the completion.
@@ -162,7 +164,8 @@ impl Sampling {
 
 impl Generate {
     pub fn run(&self) -> Result<()> {
-        let mut model = self.model.load()?;
+        let chat_template = self.template.read()?;
+        let mut model = self.model.load_with(&LoadOptions { chat_template, ..self.model.options() })?;
         let state = self.state.as_deref().map(|path| self.restore(&mut model, path)).transpose()?;
         let options = GenerateOptions {
             // A chat finds the state by the tokens that it begins with.

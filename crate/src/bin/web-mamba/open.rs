@@ -12,6 +12,7 @@ use web_mamba::executor::Activations;
 use web_mamba::gguf::Gguf;
 use web_mamba::gpu::GpuOptions;
 use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::tokenizer::ChatTemplate;
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -71,7 +72,11 @@ impl ModelArguments {
     }
 
     pub fn load(&self) -> Result<Model> {
-        pollster::block_on(Model::load(sources(&self.file)?, &self.options(), &mut |_, _| {}))
+        self.load_with(&self.options())
+    }
+
+    pub fn load_with(&self, options: &LoadOptions) -> Result<Model> {
+        pollster::block_on(Model::load(sources(&self.file)?, options, &mut |_, _| {}))
     }
 
     pub fn options(&self) -> LoadOptions {
@@ -84,6 +89,26 @@ impl ModelArguments {
         let unix_seconds = now.and_then(|now| i64::try_from(now.as_secs()).ok());
         let (activations, threads) = (self.activations(), self.threads.map(usize::from));
         LoadOptions { backend, unix_seconds, activations, threads, gpu: self.gpu_options(), ..LoadOptions::default() }
+    }
+}
+
+/// What the conversations of a command are written by.
+#[derive(Debug, Args)]
+pub struct TemplateArgument {
+    /// A file with the chat template to use in place of the model's: Jinja, or `rwkv-world`.
+    #[arg(long, value_name = "FILE")]
+    chat_template: Option<PathBuf>,
+}
+
+impl TemplateArgument {
+    /// The template; nothing for the model's own. One that is wrong fails before the model is read.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::OwnChatTemplate`].
+    pub fn read(&self) -> Result<Option<String>> {
+        let template = self.chat_template.as_deref().map(read_text).transpose()?;
+        template.as_deref().map(ChatTemplate::check).transpose()?;
+        Ok(template)
     }
 }
 

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use web_mamba::engine::Model;
+use web_mamba::engine::LoadOptions;
 use web_mamba::executor::Activations;
 use web_mamba::generate::{GenerateOptions, Generation, Prompt};
 use web_mamba::snapshot::{Numbers, Snapshot};
 use web_mamba::tokenizer::ChatMessage;
 
 use crate::failure::Failure;
-use crate::open::{ModelArguments, read_text, sources};
+use crate::open::{ModelArguments, TemplateArgument, read_text};
 use crate::print;
 use crate::state_file::StateOutput;
 
@@ -26,6 +26,8 @@ pub struct PreRead {
     /// Who says the text.
     #[arg(long, default_value = "system")]
     role: String,
+    #[command(flatten)]
+    template: TemplateArgument,
     /// Keep numbers as f32 in place of f16: twice the size, exact.
     #[arg(long)]
     f32: bool,
@@ -38,10 +40,10 @@ impl PreRead {
     pub fn run(&self) -> Result<(), Failure> {
         self.output.require_free()?;
         let messages = vec![ChatMessage::new(&self.role, read_text(&self.text)?.trim_end())];
-        let mut options = self.model.options();
+        let mut options = LoadOptions { chat_template: self.template.read()?, ..self.model.options() };
         // Exact unless asked otherwise: what continues it, on any backend, begins as near as can be.
         options.activations.get_or_insert(Activations::F32);
-        let mut model = pollster::block_on(Model::load(sources(&self.model.file)?, &options, &mut |_, _| {}))?;
+        let mut model = self.model.load_with(&options)?;
         let tokens = model.tokenizer()?.encode_start(&messages)?;
         let options = GenerateOptions { max_tokens: 0, ..GenerateOptions::default() };
         let mut generation = Generation::new(&model, &Prompt::Tokens(tokens), options)?;

@@ -16,7 +16,7 @@ const NAMES = {
   stopSequences: 'stop', seed: 'seed',
 } as const satisfies Partial<Record<keyof CallOptions, keyof GenerateOptions>>;
 
-type Known = Pick<ModelInfo, 'canThink' | 'toolFormat'>;
+type Known = Pick<ModelInfo, 'canThink' | 'toolFormat' | 'toolOpening'>;
 
 /** `calls` is how calls in the answer are read, where there may be some. */
 export function settingsOf(options: CallOptions, info: Known): { settings: AnswerSettings; calls?: ReaderOptions; warnings: Warning[] } {
@@ -47,21 +47,21 @@ function thoughtful({ reasoning = 'provider-default' }: CallOptions, { canThink 
 }
 
 /** What an answer is held to, or may call. Of tools that cannot be called there is a warning; a call that has to be made is refused. */
-function constrained({ responseFormat, tools = [], toolChoice }: CallOptions, { toolFormat }: Known, warnings: Warning[]): { settings: AnswerSettings; calls?: ReaderOptions } {
+function constrained({ responseFormat, tools = [], toolChoice }: CallOptions, info: Known, warnings: Warning[]): { settings: AnswerSettings; calls?: ReaderOptions } {
   const form = responseFormat?.type === 'json' ? { jsonSchema: responseFormat.schema ?? { type: 'object' } } : {};
   if (tools.length === 0 || toolChoice?.type === 'none') return { settings: form };
   const isNeeded = toolChoice?.type === 'required' || toolChoice?.type === 'tool';
   const own = tools.filter((tool) => tool.type === 'function');
-  const asked = own.map(({ name, description, inputSchema }) => ({ type: 'function', function: { name, description, parameters: inputSchema } }));
+  const asked = own.map(({ name, description, inputSchema, strict }) => ({ type: 'function', function: { name, description, parameters: inputSchema, strict } }));
   if (toolChoice?.type === 'tool' && !own.some(({ name }) => name === toolChoice.toolName)) throw wrongOption('toolChoice.toolName', toolChoice.toolName, 'the name of one of the tools');
   const choice = toolChoice?.type === 'tool' ? { type: 'function', function: { name: toolChoice.toolName } } : toolChoice?.type;
   const calls = callsAsked({ tools: asked, tool_choice: choice });
   if (own.length < tools.length) warnings.push({ type: 'unsupported', feature: 'tools', details: 'a tool of a provider’s own' });
   // An answer is either JSON or may call.
-  const cannot = !toolFormat || responseFormat?.type === 'json';
+  const cannot = !info.toolFormat || responseFormat?.type === 'json';
   if (cannot && !isNeeded && own.length > 0) warnings.push({ type: 'unsupported', feature: 'tools' });
   if (!calls || (cannot && !isNeeded)) return { settings: form };
   if (responseFormat?.type === 'json') throw unsupportedOption('responseFormat', responseFormat.type);
-  const { tools: told, form: held, reader } = callsWish(calls, toolFormat);
+  const { tools: told, form: held, reader } = callsWish(calls, info);
   return { settings: { tools: told, ...(held ? { grammar: held.text } : {}) }, calls: reader };
 }

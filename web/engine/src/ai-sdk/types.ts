@@ -27,7 +27,7 @@ export interface PromptMessage {
 }
 
 /** A tool that the model may call. Those of other types than `function` are a provider's own, and are passed over. */
-export type CallableTool = { type: 'function'; name: string; description?: string; inputSchema: object } | { type: 'provider'; name: string };
+export type CallableTool = { type: 'function'; name: string; description?: string; inputSchema: object; strict?: boolean } | { type: 'provider'; name: string };
 
 /** What a call is given. */
 export interface CallOptions extends Maybe<{

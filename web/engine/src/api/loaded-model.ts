@@ -52,7 +52,7 @@ export class LoadedModel implements AsyncDisposable {
   constructor(held: Held) {
     this.#held = held;
     held.client.onCrash((fault) => (this.#broken = fault));
-    const answering: Answering = { name: () => this.name, toolFormat: () => this.info.toolFormat, answers: (prompts, options, signal) => this.#answers(prompts, options, signal) };
+    const answering: Answering = { name: () => this.name, calling: () => this.info, answers: (prompts, options, signal) => this.#answers(prompts, options, signal) };
     this.chat = { completions: new ChatCompletions(answering) };
     this.completions = new Completions(answering);
     this.state = new ModelStates((call, signal) => this.#value((stop) => call(this.#turnOf(stop)), signal));

@@ -26,23 +26,58 @@ const ONE_LINE = { whitespace_flexible: false, item_separator: ', ', key_separat
 /** Of a function that says nothing of its arguments. */
 const NO_ARGUMENTS = { properties: {}, additionalProperties: false };
 
+export interface CallGrammarOptions {
+  /** Whether there may be several calls. */
+  isMany: boolean;
+  /** The control token that stands before a list of calls, in place of its text. */
+  opening?: number | undefined;
+}
+
+const quoted = (value: string) => JSON.stringify(value);
+/** A text within a regular expression of Lark. */
+const escaped = (value: string) => value.replace(/[[\]{}()*+?.\\^$|/]/g, String.raw`\$&`);
+const ANY = String.raw`(.|\n)*`;
+
+/** The grammar, in Lark, of an answer that calls one of the tools, or several where `isMany`, and says nothing else. */
+export function callGrammar(format: CallFormat, tools: readonly Tool[], { isMany, opening }: CallGrammarOptions): string {
+  const before = format.isList ? (opening === undefined ? '' : `${control(opening)} `) : format.opening && `${quoted(format.opening)} `;
+  const more = isMany && !format.isList && format.opening !== '' ? ` (${quoted(`\n${format.opening}`)} calls)*` : '';
+  return [`start: ${before}calls${more}`, ...callRules(format, tools, isMany, () => true)].join('\n');
+}
+
 /**
- * The grammar, in Lark, of an answer that calls one of the tools, or several where `isMany`, and says nothing else. A list goes without its
- * opening: as a control token it is none of the tokens that a grammar chooses from.
+ * The grammar of an answer that says anything, and may call tools: from the opening of a call on it is one of a tool, and the arguments of
+ * those that are `strict` follow their schemas. Where calls are all of an answer, one that begins as a call does is one.
  */
-export function callGrammar(format: CallFormat, tools: readonly Tool[], isMany: boolean): string {
-  const text = (value: string) => JSON.stringify(value);
-  const { opening, closing, isList, argumentsName } = format;
-  const [before, after, between] = isList ? ['', '', ', '] : [opening && `${opening}\n`, closing && `\n${closing}`, '\n'];
-  // Where a call is all of the answer, there is no second one.
-  const more = isMany && (isList || opening !== '') ? ` (${text(between)} call)*` : '';
-  const rules = tools.map(({ function: { name, parameters = NO_ARGUMENTS } }, at) => [
-    `call_${at}: ${text(`${before}{"name": "${name}", "${argumentsName}": `)} arguments_${at} ${text(`}${after}`)}`,
-    `arguments_${at}: %json ${JSON.stringify({ type: 'object', ...parameters, 'x-guidance': ONE_LINE })}`,
-  ]);
+export function callsInTextGrammar(format: CallFormat, tools: readonly Tool[], { isMany, opening, isStrict }: CallGrammarOptions & { isStrict: (tool: Tool) => boolean }): string {
+  const rules = callRules(format, tools, isMany, isStrict);
+  const beginning = (text: string) => `~/${text}${ANY}/`;
+  const marked = format.opening && ` & ${beginning(ANY + escaped(format.opening))}`;
+  if (format.isList) {
+    const first = opening === undefined ? quoted(format.opening) : control(opening);
+    return [`start: ${first} calls | calls | TEXT`, `TEXT: /${ANY}/${marked} & ${beginning(String.raw`\s*\[\s*\{`)}`, ...rules].join('\n');
+  }
+  if (format.opening === '') return ['start: calls | TEXT', `TEXT: /${ANY}/ & ${beginning(String.raw`\s*\{`)}`, ...rules].join('\n');
   return [
-    `start: ${isList ? `${text('[')} call${more} ${text(']')}` : `call${more}`}`,
-    `call: ${tools.map((_, at) => `call_${at}`).join(' | ')}`,
-    ...rules.flat(),
+    `start: ${isMany ? '(opened calls)* TEXT' : 'opened calls | TEXT'}`,
+    // It ends with the first opening.
+    `opened[lazy]: /${ANY}${escaped(format.opening)}/`,
+    `TEXT: /${ANY}/${marked}`,
+    ...rules,
   ].join('\n');
+}
+
+const control = (token: number) => `<[${token}]>`;
+
+/** `calls`: what follows an opening, one call or a list of them. */
+function callRules({ opening, closing, isList, argumentsName }: CallFormat, tools: readonly Tool[], isMany: boolean, isStrict: (tool: Tool) => boolean): string[] {
+  const [before, after] = opening === '' ? ['', ''] : ['"\\n" ', ` ${quoted(`\n${closing}`)}`];
+  return [
+    isList ? `calls: "[" call${isMany ? ' (", " call)*' : ''} "]"` : `calls: ${before}call${after}`,
+    `call: ${tools.map((_, at) => `call_${at}`).join(' | ')}`,
+    ...tools.flatMap((tool, at) => [
+      `call_${at}: ${quoted(`{"name": "${tool.function.name}", "${argumentsName}": `)} arguments_${at} "}"`,
+      `arguments_${at}: %json ${JSON.stringify({ type: 'object', ...(isStrict(tool) ? tool.function.parameters ?? NO_ARGUMENTS : {}), 'x-guidance': ONE_LINE })}`,
+    ]),
+  ];
 }

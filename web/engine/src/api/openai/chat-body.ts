@@ -1,11 +1,11 @@
 /** The body of a call about a conversation, checked and in the engine's own terms. */
-import type { ChatMessage, ToolCall, ToolFormat } from '../../base/wasm-engine.ts';
+import type { ChatMessage, ToolCall } from '../../base/wasm-engine.ts';
 import { joinThoughts } from '../../base/thoughts.ts';
 import { checkedOptions, flag, listOf, oneOf, text, unsupported, wrongOption, type Kinds } from '../checks.ts';
 import { answerKinds } from '../options.ts';
 import { sharedKinds, wishOf, type Wish } from './body.ts';
 import { formOf, responseFormat } from './response-format.ts';
-import { callsAsked, callsWish, toolsKinds } from './tools.ts';
+import { callsAsked, callsWish, toolsKinds, type CallingModel } from './tools.ts';
 import type { ReaderOptions } from './call-reader.ts';
 import type { ChatCompletionBody, ChatCompletionMessageInput, TextPart } from './types.ts';
 
@@ -66,14 +66,13 @@ export interface ChatWish extends Wish {
   calls?: ReaderOptions;
 }
 
-/** `toolFormat` is how the model calls tools, where it can. */
-export function checkedChat(given: unknown, toolFormat?: ToolFormat): ChatWish {
+export function checkedChat(given: unknown, calling: CallingModel = {}): ChatWish {
   const body = checkedOptions<ChatCompletionBody>(given, kinds, { argument: 'body' });
   const { messages = [], max_tokens: older, max_completion_tokens: present, thinking, logprobs, top_logprobs: top } = body;
   const asked = callsAsked(body);
   const format = formOf(body.response_format);
   if (asked && format) throw wrongOption('response_format', body.response_format, 'absent or of the type text, as it is to be beside tools that may be called');
-  const calls = asked && callsWish(asked, toolFormat);
+  const calls = asked && callsWish(asked, calling);
   const form = calls?.form ?? format;
   if (messages.length === 0) throw wrongOption('messages', body.messages, 'an array of one message or more');
   if (typeof older === 'number' && typeof present === 'number' && older !== present) {

@@ -30,7 +30,7 @@ export class ChatCompletions {
   create(body: ChatCompletionBody & NotStreaming, options?: CallOptions | null): Promise<ChatCompletion>;
   create(body: ChatCompletionBody, options?: CallOptions | null): Promise<ChatCompletion | ChunkStream<ChatCompletionChunk>>;
   async create(body: ChatCompletionBody, options?: CallOptions | null): Promise<ChatCompletion | ChunkStream<ChatCompletionChunk>> {
-    const { prompt, n, stream, includeUsage, options: given, calls } = checkedChat(body, this.#model.toolFormat());
+    const { prompt, n, stream, includeUsage, options: given, calls } = checkedChat(body, this.#model.calling());
     const { signal } = checkedCall(options);
     const head = headOf('chatcmpl', this.#model);
     const events = this.#model.answers(repeated([prompt], n), given, signal);

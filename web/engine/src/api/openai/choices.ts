@@ -1,16 +1,17 @@
 /** What the engine's events come to in OpenAI's terms: pieces of choices, their ends, and what was used. */
 import { failure } from '../../base/failure.ts';
 import { newId } from '../../base/new-id.ts';
-import type { GenerateOptions, Prompt, SampledLogprob, ToolFormat } from '../../base/wasm-engine.ts';
+import type { GenerateOptions, Prompt, SampledLogprob } from '../../base/wasm-engine.ts';
 import type { BatchEvent } from '../../protocol/protocol.ts';
 import { WaitingTokens } from './logprobs.ts';
+import type { CallingModel } from './tools.ts';
 import type { CompletionUsage, FinishReason } from './types.ts';
 
 /** The model, as these calls see it. */
 export interface Answering {
   name(): string;
-  /** How it calls tools; nothing where it cannot. */
-  toolFormat(): ToolFormat | undefined;
+  /** How it calls tools. */
+  calling(): CallingModel;
   /** The events of a completion of each prompt, by their indices. It begins with the first event that is asked for. */
   answers(prompts: Prompt[], options: GenerateOptions, signal?: AbortSignal): AsyncGenerator<BatchEvent, void, undefined>;
 }

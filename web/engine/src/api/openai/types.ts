@@ -81,7 +81,7 @@ export interface ChatCompletionBody extends SharedBody {
   /** Functions that the model may call, where its chat template has tools: `model.info.toolFormat` says so. */
   tools?: readonly ChatCompletionTool[] | null | undefined;
   /**
-   * `auto` (the default): the model calls tools or says something. `none`: it is told of none. `required`, or a function: its answer is
+   * `auto` (the default): the model calls tools or says something; of a function that is `strict`, the arguments follow its schema. `none`: it is told of none. `required`, or a function: its answer is
    * held to calls, whose arguments follow the function's schema.
    */
   tool_choice?: ToolChoice | null | undefined;
@@ -97,7 +97,7 @@ export interface ChatCompletionTool {
     description?: string | null | undefined;
     /** A JSON schema of an object; by default one that is empty. */
     parameters?: Readonly<Record<string, unknown>> | null | undefined;
-    /** A call that has to be made follows the schema either way; one that may be made is written freely. */
+    /** Whether a call that the model makes of its own accord follows the schema too; one that has to be made follows it either way. */
     strict?: boolean | null | undefined;
   };
 }
