@@ -320,9 +320,38 @@ describe('a creation', () => {
     expect(await thrownBy(() => of(failure('network', { host: 'a' })))).toMatchObject({ name: 'UnknownError', cause: { code: 'network' } });
   });
 
+  test('of a source, or by a function, is told of every option of a load', async () => {
+    const { model } = await answeringModel({ pieces: ['a'] });
+    const [load, seen] = [vi.fn(async (options: Anything) => (options.onProgress({ phase: 'load', loaded: 1, total: 2 }), model)), vi.fn()];
+    const options = { backend: 'cpu', activations: 'q8', workers: 2, store: true, shared: true, chatTemplate: '{{ messages }}', onProgress: seen } as const;
+    const calls = { load: (_: unknown, given: unknown) => load(given) } as Anything;
+    expect(await new ServedModel('https://a.example/b.gguf', options, calls).load(() => undefined)).toBe(model);
+    await promptApi(load, { ...options, maxTokens: 3 }).LanguageModel.create();
+    const { onProgress: _, ...others } = options;
+    for (const [given] of load.mock.calls) expect(given).toEqual({ ...others, onProgress: expect.any(Function) as unknown, signal: expect.any(AbortSignal) as unknown });
+    expect([load.mock.calls.length, seen.mock.calls]).toEqual([2, [[{ phase: 'load', loaded: 1, total: 2 }], [{ phase: 'load', loaded: 1, total: 2 }]]]);
+    // Such a model is loaded as it is.
+    for (const [option, value] of Object.entries(options)) {
+      expect(() => promptApi(model, { [option]: value })).toThrow(expect.objectContaining({ code: 'invalid-option', data: expect.objectContaining({ option }) as object }) as Error);
+    }
+  });
+
+  test('with a signal ends with it, as do those that come later', async () => {
+    const control = new AbortController();
+    const api = promptApi(({ signal }) => new Promise((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener('abort', () => reject(signal.reason));
+    }), { signal: control.signal });
+    const first = thrownBy(() => api.LanguageModel.create());
+    control.abort('enough');
+    expect([await first, await thrownBy(() => api.Writer.create())]).toEqual(['enough', 'enough']);
+  });
+
   test('options of another kind are refused by name', () => {
     expect(() => promptApi(undefined as Anything)).toThrow(expect.objectContaining({ code: 'invalid-request' }) as Error);
     expect(() => promptApi('a', { contextWindows: 1 } as Anything)).toThrow(/contextWindow/);
+    expect(() => promptApi('a', { chatTemplates: '{{ messages }}' } as Anything)).toThrow(expect.objectContaining({ code: 'invalid-option', data: { option: 'chatTemplates', suggestion: 'chatTemplate' } }) as Error);
+    expect(() => promptApi('a', { shared: 1 } as Anything)).toThrow(expect.objectContaining({ data: expect.objectContaining({ option: 'shared' }) as object }) as Error);
     expect(() => promptApi('a', { contextWindow: 0 })).toThrow(expect.objectContaining({ data: expect.objectContaining({ option: 'contextWindow' }) as object }) as Error);
   });
 });

@@ -80,7 +80,7 @@ type Table<Options> = Readonly<Record<keyof Options, Kind>>;
 
 const run: Table<RunOptions> = { backend: oneOf('auto', 'webgpu', 'cpu'), activations: oneOf('f32', 'q8'), workers: whole(1), signal };
 const chatTemplate: Kind = { fits: (value) => typeof value === 'string' && value.trim() !== '', expected: 'a Jinja template' };
-const load: Table<LoadOptions> = { ...run, onProgress: callback, store: flag, shared: flag, chatTemplate };
+export const loadKinds: Table<LoadOptions> = { ...run, onProgress: callback, store: flag, shared: flag, chatTemplate };
 const verify: Table<VerifyOptions> = { signal, onProgress: callback };
 
 export const tokenId = (id: unknown) => isWhole(id, 0, 2 ** 32 - 1);
@@ -132,7 +132,7 @@ export const answerKinds: Table<GenerateOptions> = {
   signal,
 };
 
-export const checkedLoad = (given: unknown) => checkedOptions<Present<LoadOptions>>(given, load);
+export const checkedLoad = (given: unknown) => checkedOptions<Present<LoadOptions>>(given, loadKinds);
 export const checkedAvailability = (given: unknown) => checkedOptions<Present<AvailabilityOptions>>(given, run);
 export const checkedCall = (given: unknown) => checkedOptions<Present<CallOptions>>(given, { signal });
 export const checkedExport = (given: unknown) => checkedOptions<Present<ExportOptions>>(given, { ...verify, part: whole() });

@@ -1,8 +1,9 @@
 /** `web-mamba/prompt-api`: the browser's own interfaces to language models, answered by a model of this engine. */
-import { checkedOptions, flag, oneOf, whole, type Kind, type Kinds, type Optional } from '../api/checks.ts';
+import { checkedOptions, whole, type Kind, type Kinds, type Optional } from '../api/checks.ts';
+import { loadKinds, type LoadOptions } from '../api/options.ts';
 import { languageModelOf } from './language-model.ts';
 import { rewriterOf } from './rewriter.ts';
-import { ServedModel, type PromptApiModel, type SourceOptions } from './served-model.ts';
+import { ServedModel, type PromptApiModel } from './served-model.ts';
 import { summarizerOf } from './summarizer.ts';
 import { translatorOf } from './translator.ts';
 import type { LanguageModelStatic } from './types.ts';
@@ -13,8 +14,11 @@ export type { PromptApiModel } from './served-model.ts';
 export type * from './types.ts';
 export type * from './writing-types.ts';
 
-/** `backend`, `activations`, `workers` and `store` are those of `WebMamba.load`, for a source. */
-export type PromptApiOptions = SourceOptions & Optional<{
+/**
+ * With those of `WebMamba.load`, which a source is loaded with and a function is given; a model that is loaded has none left to ask for.
+ * `signal` ends a load, and every later one.
+ */
+export type PromptApiOptions = LoadOptions & Optional<{
   /** Tokens that a session may have read. By default there is no limit: what a recurrent model remembers has one size. */
   contextWindow: number;
   /** Tokens that an answer has at most; 4096 by default. */
@@ -34,17 +38,15 @@ export interface PromptApi {
 
 const MAX_TOKENS = 4096;
 const contextWindowKind: Kind = { fits: (value) => value === Infinity || whole(1).fits(value), expected: 'a whole number of tokens, or Infinity' };
-const kinds: Kinds = {
-  backend: oneOf('auto', 'webgpu', 'cpu'), activations: oneOf('f32', 'q8'), workers: whole(1), store: flag, contextWindow: contextWindowKind, maxTokens: whole(1),
-};
+const kinds: Kinds = { ...loadKinds, contextWindow: contextWindowKind, maxTokens: whole(1) };
 
 /**
  * The classes, whose objects share one model: one that is loaded, a source, which is loaded when the first of them is created, or a function
  * that loads it. Nothing is installed.
  */
 export function promptApi(model: PromptApiModel, options?: PromptApiOptions | null): PromptApi {
-  const { contextWindow = Infinity, maxTokens = MAX_TOKENS, ...run } = checkedOptions<Required<PromptApiOptions>>(options, kinds) as SourceOptions & { contextWindow?: number; maxTokens?: number };
-  const [served, settings] = [new ServedModel(model, run), { contextWindow, maxTokens }];
+  const { contextWindow = Infinity, maxTokens = MAX_TOKENS, ...load } = checkedOptions<{ contextWindow: number; maxTokens: number } & LoadOptions>(options, kinds);
+  const [served, settings] = [new ServedModel(model, load), { contextWindow, maxTokens }];
   return {
     LanguageModel: languageModelOf(served, settings),
     Summarizer: summarizerOf(served, settings),

@@ -1,6 +1,6 @@
 /** The model behind these interfaces: loaded when the first object is created, and shared by all of them. */
 import { failure, toFailure } from '../base/failure.ts';
-import { checkArgument, type Kind } from '../api/checks.ts';
+import { checkArgument, wrongOption, type Kind } from '../api/checks.ts';
 import { LoadedModel } from '../api/loaded-model.ts';
 import type { LoadOptions, LoadProgress } from '../api/options.ts';
 import type { Source } from '../api/source.ts';
@@ -8,13 +8,11 @@ import { WebMamba, type WebMambaCalls } from '../api/web-mamba.ts';
 import { exception, isUnsuitable } from './exceptions.ts';
 import type { Availability } from './types.ts';
 
-type Loading = { signal: AbortSignal; onProgress: (progress: LoadProgress) => void };
+/** Options for `WebMamba.load`: those that were given, with a signal and a listener that serve all objects. */
+type Loading = LoadOptions & { signal: AbortSignal; onProgress: (progress: LoadProgress) => void };
 
 /** A model that is loaded, what one is loaded from, or a function that loads one and may do more on the way. */
 export type PromptApiModel = LoadedModel | Source | ((options: Loading) => Promise<LoadedModel>);
-
-/** How a source is loaded. */
-export type SourceOptions = Pick<LoadOptions, 'backend' | 'activations' | 'workers' | 'store'>;
 
 /** More of the same model, by what it is given as. */
 interface Given {
@@ -31,13 +29,15 @@ const source: Kind = {
 
 export class ServedModel {
   readonly #given: Given;
+  readonly #options: LoadOptions;
   readonly #listeners = new Set<(progress: LoadProgress) => void>();
   #loading: Promise<LoadedModel> | undefined;
   #isLoaded = false;
   #control = new AbortController();
 
-  constructor(model: PromptApiModel, options: SourceOptions, calls: WebMambaCalls = WebMamba) {
-    this.#given = givenBy(model, options, calls);
+  constructor(model: PromptApiModel, options: LoadOptions, calls: WebMambaCalls = WebMamba) {
+    [this.#given, this.#options] = [givenBy(model, options, calls), options];
+    if (options.onProgress) this.#listeners.add(options.onProgress);
   }
 
   async availability(): Promise<Availability> {
@@ -66,9 +66,10 @@ export class ServedModel {
 
   async #load(): Promise<LoadedModel> {
     const { signal } = this.#control;
+    const ends = this.#options.signal ? AbortSignal.any([signal, this.#options.signal]) : signal;
     try {
       const onProgress = (progress: LoadProgress) => this.#listeners.forEach((listener) => listener(progress));
-      const model = await this.#given.load({ signal, onProgress });
+      const model = await this.#given.load({ ...this.#options, signal: ends, onProgress });
       if (!signal.aborted) this.#isLoaded = true;
       return model;
     } catch (thrown) {
@@ -78,18 +79,22 @@ export class ServedModel {
   }
 }
 
-function givenBy(model: PromptApiModel, options: SourceOptions, calls: WebMambaCalls): Given {
-  if (model instanceof LoadedModel) return { load: async () => model, availability: async () => 'available', isOwn: false };
+function givenBy(model: PromptApiModel, options: LoadOptions, calls: WebMambaCalls): Given {
+  if (model instanceof LoadedModel) {
+    const [option] = Object.entries(options);
+    if (option) throw wrongOption(...option, 'absent, as it is to be with a model that is loaded');
+    return { load: async () => model, availability: async () => 'available', isOwn: false };
+  }
   if (typeof model === 'function') return { load: model, availability: async () => 'downloadable', isOwn: true };
   checkArgument('model', model, source);
   return {
-    load: (loading) => calls.load(model, { ...options, ...loading }),
+    load: (loading) => calls.load(model, loading),
     availability: () => availabilityOf(model, options, calls),
     isOwn: true,
   };
 }
 
-async function availabilityOf(source: Source, { backend, activations, workers }: SourceOptions, calls: WebMambaCalls): Promise<Availability> {
+async function availabilityOf(source: Source, { backend, activations, workers }: LoadOptions, calls: WebMambaCalls): Promise<Availability> {
   try {
     const { fits, downloaded } = await calls.availability(source, { backend, activations, workers });
     if (!fits) return 'unavailable';
