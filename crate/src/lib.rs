@@ -135,3 +135,7 @@ pub mod low_level {
     #[doc(inline)]
     pub use crate::{cpu, executor, fingerprint, gguf, instruments, model, pause, quant, sampler};
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

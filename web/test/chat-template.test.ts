@@ -41,6 +41,8 @@ describe('a template of one’s own', () => {
     const { api, file } = real;
     const refused: unknown = await api.load(file, { backend: 'cpu', chatTemplate: 'a\n{% for m in messages %}\n{{ m.content | }}{% endfor %}' }).catch((thrown: unknown) => thrown);
     expect(refused).toMatchObject({ name: 'MambaError', code: 'own-chat-template', message: expect.stringContaining('(line 3)') as string, remedy: expect.stringContaining('chatTemplate') as string });
+    const unknown: unknown = await api.load(file, { backend: 'cpu', chatTemplate: '{% for m in messages %}{{ m.content }}{% endfor %}\n{% if tools %}{{ tools | to_yaml }}{% endif %}' }).catch((thrown: unknown) => thrown);
+    expect(unknown).toMatchObject({ code: 'own-chat-template', message: expect.stringContaining('no filter named `to_yaml` (line 2)') as string });
     expect(await api.models.list()).toEqual([]);
     for (const chatTemplate of [1, '', ' \n']) expect(await api.load(file, { chatTemplate } as object).catch((thrown: unknown) => thrown)).toMatchObject({ code: 'invalid-option', data: { option: 'chatTemplate' } });
   });

@@ -203,7 +203,7 @@ impl Tokenizer {
     /// tokens it can write.
     ///
     /// # Errors
-    /// [`Error::OwnChatTemplate`] where it does not compile.
+    /// As of [`ChatTemplate::own`].
     pub fn set_chat_template(&mut self, source: &str, metadata: &Metadata) -> Result<()> {
         self.chat = Ok(ChatTemplate::own(source, metadata)?);
         Ok(())

@@ -90,6 +90,38 @@ fn chat_streams_plain_text() {
     assert!(text.contains("water") && text.ends_with('\n'), "{text}");
 }
 
+#[test]
+fn a_chat_template_of_ones_own_is_used_in_place_of_the_models() {
+    let template = std::env::temp_dir().join(format!("own-{}.jinja", std::process::id()));
+    let ask = |source: &str| {
+        std::fs::write(&template, source).unwrap();
+        let file = template.to_str().unwrap();
+        tool(&[
+            "generate",
+            DEMO,
+            "--chat",
+            "Hi",
+            "--chat-template",
+            file,
+            "--max-tokens",
+            "1",
+            "--greedy",
+            "--backend",
+            "cpu",
+            "--json",
+        ])
+    };
+    let output = ask("{{ messages[0].content }}");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let plain = json(&["tokenize", DEMO, "--text", "Hi", "--json"]);
+    assert_eq!(answer["prompt_tokens"], plain["ids"].as_array().unwrap().len());
+    let refused = ask("{{ messages[0].content | shout }}");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no filter named `shout` (line 1)"));
+    std::fs::remove_file(&template).unwrap();
+}
+
 /// Without a seed completions differ, and `--json` reports the seed that gives the same one again.
 #[test]
 fn json_reports_the_seed() {
