@@ -1,5 +1,5 @@
 /** The provider of the Vercel AI SDK, driven by that SDK: results, parts of streams, usage, and what is refused or warned about. */
-import type { EmbeddingModelV4, LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider';
+import type { EmbeddingModelV4, LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4FunctionTool, LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { embed, embedMany, generateObject, generateText, isStepCount, jsonSchema, streamText, tool } from 'ai';
 import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { failure, type LoadedModel, type ToolFormat } from 'web-mamba';
@@ -136,6 +136,8 @@ describe('a call', () => {
     expect(asked()[0]?.[1]).toEqual({ tools: [{ type: 'function', function: { name: 'a', description: 'A tool.', parameters: { type: 'object', properties: { b: { type: 'integer' } } } } }] });
     await provider.doGenerate({ prompt: HI, tools, toolChoice: { type: 'required' } });
     expect(asked().at(-1)?.[1]).toMatchObject({ form: { kind: 'grammar', text: expect.stringContaining('%json') as string } });
+    await provider.doGenerate({ prompt: HI, tools: [{ ...tools![0], strict: true } as LanguageModelV4FunctionTool] });
+    expect(asked().at(-1)?.[1]).toMatchObject({ form: { kind: 'grammar', text: expect.stringMatching(/TEXT.*%json .*properties/s) as string } });
     await provider.doGenerate({ prompt: HI, tools, toolChoice: { type: 'none' } });
     expect(asked().at(-1)?.[1]).toEqual({});
     const { provider: cut } = await fake({ pieces: CALL.pieces.slice(0, 2), stop: 'length' }, true, 'hermes');

@@ -162,9 +162,13 @@ describe('tools', () => {
     };
     expect(await grammars({ tool_choice: 'auto' })).toBeUndefined();
     const [any, one, named] = [await grammars({ tool_choice: 'required' }), await grammars({ tool_choice: 'required', parallel_tool_calls: false }), await grammars({ tool_choice: { type: 'function', function: { name: 'g' } } })];
-    expect(any).toMatch(/^start: call \("\\n" call\)\*\ncall: call_0 \| call_1\n/);
-    expect(one).toMatch(/^start: call\ncall: call_0 \| call_1\n/);
-    expect(named).toMatch(/^start: call\ncall: call_0\ncall_0: .*\\"g\\"/);
+    expect(any).toMatch(/^start: "<tool_call>" calls \("\\n<tool_call>" calls\)\*\n.*\ncall: call_0 \| call_1\n/);
+    expect(one).toMatch(/^start: "<tool_call>" calls\n.*\ncall: call_0 \| call_1\n/);
+    expect(named).toMatch(/^start: "<tool_call>" calls\n.*\ncall: call_0\ncall_0: .*\\"g\\"/);
+    // Of a strict one what may be called is held too, and the model is told of nothing else.
+    const strict = await grammars({ tools: [{ ...TOOL, function: { ...TOOL.function, strict: true } }, other] });
+    expect([strict, asked().at(-1)?.[1].tools]).toEqual([expect.stringMatching(/^start: \(opened calls\)\* TEXT\n/), [TOOL, other]]);
+    expect(strict?.match(/arguments_.*%json .*/g)).toEqual([expect.stringContaining('properties'), expect.not.stringContaining('properties')]);
   });
 
   test('are refused where the model has none, and are not told where none is to be called', async () => {
