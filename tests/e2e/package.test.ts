@@ -3,8 +3,9 @@
  * opened, and asked something. Their code is the snippet of the package's README, with an address of a model on another port. The examples
  * are projects of the same kind: `web/examples`.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listenFor, openBrowser } from './browser';
@@ -15,6 +16,10 @@ import { Site } from './site';
 
 /** A developer's lines for a worker, storage and streaming. */
 const MOST_LINES = 6;
+/** An error and its sentences. */
+const MOST_UNUSED_BYTES = 40_000;
+/** One of the two builds, with brotli, as hosts send it. */
+const MOST_WASM_BYTES = 1_000_000;
 const TOOLS = [
   ...['vite', 'typescript', 'ai'].map(pinned), 'webpack@5.113.0', 'webpack-cli@7.2.3', 'react@19.3.1', 'react-dom@19.3.1', '@types/react@19.3.3', '@types/react-dom@19',
 ];
@@ -107,6 +112,20 @@ test('the tarball has the engine, its types and its licences, and nothing else',
   ].sort());
 });
 
+test('its entries and their types are what every resolver of modules finds', async () => {
+  await projects.install(['publint@0.3.25', '@arethetypeswrong/cli@0.18.5']);
+  const { stdout } = await run('npx', ['publint', '--strict', projects.tarball], { cwd: projects.folder });
+  expect(stdout).toContain('All good!');
+  // It fails where an entry has a problem. There is no CommonJS, which its profile passes over.
+  await run('npx', ['attw', projects.tarball, '--profile', 'esm-only', '--no-color'], { cwd: projects.folder });
+});
+
+test('a page fetches less than a megabyte of wasm for its first word', () => {
+  const sizes = ['pkg', 'pkg-relaxed'].map((name) => brotliCompressSync(readFileSync(path.join(projects.folder, `node_modules/web-mamba/${name}/web_mamba_bg.wasm`))).length);
+  console.log(`wasm with brotli: ${sizes.join(', ')} bytes`);
+  expect(Math.max(...sizes)).toBeLessThan(MOST_WASM_BYTES);
+});
+
 test('what the README shows is six lines at most', () => {
   expect(snippet.trim().split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(MOST_LINES);
   expect(snippet).toContain(EXAMPLE_MODEL);
@@ -155,6 +174,16 @@ describe.each([['vite', 'main.ts'], ['webpack', 'main.js']])('in a project of %s
     await visited();
     expect((await page.locator('body').innerText()).trim()).not.toBe('');
     expect(models.hits.get(`/${MODEL}`)).toBe(asked);
+    expect(complaints).toEqual([]);
+  });
+
+  test('of what is not used nothing is bundled', async () => {
+    const bundle = () => readdirSync(path.join(project, 'dist'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && /\.(js|wasm)$/.test(entry.name)).map((entry) => path.join(entry.parentPath, entry.name));
+    expect(bundle().some((file) => file.endsWith('.wasm'))).toBe(true);
+    rmSync(path.join(project, 'dist'), { recursive: true });
+    expect(await show(`import { MambaError } from 'web-mamba';\ndocument.title = typeof MambaError.from;\n`)).toBe('function');
+    expect(bundle().filter((file) => file.endsWith('.wasm'))).toEqual([]);
+    expect(bundle().reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(MOST_UNUSED_BYTES);
     expect(complaints).toEqual([]);
   });
 

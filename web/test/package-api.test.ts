@@ -328,6 +328,7 @@ describe('a wrong call is refused before anything is done', () => {
     ['an address with a password', load(undefined, 'https://a:b@example.org/a.gguf'), { code: 'address' }],
     ['an address without TLS', load(undefined, new URL('http://example.org/a.gguf')), { code: 'address' }],
     ['a repository without an owner', load(undefined, { repo: 'model', file: 'a.gguf' }), { code: 'invalid-request', data: { argument: 'source.repo' } }],
+    ['a file of the hub with an unknown name', load(undefined, { repo: 'a/b', file: 'a.gguf', revison: 'x' }), { code: 'invalid-option', data: { option: 'source.revison', suggestion: 'revision' } }],
     ['a repository without a file', load(undefined, { repo: 'a/b' }), { code: 'invalid-request', data: { argument: 'source.file' } }],
     ['a source without a length', bytes({ length: undefined }), { code: 'invalid-request', data: { argument: 'source.length' } }],
     ['a source with half a byte', bytes({ length: 4.5 }), { code: 'invalid-request', data: { argument: 'source.length' } }],

@@ -4,7 +4,7 @@ import type { ByteSource } from '../base/wasm-engine.ts';
 import { CHUNK_BYTES } from '../store/model-record.ts';
 import { addressSource, isFileKey, type ModelSource } from '../store/model-source.ts';
 import { sha256 } from '../store/sha256.ts';
-import { isWhole, text, wrongArgument } from './checks.ts';
+import { checkedOptions, isWhole, text, wrongArgument, type Kinds } from './checks.ts';
 
 /** A file, or the first part of a split set, in a repository of the Hugging Face hub. */
 export interface HubFile {
@@ -47,15 +47,20 @@ function isHubFile(source: unknown): source is HubFile {
   return typeof source === 'object' && source !== null && 'repo' in source;
 }
 
-function hubSource({ repo, file, revision }: HubFile): ModelSource {
-  const name = (argument: string, value: unknown, pattern: RegExp, expected: string) => {
-    if (!text.fits(value) || !pattern.test(value as string)) throw wrongArgument(`source.${argument}`, value, expected);
+/** The names of a file of the hub; `nameOf` checks their values. */
+const hubKinds: Kinds = Object.fromEntries(['repo', 'file', 'revision'].map((name) => [name, { fits: () => true, expected: '' }]));
+
+function hubSource(source: HubFile): ModelSource {
+  const given = checkedOptions<HubFile>(source, hubKinds, { argument: 'source', within: 'source.', expected: EXPECTED });
+  const nameOf = (argument: keyof HubFile, value: unknown, pattern: RegExp, expected: string): string => {
+    if (typeof value !== 'string' || !pattern.test(value)) throw wrongArgument(`source.${argument}`, value, expected);
+    return value;
   };
-  name('repo', repo, /^[\w.-]+\/[\w.-]+$/, 'a name such as OWNER/NAME');
-  name('file', file, /^[^/].*\.gguf$/i, 'the name of a file that ends in .gguf');
-  name('revision', revision ?? 'main', /./, 'a branch, a tag or a commit');
+  const repo = nameOf('repo', given.repo, /^[\w.-]+\/[\w.-]+$/, 'a name such as OWNER/NAME');
+  const file = nameOf('file', given.file, /^[^/].*\.gguf$/i, 'the name of a file that ends in .gguf');
+  const revision = nameOf('revision', given.revision ?? 'main', /./, 'a branch, a tag or a commit');
   // As by its address, a part of a split set stands for all of them.
-  return addressSource(`https://huggingface.co/${repo}/resolve/${encodeURIComponent(revision ?? 'main')}/${file.split('/').map(encodeURIComponent).join('/')}`, NO_PAGE);
+  return addressSource(`https://huggingface.co/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`, NO_PAGE);
 }
 
 async function filesOf(given: readonly unknown[], reading: Reading, argument: (at: number) => string): Promise<ModelSource> {
