@@ -11,7 +11,7 @@ use web_mamba::sampler::SamplerOptions;
 use web_mamba::snapshot::Snapshot;
 use web_mamba::tokenizer::{ChatMessage, Thinking};
 
-use crate::open::{ModelArguments, TemplateArgument};
+use crate::open::{ModelArguments, read_template};
 use crate::state_file::{OrderArgument, read_state};
 use crate::{print, print_text};
 
@@ -52,8 +52,9 @@ pub struct Generate {
     /// A system message before the chat.
     #[arg(long, requires = "chat")]
     system: Option<String>,
-    #[command(flatten)]
-    template: TemplateArgument,
+    /// A file with the chat template to use in place of the model's: Jinja, or `rwkv-world`.
+    #[arg(long, requires = "chat")]
+    chat_template: Option<PathBuf>,
     #[command(flatten)]
     sampling: Sampling,
     /// The most tokens of the completion.
@@ -164,7 +165,7 @@ impl Sampling {
 
 impl Generate {
     pub fn run(&self) -> Result<()> {
-        let chat_template = self.template.read()?;
+        let chat_template = read_template(self.chat_template.as_deref())?;
         let mut model = self.model.load_with(&LoadOptions { chat_template, ..self.model.options() })?;
         let state = self.state.as_deref().map(|path| self.restore(&mut model, path)).transpose()?;
         let options = GenerateOptions {

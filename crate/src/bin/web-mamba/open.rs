@@ -92,24 +92,11 @@ impl ModelArguments {
     }
 }
 
-/// What the conversations of a command are written by.
-#[derive(Debug, Args)]
-pub struct TemplateArgument {
-    /// A file with the chat template to use in place of the model's: Jinja, or `rwkv-world`.
-    #[arg(long, value_name = "FILE")]
-    chat_template: Option<PathBuf>,
-}
-
-impl TemplateArgument {
-    /// The template; nothing for the model's own. One that is wrong fails before the model is read.
-    ///
-    /// # Errors
-    /// [`Error::Read`], or [`Error::OwnChatTemplate`].
-    pub fn read(&self) -> Result<Option<String>> {
-        let template = self.chat_template.as_deref().map(read_text).transpose()?;
-        template.as_deref().map(ChatTemplate::check).transpose()?;
-        Ok(template)
-    }
+/// The chat template of a file, in place of the model's. One that is wrong fails before the model is read.
+pub fn read_template(path: Option<&Path>) -> Result<Option<String>> {
+    let template = path.map(read_text).transpose()?;
+    template.as_deref().map(ChatTemplate::check).transpose()?;
+    Ok(template)
 }
 
 /// The file, or every part of the set that it belongs to (`NAME-00001-of-0000N.gguf`).

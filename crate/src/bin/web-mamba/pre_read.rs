@@ -11,7 +11,7 @@ use web_mamba::snapshot::{Numbers, Snapshot};
 use web_mamba::tokenizer::ChatMessage;
 
 use crate::failure::Failure;
-use crate::open::{ModelArguments, TemplateArgument, read_text};
+use crate::open::{ModelArguments, read_template, read_text};
 use crate::print;
 use crate::state_file::StateOutput;
 
@@ -26,8 +26,9 @@ pub struct PreRead {
     /// Who says the text.
     #[arg(long, default_value = "system")]
     role: String,
-    #[command(flatten)]
-    template: TemplateArgument,
+    /// A file with the chat template to use in place of the model's: Jinja, or `rwkv-world`.
+    #[arg(long)]
+    chat_template: Option<PathBuf>,
     /// Keep numbers as f32 in place of f16: twice the size, exact.
     #[arg(long)]
     f32: bool,
@@ -40,7 +41,8 @@ impl PreRead {
     pub fn run(&self) -> Result<(), Failure> {
         self.output.require_free()?;
         let messages = vec![ChatMessage::new(&self.role, read_text(&self.text)?.trim_end())];
-        let mut options = LoadOptions { chat_template: self.template.read()?, ..self.model.options() };
+        let chat_template = read_template(self.chat_template.as_deref())?;
+        let mut options = LoadOptions { chat_template, ..self.model.options() };
         // Exact unless asked otherwise: what continues it, on any backend, begins as near as can be.
         options.activations.get_or_insert(Activations::F32);
         let mut model = self.model.load_with(&options)?;
