@@ -366,6 +366,8 @@ describe('a wrong call is refused before anything is done', () => {
     ['a message in place of a list', [{ role: 'user', content: 'a' }], { code: 'invalid-request', data: { argument: 'prompt' } }],
     ['a message without content', [[{ role: 'user', content: 'a' }, { role: 'user' }]], { code: 'invalid-request', data: { argument: 'prompt[1].content' } }],
     ['a message without a role', [[{ content: 'a' }]], { code: 'invalid-request', data: { argument: 'prompt[0].role' } }],
+    ['a message with an unknown name', [[{ role: 'user', content: 'a', tool_cals: [] }]], { code: 'invalid-option', data: { option: 'prompt[0].tool_cals', suggestion: 'tool_calls' } }],
+    ['a message with a picture', [[{ role: 'user', content: 'a', images: ['x'] }]], { code: 'invalid-option', data: { option: 'prompt[0].images' } }],
     ['a hole in the list', [new Array(1)], { code: 'invalid-request', data: { argument: 'prompt[0]' } }],
     ['a token that is none', [[1, -1]], { code: 'invalid-request', data: { argument: 'prompt[0]' } }],
     ['max_tokens', ['a', { max_tokens: 3 }], { code: 'invalid-option', data: { suggestion: 'maxTokens' } }],

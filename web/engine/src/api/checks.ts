@@ -55,6 +55,11 @@ export function unsupported(asksForNothing: (value: unknown) => boolean = () => 
   return { fits: asksForNothing, expected: '', isUnsupported: true };
 }
 
+/** Names of an object whose values are checked one by one. */
+export function names(...known: readonly string[]): Kinds {
+  return Object.fromEntries(known.map((name) => [name, { fits: () => true, expected: '' }]));
+}
+
 export const flag: Kind = { fits: (value) => typeof value === 'boolean', expected: 'true or false' };
 export const text: Kind = { fits: (value) => typeof value === 'string', expected: 'a text' };
 export const callback: Kind = { fits: (value) => typeof value === 'function', expected: 'a function' };

@@ -1,16 +1,22 @@
 /** Messages of a conversation as a caller may give them. */
 import type { ChatMessage, ToolCall } from '../base/wasm-engine.ts';
-import { text, wrongArgument } from './checks.ts';
+import { checkedOptions, names, text, wrongArgument } from './checks.ts';
+
+type Fields = { [Name in keyof ChatMessage]-?: unknown };
+
+const MESSAGE = 'a message with role and content';
+const messageNames = names('role', 'content', 'tool_calls', 'tool_call_id');
 
 /** A copy that the caller cannot change any more. `place` is what the list is to its caller. */
 export function checkedMessages(items: readonly unknown[], place: string): ChatMessage[] {
   return [...items].map((item, at) => {
-    if (typeof item !== 'object' || item === null || Array.isArray(item)) throw wrongArgument(`${place}[${at}]`, item, 'a message with role and content');
-    const { role, content, tool_calls: calls, tool_call_id: id } = item as Record<string, unknown>;
-    if (typeof role !== 'string') throw wrongArgument(`${place}[${at}].role`, role, text.expected);
-    if (typeof content !== 'string') throw wrongArgument(`${place}[${at}].content`, content, text.expected);
-    if (id !== undefined && id !== null && typeof id !== 'string') throw wrongArgument(`${place}[${at}].tool_call_id`, id, text.expected);
-    const called = checkedCalls(calls ?? [], `${place}[${at}].tool_calls`);
+    const each = `${place}[${at}]`;
+    if (typeof item !== 'object' || item === null) throw wrongArgument(each, item, MESSAGE);
+    const { role, content, tool_calls: calls, tool_call_id: id } = checkedOptions<Fields>(item, messageNames, { argument: each, within: `${each}.`, expected: MESSAGE });
+    if (typeof role !== 'string') throw wrongArgument(`${each}.role`, role, text.expected);
+    if (typeof content !== 'string') throw wrongArgument(`${each}.content`, content, text.expected);
+    if (id !== undefined && typeof id !== 'string') throw wrongArgument(`${each}.tool_call_id`, id, text.expected);
+    const called = checkedCalls(calls ?? [], `${each}.tool_calls`);
     return { role, content, ...(called.length > 0 ? { tool_calls: called } : {}), ...(typeof id === 'string' ? { tool_call_id: id } : {}) };
   });
 }

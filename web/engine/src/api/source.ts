@@ -4,7 +4,7 @@ import type { ByteSource } from '../base/wasm-engine.ts';
 import { CHUNK_BYTES } from '../store/model-record.ts';
 import { addressSource, isFileKey, type ModelSource } from '../store/model-source.ts';
 import { sha256 } from '../store/sha256.ts';
-import { checkedOptions, isWhole, text, wrongArgument, type Kinds } from './checks.ts';
+import { checkedOptions, isWhole, names, text, wrongArgument } from './checks.ts';
 
 /** A file, or the first part of a split set, in a repository of the Hugging Face hub. */
 export interface HubFile {
@@ -47,11 +47,8 @@ function isHubFile(source: unknown): source is HubFile {
   return typeof source === 'object' && source !== null && 'repo' in source;
 }
 
-/** The names of a file of the hub; `nameOf` checks their values. */
-const hubKinds: Kinds = Object.fromEntries(['repo', 'file', 'revision'].map((name) => [name, { fits: () => true, expected: '' }]));
-
 function hubSource(source: HubFile): ModelSource {
-  const given = checkedOptions<HubFile>(source, hubKinds, { argument: 'source', within: 'source.', expected: EXPECTED });
+  const given = checkedOptions<HubFile>(source, names('repo', 'file', 'revision'), { argument: 'source', within: 'source.', expected: EXPECTED });
   const nameOf = (argument: keyof HubFile, value: unknown, pattern: RegExp, expected: string): string => {
     if (typeof value !== 'string' || !pattern.test(value)) throw wrongArgument(`source.${argument}`, value, expected);
     return value;
