@@ -448,6 +448,25 @@ describe('the examples', () => {
     expect([backend, ids?.split(',').length]).toEqual(['cpu', 8]);
   });
 
+  test('in Node: a load takes the options of a page’s, and a wrong one is named', async () => {
+    const { stdout } = await run('node', ['--input-type=module', '-e', `
+      import { openAsBlob } from 'node:fs';
+      import { webMamba } from 'web-mamba/node';
+      const named = (thrown) => thrown.code + ' ' + (thrown.data.suggestion ?? thrown.data.option ?? thrown.message);
+      const refusals = [{ folders: 'a' }, { folder: 'a', webgpu: 1 }, {}].map((options) => { try { webMamba(options); } catch (thrown) { return named(thrown); } });
+      const WebMamba = webMamba({ folder: 'options' });
+      const load = async (options) => WebMamba.load(await openAsBlob('${path.join(GOLDEN_MODELS, 'falcon-tiny-Q4_K_M.gguf')}'), { backend: 'cpu', workers: 1, ...options });
+      for (const options of [{ chatTemplates: 'a' }, { chatTemplate: '{{ messages | to_yaml }}' }]) refusals.push(await load(options).catch(named));
+      const kept = (await WebMamba.models.list()).length;
+      const model = await load({ chatTemplate: '{{ messages[0].content }}!', store: false });
+      const text = await model.applyChatTemplate([{ role: 'user', content: 'Hi' }]);
+      await model.close();
+      console.log(JSON.stringify([refusals, kept, text, (await WebMamba.models.list()).length]));`], { cwd: projects.folder });
+    const [refusals, ...rest] = JSON.parse(stdout) as [string[], number, string, number];
+    expect(refusals).toEqual(['invalid-option folder', 'invalid-option webgpu', 'invalid-option folder', 'invalid-option chatTemplate', expect.stringMatching(/^own-chat-template .*to_yaml/)]);
+    expect(rest).toEqual([0, 'Hi!', 0]);
+  });
+
   test.runIf(process.env.WEB_MAMBA_ALL && existsSync(SWIFTSHADER))('in Node on WebGPU, through the npm package webgpu', async () => {
     await projects.install(['webgpu@0.6.2']);
     const [onCpu, onWebGpu] = await inNode(['cpu', 'webgpu'], { VK_DRIVER_FILES: SWIFTSHADER });
