@@ -143,6 +143,8 @@ describe('an answer is held', () => {
     ['hermes', 'a text, and the opening', bytesOf('I look <b>, {"a" [TOOL\n<tool_call>'), 'I look <b>, {"a" [TOOL'],
     ['hermes', 'a second call', bytesOf(`${hermes(call('{}', 'now'))}\n<tool_call>`), ''],
     ['llama', 'a brace', bytesOf('{'), ''],
+    ['llama', 'a brace after thoughts', bytesOf('<think>{"name": "no"}</think>\n<think></think>\n\n{'), '<think>{"name": "no"}</think>\n<think></think>\n\n'],
+    ['mistral', 'a list after a thought', bytesOf('<think>[{</think>\n[{'), '<think>[{</think>\n'],
     ['mistral', 'the control token', [CONTROL], ''],
     ['mistral', 'a list', bytesOf('[{'), ''],
   ] as const)('to the schemas of strict tools, as %s, from where a call begins by %s', async (format, _, script, said) => {
@@ -157,8 +159,10 @@ describe('an answer is held', () => {
         return next ?? ids[Math.floor(numbers.next().value * ids.length)];
       };
       const text = await written({ kind: 'grammar', text: free(format, format === 'mistral' ? CONTROL : undefined) }, choose, () => at > script.length);
-      const { text: beside, calls } = read(format, [...text.replace('<e>', '')]);
-      expect([beside, calls.length > 0], text).toEqual([said, true]);
+      // Thoughts are no part of what is read.
+      const thoughts = said.startsWith('<think>') ? said.length : 0;
+      const { text: beside, calls } = read(format, [...text.slice(thoughts).replace('<e>', '')]);
+      expect([text.slice(0, thoughts) + beside, calls.length > 0], text).toEqual([said, true]);
       for (const [name, json] of calls) {
         names.add(name);
         const given = JSON.parse(json) as { place: string; days: string[] };
@@ -171,13 +175,17 @@ describe('an answer is held', () => {
   });
 
   test.each([
-    ['hermes', 'Hello {"name": "now"} <tool_ [TOOL_CALLS][{'], ['hermes', ''], ['llama', 'Hello {"name": <tool_call>'], ['mistral', '[1, 2] and [{"name": <tool_call>'], ['mistral', 'Hello'],
+    ['hermes', 'Hello {"name": "now"} <tool_ [TOOL_CALLS][{'], ['hermes', ''], ['llama', 'Hello {"name": <tool_call>'], ['mistral', '[1, 2] and [{"name": <tool_call>'], ['mistral', 'Hello'], ['llama', '<think>{</think>\n\nHello {'], ['mistral', ' <think></think>[1]'],
   ] as const)('to nothing, as %s, where it calls nothing: %s', async (format, said) => {
     const script = bytesOf(said);
     let at = 0;
-    const choose = (ids: number[]) => (at === script.length ? ids[0] : ids.find((id) => id === script[at])) ?? -1;
-    const enough = () => at++ >= script.length;
-    expect(await written({ kind: 'grammar', text: free(format) }, choose, enough)).toBe(said);
+    const choose = (ids: number[]) => {
+      const next = script[at];
+      at += 1;
+      // No token is -1: what is not allowed fails.
+      return (next === undefined ? ids[0] : ids.find((id) => id === next)) ?? -1;
+    };
+    expect(await written({ kind: 'grammar', text: free(format) }, choose, () => at > script.length)).toBe(said);
   });
 
   test('to a call alone behind its opening', async () => {
@@ -188,6 +196,6 @@ describe('an answer is held', () => {
       await written({ kind: 'grammar', text: free(format) }, (ids) => (at < script.length ? script[at++] : void (next = ids))).catch(() => undefined);
       return String.fromCharCode(...next);
     };
-    expect([await after('hermes', 'a<tool_call>'), await after('llama', '{'), await after('mistral', '[{'), await after('mistral', '[TOOL_CALLS]')]).toEqual(['\n', '"', '"', '[']);
+    expect([await after('hermes', 'a<tool_call>'), await after('llama', '{'), await after('mistral', '[{'), await after('mistral', '[TOOL_CALLS]'), await after('llama', '<think>a</think>\n{')]).toEqual(['\n', '"', '"', '[', '"']);
   });
 });

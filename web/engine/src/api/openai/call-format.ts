@@ -53,11 +53,14 @@ export function callsInTextGrammar(format: CallFormat, tools: readonly Tool[], {
   const rules = callRules(format, tools, isMany, isStrict);
   const beginning = (text: string) => `~/${text}${ANY}/`;
   const marked = format.opening && ` & ${beginning(ANY + escaped(format.opening))}`;
-  if (format.isList) {
-    const first = opening === undefined ? quoted(format.opening) : control(opening);
-    return [`start: ${first} calls | calls | TEXT`, `TEXT: /${ANY}/${marked} & ${beginning(String.raw`\s*\[\s*\{`)}`, ...rules].join('\n');
-  }
-  if (format.opening === '') return ['start: calls | TEXT', `TEXT: /${ANY}/ & ${beginning(String.raw`\s*\{`)}`, ...rules].join('\n');
+  // Where the answer's beginning decides, it is what comes after the thoughts.
+  const decided = (calls: string, call: string) => [
+    'start: answer | thought+ BLANK? answer', `answer: ${calls} | TEXT`, String.raw`thought[lazy]: /\s*<think>(.|\n)*<\/think>/`, String.raw`BLANK: /[ \r\n\t]+/`,
+    `TEXT: /${ANY}/${marked} & ${beginning(call)} & ${beginning(String.raw`\s*<think>`)}`, ...rules,
+  ].join('\n');
+  // Blanks are of the bracket, since of a text they would be too, and the longer is taken.
+  if (format.isList) return `${decided(`${opening === undefined ? quoted(format.opening) : control(opening)} calls | LIST items`, String.raw`\s*\[\s*\{`)}\n${String.raw`LIST: /[ \r\n\t]*\[/`}`;
+  if (format.opening === '') return decided('calls', String.raw`\s*\{`);
   return [
     `start: ${isMany ? '(opened calls)* TEXT' : 'opened calls | TEXT'}`,
     // It ends with the first opening.
@@ -69,11 +72,11 @@ export function callsInTextGrammar(format: CallFormat, tools: readonly Tool[], {
 
 const control = (token: number) => `<[${token}]>`;
 
-/** `calls`: what follows an opening, one call or a list of them. */
+/** `calls`: what follows an opening, one call, or a list of them, of which `items` is what follows its bracket. */
 function callRules({ opening, closing, isList, argumentsName }: CallFormat, tools: readonly Tool[], isMany: boolean, isStrict: (tool: Tool) => boolean): string[] {
   const [before, after] = opening === '' ? ['', ''] : ['"\\n" ', ` ${quoted(`\n${closing}`)}`];
   return [
-    isList ? `calls: "[" call${isMany ? ' (", " call)*' : ''} "]"` : `calls: ${before}call${after}`,
+    ...(isList ? ['calls: "[" items', `items: call${isMany ? ' (", " call)*' : ''} "]"`] : [`calls: ${before}call${after}`]),
     `call: ${tools.map((_, at) => `call_${at}`).join(' | ')}`,
     ...tools.flatMap((tool, at) => [
       `call_${at}: ${quoted(`{"name": "${tool.function.name}", "${argumentsName}": `)} arguments_${at} "}"`,
