@@ -51,21 +51,22 @@ export function callGrammar(format: CallFormat, tools: readonly Tool[], { isMany
  */
 export function callsInTextGrammar(format: CallFormat, tools: readonly Tool[], { isMany, opening, isStrict }: CallGrammarOptions & { isStrict: (tool: Tool) => boolean }): string {
   const rules = callRules(format, tools, isMany, isStrict);
-  const beginning = (text: string) => `~/${text}${ANY}/`;
-  const marked = format.opening && ` & ${beginning(ANY + escaped(format.opening))}`;
-  // Where the answer's beginning decides, it is what comes after the thoughts.
-  const decided = (calls: string, call: string) => [
-    'start: answer | thought+ BLANK? answer', `answer: ${calls} | TEXT`, String.raw`thought[lazy]: /\s*<think>(.|\n)*<\/think>/`, String.raw`BLANK: /[ \r\n\t]+/`,
-    `TEXT: /${ANY}/${marked} & ${beginning(call)} & ${beginning(String.raw`\s*<think>`)}`, ...rules,
-  ].join('\n');
-  // Blanks are of the bracket, since of a text they would be too, and the longer is taken.
-  if (format.isList) return `${decided(`${opening === undefined ? quoted(format.opening) : control(opening)} calls | LIST items`, String.raw`\s*\[\s*\{`)}\n${String.raw`LIST: /[ \r\n\t]*\[/`}`;
-  if (format.opening === '') return decided('calls', String.raw`\s*\{`);
+  const text = (...forbidden: readonly string[]) => `TEXT: ${[`/${ANY}/`, ...forbidden.map((beginning) => `~/${beginning}${ANY}/`)].join(' & ')}`;
+  const marked = ANY + escaped(format.opening);
+  const startsAtOnce = format.isList || format.opening === '';
+  if (!startsAtOnce) {
+    // `opened` ends with the first opening.
+    return [`start: ${isMany ? '(opened calls)* TEXT' : 'opened calls | TEXT'}`, `opened[lazy]: /${marked}/`, text(marked), ...rules].join('\n');
+  }
+  const first = opening === undefined ? quoted(format.opening) : control(opening);
   return [
-    `start: ${isMany ? '(opened calls)* TEXT' : 'opened calls | TEXT'}`,
-    // It ends with the first opening.
-    `opened[lazy]: /${ANY}${escaped(format.opening)}/`,
-    `TEXT: /${ANY}/${marked}`,
+    // The model may think before.
+    'start: answer | thought+ BLANK? answer',
+    String.raw`thought[lazy]: /\s*<think>(.|\n)*<\/think>/`,
+    String.raw`BLANK: /[ \r\n\t]+/`,
+    `answer: ${format.isList ? `${first} calls | LIST items` : 'calls'} | TEXT`,
+    // The longest lexeme is taken, so blanks before a bracket, which may be of a text too, are the bracket's.
+    ...(format.isList ? [String.raw`LIST: /[ \r\n\t]*\[/`, text(String.raw`\s*<think>`, String.raw`\s*\[\s*\{`, marked)] : [text(String.raw`\s*<think>`, String.raw`\s*\{`)]),
     ...rules,
   ].join('\n');
 }
