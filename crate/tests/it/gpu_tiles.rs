@@ -100,7 +100,7 @@ fn tiles_follow_from_the_rows() {
     let gpu = block_on(Gpu::open(&hardware)).expect("a GPU, or a software Vulkan (scripts/setup --test)");
     for integers in [false, true] {
         let rows_of = |rows| Tile::prefill(&gpu, integers, rows).rows;
-        let expected = if integers { [16, 16, 16, 16, 16, 32, 32, 64] } else { [16, 16, 16, 16, 32, 32, 64, 64] };
+        let expected = if integers { [16, 16, 16, 16, 16, 32, 32, 64] } else { [16, 16, 16, 16, 32, 64, 64, 64] };
         assert_eq!([8, 96, 128, 288, 480, 1024, 2560, 65_536].map(rows_of), expected);
         for rows in 1..4096 {
             let tile = Tile::prefill(&gpu, integers, rows);

@@ -162,7 +162,7 @@ impl Tile {
     /// Tiles of values, from the one that reads least for a product to the one that gives most invocations: its 16 x 16 products of a
     /// vector of columns are 16 invocations, and 16 slices of the columns work beside each other.
     const VALUES: [Self; 3] =
-        [Self::of([64, 32], [4, 4], 1, 1), Self::of([32, 32], [4, 4], 1, 4), Self::of([16, 16], [4, 4], 2, 16)];
+        [Self::of([64, 32], [4, 4], 1, 2), Self::of([32, 32], [4, 4], 1, 4), Self::of([16, 16], [4, 4], 2, 16)];
 
     /// The same of quants, a quarter of the bytes.
     const QUANTS: [Self; 3] =
@@ -203,7 +203,8 @@ impl Tile {
         }
     }
 
-    /// For prefill of a matrix of some rows: the largest tile that keeps a large GPU busy. Few rows are shared by slices of the columns.
+    /// For prefill of a matrix: the largest tile that keeps a large GPU busy with its rows and those of the products that run beside it.
+    /// Few rows are shared by slices of the columns.
     pub fn prefill(gpu: &Gpu, integers: bool, rows: usize) -> Self {
         if gpu.software {
             return Self::SOFTWARE;

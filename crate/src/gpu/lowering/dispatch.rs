@@ -1,10 +1,14 @@
 //! A dispatch: as lowering describes it (kernel, variant, parameters, buffers, grid), and bound to its pipelines and bind group,
 //! ready to be encoded for any number of tokens.
 
+use super::schedule::Access;
 use crate::gpu::device::Gpu;
-use crate::gpu::kernels::{Kernel, SMALL_BATCH, Tile, Variant, compose_group};
+use crate::gpu::kernels::{Kernel, SELECTIVE_SCAN, SMALL_BATCH, Tile, Variant, WKV7, compose_group};
 use crate::gpu::resources::{Bound, Program};
 use crate::model::Rows;
+
+/// Kernels that walk through time: each token waits for the one before it, in few workgroups.
+const WALKS: [&str; 2] = [SELECTIVE_SCAN.name, WKV7.name];
 
 /// A dispatch before it has pipelines and a bind group.
 pub struct LoweredDispatch {
@@ -18,6 +22,16 @@ pub struct LoweredDispatch {
 }
 
 impl LoweredDispatch {
+    /// The buffers that it reads and writes.
+    pub fn access(&self) -> Access<&wgpu::Buffer> {
+        let (reads, writes) = self.buffers.split_at(self.kernel.inputs as usize);
+        Access {
+            reads: reads.iter().map(|bound| &bound.buffer).collect(),
+            writes: writes.iter().map(|bound| &bound.buffer).collect(),
+            leaves_room: WALKS.contains(&self.kernel.name),
+        }
+    }
+
     /// The programs that it runs for many tokens and for a small batch: those of a tiled product differ.
     pub fn programs(&self, gpu: &Gpu) -> [Program; 2] {
         let small_batch = match self.grid {
@@ -88,6 +102,17 @@ impl Extent {
     }
 }
 
+impl Grid {
+    /// True where an extent has work for it.
+    pub fn runs(&self, extent: Extent) -> bool {
+        match self {
+            Self::SmallBatchPerRow { .. } | Self::SmallBatch { .. } => extent.is_small_batch(Rows::Tokens),
+            Self::Tiled { rows, small_batch: None, .. } => !extent.is_small_batch(*rows),
+            _ => true,
+        }
+    }
+}
+
 impl Dispatch {
     /// Binds a dispatch; `pipelines` are those of [`LoweredDispatch::programs`].
     pub fn new(
@@ -107,11 +132,7 @@ impl Dispatch {
 
     /// True where an extent has work for it.
     pub fn runs(&self, extent: Extent) -> bool {
-        match self.grid {
-            Grid::SmallBatchPerRow { .. } | Grid::SmallBatch { .. } => extent.is_small_batch(Rows::Tokens),
-            Grid::Tiled { rows, small_batch: None, .. } => !extent.is_small_batch(rows),
-            _ => true,
-        }
+        self.grid.runs(extent)
     }
 
     /// Encodes it, where the extent has work for it.

@@ -6,9 +6,10 @@ mod fusion;
 mod grouped;
 mod pointwise;
 mod recurrent;
+mod schedule;
 mod stages;
 mod steps;
 
-pub use dispatch::Extent;
-pub use stages::{Stage, bind, lower_chunk, lower_decode, programs};
+pub use dispatch::{Dispatch, Extent};
+pub use stages::{Order, Place, Stage, bind, lower_chunk, lower_decode, programs};
 pub use steps::Lowering;

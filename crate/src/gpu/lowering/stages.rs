@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::dispatch::{Dispatch, Extent, LoweredDispatch};
 use super::fusion::fuse;
+use super::schedule::levels;
 use super::steps::Lowering;
 use crate::gpu::device::Gpu;
-use crate::gpu::kernels::{GROUP_PROJECT, Layout, params};
+use crate::gpu::kernels::{GROUP_PROJECT, Layout, SMALL_BATCH, params};
 use crate::gpu::resources::{Bound, Pipelines, Program, written_by};
 use crate::model::BufferId;
 
@@ -41,6 +42,52 @@ impl LoweredStage {
     pub fn is_group(&self) -> bool {
         self.dispatches.first().is_some_and(|dispatch| dispatch.kernel.name == GROUP_PROJECT.name)
     }
+}
+
+/// A dispatch: the number of its stage, and its own there.
+pub type Place = (usize, usize);
+
+/// The order in which the dispatches of stages run: levels, in each of which none waits for another.
+#[derive(Default)]
+pub struct Order {
+    layers: Vec<Vec<Place>>,
+    head: Vec<Vec<Place>>,
+}
+
+impl Order {
+    /// One after the other.
+    pub fn of_steps(stages: &[LoweredStage], layer_steps: usize) -> Self {
+        let alone = |range: Range<usize>| places(stages, range).map(|place| vec![place]).collect();
+        let head = head_stage(stages, layer_steps);
+        Self { layers: alone(0..head), head: alone(head..stages.len()) }
+    }
+
+    /// In the layers side by side where they can be, for small batches or for chunks: some dispatches serve only either.
+    pub fn side_by_side(stages: &[LoweredStage], layer_steps: usize, small_batch: bool) -> Self {
+        let extent = Extent { tokens: if small_batch { 1 } else { SMALL_BATCH + 1 }, sequences: 1, outputs: 1 };
+        let dispatch = |(stage, own): Place| &stages[stage].dispatches[own];
+        let layers = places(stages, 0..head_stage(stages, layer_steps));
+        let layers: Vec<Place> = layers.filter(|&place| dispatch(place).grid.runs(extent)).collect();
+        let accesses: Vec<_> = layers.iter().map(|&place| dispatch(place).access()).collect();
+        let levels =
+            levels(&accesses).into_iter().map(|level| level.into_iter().map(|number| layers[number]).collect());
+        Self { layers: levels.collect(), ..Self::of_steps(stages, layer_steps) }
+    }
+
+    /// All levels, or those of the layers where no logits are wanted.
+    pub fn levels(&self, outputs: usize) -> impl Iterator<Item = &[Place]> {
+        let head = if outputs == 0 { &[][..] } else { &self.head };
+        self.layers.iter().chain(head).map(Vec::as_slice)
+    }
+}
+
+/// The first stage of the head.
+fn head_stage(stages: &[LoweredStage], layer_steps: usize) -> usize {
+    stages.partition_point(|stage| stage.steps.start < layer_steps)
+}
+
+fn places(stages: &[LoweredStage], range: Range<usize>) -> impl Iterator<Item = Place> {
+    range.flat_map(|stage| (0..stages[stage].dispatches.len()).map(move |own| (stage, own)))
 }
 
 /// Every step by itself: chunks of a prefill, and batches.

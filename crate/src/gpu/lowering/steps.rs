@@ -189,7 +189,7 @@ impl Lowering<'_> {
         LoweredDispatch {
             kernel: if integers { &MATMUL_Q8 } else { &MATMUL },
             variant: Variant {
-                tile: Tile::prefill(self.gpu, integers, shard.rows),
+                tile: Tile::prefill(self.gpu, integers, shard.rows + self.rows_beside(id)),
                 ..self.variant(weight.dtype, weight.columns, 1)
             },
             kinds: Vec::new(),
@@ -197,6 +197,22 @@ impl Lowering<'_> {
             buffers: vec![shard.bound(), self.acts(x), self.plain(out)],
             grid: Grid::Tiled { out_rows: shard.rows, rows: self.network.plan.buffer(out).rows, small_batch },
         }
+    }
+
+    /// Rows of the other products that run beside one in a chunk and multiply as it does: those that read what the same step wrote.
+    fn rows_beside(&self, id: WeightId) -> usize {
+        let steps: Vec<&Step> = self.network.plan.steps().collect();
+        let weight_of = |step: &Step| matches!(step.op, Op::MatMul { .. }).then(|| step.weights[0]);
+        let Some(at) = steps.iter().position(|step| weight_of(step) == Some(id)) else { return 0 };
+        let writes = |step: &Step, buffers: &[BufferId]| step.writes.iter().any(|id| buffers.contains(id));
+        let Some(writer) = steps[..at].iter().rposition(|step| writes(step, &steps[at].reads)) else { return 0 };
+        let written = &steps[writer].writes;
+        let readers = steps[writer + 1..].iter().take_while(|step| !writes(step, written));
+        let beside =
+            readers.filter(|step| step.reads.iter().any(|id| written.contains(id))).filter_map(|step| weight_of(step));
+        let integers = self.multiplies_integers(self.weight(id));
+        let beside = beside.filter(|&other| other != id).map(|other| self.weight(other));
+        beside.filter(|other| self.multiplies_integers(other) == integers).map(|other| other.rows()).sum()
     }
 
     fn matmul_params(&self, shard: &Shard, out: BufferId, accumulate: bool) -> params::MatMul {
@@ -217,7 +233,7 @@ impl Lowering<'_> {
     fn small_batch(&self, weight: WeightId, out: BufferId, accumulate: bool) -> SmallBatch {
         let of_tokens = self.network.plan.buffer(out).rows == Rows::Tokens;
         let weight = self.weight(weight);
-        let rows: usize = weight.shards.iter().map(|shard| shard.rows).sum();
+        let rows = weight.rows();
         match () {
             () if self.gpu.software || !of_tokens => SmallBatch::Tiled,
             () if rows < MANY_ROWS && !accumulate => SmallBatch::PerToken,

@@ -56,6 +56,11 @@ impl DeviceWeight {
     pub fn bytes(&self) -> u64 {
         self.shards.iter().map(|s| s.bound.bytes).sum()
     }
+
+    /// Rows of all shards.
+    pub fn rows(&self) -> usize {
+        self.shards.iter().map(|shard| shard.rows).sum()
+    }
 }
 
 /// Row counts of the shards of a (rows, ...) matrix with `row_bytes` each, as large as a binding allows. None where a binding

@@ -5,11 +5,13 @@ use super::sampling::{GpuSampler, SamplingShape};
 use crate::error::Result;
 use crate::executor::Activations;
 use crate::gpu::device::Gpu;
-use crate::gpu::lowering::{Extent, Lowering, Stage, bind, lower_chunk, lower_decode, programs};
+use crate::gpu::lowering::{
+    Dispatch, Extent, Lowering, Order, Place, Stage, bind, lower_chunk, lower_decode, programs,
+};
 use crate::gpu::resources::{
     Compiling, DeviceWeight, Groups, MAX_CHUNK_TOKENS, MAX_OUTPUTS, Pipelines, Storage, allocate, planes, upload,
 };
-use crate::model::{ModelFile, Network, WeightId};
+use crate::model::{ModelFile, Network, Rows, WeightId};
 
 /// A loaded model. Its stages are always bound to its present states: what replaces the states binds the stages anew.
 pub struct LoadedModel {
@@ -24,6 +26,8 @@ pub struct LoadedModel {
     chunk: Vec<Stage>,
     /// One token of one sequence: neighbouring steps fused.
     decode: Vec<Stage>,
+    /// Of chunks, of small batches, and of one token.
+    orders: [Order; 3],
 }
 
 impl LoadedModel {
@@ -55,6 +59,7 @@ impl LoadedModel {
             pipelines: Pipelines::default(),
             chunk: Vec::new(),
             decode: Vec::new(),
+            orders: Default::default(),
         };
         // The pipelines are compiled while the weights are read.
         let compiling = model.start_pipelines();
@@ -87,6 +92,9 @@ impl LoadedModel {
 
     fn bind_stages(&mut self) {
         let (decode, chunk) = (lower_decode(&self.lowering(true)), lower_chunk(&self.lowering(false)));
+        let layer_steps = self.network.plan.layers.len();
+        let side_by_side = |small_batch| Order::side_by_side(&chunk, layer_steps, small_batch);
+        self.orders = [side_by_side(false), side_by_side(true), Order::of_steps(&decode, layer_steps)];
         let mut bind = |stages| bind(&self.gpu, &mut self.pipelines, self.storage.batch(), stages);
         self.decode = bind(decode);
         self.chunk = bind(chunk);
@@ -142,12 +150,18 @@ impl LoadedModel {
         if extent.is_one_token() { &self.decode } else { &self.chunk }
     }
 
-    /// The stages to run: all, or those of the layers where no logits are wanted.
-    pub fn wanted_stages(&self, extent: Extent) -> &[Stage] {
-        let stages = self.stages(extent);
-        match extent.outputs {
-            0 => &stages[..stages.partition_point(|stage| stage.steps.start < self.network.plan.layers.len())],
-            _ => stages,
-        }
+    /// The dispatches to run, head included where logits are wanted, in levels whose dispatches may run at once.
+    pub fn levels(&self, extent: Extent) -> impl Iterator<Item = &[Place]> {
+        let order = match () {
+            () if extent.is_one_token() => 2,
+            () if extent.is_small_batch(Rows::Tokens) => 1,
+            () => 0,
+        };
+        self.orders[order].levels(extent.outputs)
+    }
+
+    /// One of [`LoadedModel::levels`].
+    pub fn dispatch(&self, extent: Extent, (stage, own): Place) -> &Dispatch {
+        &self.stages(extent)[stage].dispatches[own]
     }
 }

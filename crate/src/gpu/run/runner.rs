@@ -65,20 +65,27 @@ impl Runner {
         queue.write_buffer(storage.batch(), 0, bytemuck::bytes_of(&batch));
     }
 
-    /// Encodes all wanted stages. Of a large chunk it submits all parts but the last, so that each submission is short.
+    /// Encodes all that is wanted. Of a large chunk it submits all parts but the last, so that each submission is short.
     pub fn encode(&self, extent: Extent) -> wgpu::CommandEncoder {
         let gpu = self.model.gpu();
         let parts = if extent.is_small_batch(Rows::Tokens) { 1 } else { SUBMISSIONS };
-        let stages = self.model.wanted_stages(extent);
+        let levels: Vec<_> = self.model.levels(extent).collect();
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        let per_part = stages.len().div_ceil(parts);
-        for (number, part) in stages.chunks(per_part).enumerate() {
+        for (number, part) in levels.chunks(levels.len().div_ceil(parts)).enumerate() {
             if number > 0 {
                 let done = std::mem::replace(&mut encoder, gpu.device.create_command_encoder(&Default::default()));
                 gpu.queue.submit([done.finish()]);
             }
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            part.iter().for_each(|stage| stage.encode(&mut pass, extent));
+            for (index, level) in part.iter().enumerate() {
+                // wgpu waits before a pass, once, for what its buffers were last used for, and within a pass before each dispatch: each
+                // one writes what an earlier layer has read, so that in one pass none would run beside another.
+                if index > 0 && level.len() > 1 {
+                    drop(pass);
+                    pass = encoder.begin_compute_pass(&Default::default());
+                }
+                level.iter().for_each(|&place| self.model.dispatch(extent, place).encode(&mut pass, extent));
+            }
         }
         encoder
     }
