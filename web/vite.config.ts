@@ -34,7 +34,7 @@ export default defineConfig({
     },
   },
   // Its package has another build for Node; tests see what browsers get.
-  test: { alias: { mammoth: 'mammoth/mammoth.browser.js' }, include: ['test/**/*.test.ts'], environment: 'node', testTimeout: 10_000 },
+  test: { alias: { mammoth: 'mammoth/mammoth.browser.js' }, include: ['test/**/*.test.ts'], environment: 'node', testTimeout: 10_000, maxWorkers: 2 },
 });
 
 /** The page's own policy, for hosts that send no headers. */

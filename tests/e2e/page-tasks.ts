@@ -62,7 +62,8 @@ export class PageTasks {
   }
 
   async end(): Promise<void> {
-    await this.devtools.detach();
+    // A page that is closed is traced no more.
+    await this.devtools.detach().catch(() => undefined);
   }
 
   async #start(): Promise<void> {

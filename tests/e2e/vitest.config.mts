@@ -8,10 +8,10 @@ const require = createRequire(path.join(here, '../../web/package.json'));
 const files = (...names: string[]) => names.map((name) => `${name}.test.ts`);
 
 /** Files that measure times, or hold what is seen to seconds: nothing runs beside them. */
-const ALONE = files('bench', 'documents-long', 'look', 'performance', 'shared-state');
+const ALONE = files('bench', 'documents-long', 'performance', 'shared-state');
 
-/** Files whose software GPU takes much of the processor, the longest first: a third file beside two of them would wait too long. */
-const HEAVY = files('parity', 'states', 'engine-crash', 'hostile-models', 'documents-webgpu', 'sections', 'rwkv7', 'best-of-n', 'toy');
+/** Files that take much of the processor, most of them for a software GPU, the longest first: a third file beside two of them would wait too long. */
+const HEAVY = files('parity', 'states', 'engine-crash', 'hostile-models', 'documents-webgpu', 'sections', 'look', 'rwkv7', 'best-of-n', 'toy');
 
 const resolve = {
   alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core', 'hash-wasm'].map((name) => [name, require.resolve(name)])),
