@@ -10,6 +10,7 @@ import type { DeviceLimits, FitVerdict, ModelRequirements } from '../engine/src/
 import type { ChatMessage, GenerateOptions, ModelInfo, GenerateEvent, BatchEvent, OpenedState, OpenModel, StoredModel } from '../engine/src/protocol/protocol';
 import type { TextFile } from '../src/base/files';
 import type { PageAddress, Shown } from '../src/base/page-address';
+import type { Situation } from '../src/models/effort';
 
 const INFO = { name: 'tiny', backend: 'cpu', adapter: '', reason: 'asked for' } as ModelInfo;
 const OPEN: OpenModel = { url: 'http://page/models/m.gguf', name: 'm', info: INFO };
@@ -80,15 +81,36 @@ function setUp(model: string | null = null, state: string | null = null, { datab
     verify: vi.fn(async () => ({ bad: 2 })),
     exportPart: vi.fn(async (..._: unknown[]) => undefined),
     endTask: vi.fn(async () => undefined),
+    setDutyCycle: vi.fn(async (_: number) => undefined),
   };
   const updates = { waiting: false, onChange: () => undefined, use: () => undefined };
   const device = { gpu: undefined, memory: memory === undefined ? undefined : { bytes: memory, atLeast: false }, storage: undefined, cores: 2 };
   const extract = async () => ({ text: 'A short text.', places: [] });
-  new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device }).start();
+  let tellSituation: (situation: Situation) => void = () => undefined;
+  const watchSituation = (listener: typeof tellSituation) => void (tellSituation = listener);
+  new Controller(view, engine as unknown as EngineWorker, address, { database, extract, updates, inspect: async () => device, watchSituation }).start();
   const emit = <Name extends keyof PageEvents>(name: Name, detail?: PageEvents[Name]) => (listeners.get(name) as (d: unknown) => void)(detail);
   const token = (text: string) => say({ type: 'token', id: 1, text, milliseconds: 1 });
-  return { back: () => back(), page, address, opening, answering, batching, beginning, sayOf: (event: BatchEvent) => sayOf(event), engine, emit, token, settle };
+  return { back: () => back(), page, address, opening, answering, batching, beginning, sayOf: (event: BatchEvent) => sayOf(event), tellSituation: (situation: Situation) => tellSituation(situation), engine, emit, token, settle };
 }
+
+test('the model works as hard as is set, or as the machine and the page allow, and a later visit knows it', async () => {
+  const database = openAppDatabase(`test-${(databases += 1)}`);
+  const { page, engine, emit, tellSituation, settle } = setUp(null, null, { database });
+  await settle();
+  expect([page.data?.effort, engine.setDutyCycle.mock.calls]).toEqual(['auto', []]);
+  for (const hidden of [true, true, false]) tellSituation({ hidden, onBattery: false });
+  emit('setEffort', 'gentle');
+  tellSituation({ hidden: true, onBattery: true });
+  emit('setEffort', 'full');
+  emit('setEffort', 'gentle');
+  await settle();
+  expect(engine.setDutyCycle.mock.calls.flat()).toEqual([0.5, 1, 0.5, 1, 0.5]);
+  expect(page.data?.effort).toBe('gentle');
+  const later = setUp(null, null, { database });
+  await later.settle();
+  expect([later.page.data?.effort, later.engine.setDutyCycle.mock.calls.flat()]).toEqual(['gentle', [0.5]]);
+});
 
 test('a question asked before the model is open waits for it', async () => {
   const { page, opening, answering, engine, emit, token, settle } = setUp();

@@ -26,6 +26,7 @@ function allCalls() {
   return {
     ...soundCalls(),
     remove: vi.fn(async (_: string) => undefined),
+    setDutyCycle: vi.fn(async (_: number) => undefined),
     verify: vi.fn(async (_: string, onProgress: (progress: object) => unknown) => (await onProgress({ done: 1, total: 2, phase: 'verify' }), { bad: 0 })),
     availability: vi.fn(async (source: ModelSource, device: object) => ({ source, device })),
   };
@@ -74,8 +75,14 @@ describe('a model', () => {
     expect([model.id, model.name, model.info.backend]).toEqual([ADDRESS, 'tiny', 'cpu']);
     expect(await textOf(model.generate([{ role: 'user', content: 'Hi' }], { maxTokens: undefined, seed: null }))).toBe('1 2 3 ');
     expect(made[0]?.calls.generate.mock.calls[0]?.slice(0, 2)).toEqual([[{ role: 'user', content: 'Hi' }], {}]);
+    await model.setDutyCycle(0.5);
+    expect(made[0]?.calls.setDutyCycle).toHaveBeenCalledExactlyOnceWith(0.5);
+    for (const share of [0, 1.5, NaN, '1', undefined] as Anything[]) {
+      expect(await thrownBy(() => model.setDutyCycle(share)), String(share)).toMatchObject({ code: 'invalid-request' });
+    }
     await model[Symbol.asyncDispose]();
     await model.close();
+    expect(await thrownBy(() => model.setDutyCycle(1))).toMatchObject({ code: 'freed' });
     expect(made[0]?.worker.terminate).toHaveBeenCalledOnce();
     expect(await thrownBy(() => model.generate('a'))).toMatchObject({ code: 'freed' });
     expect(made).toHaveLength(1);

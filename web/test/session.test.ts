@@ -74,6 +74,26 @@ test('opening receives the bytes, then loads them, and says how far it is', asyn
   expect(await session.stored()).toMatchObject([{ url: model.url, name: 'model', bytes: 100, stored: 100, complete: true, verification: 'received' }]);
 });
 
+test('between tokens it rests as it is set to, and a stop ends a rest', async () => {
+  const { session } = await sessionWith(async () => {
+    // A token takes a second by the clock, and no time.
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000));
+    return countingModel(1000);
+  });
+  await session.open(SOURCE, {}, quiet);
+  await session.setDutyCycle(0.5);
+  const events: AnswerEvent[] = [];
+  const began = Date.now();
+  const answer = session.generate('a', {}, (event) => events.push(event));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(events.filter(({ type }) => type === 'token')).toHaveLength(1);
+  await session.stop();
+  await answer;
+  expect(Date.now() - began).toBeLessThan(900);
+  vi.restoreAllMocks();
+});
+
 test.each([['architecture', 0], ['truncated', 0], ['tensor', 0], ['gpu', 2], ['out-of-memory', 2]])(
   'after the engine fails with %s, %i rows stay in the store',
   async (code, expected) => {

@@ -1,5 +1,6 @@
 /** What the chat's views show, and what they tell the page. */
 import type { AssistantMessage, Instructions, Message, UserMessage } from '../data/conversation-record';
+import type { Effort } from '../models/effort';
 import type { ModelsData } from '../models/models-data';
 import type { ChatsData } from './chats';
 import type { SamplingChange, SamplingChoice } from './sampling';
@@ -12,6 +13,8 @@ export interface ChatData extends ModelsData {
   sampling: { chosen: SamplingChoice; usual: Required<SamplingChoice> };
   /** Whether a model that can think does so before it answers. */
   thinks: boolean;
+  /** How much of the machine's time a model takes. */
+  effort: Effort;
   /** Something else holds the engine: what was asked waits for it. */
   waitsFor: 'documents' | 'chat' | undefined;
 }
@@ -38,5 +41,6 @@ export interface ChatEvents {
   instruct: Partial<Instructions>;
   setSampling: SamplingChange;
   setThinks: boolean;
+  setEffort: Effort;
   resetSampling: undefined;
 }

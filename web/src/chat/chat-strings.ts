@@ -107,6 +107,13 @@ export const chatStrings = {
   usual: 'usual: {value}',
   chance: 'chance',
   reset: 'Back to the usual values',
+  effort: 'How hard the model works',
+  effortHint: 'It holds for all conversations and documents, at once.',
+  efforts: {
+    auto: { name: 'As it suits', text: 'Gently on battery power and while this page is not seen, else at full speed.' },
+    full: { name: 'At full speed', text: 'It takes all of the machine that it can use.' },
+    gentle: { name: 'Gently', text: 'It rests half of the time, which is left to other programs: at half the speed.' },
+  },
   licences: 'Licences of what this page is made of',
 
   figures: 'Figures',

@@ -1,11 +1,14 @@
 /** What the visitor set for every conversation; where the browser keeps nothing, until the page is closed. */
 import type { AppDatabase } from '../data/app-database';
+import { isEffort, type Effort } from '../models/effort';
 import { soundChoice, type SamplingChange, type SamplingChoice } from './sampling';
 
 export class SettingsStore {
   sampling: SamplingChoice = {};
   /** Whether a model that can think does so before it answers. */
   thinks = false;
+  /** How much of the machine's time a model takes. */
+  effort: Effort = 'auto';
 
   constructor(private readonly database: AppDatabase) {}
 
@@ -14,6 +17,8 @@ export class SettingsStore {
     const read = (key: string) => this.database.get('settings', key).catch(() => undefined);
     this.sampling = soundChoice(await read('sampling'));
     this.thinks = (await read('thinks')) === true;
+    const effort = await read('effort');
+    this.effort = isEffort(effort) ? effort : 'auto';
   }
 
   /** A value out of its range is as good as none. */
@@ -24,6 +29,11 @@ export class SettingsStore {
   async setThinks(thinks: boolean): Promise<void> {
     this.thinks = thinks;
     await this.database.keep('thinks', async () => void (await this.database.put('settings', thinks, 'thinks')));
+  }
+
+  async setEffort(effort: Effort): Promise<void> {
+    this.effort = effort;
+    await this.database.keep('effort', async () => void (await this.database.put('settings', effort, 'effort')));
   }
 
   async reset(): Promise<void> {

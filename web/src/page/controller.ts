@@ -14,6 +14,7 @@ import { DocumentStore } from '../documents/document-store';
 import { DocumentsController } from '../documents/documents-controller';
 import type { Extract } from '../documents/extract/extractor';
 import { inspectDevice, type Device } from '../models/capability';
+import { dutyCycleFor, type Situation, type WatchSituation } from '../models/effort';
 import { Fits } from '../models/fits';
 import { Listings } from '../models/listings';
 import { catalogue } from '../models/catalogue';
@@ -38,6 +39,7 @@ export interface Surroundings {
   extract: Extract;
   updates: Updates;
   inspect?: () => Promise<Device>;
+  watchSituation?: WatchSituation;
   /** Addresses of links that the visitor has agreed to. */
   agreed?: Agreed;
 }
@@ -47,6 +49,8 @@ export class Controller {
   /** What was being done when it came. */
   #failedAbout: string | undefined;
   #device: Device | undefined;
+  #situation: Situation = { hidden: false, onBattery: false };
+  #dutyCycle = 1;
   readonly #fits: Fits;
   readonly #listings: Listings;
   readonly #turns = new Turns();
@@ -58,7 +62,7 @@ export class Controller {
 
   constructor(
     private readonly page: PageView,
-    engine: EngineWorker,
+    private readonly engine: EngineWorker,
     private readonly address: PageAddress,
     private readonly surroundings: Surroundings,
   ) {
@@ -88,6 +92,10 @@ export class Controller {
       located: (id) => (address.shownDocument = id),
     });
     updates.onChange(changed);
+    surroundings.watchSituation?.((situation) => {
+      this.#situation = situation;
+      this.#takeItsShare();
+    });
     this.#listenToModels();
     this.#listenToChats();
     this.#listenToDocuments();
@@ -120,6 +128,7 @@ export class Controller {
   async #restore(): Promise<void> {
     const { chat, shownDocument } = this.address;
     await this.#guarded('settings', () => this.#settings.read());
+    this.#takeItsShare();
     await Promise.all([this.#chats.list(), this.#documents.list()]);
     if (chat !== null) await this.#chats.open(chat);
     if (shownDocument !== null) await this.#documents.open(shownDocument);
@@ -191,6 +200,10 @@ export class Controller {
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
     page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
+    page.on('setEffort', (effort) => {
+      void this.#guarded('settings', () => this.#settings.setEffort(effort));
+      this.#takeItsShare();
+    });
     page.on('resetSampling', () => void this.#guarded('settings', () => this.#settings.reset()));
   }
 
@@ -244,6 +257,15 @@ export class Controller {
     this.#update();
   }
 
+  /** Has the engine work as hard as it was set to, where that has changed. */
+  #takeItsShare(): void {
+    const dutyCycle = dutyCycleFor(this.#settings.effort, this.#situation);
+    if (dutyCycle === this.#dutyCycle) return;
+    this.#dutyCycle = dutyCycle;
+    // An engine that broke has been told all the same: the next one begins with it.
+    void this.engine.setDutyCycle(dutyCycle).catch(() => undefined);
+  }
+
   async #guarded(about: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -283,6 +305,7 @@ export class Controller {
       documents: this.#documents.data,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       thinks: this.#settings.thinks,
+      effort: this.#settings.effort,
       context,
       device: this.#device,
       judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base),

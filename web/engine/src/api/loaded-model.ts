@@ -4,7 +4,7 @@ import { failure, type MambaError } from '../base/failure.ts';
 import type { ChatMessage, GenerateOptions, ModelInfo, Prompt, Score } from '../base/wasm-engine.ts';
 import type { ModelClient } from '../client/client.ts';
 import type { AnswerEvent, AnswerOptions, BatchEvent, DeviceOptions, FormedOptions, OpenModel } from '../protocol/protocol.ts';
-import { checkArgument, text } from './checks.ts';
+import { checkArgument, number, text } from './checks.ts';
 import { ModelState } from './model-state.ts';
 import { eventsOf } from './events.ts';
 import { ChatCompletions } from './openai/chat-completions.ts';
@@ -25,6 +25,8 @@ export interface Held {
   /** Whether its copy in this browser ends with it. */
   isTemporary: boolean;
 }
+
+const dutyCycleKind = number('a number above 0, up to 1', (value) => value > 0 && value <= 1);
 
 /** The most sequences that are decoded at once: each takes the memory of a state. */
 const MOST_SEQUENCES = 8;
@@ -134,6 +136,17 @@ export class LoadedModel implements AsyncDisposable {
   embed(texts: readonly string[], options?: EmbedSettings | null): Promise<Float32Array[]>;
   embed(texts: string | readonly string[], options?: EmbedSettings | null): Promise<Float32Array | Float32Array[]> {
     return this.#texts.embed(texts, options);
+  }
+
+  /**
+   * Which share of the time answers take of the machine, from above 0 to 1 (the default): after each step the engine rests, so that
+   * 0.5 leaves half of the time to others, at half the speed. It holds at once, and until it is set again; of a shared model for all tabs,
+   * until another one holds it.
+   */
+  async setDutyCycle(share: number): Promise<void> {
+    checkArgument('share', share, dutyCycleKind);
+    if (this.#closed) throw failure('freed');
+    await this.#held.client.setDutyCycle(share);
   }
 
   /** Ends its calls and its worker. Calls after it fail with `freed`; a second `close` does nothing. */

@@ -30,10 +30,11 @@ function startWorker(): SupervisedWorker {
   }
 }
 
-/** A worker makes its failures itself, and says what the page would have it say. */
-function instructed(worker: SupervisedWorker): SupervisedWorker {
-  const setup: WorkerSetup = { messages: ownMessages() };
-  if (Object.keys(setup.messages).length > 0) worker.postMessage(setup);
+/** A worker makes its failures itself, and says what the page would have it say. What was set of the one before holds for it too. */
+function instructed(worker: SupervisedWorker, dutyCycle: number): SupervisedWorker {
+  const messages = ownMessages();
+  const setup: WorkerSetup = { ...(Object.keys(messages).length > 0 ? { messages } : {}), ...(dutyCycle < 1 ? { dutyCycle } : {}) };
+  if (Object.keys(setup).length > 0) worker.postMessage(setup);
   return worker;
 }
 
@@ -44,7 +45,7 @@ async function findGpu(): Promise<boolean> {
 }
 
 /** The calls that need nothing but to be passed on, in the way that their description says. */
-export interface EngineClient extends Omit<EngineWorker, 'open' | 'generate' | 'generateBatch' | 'stop'> {}
+export interface EngineClient extends Omit<EngineWorker, 'open' | 'generate' | 'generateBatch' | 'setDutyCycle' | 'stop'> {}
 
 /** The calls that `stop` ends as it ends an answer. */
 export type StoppableCall = 'score' | 'perplexity' | 'embed';
@@ -62,9 +63,10 @@ export class EngineClient implements EngineWorker {
   }
 
   readonly #host: ModelHost;
+  #dutyCycle = 1;
 
   constructor({ start = startWorker, hasGpu = findGpu }: ClientOptions = {}) {
-    this.#host = new ModelHost(() => instructed(start()), hasGpu);
+    this.#host = new ModelHost(() => instructed(start(), this.#dutyCycle), hasGpu);
   }
 
   /** The model that was open is so no more, because its worker broke and was ended. Calls under way fail with the same. */
@@ -92,6 +94,12 @@ export class EngineClient implements EngineWorker {
   /** One of the calls that read a text. `signal` ends it after the chunk that it is at. */
   reading<Name extends StoppableCall>(name: Name, given: Parameters<EngineWorker[Name]>, signal?: AbortSignal): ReturnType<EngineWorker[Name]> {
     return this.#ending(signal, () => this.stop(), () => this.#host.pass(name, given)) as ReturnType<EngineWorker[Name]>;
+  }
+
+  /** In every worker from now on. */
+  setDutyCycle(share: number): Promise<void> {
+    this.#dutyCycle = share;
+    return this.#host.pass('setDutyCycle', [share]) as Promise<void>;
   }
 
   /** Ends the answers under way. */

@@ -49,6 +49,8 @@ export const CALLS = {
   >('model', 2),
   /** Ends the running generation after its current token. */
   stop: call<() => Promise<void>>('prompt'),
+  /** The share of the time that answers take of the machine, from above 0 to 1: it rests between steps. */
+  setDutyCycle: call<(share: number) => Promise<void>>('plain'),
   /** The state after a conversation, as a file to share. */
   saveState: call<(messages: ChatMessage[], options: StateOptions) => Promise<Blob>>('model'),
   /**

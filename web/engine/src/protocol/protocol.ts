@@ -146,7 +146,8 @@ export interface StoredModel {
 /** Beside comlink's messages, what the worker says of itself. */
 export type WorkerNews = { news: 'started' } | { news: 'fault'; detail: string } | { news: 'alive'; lock: string };
 
-/** And its set-up before its first call, where the page has messages of its own. */
+/** And its set-up before its first call, where the page has messages of its own, or has set a share of the time. */
 export interface WorkerSetup {
-  messages: OwnMessages;
+  messages?: OwnMessages;
+  dutyCycle?: number;
 }

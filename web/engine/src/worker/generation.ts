@@ -4,6 +4,7 @@ import type {
   AnswerEvent, BatchEvent, BatchOptions, GenerateEvent, GenerateOptions, KnownEvent, OpenModel, Prompt, RebuildEvent,
 } from '../protocol/protocol.ts';
 import type { DurableCheckpoints } from '../state/durable-checkpoints.ts';
+import type { DutyCycle } from './duty-cycle.ts';
 import { continuationOf, joined, tokensOf } from './prompt-tokens.ts';
 
 /** A device, or a worker, that is lost this often without a token in between would be lost again. */
@@ -18,6 +19,8 @@ export interface GenerationHelp {
   checkpoints?: DurableCheckpoints;
   /** Loads the model again, on a new device or with new workers. */
   rebuild?: () => Promise<OpenModel | undefined>;
+  /** How much of the time it works. */
+  dutyCycle?: DutyCycle;
 }
 
 /** What reading a prompt ahead of its answer took. */
@@ -55,6 +58,7 @@ export class Generation {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.help.dutyCycle?.wake();
     await this.#events?.return?.();
   }
 
@@ -146,12 +150,14 @@ export class Generation {
     let losses = 0;
     for (;;) {
       try {
+        const began = performance.now();
         const { done, value } = await events.next();
         if (done) return;
         if (value.type === 'token') losses = 0;
         const more = onEvent(value);
         this.help.checkpoints?.collect();
         if (!more) return void (await events.return?.());
+        if (value.type !== 'end') await this.help.dutyCycle?.rest(performance.now() - began);
       } catch (thrown) {
         losses += 1;
         const { code } = thrown as { code?: string };

@@ -22,6 +22,7 @@ import { verifyModel } from '../store/verify-model.ts';
 import { availabilityOf } from './availability.ts';
 import type { CheckFits } from './check-fits.ts';
 import type { ConstrainedAnswers } from './constrained.ts';
+import { DutyCycle } from './duty-cycle.ts';
 import { Generation, withoutIndex } from './generation.ts';
 import { tokensOf } from './prompt-tokens.ts';
 import { beginFrom, openState, readState, restoreState, saveConversation, stateFile, takeState } from './session-states.ts';
@@ -67,6 +68,7 @@ export class Session extends StoredModels implements EngineWorker {
   #opened: Opened | undefined;
   #generation: Generation | undefined;
   readonly #reading = new TextReading(() => this.#idleModel());
+  readonly #dutyCycle = new DutyCycle();
   /** Calls of `stop` so far: one may come while an answer waits for the store. */
   #stops = 0;
   /** Of the opening that runs: it ends the download, the load, or the wait for another tab. */
@@ -133,6 +135,10 @@ export class Session extends StoredModels implements EngineWorker {
     this.#stops += 1;
     this.#reading.stop();
     await this.#generation?.stop();
+  }
+
+  async setDutyCycle(share: number): Promise<void> {
+    this.#dutyCycle.set(share);
   }
 
   async judgeFits(models: readonly ModelRequirements[], limits: DeviceLimits): Promise<FitVerdict[]> {
@@ -259,7 +265,7 @@ export class Session extends StoredModels implements EngineWorker {
   ): Promise<void> {
     if (this.#generation) throw failure('busy');
     const stops = this.#stops;
-    const help = { ...(await this.#checkpoints(about)), rebuild: () => this.#rebuild() };
+    const help = { ...(await this.#checkpoints(about)), rebuild: () => this.#rebuild(), dutyCycle: this.#dutyCycle };
     if (this.#generation) throw failure('busy');
     if (this.#stops > stops) return;
     const model = this.#openModel();

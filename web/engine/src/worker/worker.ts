@@ -49,6 +49,7 @@ addEventListener('unhandledrejection', ({ reason }) => {
 addEventListener('messageerror', () => guard.break('a message could not be read'));
 addEventListener('message', ({ data }: MessageEvent<Partial<WorkerSetup> | null>) => {
   if (data?.messages) setMessages(data.messages);
+  if (data?.dutyCycle !== undefined) void session.setDutyCycle(data.dutyCycle);
 });
 expose(offeredCalls(session));
 say({ news: 'started' });

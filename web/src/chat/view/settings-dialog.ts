@@ -6,11 +6,12 @@ import { fill } from '../../base/format';
 import { closeIcon } from '../../base/view/icons';
 import type { Instructions, PresetId } from '../../data/conversation-record';
 import type { ChatData } from '../chat-data';
+import { efforts, type Effort } from '../../models/effort';
 import { chatStrings as words } from '../chat-strings';
 import { isOwnSystem, languages, presetIds, presets, translatorLanguage, translatorSystem, usesKnowledge, type Language } from '../presets';
 import { RANDOM_SEED, samplingRanges, type SamplingChange, type SamplingKey } from '../sampling';
 
-export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; setSampling: SamplingChange; resetSampling: undefined }> {
+export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; setSampling: SamplingChange; resetSampling: undefined; setEffort: Effort }> {
   #data: ChatData | undefined;
   /** The visitor's own system prompt, which a role has just replaced. */
   #replaced: { chat: string; system: string } | undefined;
@@ -56,6 +57,9 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
             ${this.#sampling('seed', 0, 2 ** 32 - 1, 1, data)}
           </div>
           <p class="actions"><button type="button" class="button" data-testid="sampling-reset" @click=${() => this.#reset()}>${words.reset}</button></p>
+          <h3 id="effort-title">${words.effort}</h3>
+          <p class="hint">${words.effortHint}</p>
+          <div class="roles" role="radiogroup" aria-labelledby="effort-title">${efforts.map((effort) => this.#effort(effort, data.effort))}</div>
           <p class="hint"><a href="licences.txt" target="_blank" rel="noopener noreferrer" data-testid="licences">${words.licences}</a></p>
         </div>`,
       this.dialog,
@@ -65,6 +69,15 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
   #reset(): void {
     this.#outside = undefined;
     this.emit('resetSampling');
+  }
+
+  #effort(effort: Effort, chosen: Effort): TemplateResult {
+    const { name, text } = words.efforts[effort];
+    return html`
+      <label class="role">
+        <input type="radio" name="effort" data-testid=${`effort-${effort}`} .checked=${live(effort === chosen)} @change=${() => this.emit('setEffort', effort)} />
+        <span><strong>${name}</strong><span class="hint">${text}</span></span>
+      </label>`;
   }
 
   /** What was pasted as knowledge outlives a look at another role. */
