@@ -36,7 +36,8 @@ fn right_kernels_pass_for_every_type() {
                 // Else each type has one of its models with each kind.
                 if every_round() || (i + j + k) % 2 == 0 {
                     let options = &kinds()[(i + j + k) % 3];
-                    run(model, options, activations).unwrap_or_else(|error| panic!("{dtype}, {activations:?}: {error}"));
+                    run(model, options, activations)
+                        .unwrap_or_else(|error| panic!("{dtype}, {activations:?}: {error}"));
                 }
             }
         }
