@@ -121,3 +121,44 @@ test('in a conversation of 500 messages, words come as smoothly as in a new one,
   expect(longTasks(taken)).toEqual([]);
   await page.close();
 });
+
+/** Notes when frames come; gives a function that says how many of 1,000 came so late that one was left out. */
+async function watchFrames(page: Page): Promise<() => Promise<number>> {
+  await page.evaluate(() => {
+    const intervals: number[] = [];
+    Object.assign(window, { intervals });
+    let last = performance.now();
+    const next = (now: number) => {
+      intervals.push(now - last);
+      last = now;
+      requestAnimationFrame(next);
+    };
+    requestAnimationFrame(next);
+  });
+  return () => page.evaluate(() => {
+    const { intervals } = window as unknown as { intervals: number[] };
+    return Math.round((1000 * intervals.filter((interval) => interval > 34).length) / intervals.length);
+  });
+}
+
+test('a model that works gently writes at half its speed, and takes the page no frames', async () => {
+  const chat = new ChatPage(await browser.newPage());
+  const { page } = chat;
+  await page.goto(site.url);
+  await chat.backend.waitFor();
+  const write = async (): Promise<{ rate: number; late: number }> => {
+    const frames = await watchFrames(page);
+    await chat.ask('Tell me a story about a brave mouse and a lion.');
+    return { rate: Number(/([\d.]+) tokens\/s/.exec(await chat.stats.last().innerText())?.[1]), late: await frames() };
+  };
+  await write();
+  const full = await write();
+  await page.getByTestId('settings').click();
+  await page.getByTestId('effort-gentle').check();
+  await page.keyboard.press('Escape');
+  const gentle = await write();
+  console.log(`at full speed ${full.rate} tokens/s and ${full.late} of 1,000 frames late; gently ${gentle.rate} and ${gentle.late}`);
+  expect(gentle.rate / full.rate).toBeGreaterThan(0.3);
+  expect(gentle.rate / full.rate).toBeLessThan(0.7);
+  await page.close();
+});
