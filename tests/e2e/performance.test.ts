@@ -160,5 +160,7 @@ test('a model that works gently writes at half its speed, and takes the page no 
   console.log(`at full speed ${full.rate} tokens/s and ${full.late} of 1,000 frames late; gently ${gentle.rate} and ${gentle.late}`);
   expect(gentle.rate / full.rate).toBeGreaterThan(0.3);
   expect(gentle.rate / full.rate).toBeLessThan(0.7);
+  // At rest there are none; a machine that others share has a few.
+  expect(Math.max(full.late, gentle.late)).toBeLessThan(50);
   await page.close();
 });
