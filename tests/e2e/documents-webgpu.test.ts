@@ -50,7 +50,8 @@ test('the demo model summarises a short text in one pass, and answers a question
   expect(answer.length).toBeGreaterThan(3);
 });
 
-test('a text beyond the trained context is read in sections side by side, paused, and goes on after a reload', async () => {
+// Two minutes on a software GPU: else sections.test.ts has the engine's part of it on WebGPU, and documents.test.ts the page's on the CPU.
+test.runIf(process.env.WEB_MAMBA_ALL)('a text beyond the trained context is read in sections side by side, paused, and goes on after a reload', async () => {
   await page.goto(`${site.url}?view=documents&backend=webgpu&model=${encodeURIComponent('/golden/falcon-tiny-Q4_K_M.gguf')}`);
   await chat.backend.waitFor();
   expect(await chat.backend.getAttribute('data-backend')).toBe('webgpu');
