@@ -72,27 +72,17 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
   }
 
   #effort(effort: Effort, chosen: Effort): TemplateResult {
-    const { name, text } = words.efforts[effort];
-    return html`
-      <label class="role">
-        <input type="radio" name="effort" data-testid=${`effort-${effort}`} .checked=${live(effort === chosen)} @change=${() => this.emit('setEffort', effort)} />
-        <span><strong>${name}</strong><span class="hint">${text}</span></span>
-      </label>`;
+    return radio('effort', effort, effort === chosen, words.efforts[effort], () => this.emit('setEffort', effort));
   }
 
   /** What was pasted as knowledge outlives a look at another role. */
   #role(id: PresetId, instructions: Instructions): TemplateResult {
-    const { name, text } = words.presets[id];
     const { preset, system } = presets[id].instructions;
     const choose = () => {
       if (isOwnSystem(instructions) && this.#data) this.#replaced = { chat: this.#data.chats.current, system: instructions.system };
       this.emit('instruct', { preset, system });
     };
-    return html`
-      <label class="role">
-        <input type="radio" name="preset" data-testid=${`preset-${id}`} .checked=${live(id === instructions.preset)} @change=${choose} />
-        <span><strong>${name}</strong><span class="hint">${text}</span></span>
-      </label>`;
+    return radio('preset', id, id === instructions.preset, words.presets[id], choose);
   }
 
   #language({ system }: Instructions): TemplateResult {
@@ -151,6 +141,15 @@ export class SettingsDialog extends Emitter<{ instruct: Partial<Instructions>; s
         <p class="hint" id=${`sampling-${key}-hint`}>${text}</p>
       </div>`;
   }
+}
+
+/** One of a group to choose from, with what it means. */
+function radio(group: string, value: string, isChosen: boolean, { name, text }: { name: string; text: string }, choose: () => void): TemplateResult {
+  return html`
+    <label class="role">
+      <input type="radio" name=${group} data-testid=${`${group}-${value}`} .checked=${live(isChosen)} @change=${choose} />
+      <span><strong>${name}</strong><span class="hint">${text}</span></span>
+    </label>`;
 }
 
 /** A field keeps what is being typed into it, whatever is drawn meanwhile. */
