@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { bookOf, docxOf, flateBomb, formBomb, spineOf, zipOf, type ZipEntry } from '../../web/test/make-hostile';
 import { ChatPage } from './chat-page';
+import { EVERY_ROUND } from './every-round';
 import { DIST } from './folders';
 import { withPage } from './opened';
 import { Site } from './site';
@@ -46,7 +47,7 @@ async function textOf(name: string, bytes: Uint8Array | string): Promise<string>
 
 /** Before a release a second is one; else the page's intervals are a tenth of themselves, and what is given up after a minute is after six seconds. */
 async function whileSecondsFly<T>(work: () => Promise<T>): Promise<T> {
-  if (process.env.WEB_MAMBA_ALL) return work();
+  if (EVERY_ROUND) return work();
   await page.evaluate(() => {
     const { setInterval } = window;
     const faster = (call: () => void, milliseconds: number) => setInterval(call, milliseconds / 10);

@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { ChatPage } from './chat-page';
+import { EVERY_ROUND } from './every-round';
 import { DIST, GOLDEN_MODELS } from './folders';
 import { withPage } from './opened';
 import { documentTokens, readFigures, startsFromTheDocument } from './read-figures';
@@ -51,7 +52,7 @@ test('the demo model summarises a short text in one pass, and answers a question
 });
 
 // Two minutes on a software GPU: else sections.test.ts has the engine's part of it on WebGPU, and documents.test.ts the page's on the CPU.
-test.runIf(process.env.WEB_MAMBA_ALL)('a text beyond the trained context is read in sections side by side, paused, and goes on after a reload', async () => {
+test.runIf(EVERY_ROUND)('a text beyond the trained context is read in sections side by side, paused, and goes on after a reload', async () => {
   await page.goto(`${site.url}?view=documents&backend=webgpu&model=${encodeURIComponent('/golden/falcon-tiny-Q4_K_M.gguf')}`);
   await chat.backend.waitFor();
   expect(await chat.backend.getAttribute('data-backend')).toBe('webgpu');

@@ -4,6 +4,7 @@ import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser } from './browser';
 import { ChatPage } from './chat-page';
+import { some } from './every-round';
 import { DIST, GOLDEN_MODELS, HARNESS, ROOT } from './folders';
 import { Site } from './site';
 import { breakEngine, spoilWorker } from './spoilt-worker';
@@ -164,7 +165,7 @@ describe('on the GPU', () => {
     ['requestDevice', "throws(GPUAdapter.prototype, 'requestDevice', 0, () => { throw new TypeError('no'); });"],
   ] as const;
   // Each opens the GPU and then the CPU; before a release all of them.
-  test.each(opening.filter((_, index) => process.env.WEB_MAMBA_ALL || index % 2 === 0))('%s that fails has the model opened on the CPU, which says why', async (_, prologue) => {
+  test.each(some(opening, 3))('%s that fails has the model opened on the CPU, which says why', async (_, prologue) => {
     const chat = await visit(prologue);
     await chat.backend.waitFor({ timeout: 60_000 });
     expect(await chat.backend.innerText()).toMatch(/^CPU — .*GPU.*/);
@@ -193,7 +194,7 @@ describe('on the GPU', () => {
     await chat.page.close();
   });
 
-  test.each([['mapAsync', 'GPUBuffer'], ['submit', 'GPUQueue'], ['createCommandEncoder', 'GPUDevice']])(
+  test.each(some([['mapAsync', 'GPUBuffer'], ['submit', 'GPUQueue'], ['createCommandEncoder', 'GPUDevice']], 3))(
     '%s that fails in the middle of an answer is as a lost GPU: the answer goes on', async (name, type) => {
       const chat = await visit(`spoil.on(() => throws(${type}.prototype, '${name}', 0, ${refused(name)}));`, { backend: 'webgpu' });
       await chat.backend.waitFor({ timeout: 60_000 });
@@ -250,7 +251,7 @@ describe('with the engine alone', () => {
     await page.close();
   });
 
-  test.each(['webgpu', 'auto'] as const)('an answer whose engine breaks on the GPU (%s) has the tokens of one that was left alone', async (backend) => {
+  test.each(some(['auto', 'webgpu'] as const, 2))('an answer whose engine breaks on the GPU (%s) has the tokens of one that was left alone', async (backend) => {
     spoilWorker(sites['not isolated'], HARNESS, "spoil.on(() => spoil.exports(/closures.*invoke/, trap));");
     const page = await context.newPage();
     await page.goto(sites['not isolated'].url);

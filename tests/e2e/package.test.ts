@@ -10,6 +10,7 @@ import { brotliCompress } from 'node:zlib';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listenFor, openBrowser } from './browser';
+import { EVERY_ROUND } from './every-round';
 import { FIREFOX, openFirefox, stand } from './firefox-browser';
 import { GOLDEN_MODELS } from './folders';
 import { ENGINE, EXAMPLE_MODEL, MODEL, PackageProjects, pinned, run } from './package-projects';
@@ -372,7 +373,7 @@ describe('the examples', () => {
     });
   });
 
-  test.runIf(process.env.WEB_MAMBA_ALL)('with Next.js: a client component, rendered on a server before', async () => {
+  test.runIf(EVERY_ROUND)('with Next.js: a client component, rendered on a server before', async () => {
     await projects.install(['next@16.4.6']);
     const project = projects.add('web/examples/nextjs');
     await projects.build(project);
@@ -467,7 +468,7 @@ describe('the examples', () => {
     expect(rest).toEqual([0, 'Hi!', 0]);
   });
 
-  test.runIf(process.env.WEB_MAMBA_ALL && existsSync(SWIFTSHADER))('in Node on WebGPU, through the npm package webgpu', async () => {
+  test.runIf(EVERY_ROUND && existsSync(SWIFTSHADER))('in Node on WebGPU, through the npm package webgpu', async () => {
     await projects.install(['webgpu@0.6.2']);
     const [onCpu, onWebGpu] = await inNode(['cpu', 'webgpu'], { VK_DRIVER_FILES: SWIFTSHADER });
     expect(onWebGpu).toEqual(['webgpu', onCpu?.[1]]);

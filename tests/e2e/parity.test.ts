@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
+import { EVERY_ROUND } from './every-round';
 import { GOLDEN_LOGITS, GOLDEN_MODELS, HARNESS } from './folders';
 import { withBrowser } from './opened';
 import { Site } from './site';
@@ -67,29 +68,27 @@ interface Variant {
   prompt: number;
 }
 
-/** Before a release every file has the long rounds; else those that run each kernel once. The CPU and the native tests have all of them always. */
-const EVERY = Boolean(process.env.WEB_MAMBA_ALL);
 /** The kernels for hardware are slow on a software adapter, where a barrier is a switch of threads: one file, the short prompts. */
 const HARDWARE = { files: /falcon-tiny-Q4_K_M/, greedy: 2, prompt: 4 };
 const ALL = { files: /./, greedy: 64, prompt: Infinity };
 const GPU = { backend: 'webgpu', activations: 'f32' } as const;
 /** The longest prompts, and many tokens. */
-const WHOLE = EVERY ? /tiny-(Q4_K_M|F32)|rwkv7-a-F32/ : /falcon-tiny-Q4_K_M|rwkv7-a-F32/;
-/** Of each type, of each size and of each kind of low-rank pair, one. */
-const PART = EVERY ? /./ : /mamba-tiny-(F16|Q4_0|Q4_K_M)\.|falcon-tiny-Q5_K_M|rwkv7-(a-Q8_0-conv|b-Q4_K_M-f16src|c-Q4_K_M)/;
-const ROUNDED = EVERY ? /tiny-(Q4_K_M|Q8_0)|rwkv7-b-Q4_K_M-f16src/ : /mamba-tiny-Q4_K_M|falcon-tiny-Q8_0|rwkv7-b-Q4_K_M-f16src/;
+const WHOLE = EVERY_ROUND ? /tiny-(Q4_K_M|F32)|rwkv7-a-F32/ : /falcon-tiny-Q4_K_M|rwkv7-a-F32/;
+/** Of each kind of types, plain and quantised, and of low-rank pairs, one. */
+const PART = EVERY_ROUND ? /./ : /mamba-tiny-F16|falcon-tiny-Q5_K_M|rwkv7-(a-Q8_0-conv|b-Q4_K_M-f16src)/;
+const ROUNDED = EVERY_ROUND ? /tiny-(Q4_K_M|Q8_0)|rwkv7-b-Q4_K_M-f16src/ : /falcon-tiny-Q8_0|rwkv7-b-Q4_K_M-f16src/;
 const variants: Record<string, Variant> = {
   cpu: { device: { backend: 'cpu', activations: 'f32' }, ...ALL },
-  webgpu: { device: GPU, ...ALL, files: WHOLE, greedy: EVERY ? 64 : 24 },
-  'webgpu, other files': { device: GPU, files: new RegExp(`^(?!.*(${WHOLE.source})).*(${PART.source})`), greedy: EVERY ? 8 : 4, prompt: EVERY ? 69 : 40 },
+  webgpu: { device: GPU, ...ALL, files: WHOLE, greedy: EVERY_ROUND ? 64 : 24 },
+  'webgpu, other files': { device: GPU, files: new RegExp(`^(?!.*(${WHOLE.source})).*(${PART.source})`), greedy: EVERY_ROUND ? 8 : 4, prompt: EVERY_ROUND ? 69 : 40 },
   'webgpu, kernels for hardware': { device: { ...GPU, gpu: { software: false } }, ...HARDWARE },
   'webgpu, kernels for hardware without subgroups': {
     device: { ...GPU, gpu: { software: false, defaultLimits: true } }, ...HARDWARE,
   },
-  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: ROUNDED, greedy: EVERY ? 32 : 8 },
+  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: ROUNDED, greedy: EVERY_ROUND ? 32 : 8 },
   // Every other quantised type, and the other sizes of these models.
   'webgpu, 8-bit activations, RWKV-7': {
-    device: { ...GPU, activations: 'q8' }, files: EVERY ? /rwkv7-(?!a-F|b-Q4_K_M-f16src)/ : /rwkv7-(a-Q4_0|b-Q5_K_M|c-Q8_0)/, greedy: 2, prompt: 16,
+    device: { ...GPU, activations: 'q8' }, files: EVERY_ROUND ? /rwkv7-(?!a-F|b-Q4_K_M-f16src)/ : /rwkv7-c-Q8_0/, greedy: 2, prompt: 16,
   },
 };
 

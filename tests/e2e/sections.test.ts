@@ -3,6 +3,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeviceOptions } from '../../web/engine/src/protocol/protocol';
 import { openBrowser } from './browser';
+import { EVERY_ROUND } from './every-round';
 import { GOLDEN_MODELS, HARNESS } from './folders';
 import { Site } from './site';
 
@@ -25,7 +26,8 @@ let browser: BrowserContext;
 beforeAll(() => site.start());
 afterAll(() => site.stop());
 
-describe.each(Object.entries(backends))('on %s', (name, device) => {
+// A software GPU takes a minute: between releases best-of-n.test.ts has it answer several at once.
+describe.each(Object.entries(backends).filter(([name]) => EVERY_ROUND || name === 'cpu'))('on %s', (name, device) => {
   let page: Page;
   const run = (stopAt?: { index: number; read?: number }) =>
     page.evaluate(([texts, options, stopAt]) => window.states.sideBySide(texts, options, stopAt), [TEXTS, { ...OPTIONS, maxTokens: ANSWER_TOKENS[name] ?? 0 }, stopAt] as const);

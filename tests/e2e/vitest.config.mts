@@ -11,7 +11,7 @@ const files = (...names: string[]) => names.map((name) => `${name}.test.ts`);
 const ALONE = files('bench', 'documents-long', 'performance', 'shared-state');
 
 /** Files that take much of the processor, most of them for a software GPU, the longest first: a third file beside two of them would wait too long. */
-const HEAVY = files('parity', 'states', 'engine-crash', 'hostile-models', 'documents-webgpu', 'sections', 'look', 'rwkv7', 'best-of-n', 'toy');
+const HEAVY = files('parity', 'engine-crash', 'states', 'hostile-models', 'look', 'rwkv7', 'best-of-n', 'documents-webgpu', 'toy');
 
 const resolve = {
   alias: Object.fromEntries(['playwright-core', 'puppeteer-core', 'axe-core', 'hash-wasm'].map((name) => [name, require.resolve(name)])),

@@ -1,7 +1,7 @@
 //! Whole-model parity: every golden file, on the CPU and on a GPU (a software one in CI).
 
 use crate::support::every_round;
-use crate::support::golden::{self, AgainstLlama, check, check_against_llama, folder, max_difference, open, prefill};
+use crate::support::golden::{self, AgainstLlama, Golden, check, check_against_llama, folder, max_difference, open, prefill};
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions, first_difference};
@@ -17,13 +17,18 @@ fn gpu(file: &str, options: &GpuOptions) -> GpuExecutor {
     pollster::block_on(GpuExecutor::load(gpu, &file, Activations::F32, &mut |_| {})).unwrap()
 }
 
-fn check_all(load: impl FnMut(&str) -> Box<dyn Executor>) {
-    check_those(|_| true, load);
+/// With all golden files before a release, else with `some`, each of which there has to be.
+fn check_those(some: &[&str], load: impl FnMut(&str) -> Box<dyn Executor>) {
+    let all = golden::all();
+    for file in some {
+        assert!(all.iter().any(|golden| golden.file == *file), "there is no golden file for {file}");
+    }
+    check_all(all.into_iter().filter(|golden| every_round() || some.contains(&golden.file.as_str())), load);
 }
 
-fn check_those(wanted: impl Fn(&str) -> bool, mut load: impl FnMut(&str) -> Box<dyn Executor>) {
+fn check_all(goldens: impl IntoIterator<Item = Golden>, mut load: impl FnMut(&str) -> Box<dyn Executor>) {
     let mut llama = AgainstLlama::default();
-    for golden in golden::all().into_iter().filter(|golden| wanted(&golden.file)) {
+    for golden in goldens {
         let mut executor = load(&golden.file);
         let worst = check(executor.as_mut(), &golden, &mut llama);
         println!("{:28} {:6} worst logit difference {worst:.1e}", golden.file, executor.backend().kind);
@@ -41,21 +46,34 @@ fn check_those(wanted: impl Fn(&str) -> bool, mut load: impl FnMut(&str) -> Box<
 
 #[test]
 fn cpu_meets_every_golden() {
-    check_all(|file| Box::new(cpu(file)));
+    check_all(golden::all(), |file| Box::new(cpu(file)));
 }
 
+/// Of each type and each architecture one file: a software GPU takes ten seconds for each. Before a release, every file.
 #[test]
-fn gpu_meets_every_golden() {
-    check_all(|file| Box::new(gpu(file, &GpuOptions { software: Some(false), ..Default::default() })));
+fn gpu_meets_the_goldens() {
+    let some = [
+        "falcon-tiny-F32.gguf",
+        "falcon-tiny-Q4_0.gguf",
+        "falcon-tiny-Q4_K_M.gguf",
+        "falcon-tiny-Q6_K.gguf",
+        "mamba-tiny-F16.gguf",
+        "mamba-tiny-Q5_K_M.gguf",
+        "mamba-tiny-Q8_0.gguf",
+        "rwkv7-a-F32.gguf",
+        "rwkv7-a-Q8_0-conv.gguf",
+        "rwkv7-b-Q4_K_M-f16src.gguf",
+        "rwkv7-b-Q6_K.gguf",
+        "rwkv7-c-Q4_K_M.gguf",
+    ];
+    check_those(&some, |file| Box::new(gpu(file, &GpuOptions { software: Some(false), ..Default::default() })));
 }
 
 /// What differs from the kernels above is how sums are shared among invocations: a type more brings another unit and nothing else.
 #[test]
 fn the_kernels_for_software_adapters_meet_the_goldens() {
-    let some = ["falcon-tiny-F32.gguf", "falcon-tiny-Q5_K_M.gguf", "mamba-tiny-F16.gguf", "mamba-tiny-Q4_0.gguf"];
-    let some = [&some[..], &["rwkv7-a-Q8_0.gguf", "rwkv7-b-Q4_K_M.gguf"]].concat();
-    let wanted = |file: &str| every_round() || some.contains(&file);
-    check_those(wanted, |file| Box::new(gpu(file, &GpuOptions { software: Some(true), ..Default::default() })));
+    let some = ["falcon-tiny-Q5_K_M.gguf", "mamba-tiny-F16.gguf", "rwkv7-a-Q8_0.gguf", "rwkv7-b-Q4_K_M.gguf"];
+    check_those(&some, |file| Box::new(gpu(file, &GpuOptions { software: Some(true), ..Default::default() })));
 }
 
 /// Bindings so small that every matrix is split into row shards.

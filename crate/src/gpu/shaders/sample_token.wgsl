@@ -104,13 +104,13 @@ fn filter_and_draw(r: u32, greatest: u32, local: u32) {
         count = list_near(reach, greatest, local);
     }
     cut = vec2(0u, ALL);
-    if k > 0u && k < count {
-        cut = find(TOP_K, count, listed, local);
+    // In a loop, since a compiler inlines each call of so long a function.
+    for (var what = TOP_K; what <= DRAW; what++) {
+        if (what == TOP_K && (k == 0u || k >= count)) || (what == TOP_P && rows[r].top_p == ALL) {
+            continue;
+        }
+        cut = find(what, count, listed, local);
     }
-    if rows[r].top_p != ALL {
-        cut = find(TOP_P, count, listed, local);
-    }
-    _ = find(DRAW, count, listed, local);
 }
 
 // Twin: Sampler::accept.
