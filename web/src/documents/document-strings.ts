@@ -59,6 +59,7 @@ export const documentStrings = {
   sectionNumber: 'Section {number}',
   notYet: 'Not read yet.',
   toText: 'Show it in the text',
+  closeBeside: 'Close the text',
   copy: 'Copy',
   copied: 'Copied',
   export: 'Export',

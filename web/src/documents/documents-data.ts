@@ -21,6 +21,8 @@ export interface DocumentEvents {
   pauseSummary: undefined;
   resumeSummary: SummaryRecord;
   removeSummary: SummaryRecord;
+  /** Shows a document beside the chat; null closes it. */
+  showBeside: string | null;
   askDocument: string;
   stopDocument: undefined;
 }

@@ -24,6 +24,7 @@ import { ModelLoader } from '../models/model-loader';
 import { offerOf } from '../models/offer';
 import { SpeedEstimates } from '../models/speed-estimates';
 import { StorageTasks } from '../models/storage-tasks';
+import { Attaching } from './attaching';
 import type { PageView } from './page-data';
 import { pageStrings } from './page-strings';
 
@@ -59,6 +60,7 @@ export class Controller {
   readonly #loader: ModelLoader;
   readonly #chats: Chats;
   readonly #documents: DocumentsController;
+  readonly #attaching: Attaching;
 
   constructor(
     private readonly page: PageView,
@@ -82,7 +84,18 @@ export class Controller {
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
     const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state) }, surroundings.agreed));
+    this.#attaching = new Attaching({
+      intake: () => this.#documents.intake(),
+      attach: (chat, attachment) => this.#chats.attach(chat, attachment),
+      changed,
+    });
     this.#chats = new Chats({
+      readings: {
+        arrived: (chat) => this.#attaching.arrived(chat),
+        choose: (...asked) => this.#documents.readings.choose(...asked),
+        prompt: (...asked) => this.#documents.readings.prompt(...asked),
+        sources: (...asked) => this.#documents.readings.sources(...asked),
+      },
       engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
       located: (id) => (address.chat = id),
@@ -197,6 +210,17 @@ export class Controller {
     }));
     page.on('exportChats', () => void this.#guarded('export', async () => page.saveText(await chats.exportedAll(pageStrings.allChats))));
     page.on('shareState', () => void this.#guarded('share', async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
+    page.on('attach', (files) => this.#attaching.addFiles(chats.data.current, files));
+    page.on('attachText', (text) => this.#attaching.addText(chats.data.current, text));
+    page.on('detach', (key) => {
+      if (!this.#attaching.end(key)) void chats.detach(key);
+    });
+    page.on('putBack', (id) => {
+      this.#attaching.forgetPasted(id);
+      void chats.detach(id).then(() => this.#removeDocument(id));
+    });
+    page.on('showSource', ({ documentId, start, end }) => void this.#documents.showBeside(documentId, { start, end }));
+    page.on('showAttached', (id) => void this.#documents.showBeside(id));
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
     page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
@@ -220,13 +244,20 @@ export class Controller {
       this.#go({ shownDocument: id });
       void documents.open(id);
     });
-    page.on('removeDocument', (id) => void documents.remove(id));
+    page.on('removeDocument', (id) => void this.#removeDocument(id));
+    page.on('showBeside', (id) => void documents.showBeside(id));
     page.on('summarise', ({ style, instruction }) => void documents.summarise(style, instruction));
     page.on('pauseSummary', () => documents.pause());
     page.on('resumeSummary', (record) => void documents.resume(record));
     page.on('removeSummary', (record) => void documents.removeSummary(record));
     page.on('askDocument', (question) => void documents.ask(question));
     page.on('stopDocument', () => documents.stopAnswer());
+  }
+
+  /** With what chats keep of having read it. */
+  async #removeDocument(id: string): Promise<void> {
+    await this.#documents.remove(id);
+    await this.#guarded('forget states', () => this.#chats.forgetDocument(id));
   }
 
   /** A saved state belongs to the model that it came with. */
@@ -283,9 +314,9 @@ export class Controller {
 
   #update(): void {
     const { choice, url, status, context, tuned } = this.#loader;
-    const chats = this.#chats.data;
+    const [chats, documents] = [this.#chats.data, this.#documents.data];
     const { holder } = this.#turns;
-    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#documents.data.running !== undefined);
+    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && documents.running !== undefined);
     this.page.update({
       view: this.address.view,
       url,
@@ -302,7 +333,8 @@ export class Controller {
       room: this.#storage.room,
       task: this.#storage.task,
       chats,
-      documents: this.#documents.data,
+      attached: this.#attaching.states(chats.current, chats.attachments, (id) => documents.list.some((each) => each.id === id)),
+      documents,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       thinks: this.#settings.thinks,
       effort: this.#settings.effort,

@@ -5,7 +5,7 @@ import { keyed } from 'lit-html/directives/keyed.js';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { Emitter } from '../../base/emitter';
 import { downIcon } from '../../base/view/icons';
-import type { AssistantMessage, Message, UserMessage } from '../../data/conversation-record';
+import type { AssistantMessage, Message, Source, UserMessage } from '../../data/conversation-record';
 import type { CatalogueEntry } from '../../models/catalogue';
 import type { ChatData } from '../chat-data';
 import { chatStrings } from '../chat-strings';
@@ -25,6 +25,7 @@ interface Events {
   answerBatch: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
+  showSource: Source;
 }
 
 export class ChatLog extends Emitter<Events> {
@@ -96,7 +97,7 @@ export class ChatLog extends Emitter<Events> {
     };
     const [branches, batch] = [chats.branches(each), chats.batch(each)];
     const changes = [
-      each, each.text, each.role === 'assistant' && each.state, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), batch?.finished,
+      each, each.text, each.role === 'assistant' && each.state, each.role === 'assistant' && each.sources, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), batch?.finished,
     ];
     return html`${guard(changes, () => message(each, {
       ...context,
@@ -107,6 +108,7 @@ export class ChatLog extends Emitter<Events> {
       againBatch: (answer) => this.emit('answerBatch', answer),
       carryOn: (answer) => this.emit('carryOn', answer),
       showBranch: (id) => this.emit('showBranch', id),
+      showSource: (source) => this.emit('showSource', source),
     }))}`;
   }
 

@@ -4,11 +4,12 @@ import { splitThoughts } from 'web-mamba';
 import { fill, formatRate, formatSeconds } from '../../base/format';
 import { copyButton } from '../../base/view/copy-button';
 import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon } from '../../base/view/icons';
-import type { AssistantMessage, Message, UserMessage } from '../../data/conversation-record';
+import type { AssistantMessage, Message, Source, UserMessage } from '../../data/conversation-record';
 import { breakRuns } from '../../markdown/runs';
 import { prose } from '../../markdown/view/prose';
 import { chatStrings } from '../chat-strings';
 import { BATCH_SIZE, type BatchProgress, type ChatsData } from '../chats';
+import { sources } from './sources';
 
 /** What a message is drawn with. */
 export interface MessageContext {
@@ -27,6 +28,7 @@ export interface MessageContext {
   againBatch(message: AssistantMessage): void;
   carryOn(message: AssistantMessage): void;
   showBranch(id: number): void;
+  showSource(source: Source): void;
 }
 
 export function message(message: Message, context: MessageContext): TemplateResult {
@@ -55,6 +57,7 @@ function answer(message: AssistantMessage, context: MessageContext): TemplateRes
       ${thoughts(thought, isThinking && !done)}
       <div class="answer" data-testid="message-assistant" ${prose(answer)}></div>
       ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
+      ${done ? sources(message, (source) => context.showSource(source)) : nothing}
       <div class="under">${done ? finished(message, context) : branches(context)} ${beside(context)}</div>
     </article>`;
 }

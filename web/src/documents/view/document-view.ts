@@ -36,7 +36,7 @@ export class DocumentView {
     const { record } = open;
     if (record.id !== this.#shown) {
       [this.#shown, this.#tab, this.#marked] = [record.id, 'summary', undefined];
-      this.#text = new DocumentText(open, this.redraw);
+      this.#text = new DocumentText(open.text, this.redraw);
     }
     return html`
       <button type="button" class="quiet back" data-testid="document-back" @click=${() => this.emit('openDocument', null)}>${earlierIcon}${words.back}</button>
