@@ -48,6 +48,8 @@ export interface ChatsData {
   times: readonly TokenTime[];
   /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
   branches(message: Message): Branches & { shut: boolean };
+  /** Answers that were asked for at once, and of which none has been chosen; undefined for any other message. */
+  choice(message: Message): readonly AssistantMessage[] | undefined;
   /** Of an answer that is one of several in the making. */
   batch(message: Message): BatchProgress | undefined;
 }
@@ -73,6 +75,8 @@ export class Chats {
   #conversation = new Conversation();
   /** What is being written: one answer, or several to the same question. */
   #answering: readonly AssistantMessage[] | undefined;
+  /** Answers that were asked for at once, until one of them is chosen. */
+  #choice: readonly AssistantMessage[] = [];
   #list: ConversationHeader[] = [];
   #query = '';
   #imported = 0;
@@ -109,6 +113,7 @@ export class Chats {
       attachments: this.#conversation.attachments,
       position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
       branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
+      choice: (message) => (this.#choice.length > 1 && this.#choice.some((each) => each === message) ? this.#choice : undefined),
       batch: (message) => this.#batch(message),
     };
   }
@@ -177,6 +182,7 @@ export class Chats {
 
   async ask(text: string): Promise<void> {
     if (this.#answering || text.trim() === '') return;
+    this.#choice = [];
     if (this.messages.length === 0) this.#fresh.add(this.#conversation);
     await this.#answer([this.#conversation.ask(text.trim())]);
   }
@@ -188,7 +194,10 @@ export class Chats {
 
   /** Asks for other answers to the same question, which are branches beside this one. */
   async answerAgain(answer: AssistantMessage, count = 1): Promise<void> {
-    if (!this.#answering) await this.#answer(this.#conversation.answersAgain(answer, count));
+    if (this.#answering) return;
+    const answers = this.#conversation.answersAgain(answer, count);
+    this.#choice = answers;
+    await this.#answer(answers);
   }
 
   /** Goes on where an answer was stopped, or reached its length. */
@@ -196,8 +205,10 @@ export class Chats {
     if (!this.#answering) await this.#answer([answer]);
   }
 
+  /** Of answers that were asked for at once, this chooses one. */
   showBranch(id: number): void {
     if (!this.#mayShow(id)) return;
+    this.#choice = [];
     this.#conversation.show(id);
     void this.#save();
     this.parts.changed();
@@ -289,6 +300,7 @@ export class Chats {
   }
 
   #giveBack(answers: readonly AssistantMessage[], conversation: Conversation): void {
+    this.#choice = this.#choice.filter((each) => !answers.includes(each));
     for (const answer of answers) {
       const draft = conversation.takeBack(answer);
       if (conversation === this.#conversation) this.parts.restoreDraft(draft);
@@ -368,6 +380,7 @@ export class Chats {
   #show(conversation: Conversation): void {
     this.stop();
     this.#answering = undefined;
+    this.#choice = [];
     this.#conversation = conversation;
     this.#imported = 0;
     this.parts.failed(undefined);

@@ -9,7 +9,8 @@ import type { AssistantMessage, Message, Source, UserMessage } from '../../data/
 import type { CatalogueEntry } from '../../models/catalogue';
 import type { ChatData } from '../chat-data';
 import { chatStrings } from '../chat-strings';
-import { message } from './message';
+import { message, type MessageContext } from './message';
+import { sideBySide } from './side-by-side';
 import { welcome } from './welcome';
 
 /** Closer to the end than this counts as reading along. */
@@ -95,11 +96,13 @@ export class ChatLog extends Emitter<Events> {
       last: each === messages.at(-1),
       waitsForDocuments: waitsFor === 'documents',
     };
-    const [branches, batch] = [chats.branches(each), chats.batch(each)];
+    const [branches, batch, choice] = [chats.branches(each), chats.batch(each), chats.choice(each)];
     const changes = [
       each, each.text, each.role === 'assistant' && each.state, each.role === 'assistant' && each.sources, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), batch?.finished,
+      ...(choice ?? []).flatMap((one) => [one.text, one.state, one.sources]),
     ];
-    return html`${guard(changes, () => message(each, {
+    const drawn = (context: MessageContext) => (choice ? sideBySide(choice, context) : message(each, context));
+    return html`${guard(changes, () => drawn({
       ...context,
       branches,
       batch,

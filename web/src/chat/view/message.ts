@@ -72,7 +72,7 @@ function thoughts(text: string, isThinking: boolean): TemplateResult | typeof no
     </details>`;
 }
 
-function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
+export function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
   const reading = prefill && prefill.done < prefill.total ? fill(chatStrings.reading, prefill) : chatStrings.thinking;
   const text = !modelReady ? chatStrings.waitingForModel : waitsForState ? chatStrings.waitingForState : waitsForDocuments ? chatStrings.waitingForDocuments : reading;
   return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
@@ -92,10 +92,10 @@ function finished(message: AssistantMessage, context: MessageContext): TemplateR
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
     ${context.last ? action('again-several', fill(chatStrings.againBatch, { count: BATCH_SIZE }), againBatchIcon, context.answering, () => context.againBatch(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
-    ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : figures(message)}`;
+    ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : answerFigures(message)}`;
 }
 
-function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {
+export function answerFigures({ state }: AssistantMessage): TemplateResult | typeof nothing {
   if (state.kind !== 'done') return nothing;
   const { tokens, rate, firstToken } = state.stats;
   const data = { tokens, rate: formatRate(rate), first: formatSeconds(firstToken) };
