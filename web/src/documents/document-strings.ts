@@ -49,6 +49,7 @@ export const documentStrings = {
   rate: '{rate} tokens/s',
   left: '{time} left',
   leftAtMost: 'at most {time} left',
+  leftAtLeast: 'at least {time} left',
   merging: 'Putting the sections together',
   writing: 'Writing',
   pause: 'Pause',

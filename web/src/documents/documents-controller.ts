@@ -269,6 +269,8 @@ export class DocumentsController {
       countTokens: (each) => this.#engine.tokens(each),
       save: (summary) => store.saveSummary(structuredClone(summary), open),
       seconds: (read, written) => this.#engine.seconds(read, written),
+      usualLength: (kind) => this.#engine.usualLength(kind),
+      onLength: (kind, tokens) => this.#engine.takeLength(kind, tokens),
       onProgress: (progress) => {
         running.progress = progress;
         changed();
