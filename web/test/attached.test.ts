@@ -138,9 +138,10 @@ test('files on their way into a chat show how far they are, say what is wrong, a
   const intake = () => new DocumentIntake({
     changed: () => undefined,
     add: async (name) => `id of ${name}`,
-    extract: async (file, _, onProgress, signal) => {
+    extract: async (file, _, onProgress, signal, password) => {
       const { name } = file as File;
-      if (name === 'locked.pdf') throw failure('password');
+      if (name === 'locked.pdf' && password !== 'secret') throw failure('password');
+      if (password) return { text: 'x', places: [] };
       report.progress = onProgress;
       await new Promise<void>((resolve, reject) => {
         report.end = resolve;
@@ -164,8 +165,18 @@ test('files on their way into a chat show how far they are, say what is wrong, a
   await settle();
   expect([arrived, attached]).toEqual([true, ['c: id of a.txt']]);
   const [failed] = attaching.states('c', [], () => true);
-  expect(failed?.state).toMatchObject({ kind: 'failed', failure: { code: 'password' } });
-  expect(attaching.end(failed?.key ?? '')).toBe(true);
+  expect(failed?.state).toMatchObject({ kind: 'failed', failure: { code: 'password' }, locked: true });
+  attaching.unlock(failed?.key ?? '', 'wrong');
+  await settle();
+  expect(states()).toEqual([['locked.pdf', 'failed']]);
+  attaching.unlock(failed?.key ?? '', 'secret');
+  await settle();
+  expect([states(), attached]).toEqual([[], ['c: id of a.txt', 'c: id of locked.pdf']]);
+  attached.pop();
+  attaching.addFiles('c', [new File(['x'], 'locked.pdf')]);
+  await settle();
+  const [again] = attaching.states('c', [], () => true);
+  expect(attaching.end(again?.key ?? '')).toBe(true);
   attaching.addFiles('c', [new File(['x'], 'b.txt')]);
   await settle();
   attaching.end(attaching.states('c', [], () => true)[0]?.key ?? '');

@@ -26,7 +26,7 @@ export const failures = {
   protected: { sentence: '{name} is locked by copy protection (DRM): only its shop’s own program can open it.', remedy: 'Use a copy without copy protection, or paste its text.' },
   'model-needed': { sentence: 'No model is open that could read this.', remedy: 'Choose a model, or go on with its download, then try again: nothing of what you asked is lost.' },
   extract: { sentence: '{name} could not be read: it is damaged, or not what its name says.', remedy: 'Open it in the program that made it, save it again and retry, or paste its text.' },
-  password: { sentence: '{name} is protected by a password.', remedy: 'Save a copy without the password, or paste its text.' },
+  password: { sentence: '{name} is protected by a password.', remedy: 'Give its password where that is asked for, save a copy without the password, or paste its text.' },
   'no-text': { sentence: '{name} holds no text.', remedy: 'Check that it is the right file, or paste its text.' },
   scan: { sentence: '{name} holds no text: it may be a scan, that is, pictures of pages.', remedy: 'Run text recognition (OCR) on it first, or paste its text.' },
   'not-drawn': { sentence: 'A part of the page could not be drawn; a message is shown as plain text.', remedy: 'Everything else goes on. If it happens again, please report it with the line below.' },

@@ -10,6 +10,8 @@ export const attachmentStrings = {
   detach: 'Take {name} out of this chat; it stays under Documents',
   detachDeleted: 'Take {name} out of this chat',
   show: 'Show {name}',
+  password: 'Password of {name}',
+  unlock: 'Open',
   deleted: 'deleted: it is no longer read',
   pasted: 'What you pasted is long: it is a document now, and this chat is answered from it.',
   putBack: 'Put it back as text',

@@ -14,7 +14,8 @@ export interface AttachmentState {
   state:
     /** Pages of it; no total where that is unknown. */
     | { kind: 'arriving'; done: number; total: number }
-    | { kind: 'failed'; failure: MambaError }
+    /** `locked`: it can be opened with its password. */
+    | { kind: 'failed'; failure: MambaError; locked: boolean }
     /** `pasted`: the text that it was made of just now, and can be made again. */
     | { kind: 'here'; pasted?: string }
     | { kind: 'deleted' };
@@ -62,6 +63,8 @@ export interface ChatEvents {
   attachText: string;
   /** The key of an attachment: the document itself stays, a file that is on its way is called off. */
   detach: string;
+  /** The password of an attachment that failed for want of it. */
+  unlockAttached: { key: string; password: string };
   /** The key of a text that was attached: it is no document any more. */
   putBack: string;
   showSource: Source;

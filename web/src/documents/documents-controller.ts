@@ -9,7 +9,7 @@ import type { ModelLoader } from '../models/model-loader';
 import type { SpeedEstimates } from '../models/speed-estimates';
 import type { CountedText } from './counted-text';
 import { DocumentEngine } from './document-engine';
-import { DocumentIntake } from './document-intake';
+import { DocumentIntake, type Locked } from './document-intake';
 import type { DocumentStore } from './document-store';
 import type { Extract } from './extract/extractor';
 import { answerTokens, questionPrompt } from './prompts';
@@ -37,6 +37,8 @@ export interface DocumentsData {
   list: readonly DocumentRecord[];
   /** A file that is being read. */
   adding: DocumentIntake['adding'];
+  /** Files that ask for their passwords. */
+  locked: readonly Locked[];
   open: OpenDocument | undefined;
   beside: ShownBeside | undefined;
   /** The summary that runs, or waits for its turn or the model. */
@@ -112,7 +114,7 @@ export class DocumentsController {
   get data(): DocumentsData {
     const running = this.#running && { id: this.#running.item.id, progress: this.#running.progress };
     return {
-      list: this.#list, adding: this.#intake.adding, open: this.#open, beside: this.#beside, running, asking: this.#asking?.item, unanswered: this.#unanswered,
+      list: this.#list, adding: this.#intake.adding, locked: this.#intake.locked, open: this.#open, beside: this.#beside, running, asking: this.#asking?.item, unanswered: this.#unanswered,
       estimate: (style) => this.#counted && this.#engine.estimate(this.#counted, style),
     };
   }
@@ -136,6 +138,16 @@ export class DocumentsController {
   async addText(text: string): Promise<void> {
     if (text.trim() === '') return;
     await this.#guarded('add', async () => this.open(await this.#intake.text(text, nameOf(text))));
+  }
+
+  /** Opens a file that asks for its password, and shows it. */
+  async unlock(file: File, password: string): Promise<void> {
+    await this.#guarded('add', async () => this.open(await this.#intake.unlock(file, password)));
+  }
+
+  leaveLocked(file: File): void {
+    this.#intake.leave(file);
+    this.parts.failed(undefined, 'add');
   }
 
   cancelAdding(): void {

@@ -55,6 +55,15 @@ export class Attaching {
     return found !== undefined;
   }
 
+  unlock(key: string, password: string): void {
+    const arriving = this.#arriving.find((each) => each.key === key);
+    const locked = arriving?.intake.locked[0];
+    if (!arriving || !locked || !arriving.failure) return;
+    delete arriving.failure;
+    arriving.ended = this.#bring(arriving, (intake) => intake.unlock(locked.file, password));
+    this.parts.changed();
+  }
+
   forgetPasted(id: string): void {
     this.#pasted.delete(id);
   }
@@ -70,8 +79,8 @@ export class Attaching {
       const pasted = this.#pasted.get(id);
       return { key: id, name, state: exists(id) ? { kind: 'here', ...(pasted === undefined ? {} : { pasted }) } : { kind: 'deleted' } };
     });
-    const arriving = this.#arriving.filter((each) => each.chat === chat).map(({ key, name, failure, intake: { adding } }): AttachmentState => ({
-      key, name, state: failure ? { kind: 'failed', failure } : { kind: 'arriving', done: adding?.done ?? 0, total: adding?.total ?? 0 },
+    const arriving = this.#arriving.filter((each) => each.chat === chat).map(({ key, name, failure, intake }): AttachmentState => ({
+      key, name, state: failure ? { kind: 'failed', failure, locked: intake.locked.length > 0 } : { kind: 'arriving', done: intake.adding?.done ?? 0, total: intake.adding?.total ?? 0 },
     }));
     return [...here, ...arriving];
   }

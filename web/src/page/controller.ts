@@ -215,6 +215,7 @@ export class Controller {
     page.on('detach', (key) => {
       if (!this.#attaching.end(key)) void chats.detach(key);
     });
+    page.on('unlockAttached', ({ key, password }) => this.#attaching.unlock(key, password));
     page.on('putBack', (id) => {
       this.#attaching.forgetPasted(id);
       void chats.detach(id).then(() => this.#removeDocument(id));
@@ -239,6 +240,8 @@ export class Controller {
       void documents.addFiles(files);
     });
     page.on('cancelAdding', () => documents.cancelAdding());
+    page.on('unlockDocument', ({ file, password }) => void documents.unlock(file, password));
+    page.on('leaveLocked', (file) => documents.leaveLocked(file));
     page.on('addText', (text) => void documents.addText(text));
     page.on('openDocument', (id) => {
       this.#go({ shownDocument: id });

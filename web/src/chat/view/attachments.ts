@@ -3,11 +3,13 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { fill } from '../../base/format';
 import { closeIcon, documentIcon } from '../../base/view/icons';
+import { passwordForm } from '../../base/view/password-form';
 import { attachmentStrings as words } from '../attachment-strings';
 import type { AttachmentState } from '../chat-data';
 
 interface Actions {
   detach(key: string): void;
+  unlock(key: string, password: string): void;
   putBack(key: string, text: string): void;
   show(key: string): void;
 }
@@ -17,7 +19,7 @@ export function attachments(all: readonly AttachmentState[], actions: Actions): 
   return html`<ul class="attachments" aria-label=${words.list} data-testid="attachments">${repeat(all, ({ key }) => key, (each) => attachment(each, actions))}</ul>`;
 }
 
-function attachment({ key, name, state }: AttachmentState, { detach, putBack, show }: Actions): TemplateResult {
+function attachment({ key, name, state }: AttachmentState, { detach, unlock, putBack, show }: Actions): TemplateResult {
   const away = { arriving: words.cancel, failed: words.dismiss, here: words.detach, deleted: words.detachDeleted }[state.kind];
   const label = fill(away, { name });
   return html`
@@ -30,6 +32,9 @@ function attachment({ key, name, state }: AttachmentState, { detach, putBack, sh
         <button type="button" class="copy" data-testid="attachment-detach" aria-label=${label} title=${label} @click=${() => detach(key)}>${closeIcon}</button>
       </div>
       ${state.kind === 'failed' ? html`<p class="attachment-note" role="alert" data-testid="attachment-failed" data-code=${state.failure.code}>${state.failure.message} ${state.failure.remedy}</p>` : nothing}
+      ${state.kind === 'failed' && state.locked
+        ? passwordForm({ label: fill(words.password, { name }), open: words.unlock }, (password) => unlock(key, password))
+        : nothing}
       ${state.kind === 'here' && state.pasted !== undefined ? pasted(() => putBack(key, state.pasted ?? '')) : nothing}
     </li>`;
 }

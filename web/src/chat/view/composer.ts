@@ -21,6 +21,7 @@ interface Events {
   attach: File[];
   attachText: string;
   detach: string;
+  unlockAttached: { key: string; password: string };
   putBack: string;
   showAttached: string;
 }
@@ -66,6 +67,7 @@ export class Composer extends Emitter<Events> {
       html`
         ${attachments(this.#attached, {
           detach: (key) => this.emit('detach', key),
+          unlock: (key, password) => this.emit('unlockAttached', { key, password }),
           putBack: (key, text) => this.#putBack(key, text),
           show: (key) => this.emit('showAttached', key),
         })}

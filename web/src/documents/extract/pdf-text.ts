@@ -12,12 +12,12 @@ import type { UnpackedTooMuch } from './unpack-limit';
 /** Of one page: a hundred times the fullest map. */
 const MOST_ITEMS = 2e6;
 
-export async function pdfText(bytes: Uint8Array, onProgress: OnProgress): Promise<Extracted> {
+export async function pdfText(bytes: Uint8Array, onProgress: OnProgress, password?: string): Promise<Extracted> {
   const { getDocument, GlobalWorkerOptions } = await import('pdfjs-dist');
   const port = new Worker(new URL('./pdf.worker.ts', import.meta.url), { type: 'module', name: 'pdf' });
   GlobalWorkerOptions.workerPort = port;
   const loading = getDocument({
-    data: bytes, cMapUrl: new URL('cmaps/', baseUrl()).href, disableFontFace: true, useWorkerFetch: false, useSystemFonts: false,
+    data: bytes, ...(password === undefined ? {} : { password }), cMapUrl: new URL('cmaps/', baseUrl()).href, disableFontFace: true, useWorkerFetch: false, useSystemFonts: false,
     useWasm: false, isOffscreenCanvasSupported: false,
     // It would warn of fonts that it was not given; nothing is drawn here.
     verbosity: 0,

@@ -59,8 +59,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
     for (const name of ['askInstead', 'answerAgain', 'answerBatch', 'carryOn', 'openEntry', 'ask'] as const) {
       this.#log.on(name, (detail) => this.#thenWrite(() => (this.emit as (name: string, detail: unknown) => void).call(this, name, detail)));
     }
-    this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
-    this.#pass(this.#composer, 'stop', 'setThinks', 'attach', 'attachText', 'detach', 'putBack', 'showAttached');
+    this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'unlockDocument', 'leaveLocked', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
+    this.#pass(this.#composer, 'stop', 'setThinks', 'attach', 'attachText', 'detach', 'unlockAttached', 'putBack', 'showAttached');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
     this.#dialog.on('shown', () => this.emit('askListings'));
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
