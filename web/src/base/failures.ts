@@ -4,6 +4,8 @@ import type { FailureText } from 'web-mamba';
 export const failures = {
   declined: { sentence: 'As you chose, nothing from {host} is kept here.', remedy: 'Choose a model, or press “Try again” to be asked once more.' },
   replaced: { sentence: '{name} is no longer on this server: {newer} has taken its place.', remedy: 'Open {newer}. {name} itself opens only in a browser that keeps a whole copy of it.' },
+  'hub-search': { sentence: 'The Hugging Face hub could not be searched.', remedy: 'Check the connection and try again, or give the address of a file under “From an address…”.' },
+  'not-on-hub': { sentence: 'The hub has no file of {name} ({type}) under this name any more.', remedy: 'Choose another quantisation or model, or give the address of the file under “From an address…”.' },
   'files-refused': { sentence: 'The browser did not hand over the chosen files.', remedy: 'Try again, or drop the files on the page in place of choosing them.' },
   card: { sentence: 'What is written about the model could not be fetched.', remedy: 'Check the connection and try again; the chat itself needs none.' },
   'app-storage': { sentence: 'This browser does not let the page keep conversations and documents.', remedy: 'You can go on, but nothing will be here after a reload. To keep it, leave private browsing or allow this site to store data.' },

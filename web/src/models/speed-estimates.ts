@@ -62,6 +62,11 @@ export class SpeedEstimates {
     this.database.put('settings', kept, 'speeds').catch((thrown: unknown) => console.warn('the speeds could not be kept', thrown));
   }
 
+  /** Tokens per second that a model of the catalogue had on a backend; undefined where it has answered nothing there. `key`: its key in the store. */
+  decodeRate(key: string, backend: string): number | undefined {
+    return this.#measured[`${key} ${backend}`]?.decode;
+  }
+
   /** Seconds; undefined while a speed that counts is unknown. */
   estimate(read: number, written: number): number | undefined {
     const { prefill, decode } = this.#measured[this.model()] ?? {};

@@ -21,7 +21,9 @@ import { catalogue } from '../models/catalogue';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from '../models/choice';
 import type { Agreed } from '../models/link-consent';
 import { ModelLoader } from '../models/model-loader';
-import { offerOf } from '../models/offer';
+import { DownloadSpeed } from '../models/download-speed';
+import { offerOf, type Measured } from '../models/offer';
+import { rateOf } from '../models/rate-estimate';
 import { SpeedEstimates } from '../models/speed-estimates';
 import { StorageTasks } from '../models/storage-tasks';
 import { Attaching } from './attaching';
@@ -53,6 +55,7 @@ export class Controller {
   #situation: Situation = { hidden: false, onBattery: false };
   #dutyCycle = 1;
   readonly #fits: Fits;
+  readonly #downloads: DownloadSpeed;
   readonly #listings: Listings;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
@@ -61,6 +64,11 @@ export class Controller {
   readonly #chats: Chats;
   readonly #documents: DocumentsController;
   readonly #attaching: Attaching;
+  readonly #speeds: SpeedEstimates;
+  readonly #measured: Measured = {
+    seconds: (bytes) => this.#downloads.seconds(bytes),
+    rate: (entry, backend) => rateOf(entry, backend, this.#speeds, this.address.base),
+  };
 
   constructor(
     private readonly page: PageView,
@@ -72,18 +80,19 @@ export class Controller {
     const changed = () => this.#update();
     const failed: Tell = (failure, about) => this.#fail(failure, about);
     const turns = this.#turns;
-    const speeds = new SpeedEstimates(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
+    const speeds = (this.#speeds = new SpeedEstimates(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`));
     const device = (surroundings.inspect ?? inspectDevice)();
     void device.then((known) => {
       this.#device = known;
       this.#update();
     });
+    this.#downloads = new DownloadSpeed(database);
     this.#fits = new Fits(engine, device, changed);
     this.#listings = new Listings(engine, address.base, changed);
     void this.#fits.situation();
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state) }, surroundings.agreed));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state), downloads: (rate) => this.#downloads.take(rate) }, surroundings.agreed));
     this.#attaching = new Attaching({
       intake: () => this.#documents.intake(),
       attach: (chat, attachment) => this.#chats.attach(chat, attachment),
@@ -142,7 +151,7 @@ export class Controller {
     const { chat, shownDocument } = this.address;
     await this.#guarded('settings', () => this.#settings.read());
     this.#takeItsShare();
-    await Promise.all([this.#chats.list(), this.#documents.list()]);
+    await Promise.all([this.#chats.list(), this.#documents.list(), this.#downloads.read()]);
     if (chat !== null) await this.#chats.open(chat);
     if (shownDocument !== null) await this.#documents.open(shownDocument);
   }
@@ -283,6 +292,7 @@ export class Controller {
     this.#documents.stopAnswer();
     this.#failure = undefined;
     this.#loader.open(choice);
+    void this.#loader.opening.then(() => this.#downloads.keep());
     void this.#documents.count();
   }
 
@@ -343,7 +353,7 @@ export class Controller {
       effort: this.#settings.effort,
       context,
       device: this.#device,
-      judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base),
+      judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base, this.#measured),
       listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,

@@ -63,7 +63,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#composer, 'stop', 'setThinks', 'attach', 'attachText', 'detach', 'unlockAttached', 'putBack', 'showAttached');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
     this.#dialog.on('shown', () => this.emit('askListings'));
-    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
+    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'succeeded', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling', 'setEffort');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion');
