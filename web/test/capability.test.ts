@@ -153,7 +153,7 @@ test('time and speed are told from what was measured, of models of about the sam
   const told = (rate: number | undefined) => offerOf(falcon, situation, [], BASE, { seconds: (bytes) => bytes / 1e7, rate: () => rate });
   expect(told(1).verdict).toMatchObject(doubts('slow'));
   expect(told(5)).toMatchObject({ verdict: { kind: 'fits' }, cost: { download: 420, rate: 5 } });
-  expect(costText(told(5))).toBe('about 7 min to download, at the speed that was measured here · about 5.0 tokens/s here, by what was measured');
+  expect(costText(told(5))).toBe('About 7 min to download, at the speed that was measured here · about 5.0 tokens/s here, by what was measured');
   expect(costText(told(undefined))).toContain('how fast it is here is not known yet');
   expect(shortCostText(offerOf(falcon, situation, [], BASE))).toBe('time unknown, speed unknown');
 });

@@ -115,7 +115,8 @@ export function shortCostText({ cost: { download, rate }, kept }: Pick<Offer, 'c
 export function costText({ cost: { download, rate }, kept }: Pick<Offer, 'cost' | 'kept'>): string {
   const coming = download === undefined ? modelStrings.downloadUnknown : fill(modelStrings.downloadTime, { time: formatRemaining(download) });
   const speed = rate === undefined ? modelStrings.rateUnknown : fill(modelStrings.rateHere, { rate: formatRate(rate) });
-  return [...(kept ? [] : [coming]), speed].join(' · ');
+  const line = [...(kept ? [] : [coming]), speed].join(' · ');
+  return line.charAt(0).toUpperCase() + line.slice(1);
 }
 
 /** The most capable model that this device can hold in place of another. */

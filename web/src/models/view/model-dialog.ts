@@ -108,7 +108,8 @@ export class ModelDialog extends Emitter<Events> {
     const { verdict, kept = false } = judged ?? {};
     const refused = verdict?.kind === 'refused' && !kept;
     const absent = listing?.kind === 'absent' && !kept;
-    const doubts = verdict?.kind === 'doubt' ? verdict.doubts : [];
+    // That a speed is unknown stands beside it anyway.
+    const doubts = verdict?.kind === 'doubt' ? verdict.doubts.filter(({ code }) => code !== 'speed-unknown') : [];
     const open = unconfirmed && !kept && listing?.kind !== 'listed' ? [listing ? modelStrings.listing[listing.kind] : modelStrings.listing.asked] : [];
     const said = refused ? modelStrings.fileRefused[verdict.why.code] : [...open, ...doubts.map(({ code }) => modelStrings.fileVerdict[code])].join(', ');
     return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures} ?disabled=${refused || absent}
