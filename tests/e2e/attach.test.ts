@@ -62,6 +62,10 @@ test('a file that is chosen is a chip, and the answer goes back to a sentence th
   expect(await beside.evaluate((dialog) => dialog.matches(':modal'))).toBe(false);
   expect(await chat.input.isVisible()).toBe(true);
   await looksRight('beside');
+  // Another answer moves the mark, and leaves the keyboard where it is.
+  await chat.ask('Who kept it?');
+  await beside.locator('mark').waitFor();
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe('chat-input');
 });
 
 test('a reload keeps what is attached, and a follow-up question is asked after the same text', async () => {

@@ -3,7 +3,7 @@ import type { AnswerEvent, BatchEvent, EngineWorker, GenerateOptions, OpenedStat
 import { failure, toFailure, type Tell } from '../base/failure';
 import type { TextFile } from '../base/files';
 import type { Turns } from '../base/turns';
-import type { AnswerStats, AssistantMessage, Attachment, ConversationRecord, Instructions, Message, UserMessage } from '../data/conversation-record';
+import type { AnswerStats, AssistantMessage, Attachment, ConversationRecord, Instructions, Message, Source, UserMessage } from '../data/conversation-record';
 import type { ModelLoader } from '../models/model-loader';
 import type { SpeedEstimates } from '../models/speed-estimates';
 import type { TokenTime } from './answer-clock';
@@ -62,6 +62,8 @@ export interface ChatsParts {
   turns: Turns;
   speeds: SpeedEstimates;
   readings: Readings;
+  /** An answer has ended that goes back to this first of all. */
+  cited(source: Source): void;
   /** Redraws after a change. */
   changed(): void;
   failed: Tell;
@@ -286,6 +288,8 @@ export class Chats {
         // Given up while it waited for its turn: the next one may begin.
         await turns.take('chat', async () => (this.#answering === answers ? this.#generate(conversation, answers) : undefined));
         await this.#reader.cite(conversation, answers);
+        const [source] = answers[0]?.sources ?? [];
+        if (source && conversation === this.#conversation) this.parts.cited(source);
       }
     } catch (thrown) {
       if (conversation === this.#conversation) failed(toFailure(thrown));

@@ -31,6 +31,8 @@ export interface ShownBeside {
   text: DocumentText;
   /** What an answer goes back to; undefined where the document itself was asked for. */
   marked: { start: number; end: number } | undefined;
+  /** It follows an answer that has ended: the keyboard stays where it is. */
+  follows: boolean;
 }
 
 export interface DocumentsData {
@@ -172,12 +174,17 @@ export class DocumentsController {
     });
   }
 
+  /** What an answer goes back to is shown where a text is beside the chat already. */
+  async follow(id: string, marked: ShownBeside['marked']): Promise<void> {
+    if (this.#beside) await this.showBeside(id, marked, true);
+  }
+
   /** Shows a document beside the chat, or none. */
-  async showBeside(id: string | null, marked?: ShownBeside['marked']): Promise<void> {
+  async showBeside(id: string | null, marked?: ShownBeside['marked'], follows = false): Promise<void> {
     await this.#guarded('open a document', async () => {
       const record = this.#list.find((each) => each.id === id);
       const text = record && (this.#beside?.record === record ? this.#beside.text : await this.parts.store.text(record.id));
-      this.#beside = record && text && { record, text, marked };
+      this.#beside = record && text && { record, text, marked, follows };
     });
   }
 

@@ -64,8 +64,10 @@ export class Attaching {
     this.parts.changed();
   }
 
-  forgetPasted(id: string): void {
-    this.#pasted.delete(id);
+  /** One that is put back, or all: once something was asked, they are documents as any other. */
+  forgetPasted(id?: string): void {
+    if (id === undefined) this.#pasted.clear();
+    else this.#pasted.delete(id);
   }
 
   /** Settles when nothing is on its way into a chat any more. */

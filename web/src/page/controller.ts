@@ -105,6 +105,7 @@ export class Controller {
         prompt: (...asked) => this.#documents.readings.prompt(...asked),
         sources: (...asked) => this.#documents.readings.sources(...asked),
       },
+      cited: ({ documentId, start, end }) => void this.#documents.follow(documentId, { start, end }),
       engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
       located: (id) => (address.chat = id),
@@ -191,7 +192,10 @@ export class Controller {
     const { page } = this;
     const chats = this.#chats;
     const speakers = { user: chatStrings.you, assistant: chatStrings.model };
-    page.on('ask', (text) => void chats.ask(text));
+    page.on('ask', (text) => {
+      this.#attaching.forgetPasted();
+      void chats.ask(text);
+    });
     page.on('askInstead', ({ question, text }) => void chats.askInstead(question, text));
     page.on('answerAgain', (answer) => void chats.answerAgain(answer));
     page.on('answerBatch', (answer) => void chats.answerAgain(answer, BATCH_SIZE));

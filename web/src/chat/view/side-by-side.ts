@@ -12,7 +12,7 @@ import { sources } from './sources';
 export function sideBySide(answers: readonly AssistantMessage[], context: MessageContext): TemplateResult {
   return html`
     <div class="message assistant several" data-testid="side-by-side">
-      <p class="sources-note" role="status">${context.batch ? fill(chatStrings.batch, { ...context.batch }) : chatStrings.chooseHint}</p>
+      <p class="sources-note" role="status">${context.batch ? html`<span data-testid="several">${fill(chatStrings.batch, { ...context.batch })}</span>` : chatStrings.chooseHint}</p>
       <div class="columns" tabindex="0" role="group" aria-label=${chatStrings.chooseHint}>${repeat(answers, ({ id }) => id, (each, index) => column(each, index + 1, context))}</div>
     </div>`;
 }

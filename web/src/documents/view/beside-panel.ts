@@ -51,7 +51,7 @@ export class BesidePanel extends Emitter<{ showBeside: null }> {
       if (this.#wide.matches) this.dialog.show();
       else this.dialog.showModal();
     }
-    if (isNew) this.#toMark();
+    if (isNew) this.#toMark(beside.follows);
   }
 
   #draw({ record, marked }: ShownBeside): void {
@@ -68,11 +68,11 @@ export class BesidePanel extends Emitter<{ showBeside: null }> {
     );
   }
 
-  #toMark(): void {
+  #toMark(follows: boolean): void {
     const mark = this.dialog.querySelector('mark');
     if (!mark) this.dialog.scrollTop = 0;
     mark?.scrollIntoView({ block: 'center' });
-    mark?.focus({ preventScroll: true });
+    if (!follows) mark?.focus({ preventScroll: true });
   }
 
   #leave(): void {
