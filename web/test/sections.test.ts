@@ -61,6 +61,15 @@ test('a question finds the part that it is about, and the parts keep their order
   expect(several.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(80);
 });
 
+test('a question in a script without spaces finds its part too', async () => {
+  const said = ['港は千八百七十四年に建てられた。', '灯台の高さは四十一メートルである。', '鉄道は千九百五十一年に廃止された。'];
+  const text = said.join('');
+  const parts = said.map((each, index) => ({ start: text.indexOf(each), end: text.indexOf(each) + each.length, tokens: 10 + index }));
+  const best = async (question: string) => (await passagesFor(question, text, parts, 12)).map(({ start, end }) => text.slice(start, end));
+  expect(await best('灯台はどのくらい高いですか')).toEqual([said[1]]);
+  expect(await best('鉄道はいつ廃止されましたか')).toEqual([said[2]]);
+});
+
 /** Nobody pauses it. */
 const RUNNING = new AbortController().signal;
 

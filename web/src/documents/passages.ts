@@ -54,12 +54,22 @@ export async function scoresOf(sought: Sought, texts: readonly string[]): Promis
   }, 0));
 }
 
+/** Of scripts without spaces, two characters that stand together count as a word: where words end, only a dictionary knows. */
+const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/u;
+const PIECES = new RegExp(`${UNSPACED.source}|(?:(?!${UNSPACED.source})[\\p{L}\\p{N}])+`, 'gu');
+
 /** In lower case, without their endings. */
 export function words(text: string): string[] {
-  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => {
+  return (text.toLowerCase().match(PIECES) ?? []).flatMap((word) => {
+    if (UNSPACED.test(word)) return pairs(word);
     const stem = word.replace(ENDING, '');
     return stem.length >= SHORTEST_STEM ? stem : word;
   });
+}
+
+function pairs(run: string): string[] {
+  const characters = [...run];
+  return characters.length === 1 ? characters : characters.slice(1).map((each, index) => `${characters[index]}${each}`);
 }
 
 function counted(all: readonly string[]): Map<string, number> {
