@@ -190,8 +190,9 @@ function waitingName(id: string): string {
   return `conversation ${id}`;
 }
 
-function header({ id, title, updated }: ConversationRecord, excerpt = ''): ConversationHeader {
-  return { id, title, updated, excerpt };
+/** One in which nothing was asked yet is called after what is attached to it. */
+function header({ id, title, updated, attachments }: ConversationRecord, excerpt = ''): ConversationHeader {
+  return { id, title: title || (attachments?.[0]?.name ?? ''), updated, excerpt };
 }
 
 function found({ title, messages }: ConversationRecord, sought: string): string | undefined {

@@ -34,7 +34,7 @@ export class FiguresPanel {
     const { status, chats, context } = data;
     const info = status.kind === 'ready' ? status.info : undefined;
     const { stats, times } = chats;
-    const rate = rateOf(times) || (stats?.rate ?? 0);
+    const rate = stats?.rate ?? 0;
     const first = stats && stats.tokens > 0 ? formatSeconds(stats.firstToken) : '';
     const position = fill(words.positionOf, { position: chats.position.toLocaleString('en'), context: context.toLocaleString('en') });
     render(
@@ -107,13 +107,6 @@ export class FiguresPanel {
 /** Undefined where it cannot be fetched: the figures stand for themselves. */
 async function plotting(): Promise<typeof uPlot | undefined> {
   return import('uplot').then(({ default: Plot }) => Plot, () => undefined);
-}
-
-/** Over the last tokens. */
-function rateOf(times: readonly TokenTime[]): number {
-  const last = times.slice(-20);
-  const milliseconds = last.reduce((sum, each) => sum + each.milliseconds, 0);
-  return milliseconds > 0 ? (1000 * last.length) / milliseconds : 0;
 }
 
 /** A canvas does not know `light-dark()`: the first of its colours is the light one. */
