@@ -10,7 +10,7 @@ import { fileName, sourceKey, sourceName, type ModelSource, type RemoteSource } 
 import type { ModelStore } from './model-store.ts';
 import { exclusively } from './neighbours.ts';
 
-export interface AcquireOptions extends Pick<DownloadOptions, 'env' | 'limits' | 'signal' | 'onProgress' | 'checkFits' | 'chunkBytes'> {
+export interface AcquireOptions extends Pick<DownloadOptions, 'env' | 'limits' | 'signal' | 'onProgress' | 'checkFits' | 'onHeaders' | 'chunkBytes'> {
   onElsewhere?: (progress: Progress) => void;
   /** Where the hub is; tests bring their own. */
   hubBase?: string;

@@ -2,6 +2,7 @@
 import { failure, toFailure, type MambaError } from '../base/failure.ts';
 import { fill, formatBytes } from '../base/format.ts';
 import { messages } from '../base/messages.ts';
+import { Arrivals } from './arrivals.ts';
 import type { Chunk } from './chunk-store.ts';
 import type { Environment } from './environment.ts';
 import type { FileHash } from './file-hash.ts';
@@ -64,6 +65,7 @@ export class DownloadJob {
   readonly retries: Retries;
   readonly versions: Versions;
   readonly relist: () => Promise<boolean>;
+  readonly arrivals: Arrivals;
   /** Rate of the chunk that came last, in bytes per millisecond. */
   rate = 0;
   restarted = false;
@@ -89,6 +91,7 @@ export class DownloadJob {
     if (this.stored > 0) this.retries.progress();
     this.versions = new Versions(this, doubted);
     this.relist = relist;
+    this.arrivals = new Arrivals(model);
     this.#onProgress = onProgress;
   }
 
@@ -140,6 +143,9 @@ export class DownloadJob {
         if (!before) markChunk(record, index, null);
         throw this.#storeFailure(thrown);
       }
+      // What was read of the one before is not what is kept.
+      if (before) this.arrivals.end();
+      else this.arrivals.stored(part, index);
     });
     this.#writing = write.catch(() => undefined);
     await write;
@@ -149,12 +155,14 @@ export class DownloadJob {
 
   /** A chunk that can no longer be read counts as missing. */
   async forget(part: number, chunk: number): Promise<void> {
+    this.arrivals.end();
     markChunk(this.part(part), chunk, null);
     await this.saveRecord();
   }
 
   /** Deletes what has come of one part, and leaves the others. */
   async dropPart(part: number): Promise<void> {
+    this.arrivals.end();
     Object.assign(this.part(part), { present: new Uint8Array(), digests: new Uint8Array(), hash: null });
     await this.#writing;
     await this.store.dropPart(this.model, part);

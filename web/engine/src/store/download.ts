@@ -1,10 +1,11 @@
 /** Downloads a model: goes on where an earlier visit ended, and ends with a verified model or a failure that says what is kept. */
 import { failure, toFailure } from '../base/failure.ts';
+import type { Arrivals } from './arrivals.ts';
 import { DownloadJob, type JobOptions } from './download-job.ts';
 import { Changed } from './fault.ts';
 import { bytesOf, FileHash } from './file-hash.ts';
 import { MAGIC_BYTES } from './gguf-magic.ts';
-import { CHUNK_BYTES, modelBytes, newModel, storedBytes, type ModelRecord, type PartPlan, type PartRecord, type Verification } from './model-record.ts';
+import { CHUNK_BYTES, hasChunk, missingChunks, modelBytes, newModel, storedBytes, type ModelRecord, type PartPlan, type PartRecord, type Verification } from './model-record.ts';
 import type { RemoteSource } from './model-source.ts';
 import type { ModelStore } from './model-store.ts';
 import { PartDownload } from './part-download.ts';
@@ -26,6 +27,11 @@ export interface DownloadOptions extends Omit<JobOptions, 'relist' | 'doubted'> 
    * bulk is fetched. What it throws ends the download, and where nothing else of the model is kept, that chunk goes too.
    */
   checkFits?: (header: Uint8Array, bytes: number) => Promise<void>;
+  /**
+   * Called when the header of every part is stored and chunks are still missing, so that the model can be read while it comes. The bulk
+   * waits for it. Called again, of another record, where the download begins anew.
+   */
+  onHeaders?: (model: ModelRecord, arrivals: Arrivals) => Promise<void>;
   /** Reads the source's listing again, where it has one. */
   replan?: () => Promise<DownloadPlan>;
 }
@@ -49,6 +55,7 @@ export async function download(store: ModelStore, plan: DownloadPlan, options: D
       return await run(job, options);
     } catch (thrown) {
       job.control.abort(thrown);
+      job.arrivals.end();
       await job.quiet();
       options.signal.throwIfAborted();
       const changed = thrown instanceof Changed ? thrown : await unlisted(thrown, relist);
@@ -77,8 +84,13 @@ function listingOf({ parts }: DownloadPlan): string {
 
 async function run(job: DownloadJob, options: DownloadOptions): Promise<ModelRecord> {
   const { model } = job;
-  for (const index of model.parts.keys()) {
-    for (const lost = new Set<number>(); !(await receive(job, index, lost, options)););
+  const firsts = new FirstChunks(job, options);
+  // The header of every part first: with them the model can be read while the bulk comes.
+  const extents = model.parts.length > 1 ? (['first chunk', 'all'] as const) : (['all'] as const);
+  for (const extent of extents) {
+    for (const index of model.parts.keys()) {
+      for (const lost = new Set<number>(); !(await receive(job, index, extent, lost, firsts)););
+    }
   }
   job.signal.throwIfAborted();
   Object.assign(model, { complete: true, verification: verification(model) });
@@ -86,6 +98,36 @@ async function run(job: DownloadJob, options: DownloadOptions): Promise<ModelRec
   await job.saveRecord();
   job.report('download', true);
   return model;
+}
+
+/** What is asked once the first chunk of a part is stored: whether there is room, whether the model fits, and who reads it meanwhile. */
+class FirstChunks {
+  readonly #asked = new Set<number>();
+  #told = false;
+
+  constructor(
+    private readonly job: DownloadJob,
+    private readonly options: DownloadOptions,
+  ) {}
+
+  async stored(index: number): Promise<void> {
+    const { model, arrivals, env } = this.job;
+    if (!this.#asked.has(index)) {
+      await checkRoom(env, modelBytes(model) - this.job.stored);
+      if (index === 0) await this.options.checkFits?.(await storedChunk(this.job, 0, 0), modelBytes(model));
+      this.#asked.add(index);
+    }
+    const whole = model.parts.every((part) => part.length !== null && hasChunk(part, 0));
+    if (this.#told || !whole || !model.parts.some((part) => missingChunks(part, model.chunkBytes).length > 0)) return;
+    this.#told = true;
+    await this.options.onHeaders?.(model, arrivals);
+  }
+}
+
+async function storedChunk({ store, model }: DownloadJob, part: number, chunk: number): Promise<Uint8Array<ArrayBuffer>> {
+  const stored = await store.chunk([model.url, part, chunk]);
+  if (!stored) throw new Lost(chunk, 'it is missing');
+  return bytesOf(stored).catch((cause: unknown) => { throw new Lost(chunk, String(cause)); });
 }
 
 /** A chunk that its record has, and that the store cannot give: browsers keep Blobs in files of their own. */
@@ -96,21 +138,18 @@ class Lost extends Error {
   }
 }
 
-/** Receives and verifies one part; false where chunks turned out to be `lost` and have to come again. */
-async function receive(job: DownloadJob, index: number, lost: Set<number>, options: DownloadOptions): Promise<boolean> {
-  const { model, store } = job;
+/** Receives and verifies one part, or receives its first chunk; false where chunks turned out to be `lost` and have to come again. */
+async function receive(job: DownloadJob, index: number, extent: 'first chunk' | 'all', lost: Set<number>, firsts: FirstChunks): Promise<boolean> {
   const part = job.part(index);
-  const read = async (chunk: number) => {
-    const stored = await store.chunk([model.url, index, chunk]);
-    if (!stored) throw new Lost(chunk, 'it is missing');
-    return bytesOf(stored).catch((cause: unknown) => { throw new Lost(chunk, String(cause)); });
-  };
-  const hash = part.listedSha256 && !part.listedChunks ? await FileHash.of(part, read) : undefined;
+  const read = (chunk: number) => storedChunk(job, index, chunk);
+  const hash = extent === 'all' && part.listedSha256 && !part.listedChunks ? await FileHash.of(part, read) : undefined;
   try {
-    await new PartDownload(job, index, hash, async () => {
-      await checkRoom(job.env, modelBytes(model) - job.stored);
-      if (index === 0) await options.checkFits?.(await read(0), modelBytes(model));
-    }).run();
+    const receiving = new PartDownload(job, index, hash, () => firsts.stored(index));
+    if (extent === 'first chunk') {
+      await receiving.first();
+      return true;
+    }
+    await receiving.run();
     if ((part.length ?? 0) < MAGIC_BYTES) throw failure('not-gguf', {}, `${part.name} has ${part.length} bytes`);
     if (hash) await verify(job, index, part, hash, read);
     return true;

@@ -17,10 +17,14 @@ export class PartDownload {
     private readonly onBegun: () => Promise<void>,
   ) {}
 
-  async run(): Promise<void> {
+  /** The first chunk alone: it tells the file's length, and whether the rest is wanted at all. Not where the server has no ranges. */
+  async first(): Promise<void> {
     if (hasChunk(this.#part, 0)) await this.onBegun();
-    // Else the first chunk alone: it tells the file's length, and whether the rest is wanted at all.
     else if (this.#part.ranges !== false) await this.#ranged([0]);
+  }
+
+  async run(): Promise<void> {
+    await this.first();
     // A server may answer the first range and refuse the next for ever: it is asked for ranges again only where they brought something.
     let turned = -1;
     while (!this.#complete) {

@@ -1,6 +1,7 @@
 /** Reads byte ranges of one stored file: the engine's `ByteSource` over chunks, or over a file that is read in place. */
 import { failure } from '../base/failure.ts';
 import type { ByteSource } from '../base/wasm-engine.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { Chunk } from './chunk-store.ts';
 import { hasChunk, type ModelRecord, type PartRecord } from './model-record.ts';
 import { fileKey } from './model-source.ts';
@@ -19,6 +20,8 @@ export class StoredFile implements ByteSource {
     record: PartRecord,
     /** Ends a load between two reads. */
     private readonly signal: AbortSignal | undefined,
+    /** Of a model that is still being downloaded: reads wait until what they ask for is stored. */
+    private readonly arrivals?: Arrivals,
   ) {
     this.name = record.name;
     this.length = record.length ?? 0;
@@ -52,11 +55,16 @@ export class StoredFile implements ByteSource {
 
   #chunk(index: number): Promise<Chunk> {
     if (this.#cached?.index === index) return this.#cached.chunk;
-    const chunk = this.store.chunk([this.model.url, this.part, index]).then((chunk) => {
-      if (!chunk) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
-      return chunk;
-    });
+    const chunk = this.#stored(index);
     this.#cached = { index, chunk };
+    return chunk;
+  }
+
+  async #stored(index: number): Promise<Chunk> {
+    await this.arrivals?.chunk(this.part, index);
+    this.signal?.throwIfAborted();
+    const chunk = await this.store.chunk([this.model.url, this.part, index]);
+    if (!chunk) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
     return chunk;
   }
 }
@@ -84,10 +92,10 @@ export class FileInPlace implements ByteSource {
   }
 }
 
-/** A source for each part of a model, in order. */
-export async function storedFiles(store: ModelStore, model: ModelRecord, signal?: AbortSignal): Promise<ByteSource[]> {
+/** A source for each part of a model, in order; with `arrivals`, of one that is being downloaded, whose parts' lengths are known. */
+export async function storedFiles(store: ModelStore, model: ModelRecord, signal?: AbortSignal, arrivals?: Arrivals): Promise<ByteSource[]> {
   const { handles } = model;
-  if (!handles) return model.parts.map((record, part) => new StoredFile(store, model, part, record, signal));
+  if (!handles) return model.parts.map((record, part) => new StoredFile(store, model, part, record, signal, arrivals));
   return Promise.all(
     model.parts.map(async (record, part) => {
       const file = await handles[part]?.getFile().catch((cause: unknown) => {

@@ -10,6 +10,7 @@ import type {
 import { DurableCheckpoints } from '../state/durable-checkpoints.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { acquire } from '../store/acquire.ts';
+import type { Arrivals } from '../store/arrivals.ts';
 import { LIMITS, type DownloadLimits } from '../store/download-job.ts';
 import { browserEnvironment, type Environment } from '../store/environment.ts';
 import { listingOf, type Listing } from '../store/listing-of.ts';
@@ -23,6 +24,7 @@ import { availabilityOf } from './availability.ts';
 import type { CheckFits } from './check-fits.ts';
 import type { ConstrainedAnswers } from './constrained.ts';
 import { DutyCycle } from './duty-cycle.ts';
+import { EarlyLoad, type LoadProgress } from './early-load.ts';
 import { Generation, withoutIndex } from './generation.ts';
 import { tokensOf } from './prompt-tokens.ts';
 import { beginFrom, openState, readState, restoreState, saveConversation, stateFile, takeState } from './session-states.ts';
@@ -98,8 +100,9 @@ export class Session extends StoredModels implements EngineWorker {
     if (device.chatTemplate !== undefined) await this.engine.checkChatTemplate(device.chatTemplate);
     const store = await this.store;
     const arrived = (await store.find(sourceKey(source))) === undefined;
-    let record = await this.#acquire(store, source, device, signal, onProgress);
-    const model = await this.#load(store, record, device, signal, onProgress).catch(async (thrown: unknown) => {
+    const early = new EarlyLoad(this.options.env ?? browserEnvironment, signal, (files, options) => this.engine.loadModel(files, { ...device, ...options }));
+    let record = await this.#acquire(store, source, device, signal, onProgress, early);
+    const model = await this.#load(store, record, device, signal, onProgress, early).catch(async (thrown: unknown) => {
       const sound = await this.#examine(store, record, toFailure(thrown), arrived, signal, onProgress);
       if (sound) throw sound;
       // The chunks that were damaged here come again.
@@ -327,7 +330,7 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async #acquire(
-    store: ModelStore, source: ModelSource, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+    store: ModelStore, source: ModelSource, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void, early?: EarlyLoad,
   ): Promise<ModelRecord> {
     const { env = browserEnvironment, limits, checkFits } = this.options;
     try {
@@ -336,10 +339,12 @@ export class Session extends StoredModels implements EngineWorker {
         signal,
         ...(limits ? { limits } : {}),
         ...(checkFits ? { checkFits: (header: Uint8Array, bytes: number) => checkFits(header, bytes, device) } : {}),
+        ...(early ? { onHeaders: (model: ModelRecord, arrivals: Arrivals) => early.begin(store, model, arrivals) } : {}),
         onProgress: (progress) => onProgress({ step: 'receive', ...progress }),
         onElsewhere: (progress) => onProgress({ step: 'receive', ...progress, elsewhere: true }),
       });
     } catch (thrown) {
+      await early?.end();
       const fault = toFailure(thrown);
       // Also when it was another tab that discarded it: its chunks may only be deleted by whoever held them.
       if (fault.code === 'discarded') await this.remove(sourceKey(source)).catch(() => undefined);
@@ -348,16 +353,13 @@ export class Session extends StoredModels implements EngineWorker {
   }
 
   async #load(
-    store: ModelStore, record: ModelRecord, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void,
+    store: ModelStore, record: ModelRecord, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void, early?: EarlyLoad,
   ): Promise<EngineModel> {
+    const onLoad = (progress: LoadProgress) => onProgress({ step: 'load', ...progress });
     try {
       const onSilence = () => onProgress({ step: 'receive', done: 0, total: 0, elsewhere: true, silent: true });
       return await reading(record.url, signal, onSilence, async () =>
-        this.engine.loadModel(await storedFiles(store, record, signal), {
-          ...device,
-          signal,
-          onProgress: (progress) => onProgress({ step: 'load', ...progress }),
-        }));
+        (await early?.model(onLoad)) ?? this.engine.loadModel(await storedFiles(store, record, signal), { ...device, signal, onProgress: onLoad }));
     } catch (thrown) {
       // A read that was ended reaches the engine as one that failed.
       throw toFailure(signal.aborted ? signal.reason : thrown);
