@@ -156,8 +156,9 @@ impl Model {
         let file = ModelFile::of(Gguf::open(sources).await?)?;
         // Everything about the file that can fail does so before the long part, the upload.
         let tokenizer = tokenizer(&file, options)?.map(Rc::new);
-        let hash = ModelHash::of(&file.gguf).await?;
+        ModelHash::keep_samples(&file.gguf)?;
         let loaded = loading::load(&file, options, progress).await?;
+        let hash = ModelHash::of(&file.gguf).await?;
         let info = info(&file, tokenizer.as_deref(), &loaded);
         let (histories, checkpoints) = (vec![Some(History::default())], Checkpoints::default());
         let (executor, options) = (loaded.executor, options.clone());

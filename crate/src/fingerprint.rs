@@ -5,7 +5,7 @@ use std::fmt;
 use twox_hash::XxHash3_128;
 
 use crate::error::Result;
-use crate::gguf::{Array, Gguf, Value};
+use crate::gguf::{Array, Gguf, Tensor, Value};
 use crate::model::State;
 
 /// The number of samples of the weights, and the bytes of each. Further training, another quantisation or a merge changes nearly
@@ -37,14 +37,29 @@ impl ModelHash {
             hash_text(&mut hasher, tensor.dtype.name());
             hash_each(&mut hasher, &tensor.dims, |size| size.to_le_bytes());
         }
-        for place in 0..PLACES.min(tensors.len()) {
-            let tensor = &tensors[place * tensors.len() / PLACES.min(tensors.len())];
-            let length = tensor.bytes.min(PLACE_BYTES);
-            let middle = (tensor.bytes - length) / 2;
-            hasher.write(&gguf.read(tensor, middle, length as usize).await?);
+        for (tensor, offset, length) in places(tensors) {
+            hasher.write(&gguf.read(tensor, offset, length).await?);
         }
         Ok(Self(hasher.finish_128().to_le_bytes()))
     }
+
+    /// Has the samples kept as the weights are read, so that [`ModelHash::of`] need not read them once more.
+    ///
+    /// # Errors
+    /// As of [`Gguf::keep`].
+    pub fn keep_samples(gguf: &Gguf) -> Result<()> {
+        places(gguf.tensors()).try_for_each(|(tensor, offset, length)| gguf.keep(tensor, offset, length))
+    }
+}
+
+/// Where the samples lie: a tensor, and a range of its bytes.
+fn places(tensors: &[Tensor]) -> impl Iterator<Item = (&Tensor, u64, usize)> {
+    let count = PLACES.min(tensors.len());
+    (0..count).map(move |place| {
+        let tensor = &tensors[place * tensors.len() / count];
+        let length = tensor.bytes.min(PLACE_BYTES);
+        (tensor, (tensor.bytes - length) / 2, length as usize)
+    })
 }
 
 /// Lengths go in front, so that no two lists of texts run together.

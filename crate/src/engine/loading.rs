@@ -40,7 +40,7 @@ pub(super) async fn load(
     match options.backend {
         BackendChoice::Cpu => cpu(file, options, "The CPU was asked for.".into(), progress).await,
         BackendChoice::WebGpu => gpu(file, options, "The GPU was asked for.", progress).await,
-        BackendChoice::Auto => match gpu(file, &any_hardware(options), "A GPU is available.", progress).await {
+        BackendChoice::Auto => match any_gpu(file, options, progress).await {
             Err(
                 error @ (Error::NoGpu { .. }
                 | Error::Gpu { .. }
@@ -56,6 +56,15 @@ pub(super) async fn load(
             }
             loaded => loaded,
         },
+    }
+}
+
+/// A device that is lost while weights arrive, for which a download may take hours, says nothing against the next one.
+async fn any_gpu(file: &ModelFile, options: &LoadOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded> {
+    let options = any_hardware(options);
+    match gpu(file, &options, "A GPU is available.", progress).await {
+        Err(Error::DeviceLost { .. }) => gpu(file, &options, "A GPU is available.", progress).await,
+        loaded => loaded,
     }
 }
 

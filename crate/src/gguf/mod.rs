@@ -4,6 +4,7 @@
 mod metadata;
 mod part;
 mod reader;
+mod samples;
 mod split;
 mod tensors;
 mod values;
@@ -20,8 +21,9 @@ pub use writer::HeaderWriter;
 use crate::error::{Error, Result};
 use crate::source::ByteSource;
 use part::Part;
+use samples::Samples;
 
-/// A model's metadata and tensor index, and access to the tensors' bytes. No tensor data is held.
+/// A model's metadata and tensor index, and access to the tensors' bytes. Of tensor data only what was asked for by [`Gguf::keep`] is held.
 pub struct Gguf {
     /// The version of the format, 2 or 3.
     pub version: u32,
@@ -32,6 +34,7 @@ pub struct Gguf {
     tensors: Vec<Tensor>,
     by_name: HashMap<String, usize>,
     partial: bool,
+    samples: Samples,
 }
 
 impl Gguf {
@@ -72,6 +75,7 @@ impl Gguf {
             sources: Vec::new(),
             tensors: Vec::new(),
             by_name: HashMap::new(),
+            samples: Samples::default(),
         };
         for (number, part) in parts.into_iter().enumerate() {
             if number == 0 {
@@ -127,7 +131,23 @@ impl Gguf {
     /// tensor is not of this model.
     pub async fn read(&self, tensor: &Tensor, offset: u64, length: usize) -> Result<Vec<u8>> {
         let (source, start) = self.locate(tensor, offset, length)?;
-        reader::read_exactly(source, start, length).await
+        if let Some(kept) = self.samples.get(tensor.part, &(start..start + length as u64)) {
+            return Ok(kept);
+        }
+        let bytes = reader::read_exactly(source, start, length).await?;
+        self.samples.pass(tensor.part, start, &bytes);
+        Ok(bytes)
+    }
+
+    /// Has a range of a tensor kept when it is read with what surrounds it; [`Gguf::read`] of just this range then reads nothing. For
+    /// ranges that are short.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where the range is not inside the tensor; [`Error::MissingTensor`] where the tensor is not of this model.
+    pub fn keep(&self, tensor: &Tensor, offset: u64, length: usize) -> Result<()> {
+        let (_, start) = self.locate(tensor, offset, length)?;
+        self.samples.add(tensor.part, start..start + length as u64);
+        Ok(())
     }
 
     /// Reads bytes `columns` of some of a tensor's rows, which are `stride` bytes long each.
@@ -144,7 +164,13 @@ impl Gguf {
         let (offset, length) = (rows.start as u64 * stride as u64, rows.len() * stride);
         let (source, start) = self.locate(tensor, offset, length)?;
         let wanted = rows.len() * columns.len();
-        reader::exactly(source, start, wanted, source.read_columns(start, stride, rows.len(), columns).await?)
+        let whole = columns == (0..stride);
+        let bytes = source.read_columns(start, stride, rows.len(), columns).await?;
+        let bytes = reader::exactly(source, start, wanted, bytes)?;
+        if whole {
+            self.samples.pass(tensor.part, start, &bytes);
+        }
+        Ok(bytes)
     }
 
     fn locate(&self, tensor: &Tensor, offset: u64, length: usize) -> Result<(&dyn ByteSource, u64)> {

@@ -9,9 +9,11 @@ use futures_util::future::LocalBoxFuture;
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::error::Result;
 use web_mamba::executor::Activations;
+use web_mamba::fingerprint::ModelHash;
 use web_mamba::gguf::Gguf;
 use web_mamba::model::ModelFile;
 use web_mamba::source::{ByteSource, FileSource};
+use web_mamba::{BackendChoice, LoadOptions, Model};
 
 /// A file that notes which ranges are read.
 struct Watched {
@@ -53,4 +55,27 @@ fn weights_are_read_in_the_order_of_the_file_and_once() {
             }
         }
     }
+}
+
+/// Beside the header nothing is read twice, not even the samples of a model's hash, and nothing out of order: a model that is still being
+/// downloaded is read up to where it has come.
+#[test]
+fn a_load_reads_forwards_only() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/models");
+    let reads = Rc::new(RefCell::new(Vec::new()));
+    let file = FileSource::open(&models.join("falcon-tiny-Q4_K_M.gguf")).unwrap();
+    let source = Watched { file, reads: Rc::clone(&reads) };
+    let options = LoadOptions { backend: BackendChoice::Cpu, ..LoadOptions::default() };
+    let sources = vec![Rc::new(source) as Rc<dyn ByteSource>];
+    let model = pollster::block_on(Model::load(sources, &options, &mut |_, _| {})).unwrap();
+    let reads = reads.borrow();
+    let mut tensors = reads.iter().skip_while(|(offset, _)| *offset == 0);
+    let mut end = 0;
+    assert!(tensors.all(|(offset, length)| {
+        let forwards = *offset >= end;
+        end = offset + *length as u64;
+        forwards
+    }));
+    let plain = Gguf::open(vec![Rc::new(FileSource::open(&models.join("falcon-tiny-Q4_K_M.gguf")).unwrap())]);
+    assert_eq!(pollster::block_on(ModelHash::of(&pollster::block_on(plain).unwrap())).unwrap(), model.hash());
 }

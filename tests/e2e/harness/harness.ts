@@ -8,6 +8,7 @@ import type { BenchOptions, DeviceOptions, ModelInfo, GenerateOptions } from '..
 import { html, render } from 'lit-html';
 import { loadMarkdown, prose } from '../../../web/src/markdown/view/prose';
 import type { Progress } from '../../../web/engine/src/store/download-job';
+import { addressSource } from '../../../web/engine/src/store/model-source';
 import type { DownloadOptions, DownloadResult, WeightsWorker } from './weights.worker';
 
 const engine = new EngineClient();
@@ -49,6 +50,28 @@ export const harness = {
     const urls = [new URL(url, location.href).href];
     const { info } = await engine.open({ kind: 'address', name: 'model', urls }, device, () => undefined);
     return info;
+  },
+  /**
+   * Opens a model and writes one token. Milliseconds until it was open and until the token was there, since the last byte had come, or of
+   * a kept model since the call; how long the bytes took, and how far the load was when it was first heard of, from 0 to 1.
+   */
+  async firstToken(url: string, device: DeviceOptions): Promise<{ code: string; received: number; opened: number; answered: number; loadedBefore: number }> {
+    const begun = performance.now();
+    const result = { code: 'answered', received: 0, opened: NaN, answered: NaN, loadedBefore: NaN };
+    const since = () => performance.now() - begun - result.received;
+    let isWhole = false;
+    try {
+      await engine.open(addressSource(url, location.href), device, ({ step, done, total }) => {
+        if (step === 'load') result.loadedBefore = Number.isNaN(result.loadedBefore) ? done / total : result.loadedBefore;
+        else if (!isWhole) [result.received, isWhole] = [performance.now() - begun, done === total && total > 0];
+      });
+      result.opened = since();
+      await engine.generate(Uint32Array.of(1), { maxTokens: 1, temperature: 0, ignoreEos: true }, () => undefined);
+      result.answered = since();
+    } catch (thrown) {
+      ({ code: result.code = String(thrown) } = thrown as { code?: string });
+    }
+    return result;
   },
   /** Opens a model and answers with it, all under one signal that aborts at `when`; tells how it ended and how long the end took. */
   async abortAt(url: string, when: 'download' | 'load' | 'prefill' | 'decode'): Promise<{ ended: string; milliseconds: number }> {
