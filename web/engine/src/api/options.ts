@@ -11,7 +11,8 @@ import { ModelState } from './model-state.ts';
 export interface LoadProgress {
   /**
    * `read`: a source that has no file is read. `download`, `wait` (before another try), `offline` (until there is a network), `verify`,
-   * `repair`: it comes into the store. `load`: the engine reads it from there. `export`: it is written into a file.
+   * `repair`: it comes into the store. `load`: the engine reads it from there; beside a download it has begun already, and this is what
+   * is left. `export`: it is written into a file.
    */
   phase: DownloadPhase | 'read' | 'load' | 'export';
   loaded: number;

@@ -101,7 +101,7 @@ export interface OpenModel {
   gpuProblem?: string;
 }
 
-/** How far opening is: first the bytes arrive in the store, then the engine reads them. */
+/** How far opening is: first the bytes arrive in the store, while the engine reads them, then it reads what is left. */
 export interface OpenProgress extends Progress {
   step: 'receive' | 'load';
   /** Another tab downloads; this one watches. */

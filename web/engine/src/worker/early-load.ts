@@ -6,7 +6,7 @@ import type { ModelRecord } from '../store/model-record.ts';
 import type { ModelStore } from '../store/model-store.ts';
 import { storedFiles } from '../store/stored-file.ts';
 
-export interface LoadProgress {
+export interface WeightsProgress {
   done: number;
   total: number;
 }
@@ -17,8 +17,8 @@ const QUIET_MILLISECONDS = 2000;
 export class EarlyLoad {
   #control = new AbortController();
   #loading: Promise<EngineModel | undefined> = Promise.resolve(undefined);
-  #progress: LoadProgress | undefined;
-  #follow: (progress: LoadProgress) => void = () => undefined;
+  #progress: WeightsProgress | undefined;
+  #follow: (progress: WeightsProgress) => void = () => undefined;
 
   constructor(
     private readonly env: Environment,
@@ -44,7 +44,7 @@ export class EarlyLoad {
   }
 
   /** The model, once the download has ended; undefined where it is to be loaded from the store. `onProgress` hears of what is left. */
-  async model(onProgress: (progress: LoadProgress) => void): Promise<EngineModel | undefined> {
+  async model(onProgress: (progress: WeightsProgress) => void): Promise<EngineModel | undefined> {
     if (this.#progress) onProgress(this.#progress);
     this.#follow = onProgress;
     const { signal } = this.#control;
@@ -67,7 +67,7 @@ export class EarlyLoad {
   }
 
   async #load(store: ModelStore, record: ModelRecord, arrivals: Arrivals, signal: AbortSignal, onWeights: () => void): Promise<EngineModel | undefined> {
-    const onProgress = (progress: LoadProgress) => {
+    const onProgress = (progress: WeightsProgress) => {
       onWeights();
       this.#progress = progress;
       this.#follow(progress);

@@ -24,7 +24,7 @@ import { availabilityOf } from './availability.ts';
 import type { CheckFits } from './check-fits.ts';
 import type { ConstrainedAnswers } from './constrained.ts';
 import { DutyCycle } from './duty-cycle.ts';
-import { EarlyLoad, type LoadProgress } from './early-load.ts';
+import { EarlyLoad, type WeightsProgress } from './early-load.ts';
 import { Generation, withoutIndex } from './generation.ts';
 import { tokensOf } from './prompt-tokens.ts';
 import { beginFrom, openState, readState, restoreState, saveConversation, stateFile, takeState } from './session-states.ts';
@@ -355,7 +355,7 @@ export class Session extends StoredModels implements EngineWorker {
   async #load(
     store: ModelStore, record: ModelRecord, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void, early?: EarlyLoad,
   ): Promise<EngineModel> {
-    const onLoad = (progress: LoadProgress) => onProgress({ step: 'load', ...progress });
+    const onLoad = (progress: WeightsProgress) => onProgress({ step: 'load', ...progress });
     try {
       const onSilence = () => onProgress({ step: 'receive', done: 0, total: 0, elsewhere: true, silent: true });
       return await reading(record.url, signal, onSilence, async () =>
