@@ -7,11 +7,20 @@ import { hasChunk, type ModelRecord, type PartRecord } from './model-record.ts';
 import { fileKey } from './model-source.ts';
 import type { ModelStore } from './model-store.ts';
 
+/** Chunks that are kept until all of their bytes were read: several ranks read at several places, and each would fetch its chunk again. */
+const MOST_KEPT = 4;
+
+interface Kept {
+  chunk: Promise<Chunk>;
+  /** Bytes of it that were read so far. */
+  read: number;
+}
+
 export class StoredFile implements ByteSource {
   readonly name: string;
   readonly length: number;
-  /** The chunk asked for last: a header is read in many small pieces, tensors in order, and more than one read may be under way. */
-  #cached: { index: number; chunk: Promise<Chunk> } | undefined;
+  /** Chunks of which some was read and some not, by index, the one asked for last at the end. */
+  readonly #kept = new Map<number, Kept>();
 
   constructor(
     private readonly store: ModelStore,
@@ -46,18 +55,27 @@ export class StoredFile implements ByteSource {
   /** The bytes from `offset` on that lie in its chunk, at most `length`. */
   async #piece(offset: number, length: number): Promise<Uint8Array> {
     const { chunkBytes } = this.model;
-    const chunk = await this.#chunk(Math.floor(offset / chunkBytes));
+    const index = Math.floor(offset / chunkBytes);
     const start = offset % chunkBytes;
+    const kept = this.#chunk(index);
+    kept.read += Math.min(length, chunkBytes - start);
+    const chunk = await kept.chunk;
     const piece = await slice(chunk, start, start + length);
+    // A reader goes forwards: what was read once is not asked for again.
+    if (kept.read >= Math.min(chunkBytes, this.length - index * chunkBytes) && this.#kept.get(index) === kept) this.#kept.delete(index);
     if (piece.length === 0 && length > 0) throw failure('read', {}, `a chunk of ${this.name} is shorter than its record says`);
     return piece;
   }
 
-  #chunk(index: number): Promise<Chunk> {
-    if (this.#cached?.index === index) return this.#cached.chunk;
-    const chunk = this.#stored(index);
-    this.#cached = { index, chunk };
-    return chunk;
+  #chunk(index: number): Kept {
+    const kept = this.#kept.get(index) ?? { chunk: this.#stored(index), read: 0 };
+    this.#kept.delete(index);
+    this.#kept.set(index, kept);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MOST_KEPT) break;
+      this.#kept.delete(oldest);
+    }
+    return kept;
   }
 
   async #stored(index: number): Promise<Chunk> {
