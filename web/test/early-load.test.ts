@@ -13,6 +13,7 @@ import { started } from './local-server';
 import { Origin } from './origin';
 
 const MiB = 1024 * 1024;
+vi.setConfig({ testTimeout: 30_000 });
 /** Three chunks of the store. */
 const BYTES = ggufBytes(40 * MiB);
 const HUB: ModelSource = { kind: 'hub', repo: 'a/b', revision: 'main', file: 'm.gguf' };
@@ -208,13 +209,13 @@ test('a load that hangs before its first weights holds up no download', async ()
 
 test('of a split set the first chunk of every part comes first, and the parts are loaded while they come', async () => {
   const { open, reader, origin } = await opening();
-  const parts = [1, 2, 3].map((part) => Buffer.from(ggufBytes(33 * MiB, part)));
+  const parts = [1, 2, 3].map((part) => Buffer.from(ggufBytes(17 * MiB, part)));
   parts.forEach((bytes, index) => origin.files.set(`/m-0000${index + 1}-of-00003.gguf`, bytes));
   const urls = [1, 2, 3].map((part) => `${origin.url}m-0000${part}-of-00003.gguf`);
   let readBefore = 0;
   await open({ kind: 'address', name: 'm', urls }, ({ step, done, total }) => step === 'receive' && done < total && (readBefore = reader.loads[0]?.read.length ?? 0));
   expect(origin.requests.slice(0, 3)).toEqual([1, 2, 3].map((part) => `GET /m-0000${part}-of-00003.gguf bytes=0-${16 * MiB - 1}`));
   expect(reader.loads).toHaveLength(1);
-  expect(readBefore).toBeGreaterThan(66);
+  expect(readBefore).toBeGreaterThanOrEqual(33);
   expect(reader.bytes(0).equals(Buffer.concat(parts))).toBe(true);
 });

@@ -145,7 +145,7 @@ export class DownloadJob {
       }
       // What was read of the one before is not what is kept.
       if (before) this.arrivals.end();
-      else this.arrivals.stored(part, index);
+      else this.arrivals.stored(part, index, chunk);
     });
     this.#writing = write.catch(() => undefined);
     await write;

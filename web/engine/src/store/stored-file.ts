@@ -79,8 +79,9 @@ export class StoredFile implements ByteSource {
   }
 
   async #stored(index: number): Promise<Chunk> {
-    await this.arrivals?.chunk(this.part, index);
+    const arrived = await this.arrivals?.chunk(this.part, index);
     this.signal?.throwIfAborted();
+    if (arrived) return arrived;
     const chunk = await this.store.chunk([this.model.url, this.part, index]);
     if (!chunk) throw failure('read', {}, `chunk ${index} of ${this.name} is missing`);
     return chunk;

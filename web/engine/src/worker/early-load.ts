@@ -11,7 +11,7 @@ export interface WeightsProgress {
   total: number;
 }
 
-/** So long the bulk of a download waits for the trial of workers, which a busy machine would mislead, and for the test of a GPU. */
+/** So long the bulk of a download waits for the trial of workers, which a busy machine would mislead. */
 const QUIET_MILLISECONDS = 2000;
 
 export class EarlyLoad {
@@ -24,6 +24,8 @@ export class EarlyLoad {
     private readonly env: Environment,
     /** Ends the opening that this load is of. */
     private readonly signal: AbortSignal,
+    /** Whether the bulk of the download is to wait for the first weights. */
+    private readonly quiet: boolean,
     private readonly load: (files: ByteSource[], options: Pick<EngineOptions, 'signal' | 'onProgress'>) => Promise<EngineModel>,
   ) {}
 
@@ -40,7 +42,7 @@ export class EarlyLoad {
     const weights = new Promise<void>((resolve) => {
       this.#loading = this.#load(store, record, arrivals, control.signal, resolve);
     });
-    await Promise.race([weights, this.#loading, this.env.sleep(QUIET_MILLISECONDS, control.signal).catch(() => undefined)]);
+    if (this.quiet) await Promise.race([weights, this.#loading, this.env.sleep(QUIET_MILLISECONDS, control.signal).catch(() => undefined)]);
   }
 
   /** The model, once the download has ended; undefined where it is to be loaded from the store. `onProgress` hears of what is left. */
@@ -77,6 +79,7 @@ export class EarlyLoad {
     } catch {
       // Whatever it was is met again where the store is loaded, or was the download's own end.
       this.#progress = undefined;
+      arrivals.end();
       return undefined;
     }
   }

@@ -59,6 +59,12 @@ interface Asked {
   state: Blob | undefined;
 }
 
+/** Whether a load begins with a trial of workers, as far as is known before it. */
+function triesWorkers({ backend, workers }: DeviceOptions): boolean {
+  const isOnCpu = backend === 'cpu' || (backend !== 'webgpu' && !globalThis.navigator?.gpu);
+  return isOnCpu && workers?.count === undefined;
+}
+
 /** The open model, and what it takes to open it again. */
 interface Opened {
   model: EngineModel;
@@ -100,7 +106,7 @@ export class Session extends StoredModels implements EngineWorker {
     if (device.chatTemplate !== undefined) await this.engine.checkChatTemplate(device.chatTemplate);
     const store = await this.store;
     const arrived = (await store.find(sourceKey(source))) === undefined;
-    const early = new EarlyLoad(this.options.env ?? browserEnvironment, signal, (files, options) => this.engine.loadModel(files, { ...device, ...options }));
+    const early = new EarlyLoad(this.options.env ?? browserEnvironment, signal, triesWorkers(device), (files, options) => this.engine.loadModel(files, { ...device, ...options }));
     let record = await this.#acquire(store, source, device, signal, onProgress, early);
     const model = await this.#load(store, record, device, signal, onProgress, early).catch(async (thrown: unknown) => {
       const sound = await this.#examine(store, record, toFailure(thrown), arrived, signal, onProgress);
