@@ -8,7 +8,7 @@ const require = createRequire(path.join(here, '../../web/package.json'));
 const files = (...names: string[]) => names.map((name) => `${name}.test.ts`);
 
 /** Files that measure times, or hold what is seen to seconds: nothing runs beside them. */
-const ALONE = files('bench', 'documents-long', 'performance', 'shared-state');
+const ALONE = files('bench', 'documents-long', 'early-load', 'performance', 'shared-state');
 
 /** Files that take much of the processor, most of them for a software GPU, the longest first: a third file beside two of them would wait too long. */
 const HEAVY = files('parity', 'engine-crash', 'states', 'hostile-models', 'look', 'rwkv7', 'best-of-n', 'documents-webgpu', 'toy');

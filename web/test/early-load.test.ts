@@ -12,10 +12,15 @@ import { emptyStore, fillDisk, ggufBytes, hastyEnvironment, LIMITS } from './bro
 import { started } from './local-server';
 import { Origin } from './origin';
 
-const MiB = 1024 * 1024;
-vi.setConfig({ testTimeout: 30_000 });
-/** Three chunks of the store. */
-const BYTES = ggufBytes(40 * MiB);
+const KiB = 1024;
+/** Of the store. */
+const CHUNK = 256 * KiB;
+/** What a load reads at once. */
+const PIECE = 16 * KiB;
+/** Two chunks and a half. */
+const BYTES = ggufBytes(40 * PIECE);
+/** Of a connection that brings so little so seldom, no stall is to be thought. */
+const PATIENT = { ...LIMITS, stall: { ...LIMITS.stall, bytes: 0 } };
 const HUB: ModelSource = { kind: 'hub', repo: 'a/b', revision: 'main', file: 'm.gguf' };
 
 interface Load {
@@ -27,7 +32,7 @@ interface Load {
   outcome: 'reading' | 'loaded' | 'freed' | string;
 }
 
-/** Reads all that there is, in megabytes, as an engine would. */
+/** Reads all that there is, in pieces, as an engine would. */
 class Reader {
   readonly loads: Load[] = [];
   received = 0;
@@ -45,8 +50,8 @@ class Reader {
         for (const source of sources) await source.read(0, 4);
         await this.fault?.(number);
         for (const source of sources) {
-          for (let at = 0; at < source.length; at += MiB) {
-            const bytes = await source.read(at, Math.min(MiB, source.length - at));
+          for (let at = 0; at < source.length; at += PIECE) {
+            const bytes = await source.read(at, Math.min(PIECE, source.length - at));
             load.read.push(bytes);
             onProgress?.({ done: (done += bytes.length), total });
           }
@@ -66,14 +71,14 @@ class Reader {
   }
 }
 
-/** A session over a server that gives `/m.gguf`, 64 KiB a millisecond on each connection. */
+/** A session over a server that gives `/m.gguf`, 64 KiB in so many milliseconds on each connection. */
 async function opening(origin = new Origin(), env: Partial<Environment> = {}) {
   await started(origin);
   origin.files.set('/m.gguf', Buffer.from(BYTES));
-  origin.delay = 1;
+  origin.delay = 20;
   const { store, rows } = await emptyStore();
   const reader = new Reader();
-  const session = new Session(reader.engine, Promise.resolve(store), { env: hastyEnvironment(env), limits: LIMITS });
+  const session = new Session(reader.engine, Promise.resolve(store), { env: hastyEnvironment(env), limits: PATIENT, chunkBytes: CHUNK });
   const address: ModelSource = { kind: 'address', name: 'm', urls: [`${origin.url}m.gguf`] };
   const events: OpenProgress[] = [];
   const open = (source: ModelSource = address, onEvent: (event: OpenProgress) => void = () => undefined) =>
@@ -104,13 +109,13 @@ test('a model is read while it comes, once, and loading is spoken of when the la
   const loading = events.findIndex(({ step }) => step === 'load');
   expect(events.slice(0, loading).at(-1)).toMatchObject({ step: 'receive', done: BYTES.length, total: BYTES.length });
   expect(events.slice(loading).every(({ step }) => step === 'load')).toBe(true);
-  expect(events[loading]?.done).toBeGreaterThanOrEqual(readBefore * MiB);
+  expect(events[loading]?.done).toBeGreaterThanOrEqual(readBefore * PIECE);
   expect(reader.loads[0]).toMatchObject({ outcome: 'loaded' });
 });
 
 test('a download that is paused ends its load, and one that goes on is loaded from its beginning', async () => {
   const { open, reader, session, store, address } = await opening();
-  const paused = open(undefined, ({ done }) => void (done > 20 * MiB && session.endOpening('pause')));
+  const paused = open(undefined, ({ done }) => void (done > 20 * PIECE && session.endOpening('pause')));
   await expect(paused).rejects.toMatchObject({ code: 'paused' });
   expect(reader.loads.map(({ outcome }) => outcome)).not.toContain('loaded');
   expect(reader.loads[0]?.signal?.aborted).toBe(true);
@@ -122,7 +127,7 @@ test('a download that is paused ends its load, and one that goes on is loaded fr
 
 test('a discarded download leaves neither rows nor readers', async () => {
   const { open, reader, session, rows } = await opening();
-  await expect(open(undefined, ({ done }) => void (done > 20 * MiB && session.endOpening('discard')))).rejects.toMatchObject({ code: 'discarded' });
+  await expect(open(undefined, ({ done }) => void (done > 20 * PIECE && session.endOpening('discard')))).rejects.toMatchObject({ code: 'discarded' });
   expect(reader.loads[0]?.outcome).toBe('read');
   expect(await rows()).toBe(0);
 });
@@ -150,7 +155,7 @@ test('a disk that fills up half way ends the load with the download', async () =
   const { open, reader } = await opening();
   let free: (() => void) | undefined;
   const full = open(undefined, ({ done }) => {
-    if (done > 17 * MiB) free ??= fillDisk('chunks');
+    if (done > 17 * PIECE) free ??= fillDisk('chunks');
   });
   await expect(full.finally(() => free?.())).rejects.toMatchObject({ code: 'no-room-left' });
   expect(reader.loads[0]?.outcome).toBe('read');
@@ -166,7 +171,7 @@ test('a file that is not the listed one is not opened, though it was loaded', as
 
 test('a chunk that was damaged on its way is mended, and what was loaded of it is loaded again', async () => {
   const damaged = Buffer.from(BYTES);
-  damaged[20 * MiB] = 0xff ^ (damaged[20 * MiB] as number);
+  damaged[20 * PIECE] = 0xff ^ (damaged[20 * PIECE] as number);
   const origin = new Origin();
   const { open, reader, events } = await opening(origin, hub(origin, sha256(BYTES)));
   origin.files.set('/m.gguf', damaged);
@@ -179,7 +184,7 @@ test('a chunk that was damaged on its way is mended, and what was loaded of it i
 
 test('a file that changes on its server is loaded anew, and the load of the former is ended', async () => {
   const { open, reader, origin } = await opening();
-  const newer = Buffer.from(ggufBytes(41 * MiB, 1));
+  const newer = Buffer.from(ggufBytes(41 * PIECE, 1));
   reader.fault = async (load) => void (load === 1 && origin.files.set('/m.gguf', newer));
   await open();
   expect(reader.loads.map(({ outcome }) => outcome)).toEqual(['read', 'loaded']);
@@ -209,12 +214,12 @@ test('a load that hangs before its first weights holds up no download', async ()
 
 test('of a split set the first chunk of every part comes first, and the parts are loaded while they come', async () => {
   const { open, reader, origin } = await opening();
-  const parts = [1, 2, 3].map((part) => Buffer.from(ggufBytes(17 * MiB, part)));
+  const parts = [1, 2, 3].map((part) => Buffer.from(ggufBytes(17 * PIECE, part)));
   parts.forEach((bytes, index) => origin.files.set(`/m-0000${index + 1}-of-00003.gguf`, bytes));
   const urls = [1, 2, 3].map((part) => `${origin.url}m-0000${part}-of-00003.gguf`);
   let readBefore = 0;
   await open({ kind: 'address', name: 'm', urls }, ({ step, done, total }) => step === 'receive' && done < total && (readBefore = reader.loads[0]?.read.length ?? 0));
-  expect(origin.requests.slice(0, 3)).toEqual([1, 2, 3].map((part) => `GET /m-0000${part}-of-00003.gguf bytes=0-${16 * MiB - 1}`));
+  expect(origin.requests.slice(0, 3)).toEqual([1, 2, 3].map((part) => `GET /m-0000${part}-of-00003.gguf bytes=0-${CHUNK - 1}`));
   expect(reader.loads).toHaveLength(1);
   expect(readBefore).toBeGreaterThanOrEqual(33);
   expect(reader.bytes(0).equals(Buffer.concat(parts))).toBe(true);

@@ -39,6 +39,8 @@ const FILE_FAULTS: ReadonlySet<string> = new Set([
 export interface SessionOptions {
   env?: Environment;
   limits?: DownloadLimits;
+  /** Of the store's chunks; tests have small ones. */
+  chunkBytes?: number;
   /** Judges a model by its header before the bulk of it is fetched; what it throws ends the download. */
   checkFits?: CheckFits;
   /** Where checkpoints outlive the page. */
@@ -338,12 +340,13 @@ export class Session extends StoredModels implements EngineWorker {
   async #acquire(
     store: ModelStore, source: ModelSource, device: DeviceOptions, signal: AbortSignal, onProgress: (progress: OpenProgress) => void, early?: EarlyLoad,
   ): Promise<ModelRecord> {
-    const { env = browserEnvironment, limits, checkFits } = this.options;
+    const { env = browserEnvironment, limits, chunkBytes, checkFits } = this.options;
     try {
       return await acquire(store, source, {
         env,
         signal,
         ...(limits ? { limits } : {}),
+        ...(chunkBytes ? { chunkBytes } : {}),
         ...(checkFits ? { checkFits: (header: Uint8Array, bytes: number) => checkFits(header, bytes, device) } : {}),
         ...(early ? { onHeaders: (model: ModelRecord, arrivals: Arrivals) => early.begin(store, model, arrivals) } : {}),
         onProgress: (progress) => onProgress({ step: 'receive', ...progress }),
