@@ -3,6 +3,7 @@ import type { AssistantMessage, Instructions, Message, UserMessage } from '../da
 import type { Effort } from '../models/effort';
 import type { ModelsData } from '../models/models-data';
 import type { ChatsData } from './chats';
+import type { OwnPrompt } from './own-prompts';
 import type { SamplingChange, SamplingChoice } from './sampling';
 
 export interface ChatData extends ModelsData {
@@ -15,6 +16,8 @@ export interface ChatData extends ModelsData {
   thinks: boolean;
   /** How much of the machine's time a model takes. */
   effort: Effort;
+  /** The visitor's own. */
+  prompts: readonly OwnPrompt[];
   /** Something else holds the engine: what was asked waits for it. */
   waitsFor: 'documents' | 'chat' | undefined;
 }
@@ -41,6 +44,8 @@ export interface ChatEvents {
   instruct: Partial<Instructions>;
   setSampling: SamplingChange;
   setThinks: boolean;
+  setPrompts: readonly OwnPrompt[];
+  pinChat: { id: string; pinned: boolean };
   setEffort: Effort;
   resetSampling: undefined;
 }

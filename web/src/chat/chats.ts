@@ -44,6 +44,8 @@ export interface ChatsData {
   times: readonly TokenTime[];
   /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
   branches(message: Message): Branches & { shut: boolean };
+  /** Conversations that hold what is sought, whatever the list shows. */
+  find(query: string): Promise<readonly ConversationHeader[]>;
   /** Of an answer that is one of several in the making. */
   batch(message: Message): BatchProgress | undefined;
 }
@@ -100,6 +102,7 @@ export class Chats {
       list: this.#list, current: record.id, title: record.title, query: this.#query, imported: this.#imported, instructions: record,
       position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
       branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
+      find: (query) => this.parts.store.list(query),
       batch: (message) => this.#batch(message),
     };
   }
@@ -200,6 +203,11 @@ export class Chats {
     if (title.trim() === '') return;
     if (id === this.#conversation.record.id) this.#conversation.record.title = title.trim();
     await this.#guarded('rename', () => this.parts.store.rename(id, title.trim()));
+    await this.list();
+  }
+
+  async pin(id: string, pinned: boolean): Promise<void> {
+    await this.#guarded('pin', () => this.parts.store.pin(id, pinned));
     await this.list();
   }
 

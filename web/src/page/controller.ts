@@ -24,6 +24,7 @@ import { ModelLoader } from '../models/model-loader';
 import { offerOf } from '../models/offer';
 import { SpeedEstimates } from '../models/speed-estimates';
 import { StorageTasks } from '../models/storage-tasks';
+import { keptHere } from './kept';
 import type { PageView } from './page-data';
 import { pageStrings } from './page-strings';
 
@@ -42,6 +43,12 @@ export interface Surroundings {
   watchSituation?: WatchSituation;
   /** Addresses of links that the visitor has agreed to. */
   agreed?: Agreed;
+  /** Sizes of the page's own files that are kept. */
+  files?: () => Promise<number[]>;
+  /** Deletes all that is kept, and begins anew. */
+  eraseAll?: () => void;
+  /** What came of that, where the page has just begun anew. */
+  erased?: 'all' | 'partly' | undefined;
 }
 
 export class Controller {
@@ -107,6 +114,7 @@ export class Controller {
     database.onUnkept((unkept) => this.#fail(unkept, 'unkept'));
     database.onClosed(() => void this.#readAgain());
     page.on('dismiss', () => this.#fail(undefined));
+    page.on('forgetAll', () => surroundings.eraseAll?.());
   }
 
   /** The engine broke, and the model that was open in it is open no more. */
@@ -188,6 +196,7 @@ export class Controller {
       void chats.open(id);
     });
     page.on('renameChat', ({ id, title }) => void chats.rename(id, title));
+    page.on('pinChat', ({ id, pinned }) => void chats.pin(id, pinned));
     page.on('removeChat', (id) => void chats.remove(id));
     page.on('searchChats', (query) => void chats.list(query));
     page.on('importChats', (file) => void chats.import(file));
@@ -200,6 +209,7 @@ export class Controller {
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
     page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
+    page.on('setPrompts', (prompts) => void this.#guarded('settings', () => this.#settings.setPrompts(prompts)));
     page.on('setEffort', (effort) => {
       void this.#guarded('settings', () => this.#settings.setEffort(effort));
       this.#takeItsShare();
@@ -305,6 +315,7 @@ export class Controller {
       documents: this.#documents.data,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       thinks: this.#settings.thinks,
+      prompts: this.#settings.prompts,
       effort: this.#settings.effort,
       context,
       device: this.#device,
@@ -312,6 +323,8 @@ export class Controller {
       listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
+      erased: this.surroundings.erased,
+      kept: () => keptHere({ engine: this.engine, database: this.surroundings.database, files: this.surroundings.files ?? (async () => []) }),
       base: this.address.base,
     });
   }

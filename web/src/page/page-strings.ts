@@ -21,6 +21,8 @@ export const pageStrings = {
 
   newerOpen: 'Open {name}',
 
+  erased: { all: 'All that this page kept on this device was deleted.', partly: 'Much was deleted, but another tab of this page holds the rest: close it, and delete everything again.' },
+
   newVersion: 'A new version of this page is ready.',
   useNewVersion: 'Use it',
 } as const;

@@ -10,7 +10,7 @@ export class Notices extends Emitter<{ newChat: undefined; useNewVersion: undefi
     super();
   }
 
-  update({ chats, context, failure, newVersion, unkept, view }: PageData): void {
+  update({ chats, context, erased, failure, messages, newVersion, unkept, view }: PageData): void {
     const past = view === 'chat' && chats.position > context;
     // The error card says it while it is there.
     const shown = unkept && unkept.code !== failure?.code ? unkept : undefined;
@@ -19,6 +19,7 @@ export class Notices extends Emitter<{ newChat: undefined; useNewVersion: undefi
         ${shown
           ? html`<p class="notice" role="status" data-testid="unkept" data-code=${shown.code}><span>${shown.message} ${shown.remedy}</span></p>`
           : nothing}
+        ${erased && messages.length === 0 ? html`<p class="notice" role="status" data-testid="erased"><span>${pageStrings.erased[erased]}</span></p>` : nothing}
         ${past
           ? html`<p class="notice" role="status" data-testid="past-context">
               <span>${fill(pageStrings.pastContext, { context: context.toLocaleString('en') })}</span>

@@ -8,11 +8,13 @@ import { keepFocus } from '../../base/view/focus-keeper';
 import { leaveKeysToInputMethods } from '../../base/view/input-method';
 import { exportFiles, forgetCopies, permit, saveFile, saveText } from '../../base/view/local-files';
 import { fileName } from '../../chat/conversation-files';
+import { isOwnSystem, presets } from '../../chat/presets';
 import { ChatLog } from '../../chat/view/chat-log';
 import { Composer } from '../../chat/view/composer';
 import { FiguresPanel } from '../../chat/view/figures-panel';
 import { SettingsDialog } from '../../chat/view/settings-dialog';
 import { Sidebar } from '../../chat/view/sidebar';
+import type { PresetId } from '../../data/conversation-record';
 import { DOCUMENT_ENDINGS } from '../../documents/extract/kinds';
 import { DocumentsView } from '../../documents/view/documents-view';
 import { loadMarkdown } from '../../markdown/view/prose';
@@ -23,10 +25,14 @@ import { ModelDialog } from '../../models/view/model-dialog';
 import { StatusLine } from '../../models/view/status-line';
 import type { PageData, PageEvents, PageView } from '../page-data';
 import { pageStrings } from '../page-strings';
+import type { Command } from '../palette-items';
+import type { Shortcut } from '../shortcuts';
 import { DropTarget } from './drop-target';
 import { ErrorCard } from './error-card';
 import { Header } from './header';
+import { LazyPart } from './lazy-part';
 import { Notices } from './notices';
+import { onShortcut } from './shortcut-keys';
 
 export class Page extends Emitter<PageEvents> implements PageView {
   readonly #header = new Header(element('header'));
@@ -44,6 +50,32 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
   readonly #link = new LinkDialog(element('link-dialog') as HTMLDialogElement);
   readonly #drop = new DropTarget(document.body);
+  readonly #palette = new LazyPart(async () => {
+    const { Palette } = await import('./palette');
+    const palette = new Palette(element('palette-dialog') as HTMLDialogElement);
+    palette.on('command', (command) => this.#run(command));
+    return palette;
+  });
+  readonly #shortcuts = new LazyPart(async () => {
+    const { ShortcutSheet } = await import('./shortcut-sheet');
+    return new ShortcutSheet(element('shortcuts-dialog') as HTMLDialogElement);
+  });
+  readonly #kept = new LazyPart(async () => {
+    const { KeptDialog } = await import('./kept-dialog');
+    const kept = new KeptDialog(element('kept-dialog') as HTMLDialogElement);
+    this.#pass(kept, 'forgetAll', 'exportChats');
+    return kept;
+  });
+  readonly #prompts = new LazyPart(async () => {
+    const { PromptsDialog } = await import('../../chat/view/prompts-dialog');
+    const prompts = new PromptsDialog(element('prompts-dialog') as HTMLDialogElement);
+    this.#pass(prompts, 'setPrompts');
+    prompts.on('use', (text) => {
+      this.emit('showView', 'chat');
+      this.#composer.insert(text);
+    });
+    return prompts;
+  });
   #data: PageData | undefined;
   #drawing = false;
   /** Parts that could not be drawn. */
@@ -51,7 +83,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
 
   constructor() {
     super();
-    this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
+    this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'pinChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
     this.#pass(this.#log, 'showBranch');
     for (const name of ['askInstead', 'answerAgain', 'answerBatch', 'carryOn', 'openEntry', 'ask'] as const) {
       this.#log.on(name, (detail) => this.#thenWrite(() => (this.emit as (name: string, detail: unknown) => void).call(this, name, detail)));
@@ -66,6 +98,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#notices, 'useNewVersion');
     this.#pass(this.#card, 'failed', 'succeeded');
     this.#pass(this.#drop, 'failed');
+    this.#sidebar.on('showPrompts', () => void this.#prompts.show());
+    this.#sidebar.on('showKept', () => void this.#kept.show());
     this.#header.on('openMenu', () => this.#sidebar.open());
     this.#header.on('chooseModel', () => this.#dialog.show());
     this.#header.on('openSettings', () => this.#settings.show());
@@ -94,6 +128,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
       const elsewhere = document.querySelector('dialog[open]') ?? (event.target as Element).closest('#sidebar input');
       if (event.key === 'Escape' && !elsewhere) this.emit('stop');
     });
+    onShortcut(document, (shortcut) => this.#press(shortcut));
     // An error that was shown in a dialog moves out of it.
     for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', () => this.#data && this.update(this.#data));
     this.#label();
@@ -155,7 +190,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     element('documents').hidden = chat;
     const parts = [
       this.#header, this.#sidebar, ...(chat ? [this.#log] : []), this.#documents, this.#error, this.#notices, this.#composer, this.#figures, this.#status, this.#dialog,
-      this.#settings, this.#licence, this.#link,
+      this.#settings, this.#licence, this.#link, this.#palette, this.#shortcuts, this.#kept, this.#prompts,
     ];
     for (const part of parts) this.#drawPart(part, data);
   }
@@ -168,6 +203,39 @@ export class Page extends Emitter<PageEvents> implements PageView {
       if (!this.#failed.has(part)) reportError(failure('not-drawn', {}, String(thrown)));
       this.#failed.add(part);
     }
+  }
+
+  #press(shortcut: Shortcut): void {
+    if (shortcut === 'palette') void this.#palette.show();
+    else if (shortcut === 'sheet') void this.#shortcuts.show();
+    else if (shortcut === 'newChat') this.#run({ kind: 'newChat' });
+    else {
+      this.emit('showView', 'chat');
+      this.#composer.focus();
+    }
+  }
+
+  #run(command: Command): void {
+    switch (command.kind) {
+      case 'newChat': return this.#thenWrite(() => this.emit('newChat'));
+      case 'openChat': return this.#thenWrite(() => this.emit('openChat', command.id));
+      case 'view': return this.emit('showView', command.view);
+      case 'role': return this.#setRole(command.preset);
+      case 'model': return this.emit('openStored', command.model);
+      case 'models': return this.#dialog.show();
+      case 'settings': return this.#settings.show();
+      case 'exportChats': return this.emit('exportChats');
+      case 'prompts': return void this.#prompts.show();
+      case 'kept': return void this.#kept.show();
+      case 'shortcuts': return void this.#shortcuts.show();
+      case 'how': return void open('how.html', '_blank', 'noopener');
+    }
+  }
+
+  /** A system prompt of the visitor's own is not replaced unseen: the settings show it, and bring it back. */
+  #setRole(preset: PresetId): void {
+    if (this.#data && isOwnSystem(this.#data.chats.instructions)) this.#settings.show();
+    else this.emit('instruct', { preset, system: presets[preset].instructions.system });
   }
 
   /** What a component says under one of these names, the page says too. */
