@@ -4,6 +4,7 @@ import { engineMessages } from './base/engine-messages';
 import { AddressBar } from './base/view/address-bar';
 import { AgreedInTab } from './base/view/agreed';
 import { eraseByReload, takeWishToErase } from './base/view/erasing';
+import { Install } from './base/view/install';
 import { pageFiles } from './base/view/page-files';
 import { watchSituation } from './base/view/situation';
 import { allowOwnWorkers } from './base/view/trusted-types';
@@ -18,7 +19,7 @@ setMessages(engineMessages);
 // Before anything of the page has begun, so that nothing of it writes again.
 const erased = takeWishToErase() ? ((await (await import('./page/view/erase')).erase()) ? 'all' : 'partly') : undefined;
 const engine = new EngineClient();
-const surroundings = { database: openAppDatabase(), extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab(), watchSituation, files: pageFiles, eraseAll: eraseByReload, erased } as const;
+const surroundings = { database: openAppDatabase(), extract: extractInWorker, updates: new PageUpdates(), agreed: new AgreedInTab(), watchSituation, install: new Install(), files: pageFiles, eraseAll: eraseByReload, erased } as const;
 const controller = new Controller(new Page(), engine, new AddressBar(), surroundings);
 engine.onCrash((fault) => controller.engineCrashed(fault));
 controller.start();

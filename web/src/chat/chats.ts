@@ -11,6 +11,7 @@ import { AnswerWriter } from './answer-writer';
 import { Conversation, type Branches } from './conversation';
 import { jsonFile, markdownFile, readConversations } from './conversation-files';
 import type { ConversationHeader, ConversationStore } from './conversation-store';
+import { additionsOf } from './imported-additions';
 import { presets } from './presets';
 import { generateOptions } from './sampling';
 import type { SettingsStore } from './settings-store';
@@ -26,6 +27,12 @@ export interface BatchProgress {
   finished: number;
 }
 
+/** How many conversations a file has added, and how many of it were here already. */
+export interface Imported {
+  added: number;
+  known: number;
+}
+
 export interface ChatsData {
   list: readonly ConversationHeader[];
   /** Id of the conversation that is shown. */
@@ -33,8 +40,8 @@ export interface ChatsData {
   /** Of the conversation that is shown; empty for a new one. */
   title: string;
   query: string;
-  /** So many conversations have just come in from a file; 0 else. */
-  imported: number;
+  /** What has just come in from a file. */
+  imported: Imported | undefined;
   instructions: Instructions;
   /** Tokens that the conversation takes; 0 while unknown. */
   position: number;
@@ -72,7 +79,7 @@ export class Chats {
   #answering: readonly AssistantMessage[] | undefined;
   #list: ConversationHeader[] = [];
   #query = '';
-  #imported = 0;
+  #imported: Imported | undefined;
   /** Of the answers that were written in this visit. */
   readonly #writers = new WeakMap<Message, AnswerWriter>();
   #saved = 0;
@@ -108,7 +115,7 @@ export class Chats {
   }
 
   async list(query = this.#query): Promise<void> {
-    if (query !== this.#query) this.#imported = 0;
+    if (query !== this.#query) this.#imported = undefined;
     this.#query = query;
     await this.#guarded('list conversations', async () => {
       const list = await this.parts.store.list(query);
@@ -229,11 +236,14 @@ export class Chats {
   }
 
   async import(file: Blob): Promise<void> {
-    this.#imported = 0;
+    this.#imported = undefined;
     await this.#guarded('import', async () => {
-      const records = await readConversations(file);
-      await this.parts.store.saveAll(records);
-      this.#imported = records.length;
+      const { fresh, grown, known } = additionsOf(await readConversations(file), await this.parts.store.all());
+      await this.parts.store.saveAll([...fresh, ...grown]);
+      this.#imported = { added: fresh.length + grown.length, known };
+      const { id } = this.#conversation.record;
+      const shown = grown.find((record) => record.id === id);
+      if (shown && !this.#answering) this.#conversation = new Conversation(shown);
     });
     await this.list();
   }
@@ -242,7 +252,7 @@ export class Chats {
     const conversation = this.#conversation;
     const { loader, turns, failed } = this.parts;
     this.#answering = answers;
-    this.#imported = 0;
+    this.#imported = undefined;
     failed(undefined);
     // A database that takes its time holds up no answer.
     void this.#save(conversation);
@@ -347,7 +357,7 @@ export class Chats {
     this.stop();
     this.#answering = undefined;
     this.#conversation = conversation;
-    this.#imported = 0;
+    this.#imported = undefined;
     this.parts.failed(undefined);
   }
 

@@ -14,6 +14,8 @@ export class SettingsStore {
   prompts: readonly OwnPrompt[] = [];
   /** The visitor has seen that the page can be installed. */
   installHinted = false;
+  /** What was set before is known. */
+  isRead = false;
 
   constructor(private readonly database: AppDatabase) {}
 
@@ -26,6 +28,7 @@ export class SettingsStore {
     this.installHinted = (await read('install hint')) === true;
     const effort = await read('effort');
     this.effort = isEffort(effort) ? effort : 'auto';
+    this.isRead = true;
   }
 
   /** A value out of its range is as good as none. */

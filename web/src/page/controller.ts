@@ -35,6 +35,13 @@ export interface Updates {
   use(): void;
 }
 
+/** The browser's offer to install the page as an app. */
+export interface InstallOffer {
+  readonly isOffered: boolean;
+  onChange(listener: () => void): void;
+  ask(): void;
+}
+
 export interface Surroundings {
   database: AppDatabase;
   extract: Extract;
@@ -43,6 +50,7 @@ export interface Surroundings {
   watchSituation?: WatchSituation;
   /** Addresses of links that the visitor has agreed to. */
   agreed?: Agreed;
+  install?: InstallOffer;
   /** Sizes of the page's own files that are kept. */
   files?: () => Promise<number[]>;
   /** Deletes all that is kept, and begins anew. */
@@ -58,6 +66,8 @@ export class Controller {
   #device: Device | undefined;
   #situation: Situation = { hidden: false, onBattery: false };
   #dutyCycle = 1;
+  /** The visitor is being told, in this visit and never again, that the page can be installed. */
+  #installHint = false;
   readonly #fits: Fits;
   readonly #listings: Listings;
   readonly #turns = new Turns();
@@ -99,6 +109,15 @@ export class Controller {
       located: (id) => (address.shownDocument = id),
     });
     updates.onChange(changed);
+    surroundings.install?.onChange(changed);
+    page.on('install', () => {
+      this.#installHint = false;
+      surroundings.install?.ask();
+    });
+    page.on('declineInstall', () => {
+      this.#installHint = false;
+      this.#update();
+    });
     surroundings.watchSituation?.((situation) => {
       this.#situation = situation;
       this.#takeItsShare();
@@ -291,6 +310,17 @@ export class Controller {
     this.#update();
   }
 
+  /** Once it has been of use, and once for all. */
+  #hintAtInstalling(): boolean {
+    const { install } = this.surroundings;
+    const answered = !this.#chats.answering && this.#chats.messages.some(({ role, text }) => role === 'assistant' && text !== '');
+    if (install?.isOffered && answered && this.#settings.isRead && !this.#settings.installHinted) {
+      this.#installHint = true;
+      void this.#settings.setInstallHinted();
+    }
+    return this.#installHint && (install?.isOffered ?? false);
+  }
+
   #update(): void {
     const { choice, url, status, context, tuned } = this.#loader;
     const chats = this.#chats.data;
@@ -323,6 +353,7 @@ export class Controller {
       listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
+      installHint: this.#hintAtInstalling(),
       erased: this.surroundings.erased,
       kept: () => keptHere({ engine: this.engine, database: this.surroundings.database, files: this.surroundings.files ?? (async () => []) }),
       base: this.address.base,

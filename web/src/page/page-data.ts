@@ -16,6 +16,8 @@ export interface PageData extends ChatData, DocumentsViewData {
   newVersion: boolean;
   /** Everything that was kept has just been deleted, or all but what another tab holds. */
   erased: 'all' | 'partly' | undefined;
+  /** The visitor is told that the page can be installed. */
+  installHint: boolean;
   /** What the page keeps on this device. */
   kept(): Promise<KeptRow[]>;
 }
@@ -28,6 +30,8 @@ export interface PageEvents extends ModelEvents, ChatEvents, DocumentEvents {
   /** What may have failed before with this code has been done. */
   succeeded: FailureCode;
   dismiss: undefined;
+  install: undefined;
+  declineInstall: undefined;
   /** Deletes all that is kept here. */
   forgetAll: undefined;
 }

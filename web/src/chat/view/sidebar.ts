@@ -9,6 +9,7 @@ import { brandIcon, chatIcon, closeIcon, documentIcon, moreIcon, newChatIcon, pi
 import { breakRuns } from '../../markdown/runs';
 import type { ChatData, ChatEvents } from '../chat-data';
 import { chatStrings as words } from '../chat-strings';
+import type { Imported } from '../chats';
 
 type Events = { showView: View; showPrompts: undefined; showKept: undefined } & Pick<
   ChatEvents,
@@ -79,7 +80,7 @@ export class Sidebar extends Emitter<Events> {
         <p class="sidebar-note imported" role="status" data-testid="imported">${imported(chats.imported)}</p>
         <p class="sidebar-foot">
           <button type="button" class="quiet" data-testid="export-chats" aria-label=${words.exportAllLabel} ?disabled=${chats.list.length === 0} @click=${() => this.emit('exportChats')}>${words.exportAll}</button>
-          <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,application/json" data-testid="import-chats"
+          <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,.zip,application/json,application/zip" data-testid="import-chats"
               aria-label=${words.importLabel} @change=${this.#onImport} /></label>
           <button type="button" class="quiet" data-testid="show-kept" aria-haspopup="dialog" aria-label=${words.keptLabel} @click=${() => this.#then(() => this.emit('showKept'))}>${words.kept}</button>
         </p>`,
@@ -212,6 +213,9 @@ export class Sidebar extends Emitter<Events> {
   }
 }
 
-function imported(count: number): string {
-  return count === 0 ? '' : count === 1 ? words.importedOne : fill(words.imported, { count });
+function imported(came: Imported | undefined): string {
+  if (!came) return '';
+  const { added, known } = came;
+  const there = known === 0 ? '' : known === 1 ? words.knownOne : fill(words.known, { count: known });
+  return [added === 0 ? words.importedNone : added === 1 ? words.importedOne : fill(words.imported, { count: added }), there].filter(Boolean).join(' ');
 }

@@ -95,7 +95,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling', 'setEffort');
     this.#pass(this.#status, 'pause', 'discard');
-    this.#pass(this.#notices, 'useNewVersion');
+    this.#pass(this.#notices, 'useNewVersion', 'install', 'declineInstall');
     this.#pass(this.#card, 'failed', 'succeeded');
     this.#pass(this.#drop, 'failed');
     this.#sidebar.on('showPrompts', () => void this.#prompts.show());
@@ -108,6 +108,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     }
     this.#header.on('shareState', () => this.emit('shareState'));
     this.#log.on('showCard', (card) => void this.#card.show(card));
+    this.#log.on('openSettings', () => this.#settings.show());
     this.#log.on('chooseModel', () => this.#dialog.show());
     this.#documents.on('chooseModel', () => this.#dialog.show());
     this.#documents.on('exportText', ({ name, text }) => saveText({ name: `${fileName(name)}.md`, type: 'text/markdown', text }));
