@@ -201,7 +201,7 @@ test('Markdown and JSON go out, and JSON comes back; a wrong file changes nothin
   const json = await downloaded(() => page.getByTestId('export-chats').click());
   expect(json.suggestedFilename()).toBe('conversations.json');
   const saved = await json.path();
-  await more('About the sky');
+  // A press elsewhere has closed its buttons.
   await more('About the sky');
   await page.getByTestId('chat-delete').click();
   await page.getByTestId('chat-delete-confirm').click();

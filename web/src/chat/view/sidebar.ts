@@ -38,8 +38,8 @@ export class Sidebar extends Emitter<Events> {
       if (this.#more !== '') this.#backTo(this.#more);
       else this.close();
     });
-    // A press anywhere else closes a conversation's buttons.
-    document.addEventListener('pointerdown', ({ target }) => {
+    // A press anywhere else closes a conversation's buttons, once it has done what it does: what is pressed must not move before.
+    document.addEventListener('click', ({ target }) => {
       if (this.#more !== '' && !(target as Element).closest('.chat-actions, [data-testid=chat-more]')) this.#show('');
     });
     // On a screen that has become wide it stands beside the page, which is no longer behind it.
