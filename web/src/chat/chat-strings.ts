@@ -4,6 +4,7 @@ export const chatStrings = {
 
   welcomeTitle: 'Chat with a model on your own machine',
   welcomeText: 'It runs in this page. Nothing that you write leaves this device.',
+  howLink: 'How it works, and how to check that',
   limitsLink: 'What to expect of it',
   suggestions: 'Things to try',
 

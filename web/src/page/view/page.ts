@@ -229,7 +229,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
       case 'prompts': return void this.#prompts.show();
       case 'kept': return void this.#kept.show();
       case 'shortcuts': return void this.#shortcuts.show();
-      case 'how': return void open('how.html', '_blank', 'noopener');
+      case 'how': return void open(`how.html${location.search}`, '_blank', 'noopener');
     }
   }
 
