@@ -4,8 +4,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { storedRows } from './browser';
+import { picture, storedRows } from './browser';
 import type { ChatPage } from './chat-page';
+import { cutOff } from './cut-off';
 import { DIST } from './folders';
 import { withPage } from './opened';
 import { savedConversations } from './saved-conversations';
@@ -18,7 +19,7 @@ let chat: ChatPage;
 let page: Page;
 
 // The policy of the page would keep axe out.
-withPage(site, { bypassCSP: true }, complaints, (opened) => ({ chat, page } = opened), '');
+withPage(site, { bypassCSP: true, reducedMotion: 'reduce' }, complaints, (opened) => ({ chat, page } = opened), '');
 
 const isOpen = (id: string) => page.getByTestId(id).evaluate((dialog) => (dialog as HTMLDialogElement).open);
 const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
@@ -117,8 +118,59 @@ test('an own prompt asks for its blanks, goes into the message box, and is there
   await chat.input.fill('');
 });
 
+test('forced colours keep bubbles and marks', async () => {
+  await page.getByTestId('chats').getByText('Rivers').click();
+  await page.getByTestId('message-user').waitFor();
+  await page.emulateMedia({ forcedColors: 'active' });
+  const seen = (selector: string) => page.locator(selector).first().evaluate((element) => {
+    const { borderTopStyle, outlineStyle } = getComputedStyle(element);
+    return [borderTopStyle, outlineStyle].some((style) => style !== 'none');
+  });
+  for (const selector of ['.bubble', '.view[aria-current=page]', '.chat[aria-current=true] .chat-main', '.act']) expect(await seen(selector), selector).toBe(true);
+  await page.keyboard.press('Control+k');
+  await page.locator('.palette-item').first().waitFor();
+  expect(await seen('.palette-item[aria-selected=true]')).toBe(true);
+  await picture(page, 'hands-forced');
+  await page.keyboard.press('Escape');
+  await page.emulateMedia({ forcedColors: 'none' });
+});
+
+test('at 320 px nothing is cut off, in any dialog, by day and by night', async () => {
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: 320, height: 640 });
+  const look = async (name: string) => {
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await picture(page, `hands-320-${colorScheme}-${name}`);
+      expect(await violations(), `${name} ${colorScheme}`).toEqual([]);
+    }
+    expect(await page.evaluate(cutOff), name).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  };
+  await look('chat');
+  const open = async (testId: string, inside: string) => {
+    await page.getByTestId('open-menu').click();
+    await page.getByTestId(testId).click();
+    await page.getByTestId(inside).waitFor();
+    await look(inside);
+    await page.keyboard.press('Escape');
+  };
+  await open('show-kept', 'kept');
+  await open('side-prompts', 'prompts');
+  for (const [key, inside] of [['?', '.shortcuts'], ['Control+k', '.palette-item'], ['settings', '.roles'], ['model-picker', '.models']] as const) {
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    if (key.length > 1 && !key.includes('+')) await page.getByTestId(key).click();
+    else await page.keyboard.press(key);
+    await page.locator(`dialog[open] ${inside}`).first().waitFor();
+    await look(inside.slice(1));
+    await page.keyboard.press('Escape');
+  }
+  await page.setViewportSize(size ?? { width: 1200, height: 800 });
+});
+
 test('what stays here is listed with its sizes, and one button deletes all of it', async () => {
-  await chat.backend.waitFor();
+  await page.keyboard.press('Control+Shift+O');
+  await page.getByTestId('suggestion').first().waitFor();
   await chat.ask('Why is the sky blue?');
   await page.getByTestId('show-kept').click();
   await page.getByTestId('kept').waitFor();
