@@ -109,7 +109,7 @@ function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {
   const note = state.stop === 'cancelled' ? chatStrings.stopped : state.stop === 'length' ? fill(chatStrings.lengthReached, data) : '';
   // An answer of an earlier visit that the page was closed on has no figures.
   const stats = tokens > 0 ? fill(rate > 0 ? chatStrings.stats : chatStrings.statsShort, data) : '';
-  return html`<span class="stats" data-testid="stats"><span class="on-demand">${stats}${stats && note ? ' · ' : ''}</span>${note}</span>`;
+  return html`<span class="stats" data-testid="stats"><span class="on-demand">${stats}${stats && note ? ' ·' : ''}</span> ${note}</span>`;
 }
 
 function branches({ branches: { index, ids, shut }, showBranch }: MessageContext): TemplateResult | typeof nothing {

@@ -90,9 +90,9 @@ function amount(progress: OpenProgress | undefined): string {
 function backend({ backend, adapter, reason }: ModelInfo): TemplateResult {
   const name = backend === 'webgpu' ? modelStrings.webgpu : modelStrings.cpu;
   // What it is in detail is asked for with the figures.
-  const more = [backend === 'webgpu' && adapter ? ` · ${adapter}` : '', reason ? ` — ${reason}` : ''].join('');
+  const more = [backend === 'webgpu' && adapter ? `· ${adapter}` : '', reason ? `— ${reason}` : ''].filter(Boolean).join(' ');
   return html`
     <p class="backend" data-testid="backend" data-backend=${backend} title=${reason}>
-      <span class="light" aria-hidden="true"></span><strong>${name}</strong><span class="on-demand reason">${more}</span>
+      <span class="light" aria-hidden="true"></span><strong>${name}</strong> <span class="on-demand reason">${more}</span>
     </p>`;
 }
