@@ -8,9 +8,11 @@ export function cutOff(): string[] {
     return false;
   };
   const shown = [...document.querySelectorAll<HTMLElement>('button, input, textarea, a, h1, h2, h3, p, dt, dd, li, summary, label, figcaption, .bubble')].filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }));
+  // A drawer that has just been closed still slides away.
+  const drawer = matchMedia('(width < 60rem)').matches ? '.sidebar:not(.open)' : '.none';
   const open = document.querySelector('dialog[open]');
   return shown
-    .filter((each) => (open === null || open.contains(each)) && !each.closest('.visually-hidden, .skip'))
+    .filter((each) => (open === null || open.contains(each)) && !each.closest(`.visually-hidden, .skip, ${drawer}`))
     .filter((each) => beyond(each.getBoundingClientRect()) && (open ? !scrollsWithin(each, open) : !scrolls(each.parentElement)))
     .map(({ outerHTML }) => outerHTML.slice(0, 100));
 
