@@ -82,7 +82,7 @@ export class Sidebar extends Emitter<Events> {
           <button type="button" class="quiet" data-testid="export-chats" aria-label=${words.exportAllLabel} ?disabled=${chats.list.length === 0} @click=${() => this.emit('exportChats')}>${words.exportAll}</button>
           <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,.zip,application/json,application/zip" data-testid="import-chats"
               aria-label=${words.importLabel} @change=${this.#onImport} /></label>
-          <button type="button" class="quiet" data-testid="show-kept" aria-haspopup="dialog" aria-label=${words.keptLabel} @click=${() => this.#then(() => this.emit('showKept'))}>${words.kept}</button>
+          <button type="button" class="quiet" data-testid="show-kept" aria-haspopup="dialog" title=${words.keptLabel} @click=${() => this.#then(() => this.emit('showKept'))}>${words.kept}</button>
         </p>`,
       this.container,
     );
