@@ -25,54 +25,61 @@ afterAll(async () => {
   await Promise.all([app.stop(), bare.stop()]);
 });
 
-test('three other answers are written at once, can be looked at meanwhile, and the chat goes on from the one that is shown', async () => {
+test('three other answers are written at once, side by side, until one is chosen, from which the chat goes on', async () => {
   const page = await browser.newPage();
   await page.goto(`${app.url}?backend=cpu`);
   const chat = new ChatPage(page);
   await chat.backend.waitFor();
   const { answer: first } = await chat.ask('Tell me a story about a brave mouse and a lion.');
-  const shown = async () => (await chat.answers.last().innerText()).trim();
   const numbered = (number: number, of: number) => page.getByTestId('branches').getByText(`${number} of ${of}`, { exact: true }).waitFor();
-  const several = page.getByTestId('several');
+  const together = page.getByTestId('side-by-side');
+  const column = (number: number) => page.getByTestId('choice').nth(number);
+  const written = (number: number) => column(number).locator('.answer').innerText();
+  const ended = () => page.waitForFunction(() => [...document.querySelectorAll('[data-testid=choice]')].every((each) => each.ariaBusy === 'false'));
 
   await page.getByTestId('again-several').click();
-  await several.waitFor();
-  expect(await several.innerText()).toBe('3 answers at once, 0 finished');
-  await numbered(2, 4);
-  await chat.answerGrowsTo(20);
-  // The second of them has words too while the first is written.
-  await page.getByTestId('branch-later').click();
-  await numbered(3, 4);
-  await chat.answerGrowsTo(20);
+  await together.getByText('3 answers at once, 0 finished').waitFor();
+  expect(await page.getByTestId('choice').count()).toBe(3);
+  // All of them grow while they are written.
+  await page.waitForFunction(() => [...document.querySelectorAll('[data-testid=choice] .answer')].every((each) => (each.textContent ?? '').trim().length > 20));
   await picture(page, 'best-of-n');
-  await several.waitFor({ state: 'detached' });
-  const answers = [await shown()];
-  await page.getByTestId('branch-later').click();
-  await numbered(4, 4);
-  answers.push(await shown());
-  await page.getByTestId('branch-earlier').click();
-  await page.getByTestId('branch-earlier').click();
-  await numbered(2, 4);
-  answers.push(await shown());
+  await page.setViewportSize({ width: 390, height: 780 });
+  await picture(page, 'best-of-n-phone');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBeLessThanOrEqual(0);
+  await page.setViewportSize({ width: 1200, height: 800 });
+  await ended();
+  const answers = [await written(0), await written(1), await written(2)].map((text) => text.trim());
   expect(new Set([first, ...answers]).size).toBe(4);
   expect(answers.every((answer) => answer.length > 20)).toBe(true);
+  await page.getByText('choose the one to go on with').first().waitFor();
+  await column(2).getByTestId('choose').click();
+  await together.waitFor({ state: 'detached' });
+  await numbered(4, 4);
+  expect((await chat.answers.last().innerText()).trim()).toBe(answers[2]);
+  // The others are its versions.
+  await page.getByTestId('branch-earlier').click();
+  await page.getByTestId('branch-earlier').click();
+  await numbered(2, 4);
+  expect((await chat.answers.last().innerText()).trim()).toBe(answers[0]);
 
   const { answer: next } = await chat.ask('Tell me a story about a dog and a cat.');
   expect(next).not.toBe('');
-  expect((await chat.answers.first().innerText()).trim()).toBe(answers[2]);
+  expect((await chat.answers.first().innerText()).trim()).toBe(answers[0]);
 
-  // Stopped early: what was written stays.
+  // Stopped early: what was written stays, and those that had no word yet are none.
   await page.getByTestId('again-several').click();
-  await several.waitFor();
-  await page.waitForFunction(() => ([...document.querySelectorAll('[data-testid=message-assistant]')].at(-1)?.textContent ?? '').trim().length > 0);
+  await together.waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll('[data-testid=choice] .answer')].every((each) => (each.textContent ?? '').trim().length > 0));
   await chat.stop.click();
-  await several.waitFor({ state: 'detached' });
-  await page.locator('.message.assistant').last().getByTestId('branches').getByText(/^2 of [234]$/).waitFor();
+  await ended();
   expect(await chat.error.count()).toBe(0);
 
+  // A reload shows one of them, and the others as its versions.
   await page.reload();
   await chat.answers.nth(1).waitFor();
   expect(await page.locator('.message.assistant').first().getByTestId('branches').innerText()).toContain('2 of 4');
+  expect(await page.locator('.message.assistant').last().getByTestId('branches').innerText()).toContain('2 of 4');
+  expect(await together.count()).toBe(0);
   await page.close();
 });
 

@@ -128,5 +128,25 @@ test('a graphics card that gives too little in one piece leaves a model to the p
   const offer = page.getByTestId('offer');
   await offer.waitFor();
   await page.getByTestId('model-picker').click();
-  expect(await page.getByTestId(`entry-${OFFERED}`).innerText()).toMatch(/slow on the processor|too large for the graphics card/);
+  expect(await page.getByTestId(`entry-${OFFERED}`).innerText()).toMatch(/speed unknown|too large for the graphics card/);
+});
+
+test('the hub is searched by name when the button is pressed, and what it has is listed with sizes and whether it fits', async () => {
+  const { page, strangers } = await visit({ memory: 4 });
+  const headers = { 'access-control-allow-origin': '*' };
+  await browser.route('https://huggingface.co/api/models?search=*', (route) => route.fulfill({ headers, json: [{ id: 'someone/MambaHermes-3B-GGUF', gguf: { architecture: 'mamba' } }, { id: 'a/other', gguf: { architecture: 'llama' } }] }));
+  const files = [{ type: 'file', path: 'mambahermes-3b-Q4_K_M.gguf', size: 1.9e9 }, { type: 'file', path: 'mambahermes-3b-F32.gguf', size: 11e9 }];
+  await browser.route('https://huggingface.co/api/models/someone/MambaHermes-3B-GGUF/tree/**', (route) => route.fulfill({ headers, json: files }));
+  await page.getByTestId('model-picker').click();
+  // Models that chat come first, and those that only go on with a text below.
+  expect(await page.getByTestId('catalogue').innerText()).not.toContain('Mamba 130M');
+  expect(await page.getByTestId('experiments').innerText()).toContain('Mamba 130M');
+  await page.getByTestId('hub-query').fill('mamba hermes');
+  expect(strangers.filter((url) => url.includes('search='))).toEqual([]);
+  await page.getByTestId('hub-search').click();
+  const found = page.getByTestId('hub-file');
+  await found.first().waitFor();
+  expect(await found.allInnerTexts()).toEqual([expect.stringMatching(/Q4_K_M\.gguf\s+1\.9 GB$/), expect.stringMatching(/F32\.gguf\s+11\.0 GB\s+too little memory/)]);
+  expect([await found.first().isEnabled(), await found.last().isEnabled()]).toEqual([true, false]);
+  expect(strangers.filter((url) => url.includes('search='))).toHaveLength(1);
 });

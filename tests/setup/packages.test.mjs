@@ -1,8 +1,8 @@
-/** The packages that `scripts/build` makes by wasm-pack's steps are those that wasm-pack makes. */
+/** The packages that `scripts/build` makes by wasm-pack's steps are those that wasm-pack makes, whoever builds them and wherever. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ROOT, runScript } from './run-script.mjs';
@@ -28,3 +28,12 @@ for (const name of ['pkg', 'pkg-relaxed', 'pkg-grammar']) {
     }
   });
 }
+
+/** Else two people would get different bytes of one commit, and each their folder's name in everybody's page. */
+test('no package names a folder of its builder', () => {
+  for (const name of ['pkg', 'pkg-relaxed', 'pkg-grammar']) {
+    for (const [file, bytes] of filesOf(path.join(ROOT, 'web/engine', name))) {
+      for (const folder of [ROOT, homedir(), process.env.CARGO_HOME ?? '.cargo/registry']) assert.ok(!bytes.includes(folder), `${name}/${file} names ${folder}`);
+    }
+  }
+});

@@ -11,7 +11,7 @@ const FALCON = catalogue.find(({ licence }) => licence.accept);
 function setUp(stored: StoredModel[] = [], model = FALCON?.id ?? '') {
   const listeners = new Map<string, () => void>();
   const page = { data: undefined as BenchData | undefined };
-  const engine = { open: vi.fn(async () => ({}) as OpenModel), bench: vi.fn(async () => ({}) as BenchReport), endOpening: async () => undefined, stored: async () => stored };
+  const engine = { open: vi.fn(async () => ({}) as OpenModel), bench: vi.fn(async () => ({}) as BenchReport), endOpening: async () => undefined, stored: async () => stored, listings: async () => [] };
   const address = { base: 'http://page/', model, device: { backend: 'auto' as const }, count: (_: string, otherwise: number) => otherwise };
   const view = { update: (data: BenchData) => (page.data = data), on: (name: string, listener: () => void) => void listeners.set(name, listener) };
   new BenchController(view, engine, address).start();

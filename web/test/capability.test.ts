@@ -6,7 +6,9 @@ import type { DeviceLimits, ModelRequirements } from '../engine/src/base/wasm-en
 import { inspectDevice, type Device } from '../src/models/capability';
 import { catalogue, entrySource } from '../src/models/catalogue';
 import { Fits } from '../src/models/fits';
-import { bestOffer, offerOf, offers, refusal, type Kept } from '../src/models/offer';
+import { DownloadSpeed } from '../src/models/download-speed';
+import { bestOffer, costText, offerOf, offers, refusal, shortCostText, type Kept } from '../src/models/offer';
+import { rateOf } from '../src/models/rate-estimate';
 import { sourceKey } from '../engine/src/store/model-source';
 
 beforeAll(() => void initSync({ module: readFileSync(path.join(import.meta.dirname, '../engine/pkg/web_mamba_bg.wasm')) }));
@@ -33,10 +35,11 @@ test.each([
   ['a GPU and room', device(), { kind: 'fits' }],
   ['a browser that says nothing of memory', device({ memory: undefined, storage: undefined }), doubts('memory-unknown')],
   ['a GPU with small buffers', device({ gpu: { ...GPU, maxBuffer: GB } }), doubts('gpu-memory')],
-  ['a GPU with small bindings', device({ gpu: { ...GPU, maxBinding: 1e6 } }), doubts('slow')],
+  ['a GPU with small bindings', device({ gpu: { ...GPU, maxBinding: 1e6 } }), doubts('speed-unknown')],
   ['a GPU with small bindings, and one core', device({ gpu: { ...GPU, maxBinding: 1e6 }, cores: 1 }), refused('gpu-binding')],
-  ['no GPU', device({ gpu: undefined }), doubts('slow')],
-  ['no GPU, and a browser that says nothing of memory', device({ gpu: undefined, memory: undefined }), doubts('memory-unknown', 'slow')],
+  ['no GPU', device({ gpu: undefined }), doubts('speed-unknown')],
+  ['a phone', device({ phone: true }), doubts('phone')],
+  ['no GPU, and a browser that says nothing of memory', device({ gpu: undefined, memory: undefined }), doubts('memory-unknown', 'speed-unknown')],
   ['no GPU and one core', device({ gpu: undefined, cores: 1 }), refused('no-gpu')],
   ['little storage', device({ storage: 2e9 }), refused('storage')],
   ['little memory', device({ memory: memory(4) }), refused('memory')],
@@ -76,7 +79,9 @@ test.each([
   ['a computer with less memory', device({ memory: memory(4) }), 'RWKV-7 G1 2.9B', 'fits'],
   ['a computer without a GPU', device({ gpu: undefined }), 'RWKV-7 G1 1.5B', 'fits'],
   ['a phone that says what it has', device({ memory: memory(1), cores: 4 }), 'RWKV-7 G1 0.1B', 'fits'],
-  ['a phone that says nothing', device({ memory: undefined }), 'RWKV-7 G1 0.1B', 'doubt'],
+  ['a phone that says nothing', device({ memory: undefined, phone: true }), 'RWKV-7 G1 0.1B', 'doubt'],
+  ['a phone with much memory', device({ memory: memory(8), phone: true }), 'RWKV-7 G1 0.4B', 'fits'],
+  ['a computer whose data are dear', device({ metered: true }), 'RWKV-7 G1 0.4B', 'fits'],
   ['nothing that could hold one', device({ gpu: undefined, memory: memory(0.25) }), 'Falcon-Mamba-7B-Instruct', 'refused'],
 ])('%s is offered the best model that it really holds', async (_, given, name, kind) => {
   const situation = (await new Fits(engine, Promise.resolve(given), () => undefined).situation()) ?? expect.fail();
@@ -120,4 +125,48 @@ test('a device is what its browser says; a software GPU is none, and a browser m
   expect((await inspectDevice({ gpu: { requestAdapter: async () => software } })).gpu).toBeUndefined();
   const silent = await inspectDevice({ gpu: { requestAdapter: () => Promise.reject(new Error('lost')) }, storage: { estimate: () => Promise.reject(new Error('no')) } });
   expect(silent).toEqual({ gpu: undefined, memory: undefined, storage: undefined, cores: 1 });
+});
+
+test('phones, tablets and connections that count data are seen', async () => {
+  const seen = async (browser: Parameters<typeof inspectDevice>[0]) => {
+    const { phone = false, metered = false } = await inspectDevice(browser);
+    return [phone, metered];
+  };
+  expect(await seen({ userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)' })).toEqual([true, false]);
+  expect(await seen({ userAgent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)', maxTouchPoints: 5 })).toEqual([true, false]);
+  expect(await seen({ userAgent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)', maxTouchPoints: 0 })).toEqual([false, false]);
+  expect(await seen({ userAgentData: { mobile: true }, connection: { type: 'cellular' } })).toEqual([true, true]);
+  expect(await seen({ userAgentData: { mobile: false }, userAgent: 'Android', connection: { saveData: true } })).toEqual([false, true]);
+  expect(await seen({})).toEqual([false, false]);
+});
+
+test('time and speed are told from what was measured, of models of about the same size; else they are unknown', async () => {
+  const entry = entryOf('rwkv7-g1-1.5b-q6_k');
+  const key = (id: string) => sourceKey(entrySource(entryOf(id), BASE));
+  const measured = (rates: Record<string, number>) => ({ decodeRate: (of: string, backend: string) => rates[`${of} ${backend}`] });
+  expect(rateOf(entry, 'webgpu', measured({}), BASE)).toBeUndefined();
+  // A toy tells nothing of a model that is sixty times as large, nor one backend of another.
+  expect(rateOf(entry, 'webgpu', measured({ [`${key('demo')} webgpu`]: 300, [`${key('rwkv7-g1-2.9b-q6_k')} cpu`]: 1 }), BASE)).toBeUndefined();
+  expect(rateOf(entry, 'webgpu', measured({ [`${key('rwkv7-g1-2.9b-q6_k')} webgpu`]: 10 }), BASE)).toBeCloseTo((10 * 2.57) / 1.34);
+  expect(rateOf(entry, 'webgpu', measured({ [`${key('rwkv7-g1-2.9b-q6_k')} webgpu`]: 10, [`${key(entry.id)} webgpu`]: 17 }), BASE)).toBe(17);
+  const situation = (await new Fits(engine, Promise.resolve(device({ gpu: undefined })), () => undefined).situation()) ?? expect.fail();
+  const told = (rate: number | undefined) => offerOf(falcon, situation, [], BASE, { seconds: (bytes) => bytes / 1e7, rate: () => rate });
+  expect(told(1).verdict).toMatchObject(doubts('slow'));
+  expect(told(5)).toMatchObject({ verdict: { kind: 'fits' }, cost: { download: 420, rate: 5 } });
+  expect(costText(told(5))).toBe('About 7 min to download, at the speed that was measured here · about 5.0 tokens/s here, by what was measured');
+  expect(costText(told(undefined))).toContain('how fast it is here is not known yet');
+  expect(shortCostText(offerOf(falcon, situation, [], BASE))).toBe('time unknown, speed unknown');
+});
+
+test('the speed of downloads is kept for the next visit', async () => {
+  const kept = new Map<string, unknown>();
+  const database = { get: async (_: string, name: string) => kept.get(name), put: async (_: string, value: unknown, name: string) => void kept.set(name, value) };
+  const speed = new DownloadSpeed(database as never);
+  expect(speed.seconds(1e6)).toBeUndefined();
+  speed.take(0);
+  speed.take(5e5);
+  speed.keep();
+  const later = new DownloadSpeed(database as never);
+  await later.read();
+  expect(later.seconds(1e6)).toBe(2);
 });

@@ -499,6 +499,19 @@ test('a licence that must be accepted is shown before the first byte; a no leave
   expect(engine.open).toHaveBeenCalledWith(expect.objectContaining({ kind: 'hub' }), { backend: 'auto' }, expect.anything());
 });
 
+test('the hub says the size that is shown with a licence, and of a file that it does not have no licence is shown', async () => {
+  const listed = setUp(FALCON);
+  listed.engine.listings.mockResolvedValue([{ kind: 'listed', bytes: 4_567_000_000 }] as never);
+  await listed.settle();
+  expect(listed.page.data?.status).toMatchObject({ kind: 'licence', bytes: 4_567_000_000 });
+  const absent = setUp();
+  absent.engine.listings.mockResolvedValue([{ kind: 'absent' }] as never);
+  absent.emit('openEntry', absent.page.data?.catalogue.find(({ id }) => id === FALCON) ?? expect.fail());
+  await absent.settle();
+  expect(absent.page.data).toMatchObject({ status: { kind: 'failed' }, failure: { code: 'not-on-hub' } });
+  expect(absent.engine.open).not.toHaveBeenCalled();
+});
+
 const NEW = 'http://page/models/web-mamba-demo-31m-v2-q4_k_m.gguf';
 const OLD = 'http://page/models/web-mamba-demo-31m-q4_k_m.gguf';
 const opened = ({ mock }: { mock: { calls: unknown[][] } }) => mock.calls.map(([source]) => (source as { urls?: string[] }).urls?.[0]);

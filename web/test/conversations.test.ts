@@ -31,7 +31,7 @@ test('an edited question is a branch beside the first, and both can be shown', (
   expect(edited && conversation.branches(edited)).toEqual({ index: 1, ids: [3, 5] });
   conversation.show(3);
   expect(texts(conversation)).toEqual(['one', 'uno', 'two', 'due']);
-  expect(conversation.promptFor(answer).map(({ content }) => content)).toEqual(['one', 'uno', 'zwei?', 'drei']);
+  expect(conversation.prompt(conversation.upTo(answer)).map(({ content }) => content)).toEqual(['one', 'uno', 'zwei?', 'drei']);
 });
 
 test('another answer is a branch too, and giving it up shows the first again', () => {
@@ -58,14 +58,14 @@ test('several other answers are branches; one that is given up leaves the others
   expect(last && conversation.takeBack(last)).toBe('');
   expect(texts(conversation)).toEqual(['one', 'eins']);
   conversation.show(4);
-  expect(conversation.promptFor(conversation.ask('two')).map(({ content }) => content)).toEqual(['one', 'un', 'two']);
+  expect(conversation.prompt(conversation.upTo(conversation.ask('two'))).map(({ content }) => content)).toEqual(['one', 'un', 'two']);
 });
 
 test('the system prompt comes first, knowledge only where the role uses it, and an answer that is carried on comes last', () => {
   const conversation = new Conversation(undefined, { ...presets.service.instructions, knowledge: 'Open at nine.' });
   const answer = conversation.ask('When?');
   answer.text = 'We open';
-  const prompt = conversation.promptFor(answer);
+  const prompt = conversation.prompt(conversation.upTo(answer));
   expect(prompt.map(({ role }) => role)).toEqual(['system', 'user', 'assistant']);
   expect(prompt[0]?.content).toContain('Knowledge:\nOpen at nine.');
   expect(systemText({ preset: 'writer', system: ' a ', knowledge: 'unused' })).toBe('a');

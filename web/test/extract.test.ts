@@ -6,7 +6,8 @@ import './browser';
 import { extract } from '../src/documents/extract/extract';
 import { formatOf } from '../src/documents/extract/first-bytes';
 import { documentKind } from '../src/documents/extract/kinds';
-import { joinPages, paragraphs } from '../src/documents/extract/pdf-text';
+import { linesOf, paragraphsOf, withoutHeads, type Item } from '../src/documents/extract/pdf-lines';
+import { joinPages } from '../src/documents/extract/pdf-text';
 import type { DocumentKind, Extracted } from '../src/data/document-records';
 import { CHAPTERS, docx, epub, html, markdown } from './make-documents';
 
@@ -238,7 +239,8 @@ test('kinds by name, else by type', () => {
   expect(kinds.map(([name, type]) => documentKind({ name, type }))).toEqual(['pdf', 'docx', 'html', 'markdown', 'text', 'html', undefined, 'rtf', 'rtf', 'rtf', 'text']);
 });
 
-const line = (str: string, y: number) => ({ str, hasEOL: true, transform: [1, 0, 0, 1, 0, y], height: 10 });
+const line = (str: string, y: number, height = 10) => ({ str, hasEOL: true, transform: [1, 0, 0, 1, 0, y], height });
+const paragraphs = (items: readonly Item[]) => paragraphsOf(linesOf(items));
 
 test('lines of a PDF become paragraphs again, and cut words whole', () => {
   expect(paragraphs([line('The light-', 100), line('house stands.', 88), line('Next one.', 60), line('A new page top.', 200)]))
@@ -270,4 +272,39 @@ test('a word that is cut at the end of a column is put together there, and one a
   const apart: [string[], string[]] = [['Anglo-'], ['Saxon']];
   joinPages(...apart);
   expect(apart).toEqual([['Anglo-'], ['Saxon']]);
+});
+
+test('a heading in larger letters, items of a list and rows of a table keep their lines', () => {
+  expect(paragraphs([line('The harbour', 100, 16), line('It is old', 85), line('and grey.', 73)])).toEqual(['The harbour', 'It is old and grey.']);
+  expect(paragraphs([line('It has', 100), line('• two lamps, one of them', 88), line('red;', 76), line('• a quay', 64), line('1. one', 52), line('b) two', 40)]))
+    .toEqual(['It has\n• two lamps, one of them red;\n• a quay\n1. one\nb) two']);
+  const gap = (width: number) => ({ str: ' ', hasEOL: false, transform: [1, 0, 0, 1, 0, 0], height: 0, width });
+  const row = (first: string, second: string, y: number) => [{ ...line(first, y), hasEOL: false }, gap(60), line(second, y)];
+  expect(paragraphs([...row('Year', 'Boats', 100), ...row('1990', '200', 88), ...row('1991', '203', 76)])).toEqual(['Year | Boats\n1990 | 200\n1991 | 203']);
+  expect(paragraphs([{ ...line('A wide', 100), hasEOL: false }, gap(9), line('space', 100)])).toEqual(['A wide space']);
+  // A large letter that begins a paragraph is no heading.
+  expect(paragraphs([line('T', 100, 30), line('he sea.', 90)])).toEqual(['T he sea.']);
+});
+
+test('lines of scripts without spaces are put together without one, and those of others with one', () => {
+  expect(paragraphs([line('灯台は港の東に', 100), line('あります。', 88), line('Tarn 川', 76), line('の河口', 64)])).toEqual(['灯台は港の東にあります。 Tarn 川の河口']);
+  expect(paragraphs([line('등대는 항구의', 100), line('동쪽에 있다.', 88)])).toEqual(['등대는 항구의 동쪽에 있다.']);
+});
+
+test('what stands on every page is no part of the text: heads, feet, numbers in any form; headings and first lines of pages are', () => {
+  const page = (number: number, head: string) => linesOf([
+    line(head, 800, 9), line(`Chapter ${number}`, 760, 18), line(`What page ${number} says of the sea.`, 700), line('The same first words', 690), line(`And so on, ${number * 7}.`, 670), line(`– ${number + 12} –`, 40, 9),
+  ]);
+  const pages = withoutHeads([1, 2, 3, 4, 5].map((number) => page(number, number % 2 === 0 ? 'The book' : 'A chapter')));
+  const text = pages.flat().map((each) => each.text).join('\n');
+  // On two pages alone it may be anything.
+  expect(text).not.toMatch(/A chapter|– \d+ –/);
+  expect(text.match(/The book/g)).toHaveLength(2);
+  for (const number of [1, 2, 3, 4, 5]) expect(text).toContain(`Chapter ${number}\nWhat page ${number} says of the sea.\nThe same first words\nAnd so on, ${number * 7}.`);
+  const roman = withoutHeads(['i', 'ii', 'iii'].map((number) => linesOf([line(`Words ${'of'.repeat(number.length)}.`, 500), line(`More ${'to'.repeat(number.length)}.`, 480), line('Most.', 460), line(`Say ${'so'.repeat(number.length)}.`, 440), line(number, 40)])));
+  expect(roman.flat().map((each) => each.text)).toEqual(
+    ['of', 'ofof', 'ofofof'].flatMap((of) => [`Words ${of}.`, `More ${of.replaceAll('of', 'to')}.`, 'Most.', `Say ${of.replaceAll('of', 'so')}.`]),
+  );
+  // Where nothing else is there, it is the text.
+  expect(withoutHeads([1, 2, 3].map(() => linesOf([line('The same slide.', 500)]))).flat()).toHaveLength(3);
 });

@@ -86,3 +86,7 @@ test('only pictures may be a scan', async () => {
     await expect(extract(Buffer.from(html), 'html')).rejects.toMatchObject({ code });
   }
 });
+
+test('where a line of the source ends between characters of a script without spaces, nothing stands', () => {
+  expect(htmlText('<p>灯台は\n  港の東に<b>\nある</b>。Tarn\n川</p>').text).toBe('灯台は港の東に ある。Tarn 川');
+});

@@ -86,8 +86,10 @@ export async function emptyPdf(): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+export const LOCKED_PASSWORD = 'secret';
+
 export async function lockedPdf(): Promise<Buffer> {
-  const made = new PDFDocument({ userPassword: 'secret', ownerPassword: 'owner' });
+  const made = new PDFDocument({ userPassword: LOCKED_PASSWORD, ownerPassword: 'owner' });
   const parts: Buffer[] = [];
   made.on('data', (part: Buffer) => parts.push(part));
   const ended = new Promise((resolve) => made.on('end', resolve));

@@ -61,6 +61,15 @@ test('a question finds the part that it is about, and the parts keep their order
   expect(several.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(80);
 });
 
+test('a question in a script without spaces finds its part too', async () => {
+  const said = ['港は千八百七十四年に建てられた。', '灯台の高さは四十一メートルである。', '鉄道は千九百五十一年に廃止された。'];
+  const text = said.join('');
+  const parts = said.map((each, index) => ({ start: text.indexOf(each), end: text.indexOf(each) + each.length, tokens: 10 + index }));
+  const best = async (question: string) => (await passagesFor(question, text, parts, 12)).map(({ start, end }) => text.slice(start, end));
+  expect(await best('灯台はどのくらい高いですか')).toEqual([said[1]]);
+  expect(await best('鉄道はいつ廃止されましたか')).toEqual([said[2]]);
+});
+
 /** Nobody pauses it. */
 const RUNNING = new AbortController().signal;
 
@@ -217,5 +226,73 @@ test('each kind of summary asks for its own, and one of the visitor\'s asks in t
       expect(messages).toMatchObject([{ role: 'user', content: expect.stringMatching(wanted) as string }]);
       for (const [other, theirs] of kinds) if (other !== style) expect(messages[0]?.content).not.toMatch(theirs);
     }
+  }
+});
+
+/** An engine of known speeds on a clock of its own, that reads section by section and writes them side by side. */
+function timed(readPerSecond: number, writtenPerSecond: number, lengthOf: (index: number) => number) {
+  let time = 0;
+  let texts = 0;
+  const answer: ReturnType<typeof engine>['answer'] = async (prompts, most, onEvent) => {
+    // Others may have the engine first.
+    time += 3000;
+    const reads = prompts.map(({ messages }) => words(messages[0]?.content ?? ''));
+    for (const [index, total] of reads.entries()) {
+      onEvent(index, { type: 'known', tokens: 0 });
+      for (let done = 0; done < total; done = Math.min(total, done + 50)) {
+        const next = Math.min(total, done + 50);
+        time += ((next - done) / readPerSecond) * 1000;
+        onEvent(index, { type: 'prefill', done: next, total });
+      }
+    }
+    const lengths = reads.map(() => Math.min(most, lengthOf((texts += 1))));
+    for (let at = 1; at <= Math.max(...lengths); at += 1) {
+      const writing = lengths.flatMap((length, index) => (at <= length ? [index] : []));
+      // Four tokens side by side take as long as one.
+      time += 4000 / writtenPerSecond;
+      for (const index of writing) {
+        onEvent(index, { type: 'token', id: 1, text: 'word ', milliseconds: 1 });
+        if (at === lengths[index]) onEvent(index, { type: 'end', text: '', stop: 'eos', seed: 1, promptTokens: reads[index] ?? 0, prefilledTokens: reads[index] ?? 0, tokens: at, prefillTps: readPerSecond, decodeTps: writtenPerSecond });
+      }
+    }
+  };
+  return { answer, now: () => time };
+}
+
+test.each([
+  ['reading takes longest', 40, 30],
+  ['writing takes longest', 2000, 8],
+  ['both take as long', 200, 30],
+])('time left is within a quarter of what it takes, after the first tenth: %s', async (_, readPerSecond, writtenPerSecond) => {
+  const lengths = (index: number) => 50 + ((index * 37) % 21);
+  const run = async (usual: Record<string, number>) => {
+    const { answer, now } = timed(readPerSecond, writtenPerSecond, lengths);
+    const reports: { at: number; progress: SummaryProgress }[] = [];
+    const job = new SummaryJob(summaryOf(60), LONG, 600, {
+      answer, now, countTokens: async (text) => words(text), save: async () => undefined,
+      onProgress: (progress) => reports.push({ at: now(), progress }),
+      // One text alone is written as fast as each of four side by side.
+      seconds: (read, written) => read / readPerSecond + (4 * written) / writtenPerSecond,
+      usualLength: (kind) => usual[kind], onLength: (kind, tokens) => (usual[kind] = tokens),
+    }, RUNNING);
+    expect(await job.run()).toBe(true);
+    return { reports, end: now() };
+  };
+  const usual: Record<string, number> = {};
+  for (const visit of ['first', 'second']) {
+    const { reports, end } = await run(usual);
+    // The time that others had is not known beforehand: 3 s a call.
+    const groups = Math.ceil(summaryOf(60).sections.length / 4) + 2;
+    const said = reports.filter(({ at, progress }) => at > end / 10 && progress.step === 'sections' && progress.bound === 'about');
+    // At the first visit nobody knows how long texts will be: the most is said.
+    if (visit === 'second') expect(said.length).toBeGreaterThan(20);
+    const wrong = said.filter(({ at, progress }) => {
+      const left = (end - at) / 1000;
+      const others = 3 * groups * (1 - at / end);
+      return Math.abs((progress.remaining ?? 0) - (left - others)) > 0.25 * left + 1;
+    });
+    expect(wrong.map(({ at, progress }) => [at, end, progress.remaining]), visit).toEqual([]);
+    // What is only said to be a bound, is one.
+    for (const { at, progress } of reports.filter(({ progress: { bound, step } }) => bound === 'at-most' && step === 'sections')) expect(progress.remaining ?? Infinity).toBeGreaterThan(((end - at) / 1000) * 0.6);
   }
 });

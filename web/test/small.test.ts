@@ -97,7 +97,7 @@ test('a question taken back leaves the conversation as it was', () => {
   const conversation = new Conversation();
   conversation.ask('one').text = 'two';
   const answer = conversation.ask('three');
-  expect(conversation.promptFor(answer).map(({ content }) => content)).toEqual(['one', 'two', 'three']);
+  expect(conversation.prompt(conversation.upTo(answer)).map(({ content }) => content)).toEqual(['one', 'two', 'three']);
   expect(conversation.takeBack(answer)).toBe('three');
   expect(conversation.takeBack(answer)).toBe('');
   expect(conversation.messages).toHaveLength(2);

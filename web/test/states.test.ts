@@ -334,9 +334,9 @@ test('a conversation that came with a state shows what was said, and tells the m
   const conversation = Conversation.after(told);
   expect(conversation.messages.map(({ text }) => text)).toEqual(['a', 'b']);
   const answer = conversation.ask('c');
-  expect(conversation.promptFor(answer)).toEqual([...told, { role: 'user', content: 'c' }]);
+  expect(conversation.prompt(conversation.upTo(answer))).toEqual([...told, { role: 'user', content: 'c' }]);
   answer.text = 'd';
-  expect(conversation.said).toEqual([...told, { role: 'user', content: 'c' }, { role: 'assistant', content: 'd' }]);
+  expect(conversation.prompt(conversation.messages)).toEqual([...told, { role: 'user', content: 'c' }, { role: 'assistant', content: 'd' }]);
 });
 
 test('a text goes on only from a checkpoint of its own beginning, which is kept as long as texts are that began there', async () => {

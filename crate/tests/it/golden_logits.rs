@@ -1,7 +1,9 @@
 //! Whole-model parity: every golden file, on the CPU and on a GPU (a software one in CI).
 
 use crate::support::every_round;
-use crate::support::golden::{self, AgainstLlama, Golden, check, check_against_llama, folder, max_difference, open, prefill};
+use crate::support::golden::{
+    self, AgainstLlama, Golden, check, check_against_llama, folder, max_difference, open, prefill,
+};
 use web_mamba::cpu::CpuExecutor;
 use web_mamba::executor::{Activations, Executor, Outputs};
 use web_mamba::gpu::{Gpu, GpuExecutor, GpuOptions, first_difference};

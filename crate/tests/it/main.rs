@@ -16,6 +16,7 @@ mod cpu_tensor_parallel;
 mod drift;
 mod examples;
 mod fit;
+mod fuzz;
 mod generate;
 mod gguf_hostile;
 mod gguf_reading;

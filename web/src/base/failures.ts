@@ -4,6 +4,8 @@ import type { FailureText } from 'web-mamba';
 export const failures = {
   declined: { sentence: 'As you chose, nothing from {host} is kept here.', remedy: 'Choose a model, or press “Try again” to be asked once more.' },
   replaced: { sentence: '{name} is no longer on this server: {newer} has taken its place.', remedy: 'Open {newer}. {name} itself opens only in a browser that keeps a whole copy of it.' },
+  'hub-search': { sentence: 'The Hugging Face hub could not be searched.', remedy: 'Check the connection and try again, or give the address of a file under “From an address…”.' },
+  'not-on-hub': { sentence: 'The hub has no file of {name} ({type}) under this name any more.', remedy: 'Choose another quantisation or model, or give the address of the file under “From an address…”.' },
   'files-refused': { sentence: 'The browser did not hand over the chosen files.', remedy: 'Try again, or drop the files on the page in place of choosing them.' },
   card: { sentence: 'What is written about the model could not be fetched.', remedy: 'Check the connection and try again; the chat itself needs none.' },
   'app-storage': { sentence: 'This browser does not let the page keep conversations and documents.', remedy: 'You can go on, but nothing will be here after a reload. To keep it, leave private browsing or allow this site to store data.' },
@@ -26,7 +28,7 @@ export const failures = {
   protected: { sentence: '{name} is locked by copy protection (DRM): only its shop’s own program can open it.', remedy: 'Use a copy without copy protection, or paste its text.' },
   'model-needed': { sentence: 'No model is open that could read this.', remedy: 'Choose a model, or go on with its download, then try again: nothing of what you asked is lost.' },
   extract: { sentence: '{name} could not be read: it is damaged, or not what its name says.', remedy: 'Open it in the program that made it, save it again and retry, or paste its text.' },
-  password: { sentence: '{name} is protected by a password.', remedy: 'Save a copy without the password, or paste its text.' },
+  password: { sentence: '{name} is protected by a password.', remedy: 'Give its password where that is asked for, save a copy without the password, or paste its text.' },
   'no-text': { sentence: '{name} holds no text.', remedy: 'Check that it is the right file, or paste its text.' },
   scan: { sentence: '{name} holds no text: it may be a scan, that is, pictures of pages.', remedy: 'Run text recognition (OCR) on it first, or paste its text.' },
   'not-drawn': { sentence: 'A part of the page could not be drawn; a message is shown as plain text.', remedy: 'Everything else goes on. If it happens again, please report it with the line below.' },

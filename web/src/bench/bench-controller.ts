@@ -13,7 +13,7 @@ const DEFAULTS = { prompt: 256, answer: 64, runs: 5 };
 export type BenchStatus =
   | { kind: 'idle' }
   /** The model's licence waits to be accepted. */
-  | { kind: 'licence'; entry: CatalogueEntry }
+  | { kind: 'licence'; entry: CatalogueEntry; bytes?: number }
   /** A link names a model of another server, which waits to be agreed to. */
   | { kind: 'link'; question: LinkQuestion }
   | { kind: 'opening'; progress?: OpenProgress }
@@ -49,11 +49,11 @@ export class BenchController {
 
   constructor(
     private readonly page: BenchView,
-    private readonly engine: Pick<EngineWorker, 'open' | 'bench' | 'stored' | 'endOpening'>,
+    private readonly engine: Pick<EngineWorker, 'open' | 'bench' | 'stored' | 'listings' | 'endOpening'>,
     private readonly address: BenchAddress,
     agreed: Agreed = new Set(),
   ) {
-    this.#consent = new Consent(engine, (entry) => this.#update({ kind: 'licence', entry }));
+    this.#consent = new Consent(engine, (entry, bytes) => this.#update({ kind: 'licence', entry, ...(bytes === undefined ? {} : { bytes }) }));
     this.#link = new LinkConsent(engine, agreed, (question) => this.#update({ kind: 'link', question }));
     page.on('measure', () => void this.#measure());
     page.on('accept', () => this.#answer(true));

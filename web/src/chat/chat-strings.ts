@@ -79,6 +79,9 @@ export const chatStrings = {
   again: 'Another answer',
   againBatch: '{count} other answers at once',
   batch: '{count} answers at once, {finished} finished',
+  choose: 'Go on with this one',
+  chooseHint: 'Several answers: choose the one to go on with. The others stay as its versions.',
+  numbered: 'Answer {number}',
   carryOn: 'Continue',
   readAloud: 'Read aloud, by a voice of this device',
   readStop: 'Stop reading aloud',
@@ -163,7 +166,9 @@ export const chatStrings = {
     'gpu-memory': 'The graphics memory of this device may be too small for it; that is checked before the bulk of it is downloaded.',
     memory: 'This device may be short of memory for it: close other programs first.',
     'memory-unknown': 'Whether this device has the memory for it is not known: it needs about {needed}.',
-    slow: 'It would be slow: without WebGPU it runs on the processor, at about a word a second.',
+    phone: 'Browsers of phones may end a page that takes so much memory.',
+    'speed-unknown': 'How fast it would be on this processor is not known yet.',
+    slow: 'It would be slow here, by what was measured.',
   },
   offerRefused: {
     'gpu-binding': 'This device cannot hold it: its graphics card gives pages too little in one piece.',
@@ -177,5 +182,6 @@ export const chatStrings = {
   offerGet: 'Get it',
   offerOpen: 'Open it',
   offerGetInstead: 'Get the smaller one',
+  offerMetered: 'This connection counts data, or is asked to save them: the download has {size}.',
   offerOther: 'Other models',
 } as const;

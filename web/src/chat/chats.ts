@@ -3,7 +3,7 @@ import type { AnswerEvent, BatchEvent, EngineWorker, GenerateOptions, OpenedStat
 import { failure, toFailure, type Tell } from '../base/failure';
 import type { TextFile } from '../base/files';
 import type { Turns } from '../base/turns';
-import type { AnswerStats, AssistantMessage, ConversationRecord, Instructions, Message, UserMessage } from '../data/conversation-record';
+import type { AnswerStats, AssistantMessage, Attachment, ConversationRecord, Instructions, Message, Source, UserMessage } from '../data/conversation-record';
 import type { ModelLoader } from '../models/model-loader';
 import type { SpeedEstimates } from '../models/speed-estimates';
 import type { TokenTime } from './answer-clock';
@@ -13,6 +13,8 @@ import { jsonFile, markdownFile, readConversations } from './conversation-files'
 import type { ConversationHeader, ConversationStore } from './conversation-store';
 import { additionsOf } from './imported-additions';
 import { presets } from './presets';
+import { Reader } from './reader';
+import type { Readings } from './readings';
 import { generateOptions } from './sampling';
 import type { SettingsStore } from './settings-store';
 
@@ -43,6 +45,8 @@ export interface ChatsData {
   /** What has just come in from a file. */
   imported: Imported | undefined;
   instructions: Instructions;
+  /** Documents that its questions are answered from. */
+  attachments: readonly Attachment[];
   /** Tokens that the conversation takes; 0 while unknown. */
   position: number;
   /** Figures of the last answer that is shown, while it is written too; undefined where there are none. */
@@ -53,6 +57,8 @@ export interface ChatsData {
   branches(message: Message): Branches & { shut: boolean };
   /** Conversations that hold what is sought, whatever the list shows. */
   find(query: string): Promise<readonly ConversationHeader[]>;
+  /** Answers that were asked for at once, and of which none has been chosen; undefined for any other message. */
+  choice(message: Message): readonly AssistantMessage[] | undefined;
   /** Of an answer that is one of several in the making. */
   batch(message: Message): BatchProgress | undefined;
 }
@@ -64,6 +70,9 @@ export interface ChatsParts {
   loader: ModelLoader;
   turns: Turns;
   speeds: SpeedEstimates;
+  readings: Readings;
+  /** An answer has ended that goes back to this first of all. */
+  cited(source: Source): void;
   /** Redraws after a change. */
   changed(): void;
   failed: Tell;
@@ -77,6 +86,8 @@ export class Chats {
   #conversation = new Conversation();
   /** What is being written: one answer, or several to the same question. */
   #answering: readonly AssistantMessage[] | undefined;
+  /** Answers that were asked for at once, until one of them is chosen. */
+  #choice: readonly AssistantMessage[] = [];
   #list: ConversationHeader[] = [];
   #query = '';
   #imported: Imported | undefined;
@@ -88,7 +99,10 @@ export class Chats {
   /** Deleted while their last answer was still ending: they stay deleted. */
   readonly #removed = new Set<string>();
 
+  readonly #reader: Reader;
+
   constructor(private readonly parts: ChatsParts) {
+    this.#reader = new Reader(parts);
     parts.store.onElsewhere((id) => void this.#readAgain(id));
   }
 
@@ -107,9 +121,11 @@ export class Chats {
     const stats = writer?.stats ?? (last?.role === 'assistant' && last.state.kind === 'done' ? last.state.stats : undefined);
     return {
       list: this.#list, current: record.id, title: record.title, query: this.#query, imported: this.#imported, instructions: record,
+      attachments: this.#conversation.attachments,
       position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
       branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
       find: (query) => this.parts.store.list(query),
+      choice: (message) => (this.#choice.length > 1 && this.#choice.some((each) => each === message) ? this.#choice : undefined),
       batch: (message) => this.#batch(message),
     };
   }
@@ -124,7 +140,8 @@ export class Chats {
   }
 
   newChat(): void {
-    this.#show(new Conversation(undefined, this.#conversation.record.messages.length === 0 ? this.#conversation.record : undefined));
+    const { preset, system, knowledge } = this.#conversation.record;
+    this.#show(new Conversation(undefined, this.messages.length === 0 ? { preset, system, knowledge } : undefined));
     this.parts.located(null);
   }
 
@@ -141,9 +158,25 @@ export class Chats {
   }
 
   /** The state after the conversation, as a file. */
-  state(): Promise<Blob> {
+  async state(): Promise<Blob> {
     const { beginning } = this.#conversation.record;
-    return this.parts.engine.saveState(this.#conversation.said, beginning === undefined ? {} : { beginning });
+    const { messages } = await this.#reader.prompt(this.#conversation, this.messages);
+    return this.parts.engine.saveState(messages, beginning === undefined ? {} : { beginning });
+  }
+
+  /** Has a conversation answered from a document; one that nothing is kept of, and that is not shown, is none. */
+  async attach(chat: string, attachment: Attachment): Promise<void> {
+    await this.#changeAttachments(chat, (conversation) => conversation.attach(attachment));
+  }
+
+  async detach(id: string): Promise<void> {
+    await this.#changeAttachments(this.#conversation.record.id, (conversation) => conversation.detach(id));
+  }
+
+  /** A document is deleted: what the engine keeps of the chats that read it goes too. */
+  async forgetDocument(id: string): Promise<void> {
+    const readers = [this.#conversation.record, ...(await this.parts.store.all())].filter((record) => hasRead(record, id));
+    for (const chat of new Set(readers.map((record) => stateName(record)))) await this.parts.engine.forgetStates(chat);
   }
 
   async open(id: string): Promise<void> {
@@ -161,6 +194,7 @@ export class Chats {
 
   async ask(text: string): Promise<void> {
     if (this.#answering || text.trim() === '') return;
+    this.#choice = [];
     if (this.messages.length === 0) this.#fresh.add(this.#conversation);
     await this.#answer([this.#conversation.ask(text.trim())]);
   }
@@ -172,7 +206,10 @@ export class Chats {
 
   /** Asks for other answers to the same question, which are branches beside this one. */
   async answerAgain(answer: AssistantMessage, count = 1): Promise<void> {
-    if (!this.#answering) await this.#answer(this.#conversation.answersAgain(answer, count));
+    if (this.#answering) return;
+    const answers = this.#conversation.answersAgain(answer, count);
+    this.#choice = answers;
+    await this.#answer(answers);
   }
 
   /** Goes on where an answer was stopped, or reached its length. */
@@ -180,8 +217,10 @@ export class Chats {
     if (!this.#answering) await this.#answer([answer]);
   }
 
+  /** Of answers that were asked for at once, this chooses one. */
   showBranch(id: number): void {
     if (!this.#mayShow(id)) return;
+    this.#choice = [];
     this.#conversation.show(id);
     void this.#save();
     this.parts.changed();
@@ -257,13 +296,18 @@ export class Chats {
     // A database that takes its time holds up no answer.
     void this.#save(conversation);
     try {
+      await this.parts.readings.arrived(conversation.record.id);
       const opened = await loader.opening;
+      if (opened && this.#answering === answers) await this.#reader.read(conversation, answers);
       if (!opened && this.#answering === answers) {
         // What the question waited for, or met with, is said each time that it is asked.
         if (conversation === this.#conversation) failed(loader.obstacle ?? failure('no-model'));
       } else if (opened) {
         // Given up while it waited for its turn: the next one may begin.
         await turns.take('chat', async () => (this.#answering === answers ? this.#generate(conversation, answers) : undefined));
+        await this.#reader.cite(conversation, answers);
+        const [source] = answers[0]?.sources ?? [];
+        if (source && conversation === this.#conversation) this.parts.cited(source);
       }
     } catch (thrown) {
       if (conversation === this.#conversation) failed(toFailure(thrown));
@@ -278,6 +322,7 @@ export class Chats {
   }
 
   #giveBack(answers: readonly AssistantMessage[], conversation: Conversation): void {
+    this.#choice = this.#choice.filter((each) => !answers.includes(each));
     for (const answer of answers) {
       const draft = conversation.takeBack(answer);
       if (conversation === this.#conversation) this.parts.restoreDraft(draft);
@@ -337,11 +382,12 @@ export class Chats {
     if (!first) return;
     const suited = [loader.choice?.entry?.sampling, presets[conversation.record.preset].sampling];
     const options = { ...generateOptions(settings.sampling, ...suited), ...this.#thinking() };
-    const prompt = conversation.promptFor(first);
+    const { messages: prompt, shared } = await this.#reader.promptFor(conversation, first);
     if (this.#fresh.delete(conversation)) conversation.beginFrom(loader.tuned?.beginning);
     const { beginning } = conversation.record;
-    const begun = beginning === undefined ? options : { ...options, beginning };
-    if (answers.length === 1) return engine.generate(prompt, begun, onEvent);
+    const about = shared === undefined ? {} : { about: stateName(conversation.record) };
+    const begun = { ...options, ...about, ...(beginning === undefined ? {} : { beginning }) };
+    if (answers.length === 1) return engine.generate(prompt, { ...begun, ...(shared ? { keepAfter: shared } : {}) }, onEvent);
     // A seed that the visitor chose has given the answers before these: theirs go on from it.
     const seed = (options.seed ?? 0) + conversation.branches(first).index;
     await engine.generateBatch(answers.map(() => prompt), { ...begun, seed, sequences: answers.length }, onEvent);
@@ -356,9 +402,24 @@ export class Chats {
   #show(conversation: Conversation): void {
     this.stop();
     this.#answering = undefined;
+    this.#choice = [];
     this.#conversation = conversation;
     this.#imported = undefined;
     this.parts.failed(undefined);
+  }
+
+  async #changeAttachments(chat: string, change: (conversation: Conversation) => void): Promise<void> {
+    await this.#guarded('attach', async () => {
+      if (chat === this.#conversation.record.id) {
+        change(this.#conversation);
+        this.parts.changed();
+        return this.#save();
+      }
+      const record = await this.parts.store.find(chat);
+      if (!record) return;
+      change(new Conversation(record));
+      await this.parts.store.save(record);
+    });
   }
 
   #saveNowAndThen(conversation: Conversation): void {
@@ -370,7 +431,7 @@ export class Chats {
     this.#saved = Date.now();
     const { record } = conversation;
     const before = record.id;
-    const kept = record.messages.length > 0 && !this.#removed.has(record.id);
+    const kept = (record.messages.length > 0 || conversation.attachments.length > 0) && !this.#removed.has(record.id);
     await this.#guarded('keep', () => (kept ? this.parts.store.save(record) : this.parts.store.remove(record.id)));
     if (conversation === this.#conversation) this.parts.located(kept ? record.id : null);
     const listed = this.#list.find(({ id }) => id === record.id);
@@ -399,6 +460,15 @@ export class Chats {
       this.parts.failed(toFailure(thrown), about);
     }
   }
+}
+
+/** Under which the engine keeps the states of a chat that read documents. */
+function stateName({ id }: ConversationRecord): string {
+  return `chat ${id}`;
+}
+
+function hasRead({ messages }: ConversationRecord, documentId: string): boolean {
+  return messages.some((message) => message.role === 'user' && message.read?.some((part) => part.documentId === documentId));
 }
 
 /** Whether no model has said anything in it. */

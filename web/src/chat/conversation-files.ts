@@ -5,6 +5,7 @@ import type { TextFile } from '../base/files';
 import { formatBytes } from '../base/format';
 import { EARLIER_IMPORTED, type AnswerStats, type ConversationRecord, type Message, type MessageState } from '../data/conversation-record';
 import { mended } from './conversation';
+import { attachmentsOf, readOf, sourcesOf } from './imported-attachments';
 import { presetIds, systemText } from './presets';
 import { isZip, zippedConversations } from './zipped-conversations';
 
@@ -93,7 +94,7 @@ function tooLarge(): Error {
 }
 
 function conversation(value: unknown): ConversationRecord | undefined {
-  const { title, created, updated, preset, system, knowledge, messages, leaf, beginning, pinned } = fields(value);
+  const { title, created, updated, preset, system, knowledge, messages, leaf, beginning, attachments, pinned } = fields(value);
   const known = presetIds.find((id) => id === preset);
   const texts = typeof title === 'string' && typeof system === 'string' && typeof knowledge === 'string';
   if (!texts || !known || !isFigure(created) || !isFigure(updated) || !Array.isArray(messages)) return undefined;
@@ -102,20 +103,20 @@ function conversation(value: unknown): ConversationRecord | undefined {
   const ids = new Map<unknown, number>();
   const built: Message[] = [];
   for (const each of messages) {
-    const { id, parent, role, text, state } = fields(each);
+    const { id, parent, role, text, state, read, sources } = fields(each);
     const above = parent === null ? null : ids.get(parent);
     const done = role === 'assistant' ? messageState(state) : undefined;
     if (!Number.isSafeInteger(id) || ids.has(id) || above === undefined || typeof text !== 'string') return undefined;
     const node = { id: ids.size + 1, parent: above, text };
-    if (role === 'user') built.push({ ...node, role });
-    else if (role === 'assistant' && done) built.push({ ...node, role, state: done });
+    if (role === 'user') built.push({ ...node, role, ...readOf(read) });
+    else if (role === 'assistant' && done) built.push({ ...node, role, state: done, ...sourcesOf(sources) });
     else return undefined;
     ids.set(id, node.id);
   }
   const end = leaf === null ? null : ids.get(leaf);
   if (end === undefined) return undefined;
   const [began, changed] = [created, updated].map((time) => Math.min(time, Date.now())) as [number, number];
-  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end, ...(isBeginning(beginning) ? { beginning } : {}), ...(pinned === true ? { pinned } : {}) };
+  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end, ...attachmentsOf(attachments), ...(isBeginning(beginning) ? { beginning } : {}), ...(pinned === true ? { pinned } : {}) };
 }
 
 /** As the engine names tuned states. */

@@ -202,8 +202,9 @@ function waitingName(id: string): string {
   return `conversation ${id}`;
 }
 
-function header({ id, title, updated, pinned }: ConversationRecord, excerpt = ''): ConversationHeader {
-  return { id, title, updated, pinned: pinned ?? false, excerpt };
+/** One in which nothing was asked yet is called after what is attached to it. */
+function header({ id, title, updated, pinned, attachments }: ConversationRecord, excerpt = ''): ConversationHeader {
+  return { id, title: title || (attachments?.[0]?.name ?? ''), updated, pinned: pinned ?? false, excerpt };
 }
 
 function pinnedFirst(a: ConversationHeader, b: ConversationHeader): number {

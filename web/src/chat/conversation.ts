@@ -4,7 +4,7 @@
  */
 import { newId, type ChatMessage } from 'web-mamba';
 import { shortened } from '../base/shortened';
-import { EARLIER_IMPORTED, type AssistantMessage, type ConversationRecord, type Instructions, type Message, type MessageState, type UserMessage } from '../data/conversation-record';
+import { EARLIER_IMPORTED, type AssistantMessage, type Attachment, type ConversationRecord, type Instructions, type Message, type MessageState, type UserMessage } from '../data/conversation-record';
 import { MessageIndex } from './message-index';
 import { presets, systemText } from './presets';
 
@@ -65,9 +65,26 @@ export class Conversation {
     else this.record.beginning = beginning;
   }
 
-  /** Everything that was said on the branch that is shown, as the engine takes it. */
-  get said(): ChatMessage[] {
-    return this.#prompt(this.messages);
+  get attachments(): readonly Attachment[] {
+    return this.record.attachments ?? [];
+  }
+
+  attach(attachment: Attachment): void {
+    if (this.attachments.some(({ id }) => id === attachment.id)) return;
+    this.record.attachments = [...this.attachments, attachment];
+  }
+
+  /** What was read of it stays read. */
+  detach(id: string): void {
+    this.record.attachments = this.attachments.filter((each) => each.id !== id);
+    if (this.attachments.length === 0) delete this.record.attachments;
+  }
+
+  /** The question that an answer is for, and what was said before it, on its branch. */
+  before(answer: AssistantMessage): { question: UserMessage | undefined; earlier: readonly Message[] } {
+    const path = this.#index.pathTo(answer.parent);
+    const last = path.at(-1);
+    return { question: last?.role === 'user' ? last : undefined, earlier: path.slice(0, -1) };
   }
 
   /** The branch that is shown, from its first question on. */
@@ -118,9 +135,19 @@ export class Conversation {
     this.record.leaf = leaf;
   }
 
-  /** The conversation as the engine takes it, up to `answer`. An answer that has words already ends it and is carried on. */
-  promptFor(answer: AssistantMessage): ChatMessage[] {
-    return this.#prompt([...this.#index.pathTo(answer.parent), answer]);
+  /** The branch that leads to an answer, with the answer itself. */
+  upTo(answer: AssistantMessage): Message[] {
+    return [...this.#index.pathTo(answer.parent), answer];
+  }
+
+  /**
+   * Messages as the engine takes them. In one path that ends with an answer, that answer is carried on where it has words already.
+   * `texts`: of questions that are asked with more than their own words.
+   */
+  prompt(messages: readonly Message[], texts: ReadonlyMap<Message, string> = new Map()): ChatMessage[] {
+    const system = systemText(this.record);
+    const said = messages.filter(({ text }) => text !== '').map((message) => ({ role: message.role, content: texts.get(message) ?? message.text }));
+    return system ? [{ role: 'system', content: system }, ...said] : said;
   }
 
   #ask(text: string, parent: number | null): AssistantMessage {
@@ -136,12 +163,6 @@ export class Conversation {
     this.#add(answer);
     this.record.leaf = answer.id;
     return answer;
-  }
-
-  #prompt(messages: readonly Message[]): ChatMessage[] {
-    const system = systemText(this.record);
-    const said = messages.filter(({ text }) => text !== '').map(({ role, text }) => ({ role, content: text }));
-    return system ? [{ role: 'system', content: system }, ...said] : said;
   }
 
   #add(message: Message): void {

@@ -31,13 +31,45 @@ interface Node {
   text: string;
 }
 
+/** A document that a chat is answered from. It may have been deleted since. */
+export interface Attachment {
+  /** Of the document. */
+  id: string;
+  name: string;
+}
+
+/** A part of a document that was read for a question. */
+export interface PartRead {
+  /** Its id. */
+  documentId: string;
+  start: number;
+  end: number;
+  /** All of it: it stays before the questions that follow. A passage is read for its own question alone. */
+  whole?: boolean;
+}
+
+/** A sentence of a document that an answer goes back to. */
+export interface Source {
+  documentId: string;
+  name: string;
+  start: number;
+  end: number;
+  quote: string;
+  /** What readers call the place where it stands; empty where it has no name. */
+  place: string;
+}
+
 export interface UserMessage extends Node {
   role: 'user';
+  /** What was read for it of the documents that are attached; absent where nothing was. */
+  read?: PartRead[];
 }
 
 export interface AssistantMessage extends Node {
   role: 'assistant';
   state: MessageState;
+  /** Absent where no document was read for it; empty where no sentence there has its words. */
+  sources?: Source[];
 }
 
 export type Message = UserMessage | AssistantMessage;
@@ -64,6 +96,8 @@ export interface ConversationRecord extends Instructions {
   messages: Message[];
   /** The last message of the branch that is shown. */
   leaf: number | null;
+  /** Documents that it is answered from. */
+  attachments?: Attachment[];
   /** The tuned state that it began from, by the engine's name; absent for zeros. */
   beginning?: string;
   /** It stands above the others in the list. */

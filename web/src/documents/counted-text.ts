@@ -5,7 +5,7 @@ import { answerTokens, PROMPT_TOKENS, sectionTokens, summaryTokens } from './pro
 import { sectionsOf, type Block } from './sections';
 
 /** A passage that answers a question is about so long; then it says where it is, and several fit. */
-const PASSAGE_TOKENS = 300;
+export const PASSAGE_TOKENS = 300;
 
 export class CountedText {
   readonly total: number;
@@ -46,8 +46,12 @@ export class CountedText {
   /** The parts that a question is about; none where the whole text is read. */
   async passages(question: string, text: string): Promise<Section[]> {
     const room = this.context - PROMPT_TOKENS - answerTokens(this.context);
-    if (this.total <= room) return [];
-    return passagesFor(question, text, sectionsOf(this.blocks, this.tokens, PASSAGE_TOKENS), room);
+    return this.total <= room ? [] : passagesFor(question, text, this.parts(), room);
+  }
+
+  /** All of it, in parts of the length of a passage. */
+  parts(): Section[] {
+    return sectionsOf(this.blocks, this.tokens, PASSAGE_TOKENS);
   }
 
   #cut(blocks: readonly Block[]): Section[] {

@@ -9,7 +9,7 @@ import type { SpeedEstimates } from '../models/speed-estimates';
 import { CountedText } from './counted-text';
 import { sectionTokens, summaryTokens, type DocumentPrompt } from './prompts';
 import { blocksOf, type Block } from './sections';
-import { PARALLEL } from './summary-job';
+import { PARALLEL, type Written } from './summary-job';
 
 /** Calls of the tokenizer that are under way at once. */
 const COUNTED_AT_ONCE = 64;
@@ -81,8 +81,18 @@ export class DocumentEngine {
   estimate(counted: CountedText, style: SummaryStyle): { sections: number; seconds: number | undefined } {
     const { context, total } = counted;
     const count = counted.sections(style).length;
-    const between = count === 1 ? 0 : count * sectionTokens(context);
-    return { sections: count, seconds: this.seconds(total + between, between / Math.min(PARALLEL, count) + summaryTokens(style, context)) };
+    const each = this.usualLength('section') ?? sectionTokens(context);
+    const [between, written] = count === 1 ? [0, 0] : [count * each, Math.ceil(count / PARALLEL) * (this.usualLength('group') ?? each)];
+    return { sections: count, seconds: this.seconds(total + between, written + (this.usualLength(style) ?? summaryTokens(style, context))) };
+  }
+
+  /** Tokens that such texts had before; undefined while unknown. What a visitor asks for by words of their own is as long as they want it. */
+  usualLength(kind: Written): number | undefined {
+    return kind === 'custom' ? undefined : this.parts.speeds.usualLength(kind);
+  }
+
+  takeLength(kind: Written, tokens: number): void {
+    if (kind !== 'custom') this.parts.speeds.takeLength(kind, tokens);
   }
 
   /** Seconds that reading and writing so many tokens takes; undefined while unknown. */

@@ -18,7 +18,16 @@ export interface IntakeParts {
   changed(): void;
 }
 
+/** A PDF that asks for its password. */
+export interface Locked {
+  file: File;
+  /** One was given, and was not it. */
+  isWrong: boolean;
+}
+
 export class DocumentIntake {
+  /** Those that can be opened with their passwords. */
+  locked: readonly Locked[] = [];
   /** The file that is being read. */
   adding: { name: string; done: number; total: number } | undefined;
   #stop = new AbortController();
@@ -34,11 +43,31 @@ export class DocumentIntake {
       try {
         added.push(await this.#take(file, signal));
       } catch (thrown) {
-        if (!signal.aborted) failures.push(named(toFailure(thrown), file.name));
+        if (!signal.aborted) failures.push(this.#failed(thrown, file, false));
       }
     }
     this.#show(undefined);
     return { added, failed: together(failures) };
+  }
+
+  /** Throws `password` where it is a wrong one, which can be tried again. */
+  async unlock(file: File, password: string): Promise<string> {
+    const { signal } = (this.#stop = new AbortController());
+    try {
+      const id = await this.#take(file, signal, password);
+      this.leave(file);
+      return id;
+    } catch (thrown) {
+      throw this.#failed(thrown, file, true);
+    } finally {
+      this.#show(undefined);
+    }
+  }
+
+  /** A file that asks for its password is not wanted any more. */
+  leave(file: File): void {
+    this.locked = this.locked.filter((each) => each.file !== file);
+    this.parts.changed();
   }
 
   async text(text: string, name: string): Promise<string> {
@@ -56,7 +85,14 @@ export class DocumentIntake {
     this.#stop = new AbortController();
   }
 
-  async #take(file: File, signal: AbortSignal): Promise<string> {
+  #failed(thrown: unknown, file: File, isWrong: boolean): MambaError {
+    const fault = named(toFailure(thrown), file.name);
+    const others = this.locked.filter((each) => each.file !== file);
+    this.locked = fault.code === 'password' && documentKind(file) === 'pdf' ? [...others, { file, isWrong }] : others;
+    return fault;
+  }
+
+  async #take(file: File, signal: AbortSignal, password?: string): Promise<string> {
     const { name, size } = file;
     const kind = documentKind(file);
     if (!kind && !(await showsItsKind(file))) throw failure('file-kind', { name });
@@ -65,7 +101,7 @@ export class DocumentIntake {
     const extracted = await this.parts.extract(file, kind, (done, total) => {
       // Reports that were on their way when it was called off would bring it back.
       if (!signal.aborted) this.#show({ name, done, total });
-    }, signal);
+    }, signal, password);
     signal.throwIfAborted();
     return this.parts.add(name, extracted.kind ?? kind ?? 'text', extracted);
   }

@@ -9,10 +9,11 @@ import type { ModelLoader } from '../models/model-loader';
 import type { SpeedEstimates } from '../models/speed-estimates';
 import type { CountedText } from './counted-text';
 import { DocumentEngine } from './document-engine';
-import { DocumentIntake } from './document-intake';
+import { DocumentIntake, type Locked } from './document-intake';
 import type { DocumentStore } from './document-store';
 import type { Extract } from './extract/extractor';
 import { answerTokens, questionPrompt } from './prompts';
+import { DocumentReadings } from './readings';
 import { SummaryJob, type SummaryProgress } from './summary-job';
 
 export interface OpenDocument {
@@ -24,11 +25,24 @@ export interface OpenDocument {
   questions: readonly QuestionRecord[];
 }
 
+/** A document that is shown beside a chat. */
+export interface ShownBeside {
+  record: DocumentRecord;
+  text: DocumentText;
+  /** What an answer goes back to; undefined where the document itself was asked for. */
+  marked: { start: number; end: number } | undefined;
+  /** It follows an answer that has ended: the keyboard stays where it is. */
+  follows: boolean;
+}
+
 export interface DocumentsData {
   list: readonly DocumentRecord[];
   /** A file that is being read. */
   adding: DocumentIntake['adding'];
+  /** Files that ask for their passwords. */
+  locked: readonly Locked[];
   open: OpenDocument | undefined;
+  beside: ShownBeside | undefined;
   /** The summary that runs, or waits for its turn or the model. */
   running: { id: string; progress: SummaryProgress | undefined } | undefined;
   /** The question that is being answered, or waits. */
@@ -75,19 +89,34 @@ export class DocumentsController {
   #running: Running | undefined;
   #asking: Task<QuestionRecord> | undefined;
   #unanswered: QuestionRecord | undefined;
+  #beside: ShownBeside | undefined;
   readonly #engine: DocumentEngine;
   readonly #intake: DocumentIntake;
+  /** What chats that documents are attached to are answered from. */
+  readonly readings: DocumentReadings;
 
   constructor(private readonly parts: DocumentsParts) {
-    const { engine, loader, turns, speeds, extract, changed } = parts;
+    const { engine, loader, turns, speeds, changed } = parts;
     this.#engine = new DocumentEngine({ engine, loader, turns, speeds, changed });
-    this.#intake = new DocumentIntake({ extract, changed, add: (name, kind, extracted) => this.#add(name, kind, extracted) });
+    this.#intake = this.intake();
+    this.readings = new DocumentReadings({
+      text: (id) => this.parts.store.text(id),
+      name: (id) => this.#list.find((each) => each.id === id)?.name ?? '',
+      count: (text) => this.#engine.count(text, new AbortController().signal),
+      model: () => loader.url,
+    });
+  }
+
+  /** Takes files and texts in beside those that the documents' view takes in. */
+  intake(): DocumentIntake {
+    const { extract, changed } = this.parts;
+    return new DocumentIntake({ extract, changed, add: (name, kind, extracted) => this.#add(name, kind, extracted) });
   }
 
   get data(): DocumentsData {
     const running = this.#running && { id: this.#running.item.id, progress: this.#running.progress };
     return {
-      list: this.#list, adding: this.#intake.adding, open: this.#open, running, asking: this.#asking?.item, unanswered: this.#unanswered,
+      list: this.#list, adding: this.#intake.adding, locked: this.#intake.locked, open: this.#open, beside: this.#beside, running, asking: this.#asking?.item, unanswered: this.#unanswered,
       estimate: (style) => this.#counted && this.#engine.estimate(this.#counted, style),
     };
   }
@@ -110,7 +139,17 @@ export class DocumentsController {
 
   async addText(text: string): Promise<void> {
     if (text.trim() === '') return;
-    await this.#guarded('add', async () => this.open(await this.#intake.text(text, shortened(text.slice(0, 1000).replace(/^[#\s]+/, '')))));
+    await this.#guarded('add', async () => this.open(await this.#intake.text(text, nameOf(text))));
+  }
+
+  /** Opens a file that asks for its password, and shows it. */
+  async unlock(file: File, password: string): Promise<void> {
+    await this.#guarded('add', async () => this.open(await this.#intake.unlock(file, password)));
+  }
+
+  leaveLocked(file: File): void {
+    this.#intake.leave(file);
+    this.parts.failed(undefined, 'add');
   }
 
   cancelAdding(): void {
@@ -135,7 +174,22 @@ export class DocumentsController {
     });
   }
 
+  /** What an answer goes back to is shown where a text is beside the chat already. */
+  async follow(id: string, marked: ShownBeside['marked']): Promise<void> {
+    if (this.#beside) await this.showBeside(id, marked, true);
+  }
+
+  /** Shows a document beside the chat, or none. */
+  async showBeside(id: string | null, marked?: ShownBeside['marked'], follows = false): Promise<void> {
+    await this.#guarded('open a document', async () => {
+      const record = this.#list.find((each) => each.id === id);
+      const text = record && (this.#beside?.record === record ? this.#beside.text : await this.parts.store.text(record.id));
+      this.#beside = record && text && { record, text, marked, follows };
+    });
+  }
+
   async remove(id: string): Promise<void> {
+    if (this.#beside?.record.id === id) this.#beside = undefined;
     const tasks = [this.#running, this.#asking].filter((task) => task?.item.documentId === id);
     tasks.forEach((task) => task?.stop.abort());
     if (this.#open?.record.id === id) await this.open(null);
@@ -234,6 +288,8 @@ export class DocumentsController {
       countTokens: (each) => this.#engine.tokens(each),
       save: (summary) => store.saveSummary(structuredClone(summary), open),
       seconds: (read, written) => this.#engine.seconds(read, written),
+      usualLength: (kind) => this.#engine.usualLength(kind),
+      onLength: (kind, tokens) => this.#engine.takeLength(kind, tokens),
       onProgress: (progress) => {
         running.progress = progress;
         changed();
@@ -324,4 +380,9 @@ export class DocumentsController {
       if (!signal?.aborted) this.parts.failed(toFailure(thrown), about);
     }
   }
+}
+
+/** A text without a file is called what its first line says. */
+export function nameOf(text: string): string {
+  return shortened(text.slice(0, 1000).replace(/^[#\s]+/, ''));
 }

@@ -13,6 +13,9 @@ export interface DocumentEvents {
   addDocuments: File[];
   /** Leaves out the file that is being read, and those after it. */
   cancelAdding: undefined;
+  unlockDocument: { file: File; password: string };
+  /** A file that asks for its password is not wanted any more. */
+  leaveLocked: File;
   addText: string;
   /** Null closes the open one. */
   openDocument: string | null;
@@ -21,6 +24,8 @@ export interface DocumentEvents {
   pauseSummary: undefined;
   resumeSummary: SummaryRecord;
   removeSummary: SummaryRecord;
+  /** Shows a document beside the chat; null closes it. */
+  showBeside: string | null;
   askDocument: string;
   stopDocument: undefined;
 }

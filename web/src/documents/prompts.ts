@@ -57,6 +57,22 @@ export function questionPrompt(text: string, question: string): DocumentPrompt {
   return sharing(text, `This is from a document. Answer the question from it alone, and say so if it does not tell.\n\nQuestion: ${question.trim()}`);
 }
 
+/** A part of a document that a chat is answered from. */
+export interface DocumentPart {
+  /** Its id. */
+  documentId: string;
+  name: string;
+  text: string;
+}
+
+/** A question of a chat, after what is read for it; the question alone where that is nothing. Parts of one document stand together. */
+export function attachedPrompt(parts: readonly DocumentPart[], question: string): { text: string; shared: string } {
+  if (parts.length === 0) return { text: question, shared: '' };
+  const documents = [...new Set(parts.map(({ documentId }) => documentId))].map((id) => parts.filter(({ documentId }) => documentId === id));
+  const shared = documents.map((of) => `From “${of[0]?.name}”:\n${quoted(of.map(({ text }) => text.trim()).join('\n\n[…]\n\n'))}`).join('\n\n');
+  return { text: `${shared}\n\nAnswer the question from this alone, and say so if it does not tell.\n\nQuestion: ${question.trim()}`, shared };
+}
+
 function wanted(style: SummaryStyle, instruction: string): string {
   return style === 'custom' ? instruction.trim() : WANTED[style];
 }

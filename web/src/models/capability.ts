@@ -9,6 +9,10 @@ export interface Device {
   /** Bytes that the page may store. */
   storage: number | undefined;
   cores: number;
+  /** A phone or a tablet, whose browser gives a page less memory than the device has. */
+  phone?: true;
+  /** The visitor asks pages to save data, or pays for what comes by the radio. */
+  metered?: true;
 }
 
 interface GpuAdapter {
@@ -21,6 +25,11 @@ interface Browser {
   deviceMemory?: number;
   hardwareConcurrency?: number;
   storage?: { estimate?(): Promise<StorageEstimate> };
+  userAgent?: string;
+  /** Of Chromium. */
+  userAgentData?: { mobile?: boolean };
+  maxTouchPoints?: number;
+  connection?: { saveData?: boolean; type?: string };
 }
 
 export async function inspectDevice(browser: Browser = navigator as unknown as Browser): Promise<Device> {
@@ -39,7 +48,14 @@ export async function inspectDevice(browser: Browser = navigator as unknown as B
     memory: deviceMemory(browser),
     storage: estimate?.quota === undefined ? undefined : Math.max(0, estimate.quota - (estimate.usage ?? 0)),
     cores: browser.hardwareConcurrency ?? 1,
+    ...(isPhone(browser) ? { phone: true as const } : {}),
+    ...(browser.connection?.saveData || browser.connection?.type === 'cellular' ? { metered: true as const } : {}),
   };
+}
+
+/** Safari on an iPad calls itself a Mac, which has no touch screen. */
+function isPhone({ userAgent = '', userAgentData, maxTouchPoints = 0 }: Browser): boolean {
+  return userAgentData?.mobile ?? (/\b(iPhone|iPad|iPod|Android|Mobile)\b/.test(userAgent) || (/\bMacintosh\b/.test(userAgent) && maxTouchPoints > 1));
 }
 
 /** The device as the engine judges by it. */

@@ -22,6 +22,8 @@ const UNKNOWN_CONTEXT = 2048;
 export interface LoaderListener {
   changed(): void;
   failed(failure: MambaError | undefined): void;
+  /** Bytes per second of a download. */
+  downloads?(rate: number): void;
   /** A saved state is open, and conversations may begin from what was said in it. */
   stateOpened(state: OpenedState): void;
 }
@@ -49,7 +51,7 @@ export class ModelLoader {
     private readonly listener: LoaderListener,
     agreed: Agreed = new Set(),
   ) {
-    this.#consent = new Consent(engine, (entry) => this.#set({ kind: 'licence', entry }));
+    this.#consent = new Consent(engine, (entry, bytes) => this.#set({ kind: 'licence', entry, ...(bytes === undefined ? {} : { bytes }) }));
     this.#link = new LinkConsent(engine, agreed, (question) => this.#set({ kind: 'link', question }));
   }
 
@@ -180,7 +182,9 @@ export class ModelLoader {
   #follow(choice: Choice): (progress: OpenProgress) => void {
     const transfer = new Transfer();
     return (progress) => {
-      if (this.choice === choice) this.#set({ kind: 'opening', origin: choice.source.kind, progress, figures: transfer.update(progress) });
+      const figures = transfer.update(progress);
+      if (progress.step === 'receive' && progress.phase === 'download' && choice.source.kind !== 'files') this.listener.downloads?.(figures.rate);
+      if (this.choice === choice) this.#set({ kind: 'opening', origin: choice.source.kind, progress, figures });
     };
   }
 

@@ -11,8 +11,8 @@ export type ModelStatus =
   | { kind: 'opening'; origin: ModelSource['kind']; progress?: OpenProgress; figures?: TransferFigures }
   /** The visitor paused the download; what has arrived is kept. */
   | { kind: 'paused'; progress: OpenProgress | undefined }
-  /** The model's licence waits to be accepted. */
-  | { kind: 'licence'; entry: CatalogueEntry }
+  /** The model's licence waits to be accepted. `bytes`: what the hub says that it has; absent where it could not be asked. */
+  | { kind: 'licence'; entry: CatalogueEntry; bytes?: number }
   /** A link names something of another server, which waits to be agreed to. */
   | { kind: 'link'; question: LinkQuestion }
   /** `rebuilding`: its device was lost, and another is being filled. `beginning`: the state to begin from is still coming. */

@@ -8,7 +8,12 @@ type End = Extract<GenerateEvent, { type: 'end' }>;
 interface Measured {
   prefill?: number;
   decode?: number;
+  /** Tokens of texts, by what they are for. */
+  lengths?: Readonly<Record<string, number>>;
 }
+
+/** How much the newest length counts. */
+const NEWEST = 0.3;
 
 /** Shorter ones say little: starting costs as much as reading. */
 const LEAST_PROMPT = 16;
@@ -36,9 +41,30 @@ export class SpeedEstimates {
       ...(prefilledTokens >= LEAST_PROMPT && prefillTps > 0 ? { prefill: prefillTps } : {}),
       ...(tokens >= LEAST_ANSWER && decodeTps > 0 ? { decode: decodeTps } : {}),
     };
+    this.#keep(measured);
+  }
+
+  /** Tokens that texts of a kind usually have; undefined while unknown. */
+  usualLength(kind: string): number | undefined {
+    return this.#measured[this.model()]?.lengths?.[kind];
+  }
+
+  takeLength(kind: string, tokens: number): void {
+    const before = this.usualLength(kind);
+    const length = before === undefined ? tokens : before + NEWEST * (tokens - before);
+    const measured = this.#measured[this.model()];
+    this.#keep({ ...measured, lengths: { ...measured?.lengths, [kind]: length } });
+  }
+
+  #keep(measured: Measured): void {
     this.#measured = { ...this.#measured, [this.model()]: measured };
     const kept = this.#measured;
     this.database.put('settings', kept, 'speeds').catch((thrown: unknown) => console.warn('the speeds could not be kept', thrown));
+  }
+
+  /** Tokens per second that a model of the catalogue had on a backend; undefined where it has answered nothing there. `key`: its key in the store. */
+  decodeRate(key: string, backend: string): number | undefined {
+    return this.#measured[`${key} ${backend}`]?.decode;
   }
 
   /** Seconds; undefined while a speed that counts is unknown. */

@@ -21,10 +21,13 @@ import { catalogue } from '../models/catalogue';
 import { chooseAddress, chooseEntry, chooseFiles, chooseParam, chooseStored, type Choice } from '../models/choice';
 import type { Agreed } from '../models/link-consent';
 import { ModelLoader } from '../models/model-loader';
-import { offerOf } from '../models/offer';
+import { DownloadSpeed } from '../models/download-speed';
+import { offerOf, type Measured } from '../models/offer';
+import { rateOf } from '../models/rate-estimate';
 import { SpeedEstimates } from '../models/speed-estimates';
 import { StorageTasks } from '../models/storage-tasks';
 import { keptHere } from './kept';
+import { Attaching } from './attaching';
 import type { PageView } from './page-data';
 import { pageStrings } from './page-strings';
 
@@ -69,6 +72,7 @@ export class Controller {
   /** The visitor is being told, in this visit and never again, that the page can be installed. */
   #installHint = false;
   readonly #fits: Fits;
+  readonly #downloads: DownloadSpeed;
   readonly #listings: Listings;
   readonly #turns = new Turns();
   readonly #settings: SettingsStore;
@@ -76,6 +80,12 @@ export class Controller {
   readonly #loader: ModelLoader;
   readonly #chats: Chats;
   readonly #documents: DocumentsController;
+  readonly #attaching: Attaching;
+  readonly #speeds: SpeedEstimates;
+  readonly #measured: Measured = {
+    seconds: (bytes) => this.#downloads.seconds(bytes),
+    rate: (entry, backend) => rateOf(entry, backend, this.#speeds, this.address.base),
+  };
 
   constructor(
     private readonly page: PageView,
@@ -87,19 +97,32 @@ export class Controller {
     const changed = () => this.#update();
     const failed: Tell = (failure, about) => this.#fail(failure, about);
     const turns = this.#turns;
-    const speeds = new SpeedEstimates(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`);
+    const speeds = (this.#speeds = new SpeedEstimates(database, () => `${this.#loader.url} ${this.#loader.info?.backend ?? ''}`));
     const device = (surroundings.inspect ?? inspectDevice)();
     void device.then((known) => {
       this.#device = known;
       this.#update();
     });
+    this.#downloads = new DownloadSpeed(database);
     this.#fits = new Fits(engine, device, changed);
     this.#listings = new Listings(engine, address.base, changed);
     void this.#fits.situation();
     this.#settings = new SettingsStore(database);
     this.#storage = new StorageTasks(engine, page, changed, failed);
-    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state) }, surroundings.agreed));
+    const loader = (this.#loader = new ModelLoader(engine, page, address, this.#storage, this.#fits, { changed, failed, stateOpened: (state) => this.#chats.begin(state), downloads: (rate) => this.#downloads.take(rate) }, surroundings.agreed));
+    this.#attaching = new Attaching({
+      intake: () => this.#documents.intake(),
+      attach: (chat, attachment) => this.#chats.attach(chat, attachment),
+      changed,
+    });
     this.#chats = new Chats({
+      readings: {
+        arrived: (chat) => this.#attaching.arrived(chat),
+        choose: (...asked) => this.#documents.readings.choose(...asked),
+        prompt: (...asked) => this.#documents.readings.prompt(...asked),
+        sources: (...asked) => this.#documents.readings.sources(...asked),
+      },
+      cited: ({ documentId, start, end }) => void this.#documents.follow(documentId, { start, end }),
       engine, loader, turns, speeds, changed, failed, settings: this.#settings, store: new ConversationStore(database),
       restoreDraft: (text) => page.restoreDraft(text),
       located: (id) => (address.chat = id),
@@ -156,7 +179,7 @@ export class Controller {
     const { chat, shownDocument } = this.address;
     await this.#guarded('settings', () => this.#settings.read());
     this.#takeItsShare();
-    await Promise.all([this.#chats.list(), this.#documents.list()]);
+    await Promise.all([this.#chats.list(), this.#documents.list(), this.#downloads.read()]);
     if (chat !== null) await this.#chats.open(chat);
     if (shownDocument !== null) await this.#documents.open(shownDocument);
   }
@@ -196,7 +219,10 @@ export class Controller {
     const { page } = this;
     const chats = this.#chats;
     const speakers = { user: chatStrings.you, assistant: chatStrings.model };
-    page.on('ask', (text) => void chats.ask(text));
+    page.on('ask', (text) => {
+      this.#attaching.forgetPasted();
+      void chats.ask(text);
+    });
     page.on('askInstead', ({ question, text }) => void chats.askInstead(question, text));
     page.on('answerAgain', (answer) => void chats.answerAgain(answer));
     page.on('answerBatch', (answer) => void chats.answerAgain(answer, BATCH_SIZE));
@@ -225,6 +251,18 @@ export class Controller {
     }));
     page.on('exportChats', () => void this.#guarded('export', async () => page.saveText(await chats.exportedAll(pageStrings.allChats))));
     page.on('shareState', () => void this.#guarded('share', async () => page.save(`${this.#loader.choice?.name ?? 'conversation'}.state`, await chats.state())));
+    page.on('attach', (files) => this.#attaching.addFiles(chats.data.current, files));
+    page.on('attachText', (text) => this.#attaching.addText(chats.data.current, text));
+    page.on('detach', (key) => {
+      if (!this.#attaching.end(key)) void chats.detach(key);
+    });
+    page.on('unlockAttached', ({ key, password }) => this.#attaching.unlock(key, password));
+    page.on('putBack', (id) => {
+      this.#attaching.forgetPasted(id);
+      void chats.detach(id).then(() => this.#removeDocument(id));
+    });
+    page.on('showSource', ({ documentId, start, end }) => void this.#documents.showBeside(documentId, { start, end }));
+    page.on('showAttached', (id) => void this.#documents.showBeside(id));
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
     page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
@@ -244,18 +282,27 @@ export class Controller {
       void documents.addFiles(files);
     });
     page.on('cancelAdding', () => documents.cancelAdding());
+    page.on('unlockDocument', ({ file, password }) => void documents.unlock(file, password));
+    page.on('leaveLocked', (file) => documents.leaveLocked(file));
     page.on('addText', (text) => void documents.addText(text));
     page.on('openDocument', (id) => {
       this.#go({ shownDocument: id });
       void documents.open(id);
     });
-    page.on('removeDocument', (id) => void documents.remove(id));
+    page.on('removeDocument', (id) => void this.#removeDocument(id));
+    page.on('showBeside', (id) => void documents.showBeside(id));
     page.on('summarise', ({ style, instruction }) => void documents.summarise(style, instruction));
     page.on('pauseSummary', () => documents.pause());
     page.on('resumeSummary', (record) => void documents.resume(record));
     page.on('removeSummary', (record) => void documents.removeSummary(record));
     page.on('askDocument', (question) => void documents.ask(question));
     page.on('stopDocument', () => documents.stopAnswer());
+  }
+
+  /** With what chats keep of having read it. */
+  async #removeDocument(id: string): Promise<void> {
+    await this.#documents.remove(id);
+    await this.#guarded('forget states', () => this.#chats.forgetDocument(id));
   }
 
   /** A saved state belongs to the model that it came with. */
@@ -278,6 +325,7 @@ export class Controller {
     this.#documents.stopAnswer();
     this.#failure = undefined;
     this.#loader.open(choice);
+    void this.#loader.opening.then(() => this.#downloads.keep());
     void this.#documents.count();
   }
 
@@ -323,9 +371,9 @@ export class Controller {
 
   #update(): void {
     const { choice, url, status, context, tuned } = this.#loader;
-    const chats = this.#chats.data;
+    const [chats, documents] = [this.#chats.data, this.#documents.data];
     const { holder } = this.#turns;
-    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && this.#documents.data.running !== undefined);
+    const waiting = (holder === 'documents' && this.#chats.answering) || (holder === 'chat' && documents.running !== undefined);
     this.page.update({
       view: this.address.view,
       url,
@@ -342,14 +390,15 @@ export class Controller {
       room: this.#storage.room,
       task: this.#storage.task,
       chats,
-      documents: this.#documents.data,
+      attached: this.#attaching.states(chats.current, chats.attachments, (id) => documents.list.some((each) => each.id === id)),
+      documents,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       thinks: this.#settings.thinks,
       prompts: this.#settings.prompts,
       effort: this.#settings.effort,
       context,
       device: this.#device,
-      judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base),
+      judged: (entry) => this.#device && offerOf(entry, { device: this.#device, fits: this.#fits.known }, this.#storage.models, this.address.base, this.#measured),
       listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,

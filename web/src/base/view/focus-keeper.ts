@@ -2,7 +2,8 @@
  * Keeps the keyboard's place: where the element that had the focus is taken away or disabled, the focus goes to the nearest thing
  * that is left and can have it. Not on touch screens, where it would raise the keyboard.
  */
-const FOCUSABLE = 'button, a[href], input, textarea, select, summary, [tabindex="0"]';
+/** Nobody goes on by choosing a file. */
+const FOCUSABLE = 'button, a[href], input:not([type=file]), textarea, select, summary, [tabindex="0"]';
 
 export function keepFocus(root: HTMLElement): void {
   /** The element that got the focus last, and what it is in, below the body. */

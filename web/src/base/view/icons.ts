@@ -28,6 +28,7 @@ export const settingsIcon = icon(svg`<path d="M4 7h9M17 7h3M4 17h3M11 17h9"/><ci
 export const editIcon = icon(svg`<path d="m5 19 .800-3.800L15.500 5.500a1.700 1.700 0 0 1 2.400 0l.600.600a1.700 1.700 0 0 1 0 2.400L8.800 18.200z"/>`);
 export const againIcon = icon(svg`<path d="M19 12a7 7 0 1 1-2.200-5.100M19 4v4h-4"/>`);
 export const againBatchIcon = icon(svg`<path d="M5 6h14M5 12h14M5 18h7M18 15v6M15 18h6"/>`);
+export const attachIcon = icon(svg`<path d="m19 11.500-7 7a4.500 4.500 0 0 1-6.400-6.400l7.500-7.500a3 3 0 0 1 4.300 4.300l-7.400 7.400a1.500 1.500 0 0 1-2.200-2.200L14 8"/>`);
 export const earlierIcon = icon(svg`<path d="m14 7-5 5 5 5"/>`);
 export const laterIcon = icon(svg`<path d="m10 7 5 5-5 5"/>`);
 export const pinIcon = icon(svg`<path d="M9 4h6l-1 6 3 3v1.500H7V13l3-3zM12 14.500V20"/>`);

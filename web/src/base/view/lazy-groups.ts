@@ -28,7 +28,7 @@ export class LazyGroups {
     return (this.#watching[group] ??= (element) => {
       if (!element || group < AT_ONCE) return;
       this.#numbers.set(element, group);
-      this.#observer ??= new IntersectionObserver((entries) => this.#see(entries), { root: element.closest('.documents'), rootMargin: NEAR });
+      this.#observer ??= new IntersectionObserver((entries) => this.#see(entries), { root: element.closest('.documents, .beside'), rootMargin: NEAR });
       this.#observer.observe(element);
     });
   }

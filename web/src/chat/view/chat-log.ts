@@ -5,13 +5,14 @@ import { keyed } from 'lit-html/directives/keyed.js';
 import { repeat } from 'lit-html/directives/repeat.js';
 import { Emitter } from '../../base/emitter';
 import { downIcon } from '../../base/view/icons';
-import type { AssistantMessage, Message, UserMessage } from '../../data/conversation-record';
+import type { AssistantMessage, Message, Source, UserMessage } from '../../data/conversation-record';
 import type { CatalogueEntry } from '../../models/catalogue';
 import type { ChatData } from '../chat-data';
 import { chatStrings } from '../chat-strings';
 import { message, type MessageContext } from './message';
 import { ReadAloud } from './read-aloud';
 import { roleLine } from './role-line';
+import { sideBySide } from './side-by-side';
 import { welcome } from './welcome';
 
 /** Closer to the end than this counts as reading along. */
@@ -28,6 +29,7 @@ interface Events {
   answerBatch: AssistantMessage;
   carryOn: AssistantMessage;
   showBranch: number;
+  showSource: Source;
 }
 
 export class ChatLog extends Emitter<Events> {
@@ -104,11 +106,13 @@ export class ChatLog extends Emitter<Events> {
       waitsForDocuments: waitsFor === 'documents',
       aloud: !this.#readable ? 'no' : this.#aloud.reading === each.id ? 'now' : 'can',
     };
-    const [branches, batch] = [chats.branches(each), chats.batch(each)];
+    const [branches, batch, choice] = [chats.branches(each), chats.batch(each), chats.choice(each)];
     const changes = [
-      each, each.text, each.role === 'assistant' && each.state, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), batch?.finished,
+      each, each.text, each.role === 'assistant' && each.state, each.role === 'assistant' && each.sources, ...Object.values(context), branches.index, branches.shut, branches.ids.join(), batch?.finished,
+      ...(choice ?? []).flatMap((one) => [one.text, one.state, one.sources]),
     ];
-    return html`${guard(changes, () => message(each, {
+    const drawn = (context: MessageContext) => (choice ? sideBySide(choice, context) : message(each, context));
+    return html`${guard(changes, () => drawn({
       ...context,
       branches,
       batch,
@@ -118,6 +122,7 @@ export class ChatLog extends Emitter<Events> {
       againBatch: (answer) => this.emit('answerBatch', answer),
       carryOn: (answer) => this.emit('carryOn', answer),
       showBranch: (id) => this.emit('showBranch', id),
+      showSource: (source) => this.emit('showSource', source),
     }))}`;
   }
 

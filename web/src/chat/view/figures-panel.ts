@@ -36,7 +36,7 @@ export class FiguresPanel {
     const { status, chats, context } = data;
     const info = status.kind === 'ready' ? status.info : undefined;
     const { stats, times } = chats;
-    const rate = rateOf(times) || (stats?.rate ?? 0);
+    const rate = stats?.rate ?? 0;
     const first = stats && stats.tokens > 0 ? formatSeconds(stats.firstToken) : '';
     const { position } = chats;
     const length = fill(words.positionOf, { position: position.toLocaleString('en'), context: context.toLocaleString('en') });
@@ -108,13 +108,6 @@ export class FiguresPanel {
 /** Undefined where it cannot be fetched: the figures stand for themselves. */
 async function plotting(): Promise<typeof uPlot | undefined> {
   return import('uplot').then(({ default: Plot }) => Plot, () => undefined);
-}
-
-/** Over the last tokens. */
-function rateOf(times: readonly TokenTime[]): number {
-  const last = times.slice(-20);
-  const milliseconds = last.reduce((sum, each) => sum + each.milliseconds, 0);
-  return milliseconds > 0 ? (1000 * last.length) / milliseconds : 0;
 }
 
 /** A canvas does not know `light-dark()`: the first of its colours is the light one. */

@@ -4,11 +4,12 @@ import { splitThoughts } from 'web-mamba';
 import { fill, formatRate, formatSeconds } from '../../base/format';
 import { copyButton } from '../../base/view/copy-button';
 import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon, speakIcon, stopIcon } from '../../base/view/icons';
-import type { AssistantMessage, Message, UserMessage } from '../../data/conversation-record';
+import type { AssistantMessage, Message, Source, UserMessage } from '../../data/conversation-record';
 import { breakRuns } from '../../markdown/runs';
 import { prose } from '../../markdown/view/prose';
 import { chatStrings } from '../chat-strings';
 import { BATCH_SIZE, type BatchProgress, type ChatsData } from '../chats';
+import { sources } from './sources';
 
 /** What a message is drawn with. */
 export interface MessageContext {
@@ -30,6 +31,7 @@ export interface MessageContext {
   againBatch(message: AssistantMessage): void;
   carryOn(message: AssistantMessage): void;
   showBranch(id: number): void;
+  showSource(source: Source): void;
 }
 
 export function message(message: Message, context: MessageContext): TemplateResult {
@@ -58,6 +60,7 @@ function answer(message: AssistantMessage, context: MessageContext): TemplateRes
       ${thoughts(thought, isThinking && !done)}
       <div class="answer" data-testid="message-assistant" ${prose(answer)}></div>
       ${message.state.kind === 'waiting' ? waiting(message.state.prefill, context) : nothing}
+      ${done ? sources(message, (source) => context.showSource(source)) : nothing}
       <div class="under">${done ? finished(message, context) : branches(context)} ${beside(context)}</div>
     </article>`;
 }
@@ -72,7 +75,7 @@ function thoughts(text: string, isThinking: boolean): TemplateResult | typeof no
     </details>`;
 }
 
-function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
+export function waiting(prefill: { done: number; total: number } | undefined, { modelReady, waitsForState, waitsForDocuments }: MessageContext): TemplateResult {
   const reading = prefill && prefill.done < prefill.total ? fill(chatStrings.reading, prefill) : chatStrings.thinking;
   const text = !modelReady ? chatStrings.waitingForModel : waitsForState ? chatStrings.waitingForState : waitsForDocuments ? chatStrings.waitingForDocuments : reading;
   return html`<p class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>${text}</p>`;
@@ -92,7 +95,7 @@ function finished(message: AssistantMessage, context: MessageContext): TemplateR
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
     ${context.last ? action('again-several', fill(chatStrings.againBatch, { count: BATCH_SIZE }), againBatchIcon, context.answering, () => context.againBatch(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
-    ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : figures(message)}`;
+    ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : answerFigures(message)}`;
 }
 
 /** What is read is what is seen: no marks of Markdown. */
@@ -102,7 +105,7 @@ function aloud(message: AssistantMessage, { aloud, readAloud }: MessageContext):
   return html`<button class="copy" type="button" data-testid="read-aloud" aria-pressed=${aloud === 'now' ? 'true' : 'false'} aria-label=${label} title=${label} @click=${onClick}>${aloud === 'now' ? stopIcon : speakIcon}</button>`;
 }
 
-function figures({ state }: AssistantMessage): TemplateResult | typeof nothing {
+export function answerFigures({ state }: AssistantMessage): TemplateResult | typeof nothing {
   if (state.kind !== 'done') return nothing;
   const { tokens, rate, firstToken } = state.stats;
   const data = { tokens, rate: formatRate(rate), first: formatSeconds(firstToken) };

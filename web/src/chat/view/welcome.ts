@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { fill, formatBytes } from '../../base/format';
 import type { Device } from '../../models/capability';
 import { newerOf, type CatalogueEntry } from '../../models/catalogue';
-import { bestOffer, insteadText, memoryText, type Offer, type Verdict } from '../../models/offer';
+import { bestOffer, costText, insteadText, memoryText, type Offer, type Verdict } from '../../models/offer';
 import type { ChatData } from '../chat-data';
 import { chatStrings as words } from '../chat-strings';
 import { systemText } from '../presets';
@@ -68,7 +68,7 @@ function theNewer(newer: CatalogueEntry, kept: boolean, { openEntry }: Actions):
 
 function firstRun(device: Device, offer: Offer | undefined, actions: Actions): TemplateResult {
   return html`
-    ${offer && offer.verdict.kind !== 'unknown' ? theOffer(offer, actions) : nothing}
+    ${offer && offer.verdict.kind !== 'unknown' ? theOffer(offer, device, actions) : nothing}
     <section class="device" data-testid="device" aria-label=${words.deviceTitle}>
       <h3>${words.deviceTitle}</h3>
       <ul>${capabilities(device).map((each) => html`<li>${each}</li>`)}</ul>
@@ -85,7 +85,7 @@ function capabilities({ gpu, memory, storage }: Device): string[] {
   ];
 }
 
-function theOffer(offer: Offer, { openEntry, chooseModel }: Actions): TemplateResult {
+function theOffer(offer: Offer, { metered }: Device, { openEntry, chooseModel }: Actions): TemplateResult {
   const { entry, verdict, kept, instead } = offer;
   const facts = fill(kept ? words.offerKept : words.offerFacts, {
     size: formatBytes(entry.bytes), memory: formatBytes(entry.memory), context: entry.context.toLocaleString('en'),
@@ -97,6 +97,7 @@ function theOffer(offer: Offer, { openEntry, chooseModel }: Actions): TemplateRe
     <section class="first-offer" data-testid="offer" data-verdict=${verdict.kind} aria-label=${fill(words.offerTitle, { name: entry.name })}>
       <h3>${fill(words.offerTitle, { name: entry.name })}</h3>
       <p>${facts} <strong>${verdictText(verdict)}</strong> ${refused ? insteadText(offer) : nothing}</p>
+      ${refused ? nothing : html`<p class="hint" data-testid="offer-cost">${costText(offer)}${metered && !kept ? ` · ${fill(words.offerMetered, { size: formatBytes(entry.bytes) })}` : nothing}</p>`}
       <p class="offer-actions">
         ${get
           ? html`<button type="button" class="button primary" data-testid="offer-get" @click=${() => openEntry(get)}>

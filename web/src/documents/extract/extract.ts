@@ -14,22 +14,22 @@ import { rtfText } from './rtf-text';
 export type OnProgress = (done: number, total: number) => void;
 
 /**
- * `named`: the kind by the file's name and type. Throws the failures `extract`, `file-kind`, `password`, `protected`, `scan`, `no-text`, and of
+ * `named`: the kind by the file's name and type. `password`: of a PDF that is locked. Throws the failures `extract`, `file-kind`, `password`, `protected`, `scan`, `no-text`, and of
  * files that are more than can be read, or claim to be, `too-much` (by bytes or characters) and `too-complex` (by elements).
  */
-export async function extract(bytes: Uint8Array, named: DocumentKind | undefined, onProgress: OnProgress = () => undefined): Promise<Extracted> {
+export async function extract(bytes: Uint8Array, named: DocumentKind | undefined, onProgress: OnProgress = () => undefined, password?: string): Promise<Extracted> {
   try {
     const kind = contentKind(bytes, named);
-    return { ...(await textOf(bytes, kind, onProgress)), kind };
+    return { ...(await textOf(bytes, kind, onProgress, password)), kind };
   } catch (thrown) {
     throw thrown instanceof MambaError ? thrown : failure('extract', {}, String(thrown));
   }
 }
 
-async function textOf(bytes: Uint8Array, kind: DocumentKind, onProgress: OnProgress): Promise<Extracted> {
+async function textOf(bytes: Uint8Array, kind: DocumentKind, onProgress: OnProgress, password: string | undefined): Promise<Extracted> {
   switch (kind) {
     case 'pdf':
-      return pdfText(bytes, onProgress);
+      return pdfText(bytes, onProgress, password);
     case 'docx':
       return docxText(bytes);
     case 'epub':

@@ -7,14 +7,14 @@ import type { DocumentKind, Extracted } from '../../data/document-records';
 import { extract, type OnProgress } from './extract';
 
 export interface ExtractWorker {
-  extract(file: Blob, named: DocumentKind | undefined, onProgress: OnProgress): Promise<Extracted>;
+  extract(file: Blob, named: DocumentKind | undefined, onProgress: OnProgress, password?: string): Promise<Extracted>;
 }
 
 /** The page draws each report; a book may have thousands of chapters a second. */
 const REPORT_MS = 100;
 
 const calls: ExtractWorker = {
-  async extract(file, named, onProgress) {
+  async extract(file, named, onProgress, password) {
     let reported = 0;
     const seldom: OnProgress = (done, total) => {
       const now = performance.now();
@@ -23,7 +23,7 @@ const calls: ExtractWorker = {
       onProgress(done, total);
     };
     try {
-      return await extract(new Uint8Array(await file.arrayBuffer()), named, seldom);
+      return await extract(new Uint8Array(await file.arrayBuffer()), named, seldom, password);
     } catch (thrown) {
       throw toFailure(thrown).report();
     }

@@ -6,13 +6,13 @@ import type { DocumentKind, Extracted } from '../../data/document-records';
 import type { OnProgress } from './extract';
 import type { ExtractWorker } from './extract.worker';
 
-/** `named`: the kind by the file's name and type. `signal` gives the file up, with its worker. */
-export type Extract = (file: Blob, named: DocumentKind | undefined, onProgress: OnProgress, signal: AbortSignal) => Promise<Extracted>;
+/** `named`: the kind by the file's name and type. `signal` gives the file up, with its worker. `password`: of a PDF that is locked. */
+export type Extract = (file: Blob, named: DocumentKind | undefined, onProgress: OnProgress, signal: AbortSignal, password?: string) => Promise<Extracted>;
 
 /** Between two signs of progress. The largest file that is read at once takes a quarter of it on a slow machine. */
 const MOST_SECONDS = 60;
 
-export const extractInWorker: Extract = async (file, named, onProgress, signal) => {
+export const extractInWorker: Extract = async (file, named, onProgress, signal, password) => {
   const worker = new Worker(new URL('./extract.worker.ts', import.meta.url), { type: 'module', name: 'extract' });
   const broken = new Promise<never>((_, reject) => {
     worker.addEventListener('error', (event) => reject(failure('extract', {}, event.message ?? '')));
@@ -23,7 +23,7 @@ export const extractInWorker: Extract = async (file, named, onProgress, signal) 
     onProgress(done, total);
   };
   try {
-    return await abortable(Promise.race([wrap<ExtractWorker>(worker).extract(file, named, proxy(progress)), broken, watch.stalled]), signal);
+    return await abortable(Promise.race([wrap<ExtractWorker>(worker).extract(file, named, proxy(progress), password), broken, watch.stalled]), signal);
   } catch (thrown) {
     throw toFailure(thrown);
   } finally {

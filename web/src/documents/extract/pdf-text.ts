@@ -1,26 +1,23 @@
-/** PDF by pdf.js: each page is a place. Lines are put together again into paragraphs by where they stand. */
+/** PDF by pdf.js: each page is a place. What its lines make together is told by where they stand (`pdf-lines.ts`). */
 import type { PDFDocumentProxy, PDFPageProxy, TextContent, TextItem } from 'pdfjs-dist/types/src/display/api';
 import { failure } from '../../base/failure';
 import { fill } from '../../base/format';
 import type { Extracted } from '../../data/document-records';
 import { documentStrings } from '../document-strings';
 import type { OnProgress } from './extract';
+import { isCut, linesOf, paragraphsOf, withoutHeads, type Line } from './pdf-lines';
 import { MOST_CHARACTERS, TextBuilder } from './text-builder';
 import type { UnpackedTooMuch } from './unpack-limit';
 
-/** A gap between lines larger than this many line heights begins a paragraph. */
-const PARAGRAPH_GAP = 1.7;
 /** Of one page: a hundred times the fullest map. */
 const MOST_ITEMS = 2e6;
-/** A hyphen, and what may stand between it and the next line's first letter. */
-const LONGEST_LINE_END = 16;
 
-export async function pdfText(bytes: Uint8Array, onProgress: OnProgress): Promise<Extracted> {
+export async function pdfText(bytes: Uint8Array, onProgress: OnProgress, password?: string): Promise<Extracted> {
   const { getDocument, GlobalWorkerOptions } = await import('pdfjs-dist');
   const port = new Worker(new URL('./pdf.worker.ts', import.meta.url), { type: 'module', name: 'pdf' });
   GlobalWorkerOptions.workerPort = port;
   const loading = getDocument({
-    data: bytes, cMapUrl: new URL('cmaps/', baseUrl()).href, disableFontFace: true, useWorkerFetch: false, useSystemFonts: false,
+    data: bytes, ...(password === undefined ? {} : { password }), cMapUrl: new URL('cmaps/', baseUrl()).href, disableFontFace: true, useWorkerFetch: false, useSystemFonts: false,
     useWasm: false, isOffscreenCanvasSupported: false,
     // It would warn of fonts that it was not given; nothing is drawn here.
     verbosity: 0,
@@ -53,23 +50,28 @@ function baseUrl(): URL {
 }
 
 async function readPages(pdf: PDFDocumentProxy, onProgress: OnProgress): Promise<Extracted> {
-  const builder = new TextBuilder();
-  let empty = 0;
-  let before: string[] = [];
+  const pages: Line[][] = [];
+  let characters = 0;
   for (let number = 1; number <= pdf.numPages; number += 1) {
     const page = await pdf.getPage(number);
-    const found = paragraphs(await textItems(page)).filter((paragraph) => paragraph !== '');
-    if (found.length === 0) {
-      empty += 1;
-      builder.picture();
-    }
-    joinPages(before, found);
-    for (const paragraph of before) builder.paragraph(paragraph);
-    builder.place(fill(documentStrings.page, { number }), number);
-    before = found;
+    const lines = linesOf(await textItems(page));
+    characters += lines.reduce((sum, { text }) => sum + text.length, 0);
+    if (characters > MOST_CHARACTERS) throw failure('too-much', {}, `more than ${MOST_CHARACTERS} characters`);
+    pages.push(lines);
     page.cleanup();
     onProgress(number, pdf.numPages);
   }
+  const builder = new TextBuilder();
+  const empty = pages.filter((lines) => lines.length === 0).length;
+  if (empty > 0) builder.picture();
+  let before: string[] = [];
+  withoutHeads(pages).forEach((lines, index) => {
+    const found = paragraphsOf(lines);
+    joinPages(before, found);
+    for (const paragraph of before) builder.paragraph(paragraph);
+    builder.place(fill(documentStrings.page, { number: index + 1 }), index + 1);
+    before = found;
+  });
   for (const paragraph of before) builder.paragraph(paragraph);
   const notes = empty === 0 ? {} : { notes: [{ kind: 'empty-pages', empty, pages: pdf.numPages } as const] };
   return { ...builder.done(), ...notes };
@@ -101,32 +103,4 @@ export function joinPages(before: string[], after: string[]): void {
   const end = /^\S+/.exec(rest)?.[0] ?? '';
   before[last] = half.slice(0, -1) + end;
   after[first] = rest.slice(end.length).trimStart();
-}
-
-/** A word that was cut at a line's or a column's end is put together again. */
-export function paragraphs(items: readonly Pick<TextItem, 'str' | 'hasEOL' | 'transform' | 'height'>[]): string[] {
-  const found: string[] = [];
-  let text = '';
-  let lastY: number | undefined;
-  for (const { str, hasEOL, transform, height } of items) {
-    const y = transform[5] as number;
-    if (str !== '') {
-      const gap = lastY === undefined ? 0 : lastY - y;
-      const cut = isCut(text, str);
-      if (!cut && text !== '' && height > 0 && (gap > PARAGRAPH_GAP * height || gap < -height)) {
-        found.push(text);
-        text = '';
-      }
-      lastY = y;
-      text = cut ? text.replace(/.\s*\n\s*$/u, '') + str.trimStart() : text + str;
-    }
-    if (hasEOL) text += '\n';
-  }
-  return [...found, text].map((each) => each.replace(/\s*\n\s*/g, ' ').trim());
-}
-
-/** A hyphen may be the word's own where its second half does not go on in small letters; a soft one never is. */
-function isCut(text: string, next: string): boolean {
-  const end = text.slice(-LONGEST_LINE_END);
-  return (/[\p{L}\p{M}][-\u2010]\s*\n\s*$/u.test(end) && /^\s*\p{Ll}/u.test(next)) || (/[\p{L}\p{M}]\u00ad\s*\n\s*$/u.test(end) && /^\s*\p{L}/u.test(next));
 }

@@ -4,6 +4,7 @@
  */
 import { failure } from '../../base/failure';
 import type { Extracted, Place } from '../../data/document-records';
+import { joinUnspaced } from './unspaced';
 
 /** Longer than any book; a page could not hold it. */
 export const MOST_CHARACTERS = 50e6;
@@ -64,7 +65,7 @@ export class TextBuilder {
 
   /** Words in a line: whitespace is a space. */
   words(text: string): void {
-    const clean = text.replace(INVISIBLE, '');
+    const clean = joinUnspaced(text.replace(INVISIBLE, ''));
     const words = clean.trim();
     if (words === '') {
       this.#space ||= clean !== '';

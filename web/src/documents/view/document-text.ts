@@ -2,9 +2,8 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { guard } from 'lit-html/directives/guard.js';
 import { LazyGroups } from '../../base/view/lazy-groups';
-import type { Section } from '../../data/document-records';
+import type { DocumentText as Text } from '../../data/document-records';
 import { breakRuns } from '../../markdown/runs';
-import type { OpenDocument } from '../documents-controller';
 
 /** Characters that are drawn together, at least; at most twice as many, where a table has no empty lines. */
 const GROUP = 8000;
@@ -20,12 +19,13 @@ export class DocumentText {
   readonly #lazy: LazyGroups;
   #groups: readonly Part[] = [];
 
-  constructor(private readonly open: OpenDocument, redraw: () => void) {
+  /** With `exact`, what is marked is that part alone, not the paragraphs that it stands in. */
+  constructor(private readonly whole: Text, redraw: () => void, private readonly exact = false) {
     this.#lazy = new LazyGroups(redraw);
   }
 
-  template(marked: Section | undefined): TemplateResult {
-    if (this.#groups.length === 0) this.#groups = groupsOf(this.open.text.text);
+  template(marked: Part | undefined): TemplateResult {
+    if (this.#groups.length === 0) this.#groups = groupsOf(this.whole.text);
     const drawn = () => this.#lazy.template(
       this.#groups.length,
       (group) => this.#paragraphs(this.#groups[group], marked),
@@ -34,9 +34,9 @@ export class DocumentText {
     return html`<div class="document-text" data-testid="document-full-text">${guard([this, marked, this.#lazy.version], drawn)}</div>`;
   }
 
-  #paragraphs(group: Part | undefined, marked: Section | undefined): TemplateResult {
+  #paragraphs(group: Part | undefined, marked: Part | undefined): TemplateResult {
     if (!group) return html``;
-    const { text, places } = this.open.text;
+    const { text, places } = this.whole;
     let offset = group.start;
     // Both are in the order of the text.
     let next = places.findIndex((place) => place.offset >= group.start);
@@ -48,14 +48,20 @@ export class DocumentText {
       if (paragraph.trim() === '') return nothing;
       const labels = places.slice(first, next).map(({ label }) => label).filter((label) => label !== paragraph);
       const isMarked = overlaps(part, marked);
+      const isTinted = isMarked && !this.exact;
       return html`${labels.map((label) => html`<p class="place-mark" dir="auto">${breakRuns(label)}</p>`)}
-        <p dir="auto" class=${isMarked ? 'marked' : ''} tabindex=${isMarked ? -1 : nothing}>${breakRuns(paragraph)}</p>`;
+        <p dir="auto" class=${isTinted ? 'marked' : ''} tabindex=${isTinted ? -1 : nothing}>${isMarked && marked && this.exact ? withMark(paragraph, part, marked) : breakRuns(paragraph)}</p>`;
     });
     return html`${paragraphs}`;
   }
 }
 
-function overlaps(part: Part | undefined, marked: Section | undefined): boolean {
+function withMark(paragraph: string, { start }: Part, marked: Part): TemplateResult {
+  const [from, to] = [Math.max(0, marked.start - start), Math.min(paragraph.length, marked.end - start)];
+  return html`${breakRuns(paragraph.slice(0, from))}<mark tabindex="-1">${breakRuns(paragraph.slice(from, to))}</mark>${breakRuns(paragraph.slice(to))}`;
+}
+
+function overlaps(part: Part | undefined, marked: Part | undefined): boolean {
   return part !== undefined && marked !== undefined && part.start < marked.end && part.end > marked.start;
 }
 

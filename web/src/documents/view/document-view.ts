@@ -36,7 +36,7 @@ export class DocumentView {
     const { record } = open;
     if (record.id !== this.#shown) {
       [this.#shown, this.#tab, this.#marked] = [record.id, 'summary', undefined];
-      this.#text = new DocumentText(open, this.redraw);
+      this.#text = new DocumentText(open.text, this.redraw);
     }
     return html`
       <button type="button" class="quiet back" data-testid="document-back" @click=${() => this.emit('openDocument', null)}>${earlierIcon}${words.back}</button>
@@ -85,7 +85,8 @@ function facts({ record, tokens }: OpenDocument, { context, documents }: Documen
   const size = `${words.kindNames[record.kind]} · ${fill(words.characters, { count: record.characters.toLocaleString('en') })}`;
   const estimate = tokens === undefined ? undefined : documents.estimate(style);
   if (tokens === undefined || !estimate) return `${size} · ${words.counting}`;
-  const how = fill(estimate.sections === 1 ? words.onePass : words.inSections, { context: context.toLocaleString('en'), sections: estimate.sections });
+  const long = tokens > context ? words.inSections : words.inSectionsWithAnswer;
+  const how = fill(estimate.sections === 1 ? words.onePass : long, { context: context.toLocaleString('en'), sections: estimate.sections });
   const time = estimate.seconds === undefined ? words.estimateUnknown : fill(words.estimate, { time: formatRemaining(estimate.seconds) });
   return [size, fill(words.tokens, { tokens: tokens.toLocaleString('en') }), how, time].join(' · ');
 }

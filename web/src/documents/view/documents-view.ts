@@ -6,6 +6,8 @@ import { fill } from '../../base/format';
 import { documentIcon, removeIcon } from '../../base/view/icons';
 import type { DocumentRecord } from '../../data/document-records';
 import type { CatalogueEntry } from '../../models/catalogue';
+import { passwordForm } from '../../base/view/password-form';
+import type { Locked } from '../document-intake';
 import { documentStrings as words } from '../document-strings';
 import type { DocumentsViewData, DocumentsViewEvents } from '../documents-data';
 import { DocumentView } from './document-view';
@@ -44,7 +46,7 @@ export class DocumentsView extends Emitter<DocumentsViewEvents> {
       </div>`;
   }
 
-  #all({ documents: { list, adding } }: DocumentsViewData): TemplateResult {
+  #all({ documents: { list, adding, locked } }: DocumentsViewData): TemplateResult {
     const onChange = (event: Event) => {
       const input = event.target as HTMLInputElement;
       const files = [...(input.files ?? [])];
@@ -66,6 +68,7 @@ export class DocumentsView extends Emitter<DocumentsViewEvents> {
         <label class="button primary file">${words.choose}<input class="visually-hidden" type="file" accept=${this.endings} multiple data-testid="document-file" @change=${onChange} /></label>
       </div>
       <div aria-live="polite">${adding ? this.#adding(adding) : nothing}</div>
+      ${locked.map((each) => this.#locked(each))}
       <details class="paste">
         <summary>${words.paste}</summary>
         <form @submit=${onPaste}>
@@ -75,6 +78,16 @@ export class DocumentsView extends Emitter<DocumentsViewEvents> {
       </details>
       ${list.length === 0 ? nothing : html`<h3 id="documents-title">${words.list}</h3>
         <ul class="models" aria-labelledby="documents-title" data-testid="documents">${repeat(list, ({ id }) => id, (each) => this.#row(each))}</ul>`}`;
+  }
+
+  #locked({ file, isWrong }: Locked): TemplateResult {
+    const { name } = file;
+    return html`
+      <div class="locked" data-testid="locked">
+        <p>${fill(isWrong ? words.wrongPassword : words.locked, { name })}</p>
+        ${passwordForm({ label: fill(words.password, { name }), open: words.unlock }, (password) => this.emit('unlockDocument', { file, password }))}
+        <button type="button" class="button" data-testid="leave-locked" @click=${() => this.emit('leaveLocked', file)}>${words.leaveLocked}</button>
+      </div>`;
   }
 
   #adding({ name, done, total }: NonNullable<DocumentsViewData['documents']['adding']>): TemplateResult {

@@ -77,10 +77,10 @@ export class SummaryPanel {
 
   #progress(progress: SummaryProgress | undefined): TemplateResult {
     if (!progress) return this.#bar(words.waiting, '', 0, 0);
-    const { step, read, total, sectionsDone, sections, rate, remaining, text } = progress;
+    const { step, read, total, sectionsDone, sections, rate, remaining, bound, text } = progress;
     const sectionCount = sections > 1 ? fill(words.section, { done: sectionsDone, sections }) : '';
     const what = step === 'merge' ? words.merging : text !== '' ? words.writing : fill(words.progress, { read: read.toLocaleString('en'), total: total.toLocaleString('en') });
-    const left = step === 'merge' || text !== '' ? words.leftAtMost : words.left;
+    const left = { about: words.left, 'at-most': words.leftAtMost, 'at-least': words.leftAtLeast }[bound];
     const speed = [rate > 0 ? fill(words.rate, { rate: formatRate(rate) }) : '', remaining === undefined ? '' : fill(left, { time: formatRemaining(remaining) })];
     return html`
       ${this.#bar(what, [sectionCount, ...speed].filter(Boolean).join(' · '), read, total)}

@@ -1,14 +1,18 @@
 /** Shows whose terms a model comes under, and asks for consent before its download. */
-import { html } from 'lit-html';
+import { html, nothing } from 'lit-html';
 import { fill, formatBytes } from '../../base/format';
 import { QuestionDialog } from '../../base/view/question-dialog';
 import { modelStrings } from '../model-strings';
-import type { Question } from '../models-data';
+import type { ModelsData, Question } from '../models-data';
+import { costText } from '../offer';
 
 export class LicenceDialog extends QuestionDialog {
-  update({ status }: { status: Question }): void {
+  /** `judged`: what was measured; the benchmark's page has nothing of it. */
+  update({ status, judged }: { status: Question; judged?: ModelsData['judged'] }): void {
     if (status.kind !== 'licence') return this.answered();
-    const { name, licence, bytes, memory, page } = status.entry;
+    const { name, licence, memory, page } = status.entry;
+    const bytes = status.bytes ?? status.entry.bytes;
+    const offer = judged?.(status.entry);
     this.ask(
       html`
         <div class="sheet">
@@ -19,6 +23,7 @@ export class LicenceDialog extends QuestionDialog {
             <a href=${page} target="_blank" rel="noopener noreferrer">${modelStrings.modelPage}</a>
           </p>
           <p class="hint">${fill(modelStrings.licenceCost, { size: formatBytes(bytes), memory: formatBytes(memory) })}</p>
+          ${offer ? html`<p class="hint" data-testid="licence-cost">${costText(offer)}</p>` : nothing}
           <div class="actions">
             <button type="button" class="button" data-testid="licence-decline" @click=${() => this.emit('decline')}>${modelStrings.licenceDecline}</button>
             <button type="button" class="button primary" data-testid="licence-accept" @click=${() => this.emit('accept')}>${modelStrings.licenceAccept}</button>

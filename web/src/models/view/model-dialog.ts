@@ -10,7 +10,8 @@ import { pickFiles } from '../../base/view/local-files';
 import type { CatalogueEntry } from '../catalogue';
 import { modelStrings } from '../model-strings';
 import type { ModelsData } from '../models-data';
-import { insteadText, type Offer } from '../offer';
+import { insteadText, shortCostText, type Offer } from '../offer';
+import { HubPanel } from './hub-panel';
 import { StoragePanel } from './storage-panel';
 
 interface Events {
@@ -20,6 +21,7 @@ interface Events {
   openFiles: ChosenFiles;
   openStored: StoredModel;
   failed: MambaError;
+  succeeded: 'hub-search';
   verify: StoredModel;
   export: StoredModel;
   endTask: undefined;
@@ -28,12 +30,16 @@ interface Events {
 
 export class ModelDialog extends Emitter<Events> {
   readonly #storage = new StoragePanel(() => this.#data && this.update(this.#data));
+  readonly #hub = new HubPanel(() => this.#data && this.update(this.#data));
   #data: ModelsData | undefined;
 
   constructor(private readonly dialog: HTMLDialogElement) {
     super();
     // A click on the dialog itself, not on what is in it, is one on its backdrop.
     dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+    this.#hub.on('open', (address) => this.#then(() => this.emit('openAddress', address)));
+    this.#hub.on('failed', (fault) => this.emit('failed', fault));
+    this.#hub.on('succeeded', (code) => this.emit('succeeded', code));
     this.#storage.on('open', (model) => this.#then(() => this.emit('openStored', model)));
     this.#storage.on('verify', (model) => this.emit('verify', model));
     this.#storage.on('export', (model) => this.emit('export', model));
@@ -51,7 +57,11 @@ export class ModelDialog extends Emitter<Events> {
   update(data: ModelsData): void {
     this.#data = data;
     if (!this.dialog.open) return;
-    const names = [...new Set(data.catalogue.map(({ name }) => name))];
+    // The demo comes first: it answers too.
+    const [demo] = data.catalogue;
+    const namesOf = (entries: readonly CatalogueEntry[]) => [...new Set(entries.map(({ name }) => name))];
+    const chatting = namesOf(data.catalogue.filter((entry) => entry.chats || entry === demo));
+    const others = namesOf(data.catalogue).filter((name) => !chatting.includes(name));
     render(
       html`
         <div class="sheet">
@@ -61,8 +71,12 @@ export class ModelDialog extends Emitter<Events> {
           </div>
           ${this.#storage.template(data)}
           <h3>${modelStrings.builtIn}</h3>
-          <ul class="models" data-testid="catalogue">${names.map((name) => this.#model(data.catalogue.filter((entry) => entry.name === name), data))}</ul>
-          ${this.#addressForm()} ${this.#fileForm()}
+          <p class="hint">${modelStrings.costHint}</p>
+          <ul class="models" data-testid="catalogue">${chatting.map((name) => this.#model(data.catalogue.filter((entry) => entry.name === name), data))}</ul>
+          <h3>${modelStrings.experiments}</h3>
+          <p class="hint">${modelStrings.experimentsHint}</p>
+          <ul class="models" data-testid="experiments">${others.map((name) => this.#model(data.catalogue.filter((entry) => entry.name === name), data))}</ul>
+          ${this.#hub.template(data.device)} ${this.#addressForm()} ${this.#fileForm()}
         </div>`,
       this.dialog,
     );
@@ -94,7 +108,8 @@ export class ModelDialog extends Emitter<Events> {
     const { verdict, kept = false } = judged ?? {};
     const refused = verdict?.kind === 'refused' && !kept;
     const absent = listing?.kind === 'absent' && !kept;
-    const doubts = verdict?.kind === 'doubt' ? verdict.doubts : [];
+    // That a speed is unknown stands beside it anyway.
+    const doubts = verdict?.kind === 'doubt' ? verdict.doubts.filter(({ code }) => code !== 'speed-unknown') : [];
     const open = unconfirmed && !kept && listing?.kind !== 'listed' ? [listing ? modelStrings.listing[listing.kind] : modelStrings.listing.asked] : [];
     const said = refused ? modelStrings.fileRefused[verdict.why.code] : [...open, ...doubts.map(({ code }) => modelStrings.fileVerdict[code])].join(', ');
     return html`<button type="button" class="file-choice" data-testid=${`entry-${id}`} title=${figures} ?disabled=${refused || absent}
@@ -102,6 +117,7 @@ export class ModelDialog extends Emitter<Events> {
       <span class="visually-hidden">${name}</span><strong>${type}</strong><span>${kept ? modelStrings.keptHere : formatBytes(bytes)}</span>
       <span class="memory">${fill(modelStrings.memory, { memory: formatBytes(memory) })}</span>
       ${said ? html`<span class="verdict">${said}</span>` : nothing}
+      ${judged && !refused && !absent ? html`<span class="memory" data-testid=${`cost-${id}`}>${shortCostText(judged)}</span>` : nothing}
     </button>`;
   }
 

@@ -52,7 +52,7 @@ export class ErrorCard extends Emitter<{ retry: undefined; openEntry: CatalogueE
 
   /** Behind a dialog or the drawer nothing can be read or pressed. */
   #place(): void {
-    const over = this.surfaces.find((each) => each.matches('dialog[open], .sidebar.open'));
+    const over = this.surfaces.find((each) => each.matches('dialog:modal, .sidebar.open'));
     if (over) {
       if (over.lastElementChild !== this.container) over.append(this.container);
     } else if (this.container.parentElement !== this.#home) {

@@ -13,7 +13,7 @@ export class Header extends Emitter<{ openMenu: undefined; chooseModel: undefine
     super();
   }
 
-  update({ name, messages, view, status, answering }: PageData): void {
+  update({ name, messages, view, status, answering, attached }: PageData): void {
     const model = name === '' ? pageStrings.chooseModel : fill(pageStrings.currentModel, { name });
     render(
       html`
@@ -29,7 +29,7 @@ export class Header extends Emitter<{ openMenu: undefined; chooseModel: undefine
                 aria-label=${pageStrings.shareState} title=${pageStrings.shareStateHint} @click=${() => this.emit('shareState')}>${memoryIcon}${label('shareState')}</button>
               <button class="icon-button labelled" type="button" data-testid="settings" aria-haspopup="dialog" aria-label=${chatStrings.settings} title=${chatStrings.settings}
                 @click=${() => this.emit('openSettings')}>${settingsIcon}${label('settings')}</button>
-              <button class="icon-button labelled new-chat" type="button" data-testid="new-chat" ?disabled=${messages.length === 0}
+              <button class="icon-button labelled new-chat" type="button" data-testid="new-chat" ?disabled=${messages.length === 0 && attached.length === 0}
                 aria-label=${chatStrings.newChat} title=${chatStrings.newChat} @click=${() => this.emit('newChat')}>${newChatIcon}${label('newChat')}</button>`
           : nothing}`,
       this.container,

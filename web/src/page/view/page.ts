@@ -16,6 +16,7 @@ import { SettingsDialog } from '../../chat/view/settings-dialog';
 import { Sidebar } from '../../chat/view/sidebar';
 import type { PresetId } from '../../data/conversation-record';
 import { DOCUMENT_ENDINGS } from '../../documents/extract/kinds';
+import { BesidePanel } from '../../documents/view/beside-panel';
 import { DocumentsView } from '../../documents/view/documents-view';
 import { loadMarkdown } from '../../markdown/view/prose';
 import { LicenceDialog } from '../../models/view/licence-dialog';
@@ -41,7 +42,8 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #documents = new DocumentsView(element('documents'), DOCUMENT_ENDINGS);
   readonly #error = new ErrorCard(element('error-slot'), [...document.querySelectorAll('dialog'), element('sidebar')]);
   readonly #notices = new Notices(element('notices'));
-  readonly #composer = new Composer(element('composer'));
+  readonly #composer = new Composer(element('composer'), DOCUMENT_ENDINGS);
+  readonly #beside = new BesidePanel(element('beside') as HTMLDialogElement);
   readonly #figures = new FiguresPanel(element('figures') as HTMLDetailsElement);
   readonly #status = new StatusLine(element('status'));
   readonly #dialog = new ModelDialog(element('model-dialog') as HTMLDialogElement);
@@ -84,15 +86,16 @@ export class Page extends Emitter<PageEvents> implements PageView {
   constructor() {
     super();
     this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'pinChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
-    this.#pass(this.#log, 'showBranch');
+    this.#pass(this.#log, 'showBranch', 'showSource');
+    this.#pass(this.#beside, 'showBeside');
     for (const name of ['askInstead', 'answerAgain', 'answerBatch', 'carryOn', 'openEntry', 'ask'] as const) {
       this.#log.on(name, (detail) => this.#thenWrite(() => (this.emit as (name: string, detail: unknown) => void).call(this, name, detail)));
     }
-    this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
-    this.#pass(this.#composer, 'stop', 'setThinks');
+    this.#pass(this.#documents, 'addDocuments', 'cancelAdding', 'unlockDocument', 'leaveLocked', 'addText', 'openDocument', 'removeDocument', 'summarise', 'pauseSummary', 'resumeSummary', 'removeSummary', 'askDocument', 'stopDocument');
+    this.#pass(this.#composer, 'stop', 'setThinks', 'attach', 'attachText', 'detach', 'unlockAttached', 'putBack', 'showAttached');
     this.#pass(this.#error, 'retry', 'openEntry', 'dismiss');
     this.#dialog.on('shown', () => this.emit('askListings'));
-    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'verify', 'export', 'endTask', 'remove');
+    this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'succeeded', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling', 'setEffort');
     this.#pass(this.#status, 'pause', 'discard');
     this.#pass(this.#notices, 'useNewVersion', 'install', 'declineInstall');
@@ -119,14 +122,14 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#link.on('decline', () => this.emit('answerLink', false));
     this.#status.on('resume', () => this.emit('retry'));
     this.#drop.on('models', (chosen) => this.emit('openFiles', chosen));
-    this.#drop.on('documents', (files) => this.emit('addDocuments', files));
+    this.#drop.on('documents', (files) => this.emit(this.#data?.view === 'documents' ? 'addDocuments' : 'attach', files));
     void forgetCopies();
     // What nobody has caught is said all the same.
     addEventListener('unhandledrejection', ({ reason }) => this.emit('failed', toFailure(reason)));
     addEventListener('error', ({ error }) => error && this.emit('failed', toFailure(error)));
     document.addEventListener('keydown', (event) => {
       // In a dialog, Escape closes the dialog; in the sidebar's fields it is theirs.
-      const elsewhere = document.querySelector('dialog[open]') ?? (event.target as Element).closest('#sidebar input');
+      const elsewhere = document.querySelector('dialog:modal') ?? (event.target as Element).closest('#sidebar input');
       if (event.key === 'Escape' && !elsewhere) this.emit('stop');
     });
     onShortcut(document, (shortcut) => this.#press(shortcut));
@@ -191,7 +194,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     element('documents').hidden = chat;
     const parts = [
       this.#header, this.#sidebar, ...(chat ? [this.#log] : []), this.#documents, this.#error, this.#notices, this.#composer, this.#figures, this.#status, this.#dialog,
-      this.#settings, this.#licence, this.#link, this.#palette, this.#shortcuts, this.#kept, this.#prompts,
+      this.#settings, this.#licence, this.#link, this.#beside, this.#palette, this.#shortcuts, this.#kept, this.#prompts,
     ];
     for (const part of parts) this.#drawPart(part, data);
   }
