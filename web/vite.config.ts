@@ -28,7 +28,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: 'index.html', bench: 'bench.html', 'service-worker': 'src/service-worker.ts' },
+      input: { index: 'index.html', bench: 'bench.html', how: 'how.html', 'service-worker': 'src/service-worker.ts' },
       // A service worker's address is its identity, and it has to lie beside the page whose requests it answers.
       output: { entryFileNames: ({ name }) => (FIXED_NAMES.has(name) ? '[name].js' : 'assets/[name]-[hash].js') },
     },

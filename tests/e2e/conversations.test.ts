@@ -81,20 +81,23 @@ test('an answer that was stopped goes on where it was', async () => {
   expect(await chat.answers.count()).toBe(1);
 });
 
-test('figures: while an answer is written, its speed, first word, position and state are seen; then with a plot of time per token', async () => {
+test('figures are hidden until they are asked for; then, while an answer is written, its speed, first word, length and memory are seen, with a plot', async () => {
   await page.getByTestId('new-chat').click();
+  await page.getByTestId('figure-rate').waitFor({ state: 'hidden' });
+  await page.getByTestId('figures').click();
   await chat.input.fill('Tell me a story about a brave mouse and a lion.');
   // While the stop button is there.
   const seen = page.waitForFunction(() => {
-    const live = [...document.querySelectorAll('.live-figure')].map(({ textContent }) => textContent).join(' ');
-    return document.querySelector('[data-testid=stop]') && /state 1\.2 MB.*first word [\d.]+ s.*position \d+.*\d tokens\/s/.test(live);
+    const live = [...document.querySelectorAll<HTMLElement>('.figure-list dd')].map(({ innerText }) => innerText).join('; ');
+    return document.querySelector('[data-testid=stop]') && /^[\d.]+; [\d.]+ s; *\d+ of 2,048 trained; 1\.2 MB, constant$/.test(live);
   });
   await chat.send.click();
   await seen;
   await chat.stats.last().waitFor();
-  await page.getByTestId('figures').click();
+  const shown = () => page.locator('.stats .on-demand').last().evaluate((figures) => figures.getBoundingClientRect().width > 20);
+  expect(await shown()).toBe(true);
   expect(await page.getByTestId('figure-state').innerText()).toMatch(/1\.2 MB, constant/);
-  expect(await page.getByTestId('figure-position').innerText()).toMatch(/^\d+ of 2,048 trained$/);
+  expect((await page.getByTestId('figure-position').innerText()).trim()).toMatch(/^\d+ of 2,048 trained$/);
   expect(Number(await page.getByTestId('figure-rate').innerText())).toBeGreaterThan(0);
   await page.getByTestId('plot').locator('canvas').waitFor();
   // A new chat has no figures yet, and the plot of the last one goes.
@@ -104,6 +107,7 @@ test('figures: while an answer is written, its speed, first word, position and s
   await page.goBack();
   await chat.stats.last().waitFor();
   await page.getByTestId('figures').click();
+  expect(await shown()).toBe(false);
   await page.getByTestId('chat-more').first().click();
   await page.getByTestId('chat-delete').click();
   await page.getByTestId('chat-delete-confirm').click();
@@ -197,7 +201,7 @@ test('Markdown and JSON go out, and JSON comes back; a wrong file changes nothin
   const json = await downloaded(() => page.getByTestId('export-chats').click());
   expect(json.suggestedFilename()).toBe('conversations.json');
   const saved = await json.path();
-  await more('About the sky');
+  // A press elsewhere has closed its buttons.
   await more('About the sky');
   await page.getByTestId('chat-delete').click();
   await page.getByTestId('chat-delete-confirm').click();

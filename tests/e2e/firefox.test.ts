@@ -5,6 +5,7 @@ import type { Browser, ElementHandle, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
 import { CHAPTERS, longChapters, pdf } from '../../web/test/make-documents';
 import { newProfile } from './browser';
+import { cutOff } from './cut-off';
 import { FIREFOX, openFirefox, stand } from './firefox-browser';
 import { DIST, OUTPUT } from './folders';
 import { savedConversations } from './saved-conversations';
@@ -162,6 +163,32 @@ describe.skipIf(FIREFOX === '')('Firefox', () => {
     expect(await page.$$eval('.answer td', (cells) => cells.slice(0, 3).map((cell) => getComputedStyle(cell).textAlign))).toEqual(['left', 'center', 'right']);
     await page.setViewport({ width: 1200, height: 1500 });
     await picture('texts');
+    await page.setViewport({ width: 1200, height: 800 });
+  });
+
+  test('code has its colours; at 320 px nothing is cut off, in the chat, the palette and what stays here', async () => {
+    const upload = savedConversations({ Code: [['c', '```js\nconst a = "b"; // so\n```']] });
+    const file = path.join(newProfile(), upload.name);
+    writeFileSync(file, upload.buffer);
+    await (await page.$(by('import-chats')) as ElementHandle<HTMLInputElement>).uploadFile(file);
+    await page.waitForFunction(() => {
+      const row = [...document.querySelectorAll<HTMLElement>('.chat-open')].find(({ innerText }) => innerText.startsWith('Code'));
+      row?.click();
+      return row !== undefined;
+    }, { timeout: TIMEOUT });
+    await page.waitForSelector('.code-keyword', { visible: true, timeout: TIMEOUT });
+    await page.setViewport({ width: 320, height: 640 });
+    expect(await page.evaluate(cutOff)).toEqual([]);
+    await page.evaluate(() => document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true })));
+    await seen('palette-item');
+    expect(await page.evaluate(cutOff)).toEqual([]);
+    await picture('palette');
+    await page.keyboard.press('Escape');
+    await page.$eval(by('show-kept'), (button) => (button as HTMLElement).click());
+    await seen('kept-total');
+    expect(await page.evaluate(cutOff)).toEqual([]);
+    await picture('kept');
+    await page.keyboard.press('Escape');
     await page.setViewport({ width: 1200, height: 800 });
   });
 

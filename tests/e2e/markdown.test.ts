@@ -1,8 +1,10 @@
 /** What a model writes cannot do anything to the page, stops nothing, and nothing of it is lost. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { hostileTexts } from '../../web/test/hostile-texts';
-import { HARNESS } from './folders';
+import { DIST, HARNESS, ROOT } from './folders';
 import { withBrowser } from './opened';
 import { longestTask, longTasks, PageTasks } from './page-tasks';
 import { Site } from './site';
@@ -23,6 +25,8 @@ async function forget(): Promise<void> {
   await page.evaluate(() => undefined);
   await tasks.taken();
 }
+
+const PYTHON = readFileSync(path.join(ROOT, 'tests/golden/goldens.py'), 'utf8').slice(0, 12_000).trimEnd();
 
 const LINK = 'target="_blank" rel="noopener noreferrer"';
 
@@ -82,6 +86,20 @@ test('while a long text grows, no task is long, and what is finished stays', asy
   expect(elements).toBe(500);
   // All that was there when the first 600 letters had come, but the last two.
   expect(stayed).toBeGreaterThanOrEqual(4);
+});
+
+test.each(['javascript', 'python', 'no-such-language'])('while code grows, no task is long, nothing flickers and no letter is lost: %s', async (language) => {
+  const source = language === 'python' ? PYTHON : readFileSync(path.join(DIST, '../node_modules/lit-html/development/lit-html.js'), 'utf8').slice(0, 20_000).trimEnd();
+  await forget();
+  const { text, coloured, lost, stayed } = await page.evaluate(([name, code]) => window.harness.streamCode(name, code, 100), [language, source] as const);
+  const taken = await tasks.taken();
+  expect(longTasks(taken), longestTask(taken)).toEqual([]);
+  expect(text).toBe(source);
+  if (language === 'no-such-language') return expect(coloured).toBe(0);
+  expect(coloured).toBeGreaterThan(1000);
+  // A comment or a string that has no end yet is one up to there.
+  expect(lost).toBeLessThan(800);
+  expect(stayed).toBe(true);
 });
 
 test('a text that grows by one kind of mark never makes a task long', async () => {

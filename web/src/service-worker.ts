@@ -30,7 +30,7 @@ const worker = self as unknown as Worker;
 const files = __FILES_OF_THIS_VERSION__;
 
 /** Not needed to begin with: fetched when the page has done with its first visit's own work. */
-const LATER = /^(cmaps\/|bench\.html$|licences\.txt$|assets\/(bench|formula|noto)-)/;
+const LATER = /^(cmaps\/|(bench|how)\.html$|licences\.txt$|assets\/(bench|how|formula|noto|code-runs|palette|palette-strings|shortcut-sheet|kept-dialog|prompts-dialog|chatgpt-export|erase)-)/;
 
 const scope = new URL(worker.registration.scope);
 /**

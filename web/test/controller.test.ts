@@ -297,10 +297,10 @@ test('an error goes when the same thing succeeds, whatever it was, and no other 
   expect(code()).toBe('import-file');
   emit('importChats', file(conversations));
   await settle();
-  expect([code(), page.data?.chats.imported]).toEqual([undefined, 1]);
+  expect([code(), page.data?.chats.imported]).toEqual([undefined, { added: 1, known: 0 }]);
   emit('importChats', file('null'));
   await settle();
-  expect([code(), page.data?.chats.imported]).toEqual(['import-file', 0]);
+  expect([code(), page.data?.chats.imported]).toEqual(['import-file', undefined]);
   engine.verify.mockImplementationOnce(fails('in-use'));
   emit('verify', model);
   await settle();
@@ -374,17 +374,19 @@ test('figures are those of the answer that is shown, from its first word on', as
   expect(first).toMatchObject({ state: { kind: 'done' } });
 });
 
-test('an import says how many conversations came in', async () => {
+test('an import says how many conversations came in; the same file adds nothing twice', async () => {
   const { page, emit, settle } = setUp();
   const record = { title: 'Rain', created: 1, updated: 1, preset: 'assistant', system: '', knowledge: '', messages: [{ id: 1, parent: null, role: 'user', text: 'x' }], leaf: 1 };
-  const text = JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [record, record] });
+  const text = JSON.stringify({ format: 'web-mamba-conversations', version: 1, conversations: [record, { ...record, created: 2 }] });
   await settle();
-  emit('importChats', new File([text], 'x.json'));
-  await settle();
-  expect(page.data?.chats).toMatchObject({ imported: 2, list: [{ title: 'Rain' }, { title: 'Rain' }] });
+  for (const imported of [{ added: 2, known: 0 }, { added: 0, known: 2 }]) {
+    emit('importChats', new File([text], 'x.json'));
+    await settle();
+    expect(page.data?.chats).toMatchObject({ imported, list: [{ title: 'Rain' }, { title: 'Rain' }] });
+  }
   emit('searchChats', 'rain');
   await settle();
-  expect(page.data?.chats.imported).toBe(0);
+  expect(page.data?.chats.imported).toBeUndefined();
 });
 
 test('a stop keeps what was said and marks it', async () => {

@@ -12,7 +12,7 @@ const REMEDY = 'run scripts/crate-licences.mjs';
 function imported(folder: string): string[] {
   const sources = readdirSync(path.join(WEB, folder), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|css)$/.test(name));
   const names = sources.flatMap((name) =>
-    [...readFileSync(path.join(WEB, folder, name), 'utf8').matchAll(/(?:from|import|import\(|url\() ?'(?!node:)((?:@[\w-]+\/)?[\w][\w-]*)[^']*'/g)].map(([, found]) => found as string));
+    [...readFileSync(path.join(WEB, folder, name), 'utf8').matchAll(/(?:from|import|import\(|url\() ?'(?!node:)((?:@[\w-]+\/)?[\w][\w.-]*)[^']*'/g)].map(([, found]) => found as string));
   return [...new Set(names)].sort();
 }
 

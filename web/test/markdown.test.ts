@@ -89,6 +89,13 @@ test('bare addresses are links, without the signs of the sentence around them', 
   expect(links('`https://a.b` [https://c.d](https://e.f) javascript:alert(1) data:text/html,x file:///etc foo://bar a@b')).toEqual(['https://e.f']);
 });
 
+test('lines that define where links lead are shown where they stand, and links lead there', () => {
+  const tokens = read('See [1].\n\n[1]: https://example.org/a "T"\n[2]: https://unused.org\n\nend\n\n[3]: https://last.org');
+  expect(tokens.filter(({ type }) => type === 'inline').map(({ content }) => content)).toEqual(['See [1].', '[1]: https://example.org/a "T"\n[2]: https://unused.org', 'end', '[3]: https://last.org']);
+  const links = tokens.flatMap(({ children }) => children ?? []).filter(({ type }) => type === 'link_open').map(({ attrs }) => attrs?.[0]?.[1]);
+  expect(links).toEqual(['https://example.org/a', 'https://example.org/a', 'https://example.org/a', 'https://unused.org', 'https://unused.org', 'https://last.org', 'https://last.org']);
+});
+
 const formulas = (text: string) => read(text).flatMap((token) => [token, ...(token.children ?? [])]).filter(({ type }) => type === 'formula').map(({ content }) => content);
 
 test('formulas: in a line, on lines of their own, in lists, and never in code', () => {

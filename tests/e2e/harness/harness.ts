@@ -195,6 +195,31 @@ export const harness = {
     holder.remove();
     return { elements: now.length, stayed };
   },
+  /** Draws code as it grows, a frame each; gives its text at the end, how much of it has a colour, and by how much that ever fell on the way. */
+  async streamCode(language: string, code: string, step: number): Promise<{ text: string; coloured: number; lost: number; stayed: boolean }> {
+    await loadMarkdown();
+    const holder = document.createElement('div');
+    document.body.append(holder);
+    const coloured = () => [...holder.querySelectorAll('code span[class]')].reduce((length, { textContent }) => length + textContent.length, 0);
+    let [most, lost, first]: [number, number, Element | null] = [0, 0, null];
+    const note = () => {
+      const now = coloured();
+      // The word at the end may turn out to be another.
+      lost = Math.max(lost, most - now);
+      most = Math.max(most, now);
+      first ??= holder.querySelector('code span[class]');
+    };
+    for (let length = step; length < code.length + step; length += step) {
+      drawn(`\`\`\`${language}\n${code.slice(0, length)}`, holder);
+      await new Promise(requestAnimationFrame);
+      note();
+    }
+    for (let last = -1; last !== coloured(); await new Promise((resolve) => setTimeout(resolve, 400))) last = coloured();
+    const stayed = first === holder.querySelector('code span[class]');
+    const result = { text: holder.querySelector('code')?.textContent ?? '', coloured: coloured(), lost, stayed };
+    holder.remove();
+    return result;
+  },
   /** How many milliseconds of its thread the page takes to draw and lay out a text, and how deep the result is. */
   async timeMarkdown(markdown: string): Promise<{ milliseconds: number; depth: number; text: string }> {
     await loadMarkdown();

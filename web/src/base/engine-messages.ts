@@ -17,7 +17,7 @@ export const engineMessages: OwnMessages = {
     'no-gpu': { sentence: 'There is no GPU that this page can use.', remedy: 'Update the browser and the graphics driver, or open the page with ?backend=cpu.' },
     gpu: { sentence: 'The GPU failed.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
     'gpu-wrong': { sentence: 'This GPU computes wrongly: a test of it failed.', remedy: 'Update the browser and the graphics driver, or open the page with ?backend=cpu.' },
-    'not-state': { sentence: 'This is not a saved state.', remedy: 'Choose a file that was saved with “Share this state”, and check that the address does not lead to a web page.' },
+    'not-state': { sentence: 'This is not a saved state.', remedy: 'Choose a file that was saved with “Save memory”, and check that the address does not lead to a web page.' },
     'device-lost': { sentence: 'The GPU was lost again and again.', remedy: 'Reload the page; if it happens again, open it with ?backend=cpu or choose a smaller model.' },
     'token-range': { sentence: 'A token is outside the model’s vocabulary.', remedy: 'Start a new chat and try again.' },
   },

@@ -19,7 +19,7 @@ export const failures = {
   'refused-no-gpu': { sentence: '{name} ({type}) is too large for this device: it offers pages no graphics card, and its processor alone cannot hold it.', remedy: '{instead}' },
   'refused-memory': { sentence: '{name} ({type}) needs about {needed} of memory, and this device has {available}.', remedy: '{instead}' },
   'refused-storage': { sentence: '{name} ({type}) takes {size}, and this browser has {room} left to keep it.', remedy: 'Free disk space, or delete models that are kept here. {instead}' },
-  'import-file': { sentence: 'This is not a file of conversations that this page exported.', remedy: 'Choose a .json file that was made with “Export all conversations” or “Export as JSON”. Nothing was changed.' },
+  'import-file': { sentence: 'This is not a file of conversations that this page or ChatGPT exported.', remedy: 'Choose a .json file that was made with “Export all conversations” or “Export as JSON”, or ChatGPT’s export, which is a .zip file. Nothing was changed.' },
   'file-kind': { sentence: 'This page cannot read {name}.', remedy: 'Use a PDF, DOCX, EPUB, RTF, HTML, Markdown or plain text file, or paste the text.' },
   'file-size': { sentence: '{name} is too large: it has {size}, and this page reads files of up to {most}.', remedy: 'Split it, save it without its pictures, or paste the part that matters.' },
   'too-much': { sentence: '{name} holds more text than this page can keep, or claims to.', remedy: 'Split it, or paste the part that matters.' },

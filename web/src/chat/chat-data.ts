@@ -4,6 +4,7 @@ import type { AssistantMessage, Instructions, Message, Source, UserMessage } fro
 import type { Effort } from '../models/effort';
 import type { ModelsData } from '../models/models-data';
 import type { ChatsData } from './chats';
+import type { OwnPrompt } from './own-prompts';
 import type { SamplingChange, SamplingChoice } from './sampling';
 
 /** A document that a chat is answered from, or a file on its way to become one. */
@@ -33,6 +34,8 @@ export interface ChatData extends ModelsData {
   thinks: boolean;
   /** How much of the machine's time a model takes. */
   effort: Effort;
+  /** The visitor's own. */
+  prompts: readonly OwnPrompt[];
   /** Something else holds the engine: what was asked waits for it. */
   waitsFor: 'documents' | 'chat' | undefined;
 }
@@ -71,6 +74,8 @@ export interface ChatEvents {
   showAttached: string;
   setSampling: SamplingChange;
   setThinks: boolean;
+  setPrompts: readonly OwnPrompt[];
+  pinChat: { id: string; pinned: boolean };
   setEffort: Effort;
   resetSampling: undefined;
 }

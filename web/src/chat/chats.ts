@@ -11,6 +11,7 @@ import { AnswerWriter } from './answer-writer';
 import { Conversation, type Branches } from './conversation';
 import { jsonFile, markdownFile, readConversations } from './conversation-files';
 import type { ConversationHeader, ConversationStore } from './conversation-store';
+import { additionsOf } from './imported-additions';
 import { presets } from './presets';
 import { Reader } from './reader';
 import type { Readings } from './readings';
@@ -28,6 +29,12 @@ export interface BatchProgress {
   finished: number;
 }
 
+/** How many conversations a file has added, and how many of it were here already. */
+export interface Imported {
+  added: number;
+  known: number;
+}
+
 export interface ChatsData {
   list: readonly ConversationHeader[];
   /** Id of the conversation that is shown. */
@@ -35,8 +42,8 @@ export interface ChatsData {
   /** Of the conversation that is shown; empty for a new one. */
   title: string;
   query: string;
-  /** So many conversations have just come in from a file; 0 else. */
-  imported: number;
+  /** What has just come in from a file. */
+  imported: Imported | undefined;
   instructions: Instructions;
   /** Documents that its questions are answered from. */
   attachments: readonly Attachment[];
@@ -48,6 +55,8 @@ export interface ChatsData {
   times: readonly TokenTime[];
   /** The branches beside a message; `shut` while an answer is written that showing another would lead away from. */
   branches(message: Message): Branches & { shut: boolean };
+  /** Conversations that hold what is sought, whatever the list shows. */
+  find(query: string): Promise<readonly ConversationHeader[]>;
   /** Answers that were asked for at once, and of which none has been chosen; undefined for any other message. */
   choice(message: Message): readonly AssistantMessage[] | undefined;
   /** Of an answer that is one of several in the making. */
@@ -81,7 +90,7 @@ export class Chats {
   #choice: readonly AssistantMessage[] = [];
   #list: ConversationHeader[] = [];
   #query = '';
-  #imported = 0;
+  #imported: Imported | undefined;
   /** Of the answers that were written in this visit. */
   readonly #writers = new WeakMap<Message, AnswerWriter>();
   #saved = 0;
@@ -115,13 +124,14 @@ export class Chats {
       attachments: this.#conversation.attachments,
       position: stats?.position ?? this.#positionBefore(last), stats, times: writer?.times ?? [],
       branches: (message) => ({ ...this.#conversation.branches(message), shut: !this.#mayShow(message.id) }),
+      find: (query) => this.parts.store.list(query),
       choice: (message) => (this.#choice.length > 1 && this.#choice.some((each) => each === message) ? this.#choice : undefined),
       batch: (message) => this.#batch(message),
     };
   }
 
   async list(query = this.#query): Promise<void> {
-    if (query !== this.#query) this.#imported = 0;
+    if (query !== this.#query) this.#imported = undefined;
     this.#query = query;
     await this.#guarded('list conversations', async () => {
       const list = await this.parts.store.list(query);
@@ -242,6 +252,11 @@ export class Chats {
     await this.list();
   }
 
+  async pin(id: string, pinned: boolean): Promise<void> {
+    await this.#guarded('pin', () => this.parts.store.pin(id, pinned));
+    await this.list();
+  }
+
   async remove(id: string): Promise<void> {
     this.#removed.add(id);
     if (id === this.#conversation.record.id) this.newChat();
@@ -260,11 +275,14 @@ export class Chats {
   }
 
   async import(file: Blob): Promise<void> {
-    this.#imported = 0;
+    this.#imported = undefined;
     await this.#guarded('import', async () => {
-      const records = await readConversations(file);
-      await this.parts.store.saveAll(records);
-      this.#imported = records.length;
+      const { fresh, grown, known } = additionsOf(await readConversations(file), await this.parts.store.all());
+      await this.parts.store.saveAll([...fresh, ...grown]);
+      this.#imported = { added: fresh.length + grown.length, known };
+      const { id } = this.#conversation.record;
+      const shown = grown.find((record) => record.id === id);
+      if (shown && !this.#answering) this.#conversation = new Conversation(shown);
     });
     await this.list();
   }
@@ -273,7 +291,7 @@ export class Chats {
     const conversation = this.#conversation;
     const { loader, turns, failed } = this.parts;
     this.#answering = answers;
-    this.#imported = 0;
+    this.#imported = undefined;
     failed(undefined);
     // A database that takes its time holds up no answer.
     void this.#save(conversation);
@@ -386,7 +404,7 @@ export class Chats {
     this.#answering = undefined;
     this.#choice = [];
     this.#conversation = conversation;
-    this.#imported = 0;
+    this.#imported = undefined;
     this.parts.failed(undefined);
   }
 

@@ -1,19 +1,20 @@
 /** Conversations as files: Markdown to read, JSON to keep and to bring back. An imported file is as untrusted as any other. */
 import { newId, splitThoughts } from 'web-mamba';
-import { failure } from '../base/failure';
+import { failure, MambaError } from '../base/failure';
 import type { TextFile } from '../base/files';
 import { formatBytes } from '../base/format';
 import { EARLIER_IMPORTED, type AnswerStats, type ConversationRecord, type Message, type MessageState } from '../data/conversation-record';
 import { mended } from './conversation';
 import { attachmentsOf, readOf, sourcesOf } from './imported-attachments';
 import { presetIds, systemText } from './presets';
+import { isZip, zippedConversations } from './zipped-conversations';
 
 const FORMAT = 'web-mamba-conversations';
 const VERSION = 1;
 const STOPS = ['eos', 'length', 'stop-string', 'stop-token', 'cancelled'] as const;
-/** More than years of talking; what is larger would make the page slow, or is no file of ours. */
-const MOST_BYTES = 64 * 1024 ** 2;
-const MOST_CONVERSATIONS = 2_000;
+/** More than years of talking; what is larger would make the page slow, or is no file of conversations. */
+const MOST_BYTES = 256 * 1024 ** 2;
+const MOST_CONVERSATIONS = 20_000;
 const MOST_MESSAGES = 10_000;
 const MOST_TITLE_CHARACTERS = 200;
 
@@ -35,10 +36,39 @@ export function jsonFile(records: readonly ConversationRecord[], name: string): 
   return { name: `${fileName(name)}.json`, type: 'application/json', text };
 }
 
-/** Throws the failures `import-large` and `import-file`. */
+/** Of a file of ours, or ChatGPT's: its zip, or what is in it. Throws the failures `import-large` and `import-file`. */
 export async function readConversations(file: Blob): Promise<ConversationRecord[]> {
+  if (await isZip(file)) {
+    const texts = await zippedConversations(file, MOST_BYTES, tooLarge).catch((thrown: unknown) => {
+      throw thrown instanceof MambaError ? thrown : failure('import-file', {}, String(thrown));
+    });
+    if (texts.length === 0) throw failure('import-file');
+    return limited((await Promise.all(texts.map(fromText))).flat());
+  }
   if (file.size > MOST_BYTES) throw tooLarge();
-  return importedConversations(await file.text());
+  return fromText(await file.text());
+}
+
+/** ChatGPT's are an array, ours are not. */
+async function fromText(text: string): Promise<ConversationRecord[]> {
+  if (!/^\ufeff?\s*\[/.test(text)) return importedConversations(text);
+  const { chatGptConversations } = await import('./chatgpt-export');
+  const records = chatGptConversations(limited(parsed(text.replace(/^\ufeff/, '')) as unknown[]));
+  if (records.length === 0) throw failure('import-file');
+  return records;
+}
+
+function limited<T>(records: T[]): T[] {
+  if (records.length > MOST_CONVERSATIONS) throw tooLarge();
+  return records;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw failure('import-file', {}, String(cause));
+  }
 }
 
 /**
@@ -46,16 +76,9 @@ export async function readConversations(file: Blob): Promise<ConversationRecord[
  * does not know.
  */
 export function importedConversations(text: string): ConversationRecord[] {
-  let parsed: { format?: unknown; version?: unknown; conversations?: unknown };
-  try {
-    parsed = JSON.parse(text) as typeof parsed;
-  } catch (cause) {
-    throw failure('import-file', {}, String(cause));
-  }
-  const { format, version, conversations } = parsed ?? {};
+  const { format, version, conversations } = fields(parsed(text));
   if (format !== FORMAT || version !== VERSION || !Array.isArray(conversations) || conversations.length === 0) throw failure('import-file');
-  if (conversations.length > MOST_CONVERSATIONS) throw tooLarge();
-  return conversations.map((each, index) => {
+  return limited(conversations).map((each, index) => {
     const record = conversation(each);
     if (!record) throw failure('import-file', {}, `conversation ${index + 1}`);
     return mended(record);
@@ -71,7 +94,7 @@ function tooLarge(): Error {
 }
 
 function conversation(value: unknown): ConversationRecord | undefined {
-  const { title, created, updated, preset, system, knowledge, messages, leaf, beginning, attachments } = fields(value);
+  const { title, created, updated, preset, system, knowledge, messages, leaf, beginning, attachments, pinned } = fields(value);
   const known = presetIds.find((id) => id === preset);
   const texts = typeof title === 'string' && typeof system === 'string' && typeof knowledge === 'string';
   if (!texts || !known || !isFigure(created) || !isFigure(updated) || !Array.isArray(messages)) return undefined;
@@ -93,7 +116,7 @@ function conversation(value: unknown): ConversationRecord | undefined {
   const end = leaf === null ? null : ids.get(leaf);
   if (end === undefined) return undefined;
   const [began, changed] = [created, updated].map((time) => Math.min(time, Date.now())) as [number, number];
-  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end, ...attachmentsOf(attachments), ...(isBeginning(beginning) ? { beginning } : {}) };
+  return { id: newId(), title: title.slice(0, MOST_TITLE_CHARACTERS), created: began, updated: changed, preset: known, system, knowledge, messages: built, leaf: end, ...attachmentsOf(attachments), ...(isBeginning(beginning) ? { beginning } : {}), ...(pinned === true ? { pinned } : {}) };
 }
 
 /** As the engine names tuned states. */

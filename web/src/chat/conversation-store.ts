@@ -12,6 +12,7 @@ export interface ConversationHeader {
   id: string;
   title: string;
   updated: number;
+  pinned: boolean;
   /** Where the search found something beside the title; empty without a search. */
   excerpt: string;
 }
@@ -24,6 +25,8 @@ interface Held {
   record: ConversationRecord;
   /** Set where it was renamed meanwhile: the name counts, whatever the database has. */
   title?: string;
+  /** So with its pin. */
+  pinned?: boolean;
 }
 
 /** Ids are UUIDs, or as long. What is longer, or no text, comes from something else. */
@@ -64,19 +67,19 @@ export class ConversationStore {
     };
   }
 
-  /** Newest first; with words to look for, only those that hold them, in any case of letters. */
+  /** Pinned ones first, then the newest; with words to look for, only those that hold them, in any case of letters. */
   async list(query = ''): Promise<ConversationHeader[]> {
     const sought = query.trim().toLowerCase();
     if (sought === '') {
       const headers = this.#headers ?? new Map((await this.all()).map((record) => [record.id, header(record)]));
       // What the page holds alone is not all, once the database opens.
       if (!this.database.unopened) this.#headers = headers;
-      return [...headers.values()].sort((a, b) => b.updated - a.updated);
+      return [...headers.values()].sort(pinnedFirst);
     }
     return (await this.all()).flatMap((record) => {
       const excerpt = found(record, sought);
       return excerpt === undefined ? [] : [header(record, excerpt)];
-    });
+    }).sort(pinnedFirst);
   }
 
   async all(): Promise<ConversationRecord[]> {
@@ -117,6 +120,13 @@ export class ConversationStore {
     else await this.#change(id, (there) => there && { ...there, title });
   }
 
+  /** A pin is none of what is said: it makes no conversation newer. */
+  async pin(id: string, pinned: boolean): Promise<void> {
+    const held = this.#held.get(id);
+    if (held) await this.#hold({ ...held, record: setPin(held.record, pinned), pinned });
+    else await this.#change(id, (there) => there && setPin({ ...there }, pinned));
+  }
+
   async remove(id: string): Promise<void> {
     await this.#read(() => this.database.delete('conversations', id));
     this.database.forget(waitingName(id));
@@ -139,15 +149,17 @@ export class ConversationStore {
   async #store(id: string): Promise<void> {
     const held = this.#held.get(id);
     if (!held) return;
-    const { record, title } = held;
+    const { record, title, pinned } = held;
     const { revision = 0 } = record;
     // Where it goes on beside another tab's, under its new id.
     const stored = await this.#change(record.id, (there) => {
       const elsewhere = there !== undefined && (there.revision ?? 0) !== revision;
-      // The title is whoever's renamed it last.
-      return { ...record, revision: revision + 1, ...(elsewhere ? { id: newId() } : { title: title ?? (there?.title || record.title) }) };
+      const next = { ...record, revision: revision + 1 };
+      if (elsewhere) return { ...next, id: newId() };
+      // The title is whoever's renamed it last, and so is the pin.
+      return setPin({ ...next, title: title ?? (there?.title || record.title) }, pinned ?? (there ?? record).pinned ?? false);
     });
-    if (stored) Object.assign(record, { id: stored.id, title: stored.title, revision: stored.revision });
+    if (stored) setPin(Object.assign(record, { id: stored.id, title: stored.title, revision: stored.revision }), stored.pinned ?? false);
     // It may have been saved again, with more words, while these were written.
     if (this.#held.get(id) === held) this.#held.delete(id);
   }
@@ -191,8 +203,18 @@ function waitingName(id: string): string {
 }
 
 /** One in which nothing was asked yet is called after what is attached to it. */
-function header({ id, title, updated, attachments }: ConversationRecord, excerpt = ''): ConversationHeader {
-  return { id, title: title || (attachments?.[0]?.name ?? ''), updated, excerpt };
+function header({ id, title, updated, pinned, attachments }: ConversationRecord, excerpt = ''): ConversationHeader {
+  return { id, title: title || (attachments?.[0]?.name ?? ''), updated, pinned: pinned ?? false, excerpt };
+}
+
+function pinnedFirst(a: ConversationHeader, b: ConversationHeader): number {
+  return Number(b.pinned) - Number(a.pinned) || b.updated - a.updated;
+}
+
+function setPin(record: ConversationRecord, pinned: boolean): ConversationRecord {
+  if (pinned) record.pinned = true;
+  else delete record.pinned;
+  return record;
 }
 
 function found({ title, messages }: ConversationRecord, sought: string): string | undefined {

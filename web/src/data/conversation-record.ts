@@ -100,6 +100,8 @@ export interface ConversationRecord extends Instructions {
   attachments?: Attachment[];
   /** The tuned state that it began from, by the engine's name; absent for zeros. */
   beginning?: string;
+  /** It stands above the others in the list. */
+  pinned?: true;
   /** How often it was stored; another tab that stores it is noticed by this. */
   revision?: number;
 }

@@ -1,6 +1,7 @@
 /** Markdown as blocks of tokens. A text that grows, as an answer does while it is written, is read anew only where it can still change. */
 import MarkdownIt, { type Env, type StateCore, type Token } from 'markdown-it';
 import { keepWithinBounds } from './bounds';
+import { showDefinitions } from './definitions';
 import { recogniseFormulas } from './formulas';
 import { allowLinks } from './links';
 import { breakRuns } from './runs';
@@ -17,6 +18,7 @@ const markdown = new MarkdownIt({ html: false });
 keepWithinBounds(markdown);
 allowLinks(markdown);
 recogniseFormulas(markdown);
+showDefinitions(markdown);
 markdown.core.ruler.push('tasks', tasks);
 
 /** `- [x]`: the item knows whether it is done, and its text begins behind the box. */

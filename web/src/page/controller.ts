@@ -26,6 +26,7 @@ import { offerOf, type Measured } from '../models/offer';
 import { rateOf } from '../models/rate-estimate';
 import { SpeedEstimates } from '../models/speed-estimates';
 import { StorageTasks } from '../models/storage-tasks';
+import { keptHere } from './kept';
 import { Attaching } from './attaching';
 import type { PageView } from './page-data';
 import { pageStrings } from './page-strings';
@@ -37,6 +38,13 @@ export interface Updates {
   use(): void;
 }
 
+/** The browser's offer to install the page as an app. */
+export interface InstallOffer {
+  readonly isOffered: boolean;
+  onChange(listener: () => void): void;
+  ask(): void;
+}
+
 export interface Surroundings {
   database: AppDatabase;
   extract: Extract;
@@ -45,6 +53,13 @@ export interface Surroundings {
   watchSituation?: WatchSituation;
   /** Addresses of links that the visitor has agreed to. */
   agreed?: Agreed;
+  install?: InstallOffer;
+  /** Sizes of the page's own files that are kept. */
+  files?: () => Promise<number[]>;
+  /** Deletes all that is kept, and begins anew. */
+  eraseAll?: () => void;
+  /** What came of that, where the page has just begun anew. */
+  erased?: 'all' | 'partly' | undefined;
 }
 
 export class Controller {
@@ -54,6 +69,8 @@ export class Controller {
   #device: Device | undefined;
   #situation: Situation = { hidden: false, onBattery: false };
   #dutyCycle = 1;
+  /** The visitor is being told, in this visit and never again, that the page can be installed. */
+  #installHint = false;
   readonly #fits: Fits;
   readonly #downloads: DownloadSpeed;
   readonly #listings: Listings;
@@ -115,6 +132,15 @@ export class Controller {
       located: (id) => (address.shownDocument = id),
     });
     updates.onChange(changed);
+    surroundings.install?.onChange(changed);
+    page.on('install', () => {
+      this.#installHint = false;
+      surroundings.install?.ask();
+    });
+    page.on('declineInstall', () => {
+      this.#installHint = false;
+      this.#update();
+    });
     surroundings.watchSituation?.((situation) => {
       this.#situation = situation;
       this.#takeItsShare();
@@ -130,6 +156,7 @@ export class Controller {
     database.onUnkept((unkept) => this.#fail(unkept, 'unkept'));
     database.onClosed(() => void this.#readAgain());
     page.on('dismiss', () => this.#fail(undefined));
+    page.on('forgetAll', () => surroundings.eraseAll?.());
   }
 
   /** The engine broke, and the model that was open in it is open no more. */
@@ -214,6 +241,7 @@ export class Controller {
       void chats.open(id);
     });
     page.on('renameChat', ({ id, title }) => void chats.rename(id, title));
+    page.on('pinChat', ({ id, pinned }) => void chats.pin(id, pinned));
     page.on('removeChat', (id) => void chats.remove(id));
     page.on('searchChats', (query) => void chats.list(query));
     page.on('importChats', (file) => void chats.import(file));
@@ -238,6 +266,7 @@ export class Controller {
     page.on('instruct', (instructions) => chats.instruct(instructions));
     page.on('setSampling', (change) => void this.#guarded('settings', () => this.#settings.set(change)));
     page.on('setThinks', (thinks) => void this.#guarded('settings', () => this.#settings.setThinks(thinks)));
+    page.on('setPrompts', (prompts) => void this.#guarded('settings', () => this.#settings.setPrompts(prompts)));
     page.on('setEffort', (effort) => {
       void this.#guarded('settings', () => this.#settings.setEffort(effort));
       this.#takeItsShare();
@@ -329,6 +358,17 @@ export class Controller {
     this.#update();
   }
 
+  /** Once it has been of use, and once for all. */
+  #hintAtInstalling(): boolean {
+    const { install } = this.surroundings;
+    const answered = !this.#chats.answering && this.#chats.messages.some(({ role, text }) => role === 'assistant' && text !== '');
+    if (install?.isOffered && answered && this.#settings.isRead && !this.#settings.installHinted) {
+      this.#installHint = true;
+      void this.#settings.setInstallHinted();
+    }
+    return this.#installHint && (install?.isOffered ?? false);
+  }
+
   #update(): void {
     const { choice, url, status, context, tuned } = this.#loader;
     const [chats, documents] = [this.#chats.data, this.#documents.data];
@@ -354,6 +394,7 @@ export class Controller {
       documents,
       sampling: { chosen: this.#settings.sampling, usual: defaultSampling(choice?.entry?.sampling, presets[chats.instructions.preset].sampling) },
       thinks: this.#settings.thinks,
+      prompts: this.#settings.prompts,
       effort: this.#settings.effort,
       context,
       device: this.#device,
@@ -361,6 +402,9 @@ export class Controller {
       listing: (entry) => this.#listings.of(entry),
       waitsFor: waiting ? holder : undefined,
       newVersion: this.surroundings.updates.waiting,
+      installHint: this.#hintAtInstalling(),
+      erased: this.surroundings.erased,
+      kept: () => keptHere({ engine: this.engine, database: this.surroundings.database, files: this.surroundings.files ?? (async () => []) }),
       base: this.address.base,
     });
   }

@@ -5,6 +5,7 @@ import type { View } from '../base/page-address';
 import type { ChatData, ChatEvents } from '../chat/chat-data';
 import type { DocumentEvents, DocumentsViewData } from '../documents/documents-data';
 import type { ModelEvents, ModelsView } from '../models/models-data';
+import type { KeptRow } from './kept';
 
 export interface PageData extends ChatData, DocumentsViewData {
   view: View;
@@ -13,6 +14,12 @@ export interface PageData extends ChatData, DocumentsViewData {
   unkept: MambaError | undefined;
   /** A newer version of the page is stored and waits for a reload. */
   newVersion: boolean;
+  /** Everything that was kept has just been deleted, or all but what another tab holds. */
+  erased: 'all' | 'partly' | undefined;
+  /** The visitor is told that the page can be installed. */
+  installHint: boolean;
+  /** What the page keeps on this device. */
+  kept(): Promise<KeptRow[]>;
 }
 
 export interface PageEvents extends ModelEvents, ChatEvents, DocumentEvents {
@@ -23,6 +30,10 @@ export interface PageEvents extends ModelEvents, ChatEvents, DocumentEvents {
   /** What may have failed before with this code has been done. */
   succeeded: FailureCode;
   dismiss: undefined;
+  install: undefined;
+  declineInstall: undefined;
+  /** Deletes all that is kept here. */
+  forgetAll: undefined;
 }
 
 /** The page as the controller sees it. */

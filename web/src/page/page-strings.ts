@@ -2,8 +2,9 @@
 export const pageStrings = {
   titled: '{title} · web-mamba',
   skip: 'Skip to the message box or the document',
-  shareState: 'Share this state',
-  shareStateHint: 'Share this state: saves what the model remembers, and this conversation with it, as a file that opens with ?state=',
+  shareState: 'Save memory of this chat',
+  shareStateHint: 'Save memory: what the model remembers of this chat, and what was said, as a file that opens with ?state=',
+  labels: { shareState: 'Save memory', settings: 'Behaviour', newChat: 'New chat' },
   chooseModel: 'Choose a model',
   currentModel: 'Model: {name}. Choose another.',
 
@@ -20,6 +21,12 @@ export const pageStrings = {
   startAfresh: 'Start afresh',
 
   newerOpen: 'Open {name}',
+
+  erased: { all: 'All that this page kept on this device was deleted.', partly: 'Much was deleted, but another tab of this page holds the rest: close it, and delete everything again.' },
+
+  installHint: 'This page can be installed as an app: a window and an icon of its own, also without a network.',
+  install: 'Install',
+  notInstall: 'Not now',
 
   newVersion: 'A new version of this page is ready.',
   useNewVersion: 'Use it',

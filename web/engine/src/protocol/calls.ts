@@ -70,6 +70,8 @@ export const CALLS = {
   stateFile: call<(file: Blob, options: StateFileOptions) => Promise<Blob>>('model'),
   /** Forgets every state that was kept of what has this name, by any model. */
   forgetStates: call<(about: string) => Promise<void>>('plain'),
+  /** How many states are kept of all models, and their bytes. */
+  keptStates: call<() => Promise<{ count: number; bytes: number }>>('plain'),
   /** What a device of these limits makes of each model, by the rule that also judges the header of a file. */
   judgeFits: call<(models: readonly ModelRequirements[], limits: DeviceLimits) => Promise<FitVerdict[]>>('plain'),
   /** What the servers of some models list of each. */

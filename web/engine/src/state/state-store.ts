@@ -79,6 +79,12 @@ export class StateStore {
     await this.store.remove((await this.store.records()).filter((record) => record.about === about));
   }
 
+  /** How many states there are, of every model, and their bytes. */
+  async total(): Promise<{ count: number; bytes: number }> {
+    const all = await this.store.records();
+    return { count: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
   /** Forgets everything of the model with this key. */
   async forget(url: string): Promise<void> {
     await this.store.remove(await this.store.records({ url }));

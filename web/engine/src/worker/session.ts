@@ -250,6 +250,10 @@ export class Session extends StoredModels implements EngineWorker {
     await (await this.options.states)?.forgetAbout(about);
   }
 
+  async keptStates(): Promise<{ count: number; bytes: number }> {
+    return (await (await this.options.states)?.total()) ?? { count: 0, bytes: 0 };
+  }
+
   override async remove(url: string): Promise<void> {
     await super.remove(url);
     await (await this.options.states)?.forget(url);

@@ -31,3 +31,8 @@ export const againBatchIcon = icon(svg`<path d="M5 6h14M5 12h14M5 18h7M18 15v6M1
 export const attachIcon = icon(svg`<path d="m19 11.500-7 7a4.500 4.500 0 0 1-6.400-6.400l7.500-7.500a3 3 0 0 1 4.300 4.300l-7.400 7.400a1.500 1.500 0 0 1-2.200-2.200L14 8"/>`);
 export const earlierIcon = icon(svg`<path d="m14 7-5 5 5 5"/>`);
 export const laterIcon = icon(svg`<path d="m10 7 5 5-5 5"/>`);
+export const pinIcon = icon(svg`<path d="M9 4h6l-1 6 3 3v1.500H7V13l3-3zM12 14.500V20"/>`);
+export const promptIcon = icon(svg`<path d="M5 5h14v14H5zM8.500 9.500 11 12l-2.500 2.500M13 15h3"/>`);
+/** A moment of a state, kept: no download's arrow. */
+export const memoryIcon = icon(svg`<path d="M7 4h10v16l-5-3.500L7 20z"/><path d="M10 9h4"/>`);
+export const speakIcon = icon(svg`<path d="M5 9.500h3l4-3.500v12l-4-3.500H5zM15.500 9a4 4 0 0 1 0 6M18 6.500a7.500 7.500 0 0 1 0 11"/>`);

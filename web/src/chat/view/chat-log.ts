@@ -10,6 +10,8 @@ import type { CatalogueEntry } from '../../models/catalogue';
 import type { ChatData } from '../chat-data';
 import { chatStrings } from '../chat-strings';
 import { message, type MessageContext } from './message';
+import { ReadAloud } from './read-aloud';
+import { roleLine } from './role-line';
 import { sideBySide } from './side-by-side';
 import { welcome } from './welcome';
 
@@ -21,6 +23,7 @@ interface Events {
   showCard: string;
   openEntry: CatalogueEntry;
   chooseModel: undefined;
+  openSettings: undefined;
   askInstead: { question: UserMessage; text: string };
   answerAgain: AssistantMessage;
   answerBatch: AssistantMessage;
@@ -39,6 +42,8 @@ export class ChatLog extends Emitter<Events> {
   #data: ChatData | undefined;
   /** The messages' element, while there are some. */
   #list: Element | null | undefined;
+  readonly #aloud = new ReadAloud(() => this.#data && this.update(this.#data));
+  #readable = false;
   readonly #sizes = new ResizeObserver(() => this.#follow());
 
   constructor(private readonly container: HTMLElement) {
@@ -49,6 +54,8 @@ export class ChatLog extends Emitter<Events> {
   update(data: ChatData): void {
     this.#data = data;
     const { messages, chats } = data;
+    if (!this.#shown.startsWith(chats.current)) this.#aloud.stop();
+    this.#readable = this.#aloud.isPossible;
     const shown = `${chats.current} ${messages.at(-1)?.id ?? 0}`;
     // A new question is always followed, wherever the reader was.
     if (shown !== this.#shown) {
@@ -70,17 +77,19 @@ export class ChatLog extends Emitter<Events> {
   }
 
   #welcome(data: ChatData): TemplateResult {
-    return welcome(data, {
+    const role = roleLine(data.chats.instructions, () => this.emit('openSettings'));
+    return html`${role}${welcome(data, {
       ask: (text) => this.emit('ask', text),
       showCard: (card) => this.emit('showCard', card),
       openEntry: (entry) => this.emit('openEntry', entry),
       chooseModel: () => this.emit('chooseModel'),
-    });
+    })}`;
   }
 
   #messages(data: ChatData): TemplateResult {
     return html`
       ${keyed(data.chats.current, html`
+        ${roleLine(data.chats.instructions, () => this.emit('openSettings'))}
         <div class="messages" role="log" aria-label=${chatStrings.log}>
           ${repeat(data.messages, ({ id }) => id, (each) => (each.id === this.#editing && each.role === 'user' ? this.#editor(each) : this.#message(each, data)))}
         </div>`)}
@@ -89,12 +98,13 @@ export class ChatLog extends Emitter<Events> {
 
   /** Drawn again only when something of it has changed: of a long chat, that is one message for each word. */
   #message(each: Message, { status, answering, messages, chats, waitsFor }: ChatData): TemplateResult {
-    const context = {
+    const context: Pick<MessageContext, 'modelReady' | 'waitsForState' | 'answering' | 'last' | 'waitsForDocuments' | 'aloud'> = {
       modelReady: status.kind === 'ready',
       waitsForState: status.kind === 'ready' && status.beginning === true,
       answering,
       last: each === messages.at(-1),
       waitsForDocuments: waitsFor === 'documents',
+      aloud: !this.#readable ? 'no' : this.#aloud.reading === each.id ? 'now' : 'can',
     };
     const [branches, batch, choice] = [chats.branches(each), chats.batch(each), chats.choice(each)];
     const changes = [
@@ -106,6 +116,7 @@ export class ChatLog extends Emitter<Events> {
       ...context,
       branches,
       batch,
+      readAloud: ({ id }, text) => this.#aloud.toggle(id, text),
       edit: ({ id }) => this.#edit(id),
       again: (answer) => this.emit('answerAgain', answer),
       againBatch: (answer) => this.emit('answerBatch', answer),

@@ -57,6 +57,13 @@ export class Composer extends Emitter<Events> {
     this.#draw();
   }
 
+  /** Adds to what is written there. */
+  insert(text: string): void {
+    this.#draft = this.#draft.trim() === '' ? text : `${this.#draft}\n\n${text}`;
+    this.#draw();
+    this.focus();
+  }
+
   /** Not on touch screens, where focus would raise the keyboard over the answer. */
   focus(): void {
     if (!matchMedia('(pointer: coarse)').matches) this.container.querySelector('textarea')?.focus();

@@ -1,5 +1,5 @@
 /** The figures of the running or last answer, with a plot of time per token against position: flat is the point of this model. */
-import { html, render } from 'lit-html';
+import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type uPlot from 'uplot';
 import { fill, formatBytes, formatRate, formatSeconds } from '../../base/format';
 import type { TokenTime } from '../answer-clock';
@@ -7,6 +7,8 @@ import type { ChatData } from '../chat-data';
 import { chatStrings as words } from '../chat-strings';
 
 const HEIGHT = 130;
+/** From this part of the trained length on, the meter is seen while the panel is closed. */
+const WORTH_SAYING = 0.5;
 /** Redrawing the plot more often than this shows nothing more. */
 const REDRAW_MILLISECONDS = 250;
 
@@ -36,20 +38,19 @@ export class FiguresPanel {
     const { stats, times } = chats;
     const rate = stats?.rate ?? 0;
     const first = stats && stats.tokens > 0 ? formatSeconds(stats.firstToken) : '';
-    const position = fill(words.positionOf, { position: chats.position.toLocaleString('en'), context: context.toLocaleString('en') });
+    const { position } = chats;
+    const length = fill(words.positionOf, { position: position.toLocaleString('en'), context: context.toLocaleString('en') });
+    const used = context > 0 ? position / context : 0;
     render(
       html`
         <summary data-testid="figures">
           <span class="figures-word">${words.figures}</span>
-          ${live('state', words.liveState, { state: chats.position > 0 && info ? formatBytes(info.stateBytes) : '' })}
-          ${live('first', words.liveFirst, { first })}
-          ${live('position', words.livePosition, { position: chats.position > 0 ? chats.position.toLocaleString('en') : '' })}
-          ${live('rate', words.liveRate, { rate: rate > 0 ? formatRate(rate) : '' })}
+          <span class="live-figure" data-testid="live-length">${used >= WORTH_SAYING ? html`${meter(used)} ${fill(words.liveLength, { percent: percent(used) })}` : nothing}</span>
         </summary>
         <dl class="figure-list">
           ${figure('rate', words.rate, rate > 0 ? formatRate(rate) : '–')}
           ${figure('first', words.firstWord, first || '–')}
-          ${figure('position', words.position, chats.position > 0 ? position : '–')}
+          ${figure('position', words.position, position > 0 ? html`${meter(used)} ${length}` : '–')}
           ${figure('state', words.state, info ? `${formatBytes(info.stateBytes)}, ${words.stateHint}` : '–')}
         </dl>
         <p class="hint">${times.length > 1 ? words.plot : words.plotEmpty}</p>
@@ -116,11 +117,15 @@ function resolved(value: string): string {
   return (matchMedia('(prefers-color-scheme: dark)').matches ? pair[2] : pair[1])?.trim() ?? '';
 }
 
-/** One of the figures that are seen while the panel is closed; nothing where it is unknown. */
-function live(id: string, sentence: string, data: Record<string, string>) {
-  return html`<span class="live-figure" data-testid=${`live-${id}`}>${Object.values(data).includes('') ? '' : fill(sentence, data)}</span>`;
+/** How far what the model was trained on at once is used. */
+function meter(used: number): TemplateResult {
+  return html`<meter class="length" min="0" max="1" high="0.9" .value=${Math.min(1, used)} aria-label=${words.position} aria-valuetext=${percent(used)}></meter>`;
 }
 
-function figure(id: string, label: string, value: string) {
+function percent(part: number): string {
+  return `${Math.round(100 * part)} %`;
+}
+
+function figure(id: string, label: string, value: string | TemplateResult): TemplateResult {
   return html`<div><dt>${label}</dt><dd data-testid=${`figure-${id}`}>${value}</dd></div>`;
 }

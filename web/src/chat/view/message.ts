@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { splitThoughts } from 'web-mamba';
 import { fill, formatRate, formatSeconds } from '../../base/format';
 import { copyButton } from '../../base/view/copy-button';
-import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon } from '../../base/view/icons';
+import { againBatchIcon, againIcon, earlierIcon, editIcon, laterIcon, resumeIcon, speakIcon, stopIcon } from '../../base/view/icons';
 import type { AssistantMessage, Message, Source, UserMessage } from '../../data/conversation-record';
 import { breakRuns } from '../../markdown/runs';
 import { prose } from '../../markdown/view/prose';
@@ -23,6 +23,9 @@ export interface MessageContext {
   waitsForDocuments: boolean;
   branches: ReturnType<ChatsData['branches']>;
   batch: BatchProgress | undefined;
+  /** Whether it can be read aloud, and is. */
+  aloud: 'no' | 'can' | 'now';
+  readAloud(message: AssistantMessage, text: string): void;
   edit(message: UserMessage): void;
   again(message: AssistantMessage): void;
   againBatch(message: AssistantMessage): void;
@@ -88,11 +91,18 @@ function finished(message: AssistantMessage, context: MessageContext): TemplateR
   const said = splitThoughts(text).answer;
   const unfinished = state.kind === 'done' && (state.stop === 'length' || state.stop === 'cancelled') && context.last && text !== '';
   return html`
-    ${branches(context)} ${said === '' ? nothing : copyButton(said)}
+    ${branches(context)} ${said === '' ? nothing : copyButton(said)} ${said === '' || context.aloud === 'no' ? nothing : aloud(message, context)}
     ${action('again', chatStrings.again, againIcon, context.answering, () => context.again(message))}
     ${context.last ? action('again-several', fill(chatStrings.againBatch, { count: BATCH_SIZE }), againBatchIcon, context.answering, () => context.againBatch(message)) : nothing}
     ${unfinished ? action('carry-on', chatStrings.carryOn, resumeIcon, context.answering, () => context.carryOn(message)) : nothing}
     ${text === '' ? html`<span>${state.kind === 'done' && state.stop === 'cancelled' ? chatStrings.unanswered : chatStrings.emptyAnswer}</span>` : answerFigures(message)}`;
+}
+
+/** What is read is what is seen: no marks of Markdown. */
+function aloud(message: AssistantMessage, { aloud, readAloud }: MessageContext): TemplateResult {
+  const label = aloud === 'now' ? chatStrings.readStop : chatStrings.readAloud;
+  const onClick = ({ currentTarget }: Event) => readAloud(message, (currentTarget as Element).closest('article')?.querySelector<HTMLElement>('[data-testid=message-assistant]')?.innerText ?? '');
+  return html`<button class="copy" type="button" data-testid="read-aloud" aria-pressed=${aloud === 'now' ? 'true' : 'false'} aria-label=${label} title=${label} @click=${onClick}>${aloud === 'now' ? stopIcon : speakIcon}</button>`;
 }
 
 export function answerFigures({ state }: AssistantMessage): TemplateResult | typeof nothing {
@@ -102,7 +112,7 @@ export function answerFigures({ state }: AssistantMessage): TemplateResult | typ
   const note = state.stop === 'cancelled' ? chatStrings.stopped : state.stop === 'length' ? fill(chatStrings.lengthReached, data) : '';
   // An answer of an earlier visit that the page was closed on has no figures.
   const stats = tokens > 0 ? fill(rate > 0 ? chatStrings.stats : chatStrings.statsShort, data) : '';
-  return html`<span data-testid="stats">${[stats, note].filter(Boolean).join(' · ')}</span>`;
+  return html`<span class="stats" data-testid="stats"><span class="on-demand">${stats}${stats && note ? ' ·' : ''}</span> ${note}</span>`;
 }
 
 function branches({ branches: { index, ids, shut }, showBranch }: MessageContext): TemplateResult | typeof nothing {

@@ -5,14 +5,15 @@ import { Emitter } from '../../base/emitter';
 import { fill } from '../../base/format';
 import type { View } from '../../base/page-address';
 import { strings } from '../../base/strings';
-import { brandIcon, chatIcon, closeIcon, documentIcon, moreIcon, newChatIcon } from '../../base/view/icons';
+import { brandIcon, chatIcon, closeIcon, documentIcon, moreIcon, newChatIcon, pinIcon, promptIcon } from '../../base/view/icons';
 import { breakRuns } from '../../markdown/runs';
 import type { ChatData, ChatEvents } from '../chat-data';
 import { chatStrings as words } from '../chat-strings';
+import type { Imported } from '../chats';
 
-type Events = { showView: View } & Pick<
+type Events = { showView: View; showPrompts: undefined; showKept: undefined } & Pick<
   ChatEvents,
-  'newChat' | 'openChat' | 'renameChat' | 'removeChat' | 'exportChat' | 'exportChats' | 'importChats' | 'searchChats'
+  'newChat' | 'openChat' | 'renameChat' | 'pinChat' | 'removeChat' | 'exportChat' | 'exportChats' | 'importChats' | 'searchChats'
 >;
 
 type Shown = Pick<ChatData, 'chats' | 'messages'> & { view: View };
@@ -32,9 +33,14 @@ export class Sidebar extends Emitter<Events> {
     super();
     backdrop.addEventListener('click', () => this.close());
     container.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || !this.#isOpen) return;
+      if (event.key !== 'Escape' || (!this.#isOpen && this.#more === '')) return;
       event.stopPropagation();
-      this.close();
+      if (this.#more !== '') this.#backTo(this.#more);
+      else this.close();
+    });
+    // A press anywhere else closes a conversation's buttons, once it has done what it does: what is pressed must not move before.
+    document.addEventListener('click', ({ target }) => {
+      if (this.#more !== '' && !(target as Element).closest('.chat-actions, [data-testid=chat-more]')) this.#show('');
     });
     // On a screen that has become wide it stands beside the page, which is no longer behind it.
     matchMedia(WIDE).addEventListener('change', ({ matches }) => matches && this.#mark(false));
@@ -64,6 +70,7 @@ export class Sidebar extends Emitter<Events> {
         <div class="views">
           ${this.#view('chat', words.chat, chatIcon, view)} ${this.#view('documents', words.documents, documentIcon, view)}
           <button type="button" class="view" data-testid="side-new-chat" @click=${() => this.#then(() => this.emit('newChat'))}>${newChatIcon}${words.newChat}</button>
+          <button type="button" class="view" data-testid="side-prompts" aria-haspopup="dialog" @click=${() => this.#then(() => this.emit('showPrompts'))}>${promptIcon}${words.prompts}</button>
         </div>
         <h2 class="sidebar-title" id="chats-title">${words.conversations}</h2>
         <input class="search" type="search" dir="auto" data-testid="chat-search" placeholder=${words.search} aria-label=${words.search} autocomplete="off"
@@ -73,8 +80,9 @@ export class Sidebar extends Emitter<Events> {
         <p class="sidebar-note imported" role="status" data-testid="imported">${imported(chats.imported)}</p>
         <p class="sidebar-foot">
           <button type="button" class="quiet" data-testid="export-chats" aria-label=${words.exportAllLabel} ?disabled=${chats.list.length === 0} @click=${() => this.emit('exportChats')}>${words.exportAll}</button>
-          <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,application/json" data-testid="import-chats"
+          <label class="quiet file">${words.import}<input class="visually-hidden" type="file" accept=".json,.zip,application/json,application/zip" data-testid="import-chats"
               aria-label=${words.importLabel} @change=${this.#onImport} /></label>
+          <button type="button" class="quiet" data-testid="show-kept" aria-haspopup="dialog" title=${words.keptLabel} @click=${() => this.#then(() => this.emit('showKept'))}>${words.kept}</button>
         </p>`,
       this.container,
     );
@@ -86,13 +94,13 @@ export class Sidebar extends Emitter<Events> {
   }
 
   #row(row: Row, current: string): TemplateResult {
-    const { id, title, excerpt } = row;
+    const { id, title, excerpt, pinned } = row;
     const more = this.#more === id;
     return html`
       <li class="chat" aria-current=${id === current ? 'true' : 'false'}>
         <div class="chat-main">
           <button type="button" class="chat-open" @click=${() => this.#then(() => this.emit('openChat', id))}>
-            <span class="chat-title" dir="auto">${breakRuns(title)}</span>${excerpt ? html`<span class="chat-excerpt" dir="auto">${breakRuns(excerpt)}</span>` : nothing}
+            <span class="chat-title" dir="auto">${pinned ? html`<span class="chat-pin" role="img" aria-label=${words.pinned}>${pinIcon}</span>` : nothing}${breakRuns(title)}</span>${excerpt ? html`<span class="chat-excerpt" dir="auto">${breakRuns(excerpt)}</span>` : nothing}
           </button>
           <button type="button" class="icon-button small" data-testid="chat-more" data-chat=${id} aria-expanded=${more ? 'true' : 'false'} aria-label=${fill(words.more, { title })}
             @click=${() => this.#show(more ? '' : id)}>${moreIcon}</button>
@@ -101,7 +109,7 @@ export class Sidebar extends Emitter<Events> {
       </li>`;
   }
 
-  #actions({ id, title }: Row): TemplateResult {
+  #actions({ id, title, pinned }: Row): TemplateResult {
     if (this.#doing === 'rename') {
       const onSubmit = (event: Event) => {
         event.preventDefault();
@@ -134,6 +142,7 @@ export class Sidebar extends Emitter<Events> {
     return html`
       <div class="chat-actions">
         ${act('chat-rename', words.rename, () => this.#do('rename'))}
+        ${act('chat-pin', pinned ? words.unpin : words.pin, () => this.#pin(id, !pinned))}
         ${act('chat-markdown', words.exportMarkdown, () => this.emit('exportChat', { id, as: 'markdown' }))}
         ${act('chat-json', words.exportJson, () => this.emit('exportChat', { id, as: 'json' }))}
         ${act('chat-delete', words.delete, () => this.#do('delete'))}
@@ -168,6 +177,11 @@ export class Sidebar extends Emitter<Events> {
     this.emit('removeChat', id);
   }
 
+  #pin(id: string, pinned: boolean): void {
+    this.#backTo(id);
+    this.emit('pinChat', { id, pinned });
+  }
+
   #moreButton(id: string): HTMLElement | null {
     return this.container.querySelector(`[data-chat="${id}"]`);
   }
@@ -199,6 +213,9 @@ export class Sidebar extends Emitter<Events> {
   }
 }
 
-function imported(count: number): string {
-  return count === 0 ? '' : count === 1 ? words.importedOne : fill(words.imported, { count });
+function imported(came: Imported | undefined): string {
+  if (!came) return '';
+  const { added, known } = came;
+  const there = known === 0 ? '' : known === 1 ? words.knownOne : fill(words.known, { count: known });
+  return [added === 0 ? words.importedNone : added === 1 ? words.importedOne : fill(words.imported, { count: added }), there].filter(Boolean).join(' ');
 }

@@ -30,7 +30,7 @@ export function welcome({ entry, status, tuned, device, judged, catalogue, chats
   return html`
     <section class="welcome">
       <h2>${words.welcomeTitle}</h2>
-      <p>${words.welcomeText}</p>
+      <p>${words.welcomeText} <a href="how.html" target="_blank" rel="noopener" data-testid="how">${words.howLink}</a></p>
       ${entry?.goodFor ? html`<p class="good-for" data-testid="good-for">${entry.goodFor}</p>` : nothing}
       ${entry?.limits
         ? html`<p class="limits" data-testid="limits">

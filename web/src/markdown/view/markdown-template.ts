@@ -5,6 +5,7 @@ import { directionOf } from '../../base/direction';
 import { strings } from '../../base/strings';
 import { copyButton } from '../../base/view/copy-button';
 import type { MarkdownBlock } from '../markdown-text';
+import { code } from './code';
 import { formula } from './formula';
 
 /** Emphasis within emphasis; deeper than this its marks are text. */
@@ -110,7 +111,7 @@ function single(token: Token, breaks: boolean, frames: readonly Frame[]): Part {
       return html`<code dir="ltr">${token.content}</code>`;
     case 'fence':
     case 'code_block':
-      return code(token.content, token.info.trim().split(/\s/, 1)[0] ?? '');
+      return codeBlock(token.content, token.info.trim().split(/\s/, 1)[0] ?? '');
     case 'formula':
       return formula({ tex: token.content, display: token.markup === '\\[' || token.markup === '$$', source: token.info });
     case 'image':
@@ -120,12 +121,12 @@ function single(token: Token, breaks: boolean, frames: readonly Frame[]): Part {
   }
 }
 
-function code(text: string, language: string): TemplateResult {
+function codeBlock(text: string, language: string): TemplateResult {
   const shown = text.replace(/\n$/, '');
   return html`
     <figure class="code" dir="ltr">
       <figcaption><span>${language}</span>${copyButton(shown, strings.copyCode)}</figcaption>
-      <pre tabindex="0"><code>${shown}</code></pre>
+      <pre tabindex="0">${code(shown, language)}</pre>
     </figure>`;
 }
 

@@ -1,5 +1,5 @@
 /** Below the message box: how far the model has come and what can be done about it, then where it runs and why. Its height never changes. */
-import { html, nothing, render, type TemplateResult } from 'lit-html';
+import { html, render, type TemplateResult } from 'lit-html';
 import type { ModelInfo, OpenProgress } from 'web-mamba';
 import { Emitter } from '../../base/emitter';
 import { fill, formatBytes, formatRemaining } from '../../base/format';
@@ -88,9 +88,11 @@ function amount(progress: OpenProgress | undefined): string {
 }
 
 function backend({ backend, adapter, reason }: ModelInfo): TemplateResult {
-  const name = backend === 'webgpu' ? [modelStrings.webgpu, adapter].filter(Boolean).join(' · ') : modelStrings.cpu;
+  const name = backend === 'webgpu' ? modelStrings.webgpu : modelStrings.cpu;
+  // What it is in detail is asked for with the figures.
+  const more = [backend === 'webgpu' && adapter ? `· ${adapter}` : '', reason ? `— ${reason}` : ''].filter(Boolean).join(' ');
   return html`
     <p class="backend" data-testid="backend" data-backend=${backend} title=${reason}>
-      <span class="light" aria-hidden="true"></span><strong>${name}</strong>${reason ? html` — <span class="reason">${reason}</span>` : nothing}
+      <span class="light" aria-hidden="true"></span><strong>${name}</strong> <span class="on-demand reason">${more}</span>
     </p>`;
 }

@@ -8,11 +8,13 @@ import { keepFocus } from '../../base/view/focus-keeper';
 import { leaveKeysToInputMethods } from '../../base/view/input-method';
 import { exportFiles, forgetCopies, permit, saveFile, saveText } from '../../base/view/local-files';
 import { fileName } from '../../chat/conversation-files';
+import { isOwnSystem, presets } from '../../chat/presets';
 import { ChatLog } from '../../chat/view/chat-log';
 import { Composer } from '../../chat/view/composer';
 import { FiguresPanel } from '../../chat/view/figures-panel';
 import { SettingsDialog } from '../../chat/view/settings-dialog';
 import { Sidebar } from '../../chat/view/sidebar';
+import type { PresetId } from '../../data/conversation-record';
 import { DOCUMENT_ENDINGS } from '../../documents/extract/kinds';
 import { BesidePanel } from '../../documents/view/beside-panel';
 import { DocumentsView } from '../../documents/view/documents-view';
@@ -24,10 +26,14 @@ import { ModelDialog } from '../../models/view/model-dialog';
 import { StatusLine } from '../../models/view/status-line';
 import type { PageData, PageEvents, PageView } from '../page-data';
 import { pageStrings } from '../page-strings';
+import type { Command } from '../palette-items';
+import type { Shortcut } from '../shortcuts';
 import { DropTarget } from './drop-target';
 import { ErrorCard } from './error-card';
 import { Header } from './header';
+import { LazyPart } from './lazy-part';
 import { Notices } from './notices';
+import { onShortcut } from './shortcut-keys';
 
 export class Page extends Emitter<PageEvents> implements PageView {
   readonly #header = new Header(element('header'));
@@ -46,6 +52,32 @@ export class Page extends Emitter<PageEvents> implements PageView {
   readonly #licence = new LicenceDialog(element('licence-dialog') as HTMLDialogElement);
   readonly #link = new LinkDialog(element('link-dialog') as HTMLDialogElement);
   readonly #drop = new DropTarget(document.body);
+  readonly #palette = new LazyPart(async () => {
+    const { Palette } = await import('./palette');
+    const palette = new Palette(element('palette-dialog') as HTMLDialogElement);
+    palette.on('command', (command) => this.#run(command));
+    return palette;
+  });
+  readonly #shortcuts = new LazyPart(async () => {
+    const { ShortcutSheet } = await import('./shortcut-sheet');
+    return new ShortcutSheet(element('shortcuts-dialog') as HTMLDialogElement);
+  });
+  readonly #kept = new LazyPart(async () => {
+    const { KeptDialog } = await import('./kept-dialog');
+    const kept = new KeptDialog(element('kept-dialog') as HTMLDialogElement);
+    this.#pass(kept, 'forgetAll', 'exportChats');
+    return kept;
+  });
+  readonly #prompts = new LazyPart(async () => {
+    const { PromptsDialog } = await import('../../chat/view/prompts-dialog');
+    const prompts = new PromptsDialog(element('prompts-dialog') as HTMLDialogElement);
+    this.#pass(prompts, 'setPrompts');
+    prompts.on('use', (text) => {
+      this.emit('showView', 'chat');
+      this.#composer.insert(text);
+    });
+    return prompts;
+  });
   #data: PageData | undefined;
   #drawing = false;
   /** Parts that could not be drawn. */
@@ -53,7 +85,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
 
   constructor() {
     super();
-    this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
+    this.#pass(this.#sidebar, 'showView', 'openChat', 'renameChat', 'pinChat', 'removeChat', 'exportChat', 'exportChats', 'importChats', 'searchChats');
     this.#pass(this.#log, 'showBranch', 'showSource');
     this.#pass(this.#beside, 'showBeside');
     for (const name of ['askInstead', 'answerAgain', 'answerBatch', 'carryOn', 'openEntry', 'ask'] as const) {
@@ -66,9 +98,11 @@ export class Page extends Emitter<PageEvents> implements PageView {
     this.#pass(this.#dialog, 'openEntry', 'openAddress', 'openFiles', 'openStored', 'failed', 'succeeded', 'verify', 'export', 'endTask', 'remove');
     this.#pass(this.#settings, 'instruct', 'setSampling', 'resetSampling', 'setEffort');
     this.#pass(this.#status, 'pause', 'discard');
-    this.#pass(this.#notices, 'useNewVersion');
+    this.#pass(this.#notices, 'useNewVersion', 'install', 'declineInstall');
     this.#pass(this.#card, 'failed', 'succeeded');
     this.#pass(this.#drop, 'failed');
+    this.#sidebar.on('showPrompts', () => void this.#prompts.show());
+    this.#sidebar.on('showKept', () => void this.#kept.show());
     this.#header.on('openMenu', () => this.#sidebar.open());
     this.#header.on('chooseModel', () => this.#dialog.show());
     this.#header.on('openSettings', () => this.#settings.show());
@@ -77,6 +111,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     }
     this.#header.on('shareState', () => this.emit('shareState'));
     this.#log.on('showCard', (card) => void this.#card.show(card));
+    this.#log.on('openSettings', () => this.#settings.show());
     this.#log.on('chooseModel', () => this.#dialog.show());
     this.#documents.on('chooseModel', () => this.#dialog.show());
     this.#documents.on('exportText', ({ name, text }) => saveText({ name: `${fileName(name)}.md`, type: 'text/markdown', text }));
@@ -97,6 +132,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
       const elsewhere = document.querySelector('dialog:modal') ?? (event.target as Element).closest('#sidebar input');
       if (event.key === 'Escape' && !elsewhere) this.emit('stop');
     });
+    onShortcut(document, (shortcut) => this.#press(shortcut));
     // An error that was shown in a dialog moves out of it.
     for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', () => this.#data && this.update(this.#data));
     this.#label();
@@ -158,7 +194,7 @@ export class Page extends Emitter<PageEvents> implements PageView {
     element('documents').hidden = chat;
     const parts = [
       this.#header, this.#sidebar, ...(chat ? [this.#log] : []), this.#documents, this.#error, this.#notices, this.#composer, this.#figures, this.#status, this.#dialog,
-      this.#settings, this.#licence, this.#link, this.#beside,
+      this.#settings, this.#licence, this.#link, this.#beside, this.#palette, this.#shortcuts, this.#kept, this.#prompts,
     ];
     for (const part of parts) this.#drawPart(part, data);
   }
@@ -171,6 +207,39 @@ export class Page extends Emitter<PageEvents> implements PageView {
       if (!this.#failed.has(part)) reportError(failure('not-drawn', {}, String(thrown)));
       this.#failed.add(part);
     }
+  }
+
+  #press(shortcut: Shortcut): void {
+    if (shortcut === 'palette') void this.#palette.show();
+    else if (shortcut === 'sheet') void this.#shortcuts.show();
+    else if (shortcut === 'newChat') this.#run({ kind: 'newChat' });
+    else {
+      this.emit('showView', 'chat');
+      this.#composer.focus();
+    }
+  }
+
+  #run(command: Command): void {
+    switch (command.kind) {
+      case 'newChat': return this.#thenWrite(() => this.emit('newChat'));
+      case 'openChat': return this.#thenWrite(() => this.emit('openChat', command.id));
+      case 'view': return this.emit('showView', command.view);
+      case 'role': return this.#setRole(command.preset);
+      case 'model': return this.emit('openStored', command.model);
+      case 'models': return this.#dialog.show();
+      case 'settings': return this.#settings.show();
+      case 'exportChats': return this.emit('exportChats');
+      case 'prompts': return void this.#prompts.show();
+      case 'kept': return void this.#kept.show();
+      case 'shortcuts': return void this.#shortcuts.show();
+      case 'how': return void open(`how.html${location.search}`, '_blank', 'noopener');
+    }
+  }
+
+  /** A system prompt of the visitor's own is not replaced unseen: the settings show it, and bring it back. */
+  #setRole(preset: PresetId): void {
+    if (this.#data && isOwnSystem(this.#data.chats.instructions)) this.#settings.show();
+    else this.emit('instruct', { preset, system: presets[preset].instructions.system });
   }
 
   /** What a component says under one of these names, the page says too. */

@@ -1,0 +1,21 @@
+/** What the visitor's own prompts are shown with. */
+export const promptsStrings = {
+  title: 'Own prompts',
+  intro: 'Texts that you use again. A blank is written {{so}}; it is asked for when the text is used.',
+  none: 'None yet.',
+  use: 'Use',
+  useLabel: 'Use “{title}”',
+  edit: 'Edit',
+  editLabel: 'Edit “{title}”',
+  delete: 'Delete',
+  deleteLabel: 'Delete “{title}”',
+  add: 'New prompt',
+  name: 'Name',
+  text: 'Text',
+  textExample: 'Explain {{topic}} to a child of ten.',
+  save: 'Save',
+  cancel: 'Cancel',
+  fillIn: 'Fill in: {title}',
+  put: 'Put into the message box',
+  close: 'Close',
+} as const;

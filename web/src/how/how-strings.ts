@@ -1,0 +1,53 @@
+/** Every sentence of the page that explains. */
+export const howStrings = {
+  chat: 'To the chat',
+  title: 'How it works',
+  intro: 'A language model usually runs on someone else’s computers. This one runs in this page, on your machine. Here is how, and how you can check it.',
+
+  memoryTitle: 'What it remembers',
+  memory: [
+    'Most language models look back at every word that was said each time they write another one. What they keep for that, the cache, grows with the chat, and so does the work for each word.',
+    'The models here carry a state along: a fixed number of figures that each word changes a little. It takes as much memory after a thousand words as after one, and the next word takes as long.',
+  ],
+  cacheCaption: 'With a cache: each word looks back at all before it.',
+  cacheAlt: 'Six words in a row. Each one has lines to all words before it, and below them a stack of boxes that grows by one with each word.',
+  stateCaption: 'With a state: each word changes one box of a fixed size.',
+  stateAlt: 'Six words in a row. Below each stands a box of the same size, and one arrow leads from each box to the next.',
+  price: 'The price: a state is a summary. What it has let go of can’t be looked up again, so a model of this kind may forget a detail of a long text that a cache would still hold.',
+
+  flatTitle: 'The flat line, measured here',
+  flat: 'Press the button: {name} writes a text on this device, and the line shows how fast each part of it came, relative to its own first words. The other lines were measured before.',
+  flatAxis: 'Speed, relative to the first words',
+  flatPositions: 'Words so far (tokens)',
+  measure: 'Measure on this device',
+  again: 'Measure again',
+  opening: 'Opening {name}',
+  writing: '{tokens} of up to {total} tokens written',
+  timing: 'Timing reading and writing',
+  lines: { here: 'this device', mamba: 'mamba-130m in this page, measured before', transformer: 'a transformer of that size in a page, measured before' },
+  said: 'At token {position} this device writes at {percent} % of the speed of its own first tokens. The transformer’s recorded line is at {other} % at token {otherPosition}.',
+  short: 'This device wrote too little in the time to draw a line; its figures are below all the same.',
+
+  privacyTitle: 'What stays on your machine',
+  privacy: 'Nothing that you write, and no document that you open, leaves this device. There is no account, no server that answers, and no counter of visits.',
+  checkTitle: 'How to check it yourself',
+  checks: [
+    'Switch the network off, by flight mode for example, once the page and a model are here. Chat and documents go on as before.',
+    'Open the browser’s developer tools (F12), choose Network, and chat: while an answer is written, nothing is requested.',
+    'Look at the page’s policy there, the header Content-Security-Policy: scripts, pictures and styles may come from this server only. Other servers may be asked for model files and saved states that you choose.',
+    'In the chat, “What stays here” lists everything that is kept, and deletes it.',
+  ],
+  requests: 'Requests by this page so far: {own} to this server, {other} to others.',
+
+  figuresTitle: 'This device beside measured ones',
+  figures: 'Reading and writing, in tokens a second. A token is about three quarters of a word. The measured ones ran in a page on two cores of an AMD EPYC (Zen 5), without a graphics card.',
+  columns: ['What', 'Reads', 'Writes'],
+  thisDevice: 'this device: {name}, {backend}',
+  notMeasured: 'this device: not measured yet',
+  issueTitle: 'Help others with your figures',
+  issue: 'If you like, copy the measurement as a text for an issue of the project. It holds the figures, the names of the browser and of the graphics card, and nothing else. It is only copied: you decide where it goes.',
+  show: 'What the text says',
+  copy: 'Copy as issue text',
+  copied: 'Copied',
+  issueText: '### Benchmark of {name}\n\n```\n{report}```\n\nSpeed along a text, relative to its first tokens: {line}\n',
+} as const;
