@@ -85,7 +85,7 @@ const variants: Record<string, Variant> = {
   'webgpu, kernels for hardware without subgroups': {
     device: { ...GPU, gpu: { software: false, defaultLimits: true } }, ...HARDWARE,
   },
-  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: ROUNDED, greedy: EVERY_ROUND ? 32 : 8 },
+  'webgpu, 8-bit activations': { device: { ...GPU, activations: 'q8' }, ...ALL, files: ROUNDED, greedy: EVERY_ROUND ? 32 : 8, prompt: EVERY_ROUND ? Infinity : 69 },
   // Every other quantised type, and the other sizes of these models.
   'webgpu, 8-bit activations, RWKV-7': {
     device: { ...GPU, activations: 'q8' }, files: EVERY_ROUND ? /rwkv7-(?!a-F|b-Q4_K_M-f16src)/ : /rwkv7-c-Q8_0/, greedy: 2, prompt: 16,

@@ -75,7 +75,7 @@ test('a question that is asked while the state is still coming waits for it', as
   await chat.backend.waitFor();
   await chat.input.fill('How do I clean the kettle?');
   await chat.send.click();
-  await chat.page.getByText('Waiting for the saved state').waitFor();
+  await chat.page.getByText('Waiting for the saved memory').waitFor();
   expect(await chat.answers.last().innerText()).toBe('');
   come();
   await chat.stats.last().waitFor();

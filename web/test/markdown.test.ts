@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { isClearlyFormula } from '../src/markdown/dollars';
 import { MarkdownText } from '../src/markdown/markdown-text';
+import { leadsTo } from '../src/markdown/leads-to';
 import { outline } from '../src/markdown/outline';
 import { breakRuns } from '../src/markdown/runs';
 import { hostileTexts } from './hostile-texts';
@@ -151,3 +152,17 @@ test('the outline of a document has every line of it', () => {
   expect(outline(text).flatMap(({ heading }) => heading ?? [])).toEqual(['One', 'Two']);
   expect(outline('>'.repeat(3000)).map(({ source }) => source.length)).toEqual([3000]);
 });
+
+test.each([
+  ['https://example.org/a', 'https://example.org/b', undefined],
+  ['https://example.org/a', 'example.org', undefined],
+  ['http://www.example.org', 'www.example.org', undefined],
+  ['https://example.org', 'here', 'example.org'],
+  ['https://example.org', 'https://good.org', 'example.org'],
+  ['https://example.org', 'https://good.org@example.org', 'example.org'],
+  ['https://good.org@example.org/', 'good.org', 'example.org'],
+  ['https://example.org:8443/', 'example.org', 'example.org:8443'],
+  ['https://аpple.com/', 'apple.com', 'xn--pple-43d.com'],
+  ['mailto:jo@example.org', 'jo@example.org', undefined],
+  ['mailto:jo@example.org?subject=x', 'write to me', 'jo@example.org'],
+])('where %s leads is told beside the text “%s”, where that says otherwise', (href, said, told) => expect(leadsTo(href, said)).toBe(told));

@@ -105,7 +105,7 @@ fn filter_and_draw(r: u32, greatest: u32, local: u32) {
     }
     cut = vec2(0u, ALL);
     // In a loop, since a compiler inlines each call of so long a function.
-    for (var what = TOP_K; what <= DRAW; what++) {
+    for (var what = TOP_K; what < GOALS; what++) {
         if (what == TOP_K && (k == 0u || k >= count)) || (what == TOP_P && rows[r].top_p == ALL) {
             continue;
         }

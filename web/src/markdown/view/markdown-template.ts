@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import type { Token } from 'markdown-it';
 import { directionOf } from '../../base/direction';
 import { strings } from '../../base/strings';
+import { leadsTo } from '../leads-to';
 import { copyButton } from '../../base/view/copy-button';
 import type { MarkdownBlock } from '../markdown-text';
 import { code } from './code';
@@ -139,7 +140,8 @@ function item(content: Part[], { meta }: Token, { direction, tight }: { directio
 }
 
 function link(href: string, content: Part | Part[], title = ''): TemplateResult {
-  return html`<a href=${href} title=${title || nothing} target="_blank" rel="noopener noreferrer">${content}</a>`;
+  const said = [content].flat().filter((part) => typeof part === 'string').join('');
+  return html`<a href=${href} title=${title || nothing} data-leads=${leadsTo(href, said) ?? nothing} target="_blank" rel="noopener noreferrer">${content}</a>`;
 }
 
 /** Nothing is fetched for a picture: what it shows stands in its place, and leads to it. */

@@ -6,6 +6,7 @@
 const TOP_K: u32 = 0u;
 const TOP_P: u32 = 1u;
 const DRAW: u32 = 2u;
+const GOALS: u32 = 3u;
 
 // What a histogram goes by. Distances tell the crowd apart that shares few exponents, keys what is at the same distance,
 // and ids what has the same key. A draw goes by ids alone.
