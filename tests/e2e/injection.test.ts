@@ -114,9 +114,12 @@ test('in addresses', async () => {
 });
 
 test('as what a model writes, word by word', async () => {
-  const written = INJECTIONS.filter((text) => text.length < 90 && !/[\u0000-\u001f\ud800-\udfff]/.test(text)).slice(0, 160);
-  // The vocabulary has room for some dozens of pieces, each a token.
-  const pieces = Array.from({ length: 20 }, (_, piece) => written.filter((_, index) => index % 20 === piece).map((text) => `${text}\n\n`).join(''));
+  // Each is a token: the vocabulary has room for nine, of 256 bytes at most.
+  const pieces = Array.from({ length: 9 }, () => '');
+  for (const text of INJECTIONS.filter((each) => !/[^\x20-\x7e\n]/.test(each)).filter((_, index) => index % 5 === 0)) {
+    const place = pieces.findIndex((piece) => piece.length + text.length < 250);
+    if (place >= 0) pieces[place] += `${text}\n\n`;
+  }
   site.give('/writer.gguf', scriptedModel({ thought: ['A thought.', '\n\nIt ends.\n'], answer: pieces }));
   await page.goto(`${site.url}?${new URLSearchParams({ backend: 'cpu', workers: '1', model: 'writer.gguf' })}`);
   await chat.backend.waitFor();

@@ -26,7 +26,9 @@ export function scriptedModel({ thought, answer, endless = false }: Script): Buf
   const place = (text: string) => tokens.indexOf(text);
   // What only other tests need of the vocabulary makes room.
   let free = place(' the');
+  const end = place('think');
   const add = (text: string) => {
+    if (free === end) throw new Error('the script has more pieces than the vocabulary has room');
     tokens[free] = text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
     return free++;
   };
